@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { localModelSource, type SourceLoad, type SourceSession } from '@modelseal/core/source'
 import type { HubLocation } from '../hub-location.ts'
 import type { HubSettings } from '../hub-settings.ts'
+import { referenceAt } from './reference.ts'
 
 const COMMIT = /^[0-9a-f]{40}$/
 
@@ -23,7 +24,7 @@ export async function openSnapshot(
   const directory = join(cache, name)
   // Where names differ only in case, the disk may answer for another spelling, which another rule may cover.
   if (!(await namesIn(cache)).includes(name)) throw notCached(url, directory)
-  const commit = COMMIT.test(revision) ? revision : await referenceIn(directory, revision)
+  const commit = COMMIT.test(revision) ? revision : await referenceAt(join(directory, 'refs', revision))
   const path = commit === undefined ? undefined : join(directory, 'snapshots', commit, folder)
   if (path === undefined || !existsSync(path)) throw notCached(url, path ?? directory)
   const session = await localModelSource(path).open(load)
@@ -40,16 +41,6 @@ export async function openSnapshot(
 
 async function namesIn(directory: string): Promise<readonly string[]> {
   return readdir(directory).catch(() => [])
-}
-
-/** The commit that a branch or tag had when it was downloaded. */
-async function referenceIn(directory: string, revision: string): Promise<string | undefined> {
-  try {
-    const text = (await readFile(join(directory, 'refs', revision), 'utf8')).trim()
-    return COMMIT.test(text) ? text : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function notCached(url: string, path: string): ModelSealError {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { constants, lstatSync, readlinkSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, symlink, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, symlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isOwnDirectory, PartialFile } from '@modelseal/core/http'
 import type { HubLocation } from '../hub-location.ts'
+import { referenceAt } from './reference.ts'
 
 /** A file of the repository at a commit. */
 export interface CachedFile {
@@ -127,8 +128,7 @@ export class RepositoryCache {
     if (this.#revision === this.#commit) return
     const place = join(this.#directory, 'refs', this.#revision)
     if (!(await this.#isReady(dirname(place)))) return
-    const known = await readFile(place, 'utf8').catch(() => '')
-    if (known === this.#commit) return
+    if ((await referenceAt(place)) === this.#commit) return
     const temporary = `${place}.${random()}.tmp`
     try {
       await writeFile(temporary, this.#commit, { flag: 'wx' })
