@@ -31,6 +31,15 @@ const MAX_NAME_LENGTH = 4_096
  */
 const MAX_RATIO = 100
 const FREE_BYTES = 16 * 1024 * 1024
+/**
+ * What comes before an entry: a long name and attributes. Longer headers only keep the parser busy, which reads global
+ * ones again for every entry.
+ */
+const MAX_HEADER_BYTES = 64 * 1024
+/** What the parser takes at a time, where there may be headers. */
+const PIECE_BYTES = 16 * 1024
+/** Content is padded to a multiple of it. */
+const BLOCK_BYTES = 512
 /** Memory for a zstd frame, as a power of two: 64 MiB. Only `zstd --long` and `--ultra` need more. */
 const ZSTD_WINDOW_LOG = 26
 
@@ -44,8 +53,12 @@ const ZSTD_WINDOW_LOG = 26
 export async function* entriesOf(archive: Archive, chunks: Chunks): AsyncGenerator<ArchiveEntry> {
   const incoming = new Incoming(archive)
   const tar = extract()
+  tar.on('entry', (header) => incoming.begun(header))
   // Its error, if any, ends the iteration below.
-  pipeline([Readable.from(incoming.counted(chunks)), ...incoming.stages(), tar], (error) => incoming.failed(error))
+  const checked = (expanded: Chunks) => incoming.checked(expanded)
+  const stages: unknown[] = [Readable.from(incoming.counted(chunks)), ...incoming.stages(), checked, tar]
+  // The types do not know lists with generators.
+  pipeline(stages as Transform[], (error) => incoming.failed(error))
   const names = new Set<string>()
   let count = 0
   try {
@@ -111,6 +124,8 @@ class Incoming {
   readonly #archive: Archive
   #arrived = 0
   #expanded = 0
+  /** Where the headers of the next entry begin. */
+  #headersAt = 0
   /** The first error, which says more than those that it causes. */
   #first: unknown
 
@@ -128,6 +143,28 @@ class Incoming {
       this.failed(error)
       throw error
     }
+  }
+
+  /** An entry was found: its content comes before further headers. */
+  begun({ type, size, ...header }: Header): void {
+    const { byteOffset = 0 } = header as { byteOffset?: number }
+    this.#headersAt = byteOffset + (type === 'directory' ? 0 : Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES)
+  }
+
+  /** Ends an archive with long headers. Each piece is passed on when the parser is done with the one before. */
+  async *checked(chunks: Chunks): AsyncGenerator<Uint8Array> {
+    let passed = 0
+    for await (const chunk of chunks)
+      for (let start = 0; start < chunk.length;) {
+        const content = Math.max(this.#headersAt - passed, 0)
+        const piece = chunk.subarray(start, start + Math.max(content, PIECE_BYTES))
+        passed += piece.length
+        start += piece.length
+        // Zeros end an archive.
+        if (passed - this.#headersAt > MAX_HEADER_BYTES && piece.some((byte) => byte !== 0))
+          throw this.#refusal(`headers of at most ${MAX_HEADER_BYTES} bytes`, 'more')
+        yield piece
+      }
   }
 
   /** The streams that decompress. */

@@ -89,6 +89,41 @@ describe('an archive', () => {
     await expect(read(Buffer.alloc(2_000, 'no archive'), compression)).rejects.toEqual(refusal('SOURCE_FAILED'))
   })
 
+  test('is read if it has thousands of small files', async () => {
+    const files = Array.from({ length: 3_000 }, (_, index) => [`f${index}`, 'x'.repeat(index % 3)] as const)
+    expect(await read(await tarOf(files))).toEqual(files.map(([name, { length }]) => [name, length]))
+  })
+
+  test.each([
+    ['attributes of an entry', 'x', 1],
+    ['attributes of all entries', 'g', 1],
+    ['headers without an entry', 'x', 2_000],
+  ])('is refused at once if it has too many %s', async (_, type, count) => {
+    const length = 4 * 1024 * 1024
+    const attributes = '10 k000=v\n'.repeat(length / count / 10)
+    const header = await tarOf([['h', attributes]])
+    // The pax formats differ from a file in their type (POSIX, "ustar Header Block").
+    header.write(type, 156)
+    const sum = header.subarray(0, 512).reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0)
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+    const headers = Array.from({ length: count }, () => header.subarray(0, header.length - 1024))
+    let taken = 0
+    const pieces = Readable.from(
+      (function* () {
+        for (const each of headers)
+          for (let start = 0; start < each.length; start += 1_000) {
+            const piece = each.subarray(start, start + 1_000)
+            taken += piece.length
+            yield piece
+          }
+      })(),
+    )
+    await expect(read(Buffer.alloc(0), undefined, pieces)).rejects.toEqual(
+      refusal('SOURCE_FAILED', { expected: 'headers of at most 65536 bytes' }),
+    )
+    expect(taken).toBeLessThan(length / 8)
+  })
+
   test('that expands without end is refused before it fills anything', async () => {
     const header = (await tarOf([['a', '']])).subarray(0, 512)
     const size = Buffer.from(`${(8 * 1024 ** 3 - 1).toString(8)} `)
