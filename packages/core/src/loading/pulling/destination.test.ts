@@ -1,4 +1,14 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs'
 import type * as fs from 'node:fs/promises'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -104,6 +114,43 @@ describe('refused:', () => {
     expect(namesIn(directory)).toEqual(['d'])
   })
 
+  test('a signed model in a Git repository, because the history would be lost', async () => {
+    const directory = await site({ ...OLD, 'm/.git/HEAD': 'ref: refs/heads/main' })
+    await expect(Destination.at(join(directory, 'm'), false)).rejects.toEqual(
+      refusal('DESTINATION_REFUSED', { found: 'a Git repository, which would be removed' }),
+    )
+    expect(namesIn(directory, 'm')).toEqual(['.git', ...OLD_NAMES])
+    await (await Destination.at(join(directory, 'm'), true)).discard()
+  })
+
+  test('all but one of several pulls that begin at the same time', async () => {
+    const directory = await site()
+    const path = join(directory, 'm')
+    const pull = async () => {
+      const destination = await Destination.at(path, false)
+      await prepare(destination)
+      await destination.place()
+      await destination.finish()
+    }
+    const results = await Promise.allSettled(Array.from({ length: 4 }, pull))
+    const refused = results.filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(3)
+    for (const result of refused)
+      expect(result).toMatchObject({
+        reason: { code: 'DESTINATION_REFUSED', found: 'another pull to the same directory that is still running' },
+      })
+    expect(namesIn(path)).toEqual(NEW)
+    expect(namesIn(directory)).toEqual(['key', 'm'])
+  })
+
+  test('while another pull starts, but not if it was killed then', async () => {
+    const directory = scratch({ '.m.modelseal-pull/starting': '' })
+    await expect(Destination.at(join(directory, 'm'), false)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
+    utimesSync(join(directory, '.m.modelseal-pull/starting'), 0, 0)
+    await (await Destination.at(join(directory, 'm'), false)).discard()
+    expect(namesIn(directory)).toEqual([])
+  })
+
   test('a directory into which another pull is running', async () => {
     const directory = scratch()
     const first = await Destination.at(join(directory, 'm'), false)
@@ -165,6 +212,16 @@ describe('a killed process left', () => {
     mkdirSync(join(directory, '.m.modelseal-pull/leaving'))
     cpSync(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'), { recursive: true })
     rmSync(join(directory, 'm/old.bin'))
+    await (await Destination.at(join(directory, 'm'), false)).discard()
+    expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+    expect(namesIn(directory)).toEqual(['key', 'm'])
+  })
+
+  test('the old model aside, and somebody made its directory anew, where it is put back', async () => {
+    const directory = await site()
+    mkdirSync(join(directory, '.m.modelseal-pull/files'), { recursive: true })
+    renameSync(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'))
+    mkdirSync(join(directory, 'm'))
     await (await Destination.at(join(directory, 'm'), false)).discard()
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
     expect(namesIn(directory)).toEqual(['key', 'm'])

@@ -29,6 +29,8 @@ export class Destination {
   readonly #isInside: boolean
   /** The first directory that was created above it. */
   readonly #created: string | undefined
+  /** False while a killed process may have put it aside, and once {@link place} has begun. */
+  #isOldInPlace = false
 
   /**
    * Checks the directory, and prepares to replace it. What a killed process left is put in order first.
@@ -93,6 +95,7 @@ export class Destination {
   async place(): Promise<void> {
     await orWriteFailed(this.path, async () => {
       await chmod(this.#staging.files, await this.#mode())
+      this.#isOldInPlace = false
       try {
         if (this.#isInside) await this.#placeEntries()
         else await this.#placeDirectory()
@@ -117,7 +120,7 @@ export class Destination {
    */
   async discard(): Promise<void> {
     try {
-      await this.#undo()
+      if (!this.#isOldInPlace) await this.#undo()
     } catch (cause) {
       this.#staging.leave()
       throw notPutBack(this.path, this.#staging.path, cause)
@@ -196,6 +199,7 @@ export class Destination {
     if (!this.#isInside) await rm(leaving, { recursive: true, force: true })
     if (this.#isInside) await this.#undoEntries()
     else if (existsSync(aside)) await this.#putBack(aside)
+    this.#isOldInPlace = true
   }
 
   /** The mode of the directory that is replaced, or that of a new one. */
@@ -224,6 +228,8 @@ async function checkReplaceable(path: string): Promise<void> {
   if (!existsSync(path)) return
   const names = (await readdir(path)).filter((name) => !HARMLESS.has(name))
   if (names.length === 0) return
+  // Signatures leave it out, and nobody else may have what is in it.
+  if (names.includes('.git')) throw refused(path, 'a Git repository, which would be removed')
   for (const name of names.filter((each) => mayBeBundle(each) || each.endsWith('.sig')).slice(0, MOST_BUNDLES))
     if (await isBundle(join(path, name))) return
   if (names.length === 1 && names[0] === '.cache' && (await readdir(join(path, '.cache'))).join() === 'huggingface')

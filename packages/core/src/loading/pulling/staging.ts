@@ -1,9 +1,9 @@
 import { lstatSync, mkdirSync } from 'node:fs'
-import { readdir, rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { isOwn } from '../../source/private/ownership.ts'
-import { isAbandoned, showLife, type SignOfLife } from '../../source/private/sign-of-life.ts'
+import { claimDirectory, type SignOfLife } from '../../source/private/sign-of-life.ts'
 
 /** Name of the file that shows that a process uses the directory. */
 const ALIVE = 'alive'
@@ -22,10 +22,10 @@ export class Staging {
    * else has this name; an error of the operating system
    */
   static async at(path: string, destination: string): Promise<Staging> {
-    await checkFree(path, destination)
+    checkFree(path, destination)
     mkdirSync(path, { recursive: true, mode: 0o700 })
-    await rm(join(path, ALIVE), { force: true })
-    const life = await showLife(path)
+    const life = await claimDirectory(path)
+    if (life === false) throw taken(path, destination, RUNNING)
     const made = mkdirSync(join(path, 'files'), { recursive: true, mode: 0o700 })
     return new Staging(path, life, made === undefined)
   }
@@ -67,28 +67,31 @@ export class Staging {
     this.#life?.end()
   }
 
+  /** The sign of life goes last: until then, nobody else uses the directory. */
   async remove(): Promise<void> {
     try {
-      await rm(this.path, { recursive: true, force: true, maxRetries: 2 })
+      for (const name of await readdir(this.path))
+        if (name !== ALIVE) await rm(join(this.path, name), { recursive: true, force: true, maxRetries: 2 })
+      await rm(join(this.path, ALIVE), { force: true })
+      // Fails if another pull has begun there.
+      await rmdir(this.path)
     } finally {
       this.#life?.end()
     }
   }
 }
 
-async function checkFree(path: string, destination: string): Promise<void> {
+const RUNNING = 'another pull to the same directory that is still running'
+
+function checkFree(path: string, destination: string): void {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (!stat) return
-  const socket = lstatSync(join(path, ALIVE), { throwIfNoEntry: false })
-  const found = !stat.isDirectory()
-    ? `something other than a directory at ${shown(path)}`
-    : process.geteuid && !isOwn(stat)
-      ? `a directory of another user at ${shown(path)}`
-      : socket && !(await isAbandoned(path))
-        ? 'another pull to the same directory that is still running'
-        : undefined
-  if (found === undefined) return
-  throw new ModelSealError('DESTINATION_REFUSED', `Cannot pull a model to ${shown(destination)}.`, {
+  if (!stat.isDirectory()) throw taken(path, destination, `something other than a directory at ${shown(path)}`)
+  if (process.geteuid && !isOwn(stat)) throw taken(path, destination, `a directory of another user at ${shown(path)}`)
+}
+
+function taken(path: string, destination: string, found: string): ModelSealError {
+  return new ModelSealError('DESTINATION_REFUSED', `Cannot pull a model to ${shown(destination)}.`, {
     file: destination,
     found,
     hint: `Wait until it has ended, or remove ${shown(path)} if no pull is running.`,

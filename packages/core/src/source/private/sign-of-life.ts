@@ -1,4 +1,4 @@
-import { closeSync, constants, lstatSync, openSync, renameSync } from 'node:fs'
+import { closeSync, constants, existsSync, lstatSync, openSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOwn } from './ownership.ts'
 import { errno } from '../file-errors.ts'
@@ -22,12 +22,19 @@ const MAX_PATH_BYTES = 103
 /** How long to wait for a socket to answer, in milliseconds. One that does not answer counts as alive. */
 const ANSWER_MS = 1000
 
+/** How old a socket that starts is if its thread was killed, in milliseconds. */
+const STARTING_MS = 10_000
+
 /**
  * Shows that this thread is using its private directory.
  *
+ * @param mayUse asked once nobody else can start in the directory
  * @returns undefined if that is not possible; such a directory is never taken for abandoned
  */
-export async function showLife(directory: string): Promise<SignOfLife | undefined> {
+export async function showLife(
+  directory: string,
+  mayUse: () => Promise<boolean> = () => Promise.resolve(true),
+): Promise<SignOfLife | undefined> {
   // On Windows, a named pipe is in no directory.
   if (process.platform === 'win32') return undefined
   const place = socketPlace(directory)
@@ -47,6 +54,7 @@ export async function showLife(directory: string): Promise<SignOfLife | undefine
       place.close()
     }
     try {
+      if (!(await mayUse())) throw new Error('in use')
       renameSync(join(directory, STARTING), join(directory, ALIVE))
     } catch {
       end()
@@ -57,6 +65,31 @@ export async function showLife(directory: string): Promise<SignOfLife | undefine
     place.close()
     return undefined
   }
+}
+
+/**
+ * Shows that this thread is using a directory that several may want at once. Only one gets it: whoever listens under the
+ * name of a socket that starts keeps all others from doing so until it has seen whether another one is alive.
+ *
+ * @returns false if another thread is using it; undefined if threads cannot show their lives there
+ */
+export async function claimDirectory(directory: string): Promise<SignOfLife | undefined | false> {
+  const starting = join(directory, STARTING)
+  const earlier = lstatSync(starting, { throwIfNoEntry: false })
+  if (earlier) {
+    // Only a killed process leaves it.
+    if (Date.now() - earlier.mtimeMs < STARTING_MS) return false
+    rmSync(starting, { force: true })
+  }
+  const isFree = async () => !existsSync(join(directory, ALIVE)) || (await isAbandoned(directory))
+  let hasStarted = false
+  const life = await showLife(directory, () => {
+    hasStarted = true
+    return isFree()
+  })
+  if (life) return life
+  // Another thread is alive, began to listen first, or removed the directory.
+  return hasStarted || existsSync(starting) || !existsSync(directory) || !(await isFree()) ? false : undefined
 }
 
 /**
