@@ -1,9 +1,9 @@
 import { causeOf, codeOf, reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
-import { Redirects, type RedirectRule } from './redirects.ts'
+import { redirectedContent, Redirects, type RedirectRule } from './redirects.ts'
 import { announcedLength, plainUrl, verbOf, type HttpBody, type HttpRequest } from './request.ts'
-import { sending } from './sending.ts'
+import { isRedirectedContent, sending } from './sending.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 import { copyOfPiece } from '../answers/pieces.ts'
 import { Watch } from '../answers/watch.ts'
@@ -218,6 +218,7 @@ export class HttpClient {
     } catch (cause) {
       const ended = this.#endedBy(watch, request)
       if (ended) throw ended
+      if (isRedirectedContent(cause)) throw redirectedContent(request, this.#hints.redirect)
       throw new ModelSealError(
         'HTTP_UNREACHABLE',
         `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: the server could not be reached or closed the connection.`,

@@ -16,6 +16,23 @@ const KEEPING: ReadonlySet<number> = new Set([307, 308])
  */
 export type RedirectRule = (target: URL) => Promise<{ expected: string; found: string } | undefined>
 
+/** The refusal to send large content again. */
+export function redirectedContent(request: HttpRequest, hint: string): ModelSealError {
+  return redirectRefused(request, { expected: 'no redirect of large content', found: 'one', hint })
+}
+
+function redirectRefused(
+  request: HttpRequest,
+  details: { expected: string; found: string; hint: string },
+): ModelSealError {
+  const { url, what } = request
+  return new ModelSealError(
+    'HTTP_REDIRECT',
+    `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: the server sent a redirect that is not allowed.`,
+    { file: plainUrl(url), ...details },
+  )
+}
+
 /** The redirects of one request. */
 export class Redirects {
   readonly #request: HttpRequest
@@ -53,11 +70,6 @@ export class Redirects {
   }
 
   #refused(expected: string, found: string): ModelSealError {
-    const { url, what } = this.#request
-    return new ModelSealError(
-      'HTTP_REDIRECT',
-      `Cannot ${verbOf(this.#request)} the ${what} ${shown(plainUrl(url))}: the server sent a redirect that is not allowed.`,
-      { file: plainUrl(url), expected, found, hint: this.#hint },
-    )
+    return redirectRefused(this.#request, { expected, found, hint: this.#hint })
   }
 }

@@ -5,7 +5,10 @@ export interface HttpRequest {
   url: URL
   /** Default: `GET`. */
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | undefined
-  /** Content to send. Sent again to the target of a redirect, which must keep the method (307 or 308). */
+  /**
+   * Content to send. Up to 1 MiB, it is sent again to the target of a redirect, which must keep the method (307 or 308);
+   * a redirect of more is refused.
+   */
   content?: HttpContent | undefined
   /** Statuses of success. Default: 206 for a range, 200 otherwise. */
   success?: ReadonlySet<number> | undefined

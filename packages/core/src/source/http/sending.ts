@@ -1,4 +1,13 @@
+import { causeOf, messageOf } from '../../any-realm.ts'
 import type { HttpContent } from './request.ts'
+
+/** What may be copied in memory. */
+const SMALL_BYTES = 1024 * 1024
+
+/** What `fetch` says if content that it cannot send again is redirected. */
+export function isRedirectedContent(error: unknown): boolean {
+  return messageOf(causeOf(error)) === 'unexpected redirect'
+}
 
 /**
  * The part of a request that sends content as it comes.
@@ -11,7 +20,10 @@ export function sending(content: HttpContent, headers: Headers, alive: () => voi
   headers.set('content-type', type)
   headers.set('content-length', String(length))
   if (length === 0) return { body: new Uint8Array() }
-  return { body: ReadableStream.from(observed(content.chunks(), alive)), duplex: 'half' }
+  const body = ReadableStream.from(observed(content.chunks(), alive))
+  // To be able to send it again to the target of a redirect, fetch would keep a copy of all of it. These two options tell it
+  // that it cannot (Fetch standard, "HTTP-network-or-cache fetch").
+  return { body, duplex: 'half', ...(length > SMALL_BYTES ? { redirect: 'error', window: null } : {}) }
 }
 
 async function* observed(chunks: AsyncIterable<Uint8Array>, alive: () => void): AsyncGenerator<Uint8Array> {

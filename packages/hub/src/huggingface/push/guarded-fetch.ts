@@ -1,7 +1,9 @@
+import { causeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { plainUrl } from '@modelseal/core/http'
 import { redirectRule } from '../../network/redirect-rule.ts'
 
+const SMALL_BYTES = 1024 * 1024
 /** Legitimate chains have one or two. */
 const MAX_REDIRECTS = 5
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
@@ -19,7 +21,11 @@ export function guardedFetch(endpoint: URL, token: string): typeof fetch {
   return async (input, init = {}) => {
     let url = new URL(typeof input === 'string' ? input : 'href' in input ? input.href : input.url)
     const from = plainUrl(url)
-    const { method = 'GET' } = init
+    const { method = 'GET', body } = init
+    // To follow a redirect, fetch would keep a copy of all of the content in memory.
+    const size = typeof body === 'object' && body !== null && 'size' in body ? body.size : 0
+    const isLarge = size > SMALL_BYTES
+    const redirects = isLarge ? ({ redirect: 'error', window: null } as const) : ({ redirect: 'manual' } as const)
     for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
       if (url.origin !== endpoint.origin) {
         const against = await rule(url)
@@ -28,7 +34,11 @@ export function guardedFetch(endpoint: URL, token: string): typeof fetch {
       const headers = new Headers(init.headers)
       if (url.origin !== endpoint.origin && headers.get('authorization')?.includes(token))
         headers.delete('authorization')
-      const response = await fetch(url, { ...init, headers, redirect: 'manual' })
+      const response = await fetch(url, { ...init, headers, ...redirects }).catch((error: unknown) => {
+        throw messageOf(causeOf(error)) === 'unexpected redirect'
+          ? refused(from, 'no redirect of large content', 'one')
+          : error
+      })
       if (!REDIRECTS.has(response.status)) return response
       await response.body?.cancel()
       if (method !== 'GET' && !KEEPING.has(response.status))

@@ -208,6 +208,22 @@ describe('a model that is pushed to Hugging Face', () => {
       await expect(push()).rejects.toEqual(refusal('PUSH_UNPROVEN'))
     })
 
+    test('it names another commit than the branch has, even if that has the same content', async () => {
+      repository()
+      const signed = await signedDirectory()
+      const names = ['README.md', 'config.json', 'empty.txt', 'model.sig', 'onnx/weights.bin']
+      const content = names.map((name) => [name, readFileSync(join(signed.model, name))] as const)
+      const claimed = 'a'.repeat(40)
+      hub.fault = (request, response) => {
+        if (request.url?.includes('/commit/') !== true) return false
+        hub.commit('org/vad', new Map(content))
+        response.writeHead(200, { 'content-type': 'application/json' })
+        response.end(JSON.stringify({ success: true, commitOid: claimed, commitUrl: `${hub.origin}/x` }))
+        return true
+      }
+      await expect(push({ signed })).rejects.toEqual(refusal('PUSH_UNPROVEN', { expected: claimed }))
+    })
+
     test('the branch stays at an older commit', async () => {
       repository()
       const main = hub.repositories.get('org/vad')
