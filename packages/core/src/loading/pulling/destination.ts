@@ -180,14 +180,14 @@ export class Destination {
 
   async #undoEntries(): Promise<void> {
     const { leaving, aside, files } = this.#staging
-    if (existsSync(leaving)) {
-      await moveEntries(leaving, this.path, HARMLESS)
-      await rmdir(leaving)
-    } else if (existsSync(aside)) {
+    if (existsSync(aside)) {
       await moveEntries(this.path, files, HARMLESS)
-      await moveEntries(aside, this.path, HARMLESS)
-      await rmdir(aside)
+      // From now on, what is in the destination is old. A killed process must not have mixed them up.
+      await rename(aside, leaving)
     }
+    if (!existsSync(leaving)) return
+    await moveEntries(leaving, this.path, HARMLESS)
+    await rmdir(leaving)
   }
 
   /** Ends what a killed process began: the old model is put back, unless the new one is completely in place. */

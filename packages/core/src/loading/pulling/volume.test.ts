@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import type * as fs from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
@@ -11,6 +12,10 @@ import type * as places from './stays-in-place.ts'
 
 // A directory that cannot be renamed, such as the volume of an init container.
 
+vi.mock(import('node:fs/promises'), async (load) => {
+  const real = await load()
+  return { ...real, rename: vi.fn(real.rename) }
+})
 vi.mock(import('./stays-in-place.ts'), () => ({ staysInPlace: vi.fn(() => Promise.resolve(true)) }))
 
 const namesIn = (...path: string[]) => readdirSync(join(...path)).sort()
@@ -79,6 +84,24 @@ describe('its entries are replaced:', () => {
     }
     await (await Destination.at(path, false)).discard()
     expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'old.bin'])
+  })
+
+  test('what a process left that was killed while it put the old entries back is put back', async () => {
+    const path = await volume({ 'm/old.bin': 'old', 'm/other.bin': 'other' })
+    const first = await prepared(path)
+    await first.place()
+    const { rename: real } = await vi.importActual<typeof fs>('node:fs/promises')
+    const old = new Set(['model.sig', 'old.bin', 'other.bin'].map((name) => join(path, name)))
+    let putBack = 0
+    vi.mocked(rename).mockImplementation((from, to) => {
+      const isBack = old.has(String(to)) && !String(from).includes('files')
+      return isBack && ++putBack > 1 ? Promise.reject(new Error('killed')) : real(from, to)
+    })
+    await expect(first.discard()).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+    expect(putBack).toBe(2)
+    vi.mocked(rename).mockImplementation(real)
+    await (await Destination.at(path, false)).discard()
+    expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'old.bin', 'other.bin'])
   })
 
   test('files that are no model are not replaced', async () => {
