@@ -167,7 +167,11 @@ describe('a source from another package', () => {
     const pinned = await site.policy({ version: 1, trustRoots, rules: [rule] })
     const load = open({ session }, { policy: pinned })
     if (found === undefined) await (await load).close()
-    else await expect(load).rejects.toEqual(refusal('REVISION_NOT_PINNED', { found }))
+    else {
+      const advice = found.includes('c0ffee') ? /^To load exactly that, write "c0ffee"/ : /^The rule/
+      const hint = expect.stringMatching(advice) as string
+      await expect(load).rejects.toEqual(refusal('REVISION_NOT_PINNED', { found, hint }))
+    }
   })
 
   test('is closed once, with the model or after a refusal', async () => {

@@ -212,7 +212,7 @@ function notFound(path: string, looked: readonly string[], nested?: string): Mod
     hint:
       nested === undefined
         ? (UNENDED_DIRECTORY.test(path) ? 'If this is the URL of a directory, end it with "/". ' : '') +
-          'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature".'
+          'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature" (on the command line, --signature).'
         : `The directory ${shown(nested)} in it has a bundle. If that is the model, give its path.`,
   })
 }

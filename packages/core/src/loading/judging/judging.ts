@@ -205,7 +205,9 @@ function checkPinned(rule: Rule, place: ModelPlace, { revision, requested }: Ope
         revision === undefined
           ? 'a location without revisions'
           : `${shown(requested ?? '')}, which is currently ${shown(revision)}`,
-      hint: `The rule ${shown(rule.name)} requires it ("require.pinned").`,
+      hint:
+        (revision === undefined ? '' : `To load exactly that, write ${shown(revision)} after "@", or as "revision". `) +
+        `The rule ${shown(rule.name)} requires it ("require.pinned").`,
     },
   )
 }

@@ -400,7 +400,7 @@ test.each([
 })
 
 test.each([
-  ['Xenova/all-MiniLM-L6-v2', 'looks like the id of a model on the Hugging Face Hub'],
+  ['Xenova/all-MiniLM-L6-v2', 'looks like the id of a model on Hugging Face. Write "hf://Xenova/all-MiniLM-L6-v2"'],
   ['~/m', 'Only a shell replaces "~"'],
 ])('if no rule matches %s, the hint says what it may be', async (model, hint) => {
   const policy = await site.policy({ version: 1, rules: SKIPPING })

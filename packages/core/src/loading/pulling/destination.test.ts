@@ -108,9 +108,11 @@ describe('refused:', () => {
     ['a file', { d: 'x' }],
     ['a cache with more than the hub leaves', { 'd/.cache/huggingface/x': '', 'd/.cache/other': '' }],
   ]
-  test.each(kinds)('%s', async (_, files) => {
+  test.each(kinds)('%s', async (kind, files) => {
     const directory = scratch(files)
-    await expect(Destination.at(join(directory, 'd'), false)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
+    // A file stays even then.
+    const hint = expect.stringMatching(kind === 'a file' ? /remove what is there\.$/ : /--force/) as string
+    await expect(Destination.at(join(directory, 'd'), false)).rejects.toEqual(refusal('DESTINATION_REFUSED', { hint }))
     expect(namesIn(directory)).toEqual(['d'])
   })
 

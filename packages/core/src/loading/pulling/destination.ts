@@ -42,7 +42,7 @@ export class Destination {
     const path = placeOf(directory)
     return orWriteFailed(path, async () => {
       if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
-        throw refused(path, 'something other than a directory')
+        throw refused(path, 'something other than a directory', 'Give another path, or remove what is there.')
       const created = await mkdir(dirname(path), { recursive: true })
       try {
         const isInside = await staysInPlace(path)
@@ -240,12 +240,15 @@ async function checkReplaceable(path: string): Promise<void> {
 /** A directory may have any number of files with such a name. */
 const MOST_BUNDLES = 32
 
-function refused(path: string, found: string): ModelSealError {
+const REPLACE_HINT =
+  'Give another directory. To replace the directory with everything in it, use --force, or { force: true }.'
+
+function refused(path: string, found: string, hint = REPLACE_HINT): ModelSealError {
   return new ModelSealError('DESTINATION_REFUSED', `Cannot pull a model to ${shown(path)}: something else is there.`, {
     file: path,
     expected: 'a new directory, an empty one, or a signed model, which is replaced',
     found,
-    hint: 'Give another directory. To replace the directory with everything in it, use --force, or { force: true }.',
+    hint,
   })
 }
 

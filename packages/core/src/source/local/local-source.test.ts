@@ -104,12 +104,12 @@ test.each(['~/models/vad', '~', '~alice/vad'])(
 )
 
 describe('a path that looks like a Hub id', () => {
-  test('and does not exist is refused with a hint to download the model', async () => {
+  test('and does not exist is refused with the URL to write instead', async () => {
     process.chdir(scratch())
     await expect(openLocalSource('Xenova/all-MiniLM-L6-v2')).rejects.toEqual(
       refusal('MODEL_NOT_FOUND', {
         hint: expect.stringMatching(
-          /^"Xenova\/all-MiniLM-L6-v2" looks like the id .* Hugging Face Hub\. Download it/,
+          /^"Xenova\/all-MiniLM-L6-v2" looks like the id .* Hugging Face\. Write "hf:\/\/Xenova\/all-MiniLM-L6-v2", /,
         ) as string,
       }),
     )
@@ -120,7 +120,7 @@ describe('a path that looks like a Hub id', () => {
     await expect(openLocalSource('gpt2')).rejects.toEqual(
       refusal('MODEL_NOT_FOUND', {
         hint: expect.stringMatching(
-          /If "gpt2" is the id .* Hugging Face Hub, download it first \("hf download gpt2 --local-dir DIR"\)/,
+          /If "gpt2" is the id .* Hugging Face, write "hf:\/\/gpt2", which @modelseal\/hub loads\./,
         ) as string,
       }),
     )
@@ -131,7 +131,7 @@ describe('a path that looks like a Hub id', () => {
     async (path) => {
       process.chdir(scratch({ 'models/x': '' }))
       await expect(openLocalSource(path)).rejects.toEqual(
-        refusal('MODEL_NOT_FOUND', { hint: expect.not.stringContaining('Hub') as string }),
+        refusal('MODEL_NOT_FOUND', { hint: expect.not.stringContaining('Hugging Face') as string }),
       )
     },
   )

@@ -74,11 +74,10 @@ function missingHint(absolute: string): string {
   const path = 'Give the path of a model directory or file.'
   if (/^~[\w.-]*(?:\/|$)/.test(name))
     return `${path} Only a shell replaces "~" with a home directory: write that directory out, or use os.homedir().`
-  const download = `ownload it first ("hf download ${name} --local-dir DIR"), and give the path of that directory.`
-  if (/^[A-Za-z0-9][\w-]*$/.test(name))
-    return `${path} If ${shown(name)} is the id of a model on the Hugging Face Hub, d${download}`
+  const url = `rite ${shown(`hf://${name}`)}, which @modelseal/hub loads.`
+  if (/^[A-Za-z0-9][\w-]*$/.test(name)) return `${path} If ${shown(name)} is the id of a model on Hugging Face, w${url}`
   const isHubId = /^[A-Za-z0-9][\w-]*(?:\.[\w-]+)*\/[A-Za-z0-9][\w.-]*$/.test(name) && !existsSync(dirname(absolute))
-  return isHubId ? `${shown(name)} looks like the id of a model on the Hugging Face Hub. D${download}` : path
+  return isHubId ? `${shown(name)} looks like the id of a model on Hugging Face. W${url}` : path
 }
 
 /**

@@ -92,9 +92,13 @@ describe('a model that is pushed to Hugging Face', () => {
   })
 
   test('creates the repository only on request', async () => {
-    await expect(push()).rejects.toEqual(refusal('MODEL_NOT_FOUND'))
+    const hint = expect.stringContaining('--create-repo') as string
+    await expect(push()).rejects.toEqual(refusal('MODEL_NOT_FOUND', { hint }))
     expect(hub.repositories.size).toBe(0)
     await push({ huggingFace: { createRepo: true, private: true } })
+    const onHub = expect.stringContaining('on the hub') as string
+    const branch = push({ target: 'hf://org/vad@none', huggingFace: { createRepo: true } })
+    await expect(branch).rejects.toEqual(refusal('MODEL_NOT_FOUND', { hint: onHub }))
     expect([...(served()?.keys() ?? [])]).toContain('model.sig')
   })
 

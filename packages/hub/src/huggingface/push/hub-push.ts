@@ -42,7 +42,7 @@ export class HubPush {
     const settings = await hubSettings({ endpoint, token, cache: false }, process.env)
     if (options.cosignSigner) throw unusable('a registry (oci://) for a cosign signature', shown(url))
     if (COMMIT.test(revision)) throw unusable('a branch after "@"', 'a commit')
-    if (settings.offline) throw unusable('a hub that may be asked', 'HF_HUB_OFFLINE')
+    if (settings.offline) throw unusable('a hub that may be asked, without HF_HUB_OFFLINE', 'HF_HUB_OFFLINE=1')
     if (settings.token === undefined) throw pushRefused(url, 'there is no access token', { hint: TOKEN_HINT })
     // What the client of the hub demands.
     if (!settings.token.startsWith('hf_')) throw unusable('an access token that begins with "hf_"', 'another')
@@ -100,10 +100,13 @@ export class HubPush {
     } catch (error) {
       const isMissing = error instanceof ModelSealError && error.code === 'MODEL_NOT_FOUND'
       if (!isMissing) throw error
-      if (this.#asked.createRepo === true && !error.message.includes('no revision')) return undefined
+      const isMissingBranch = error.message.includes('no revision')
+      if (this.#asked.createRepo === true && !isMissingBranch) return undefined
       throw new ModelSealError('MODEL_NOT_FOUND', error.message.replace('Cannot load', 'Cannot push'), {
         file: error.file,
-        hint: 'Check the URL. Create the repository with --create-repo ("createRepo"), and a branch on the hub.',
+        hint: isMissingBranch
+          ? 'A push creates no branches: create it on the hub.'
+          : 'Use --create-repo ("createRepo") to create the repository.',
         cause: error,
       })
     } finally {
