@@ -103,6 +103,6 @@ function invalid(url: string, expected: string, found?: string): ModelSealError 
   return new ModelSealError('INVALID_ARGUMENT', 'Invalid URL of a model on Hugging Face.', {
     expected,
     found: found ?? (isPlain ? shown(url) : 'something else'),
-    hint: 'Write hf://ORG/NAME, hf://ORG/NAME@REVISION or hf://datasets/ORG/NAME, and a folder or file of the repository behind it.',
+    hint: 'Write hf://ORG/NAME, hf://ORG/NAME@REVISION (with "@", not ":") or hf://datasets/ORG/NAME, and a folder or file of the repository behind it.',
   })
 }
