@@ -10,7 +10,7 @@ import {
   utimesSync,
 } from 'node:fs'
 import type * as fs from 'node:fs/promises'
-import { rename, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
@@ -22,7 +22,7 @@ import { Destination } from './destination.ts'
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof fs>()
-  return { ...real, rename: vi.fn(real.rename) }
+  return { ...real, rename: vi.fn(real.rename), rm: vi.fn(real.rm) }
 })
 
 const OLD = { 'm/old.bin': 'old', 'm/sub/a': 'a' }
@@ -236,6 +236,16 @@ describe('a killed process left', () => {
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
     expect(existsSync(join(directory, '.m.modelseal-pull'))).toBe(false)
   })
+})
+
+test('a process that is killed while it removes the old model leaves the new one in place', async () => {
+  const directory = await site()
+  mkdirSync(join(directory, '.m.modelseal-pull/aside/rest'), { recursive: true })
+  vi.mocked(rm).mockRejectedValueOnce(Object.assign(new Error('EIO'), { code: 'EIO' }))
+  await expect(Destination.at(join(directory, 'm'), false)).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+  await (await Destination.at(join(directory, 'm'), false)).discard()
+  expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+  expect(namesIn(directory)).toEqual(['key', 'm'])
 })
 
 test('a directory that cannot be renamed, as in a lower layer of a container, is copied aside', async () => {

@@ -192,8 +192,8 @@ export class Destination {
 
   /** Ends what a killed process began: the old model is put back, unless the new one is completely in place. */
   async #recover(): Promise<void> {
-    const { aside, leaving, files, isTakenOver } = this.#staging
-    const isComplete = this.#isInside ? (await readdir(files)).length === 0 : !isTakenOver
+    const { aside, leaving, files } = this.#staging
+    const isComplete = this.#isInside && (await readdir(files)).length === 0
     if (isComplete) await rm(aside, { recursive: true, force: true })
     // Elsewhere, it is the beginning of a copy.
     if (!this.#isInside) await rm(leaving, { recursive: true, force: true })

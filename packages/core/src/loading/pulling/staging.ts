@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync } from 'node:fs'
 import { readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -26,8 +26,18 @@ export class Staging {
     mkdirSync(path, { recursive: true, mode: 0o700 })
     const life = await claimDirectory(path)
     if (life === false) throw taken(path, destination, RUNNING)
-    const made = mkdirSync(join(path, 'files'), { recursive: true, mode: 0o700 })
-    return new Staging(path, life, made === undefined)
+    try {
+      const files = join(path, 'files')
+      const isTakenOver = existsSync(files)
+      // A model that was placed took its files along. The old one is removed before there are files again, so that a
+      // process that is killed meanwhile leaves no doubt.
+      if (!isTakenOver) await rm(join(path, 'aside'), { recursive: true, force: true })
+      mkdirSync(files, { recursive: true, mode: 0o700 })
+      return new Staging(path, life, isTakenOver)
+    } catch (error) {
+      life?.end()
+      throw error
+    }
   }
 
   private constructor(path: string, life: SignOfLife | undefined, isTakenOver: boolean) {
