@@ -82,14 +82,14 @@ export async function claimDirectory(directory: string): Promise<SignOfLife | un
     rmSync(starting, { force: true })
   }
   const isFree = async () => !existsSync(join(directory, ALIVE)) || (await isAbandoned(directory))
-  let hasStarted = false
+  const seen = { isStarted: false }
   const life = await showLife(directory, () => {
-    hasStarted = true
+    seen.isStarted = true
     return isFree()
   })
   if (life) return life
   // Another thread is alive, began to listen first, or removed the directory.
-  return hasStarted || existsSync(starting) || !existsSync(directory) || !(await isFree()) ? false : undefined
+  return seen.isStarted || existsSync(starting) || !existsSync(directory) || !(await isFree()) ? false : undefined
 }
 
 /**
