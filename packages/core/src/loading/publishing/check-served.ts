@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { LARGEST_BUNDLE_BYTES, type FoundBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, shown, type FileProblem } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
 import { callback, flag, signal as signalCopy } from '../../kinds.ts'
@@ -6,9 +8,10 @@ import { mismatch } from '../../manifest/mismatch.ts'
 import { SignedComparison } from '../../manifest/arriving/signed-comparison.ts'
 import { StreamedFiles } from '../../manifest/arriving/streamed-files.ts'
 import { snapshot, withoutPrototype, type Shape } from '../../snapshot.ts'
-import type { BundleCandidate, ModelSource, SourceEntry } from '../../source/model-source.ts'
+import type { ModelSource, SourceEntry } from '../../source/model-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
-import { isSameBundle, type Publication, type PublishedBundle } from './publication.ts'
+import { findBundles } from '../bundles/find-bundles.ts'
+import type { Publication } from './publication.ts'
 
 export interface CheckServedOptions {
   /** Reads every byte. Default: only the files whose digest the source does not state. */
@@ -61,7 +64,7 @@ export async function checkServed(
     const entries = await compareListing(files, reader, manifest, withoutPrototype({ ignored, signal }))
     compareSizes(files.path, publication, entries)
     comparison.checkStated(entries.values())
-    for (const bundle of bundles) await checkBundle(opened, bundle)
+    await checkBundles(opened, publication, signal)
     const isProven = publication.files.filter(
       ({ name, sha256 }) => sha256 !== undefined && entries.get(name)?.sha256 === sha256,
     )
@@ -90,39 +93,26 @@ function compareSizes(path: string, { files }: Publication, entries: ReadonlyMap
   if (problems.length > 0) throw mismatch(path, problems, () => undefined)
 }
 
-/** A load must find the bundle where it looks first. */
-async function checkBundle(opened: OpenedSource, bundle: PublishedBundle): Promise<void> {
-  const looked: string[] = []
-  for await (const { candidates } of opened.bundles()) {
-    const found = await Promise.all(candidates.map((candidate) => contentOf(opened, candidate, bundle.bytes.length)))
-    if (found.some((bytes) => bytes && isSameBundle(bytes, bundle))) return
-    looked.push(...candidates.map(({ path }) => path))
-  }
-  throw new ModelSealError('BUNDLE_NOT_FOUND', `The bundle ${shown(bundle.name)} is not served as it was published.`, {
-    file: bundle.name,
-    expected: `${bundle.bytes.length} bytes with the same content`,
-    found: looked.length === 0 ? 'no bundle' : `other content at ${looked.map(shown).join(', ')}`,
+/** A load must find the bundles where it looks. */
+async function checkBundles(
+  opened: OpenedSource,
+  { bundles }: Publication,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const limits = { maxBundleBytes: LARGEST_BUNDLE_BYTES, signal }
+  const { bundles: served } = await findBundles(opened, undefined, limits).catch(unlessNone)
+  const digests = served.flatMap((found) => ('bundle' in found ? [found.bundle.digest] : []))
+  const missing = bundles.find(({ bytes }) => !digests.includes(createHash('sha256').update(bytes).digest('hex')))
+  if (!missing) return
+  const { name, bytes } = missing
+  throw new ModelSealError('BUNDLE_NOT_FOUND', `The bundle ${shown(name)} is not served as it was published.`, {
+    file: name,
+    expected: `${bytes.length} bytes with the same content`,
+    found: served.length === 0 ? 'no bundle' : `other content at ${served.map(({ path }) => shown(path)).join(', ')}`,
   })
 }
 
-/** Undefined if it is not as long as expected. */
-async function contentOf(
-  opened: OpenedSource,
-  candidate: BundleCandidate,
-  length: number,
-): Promise<Buffer | undefined> {
-  return opened.reader.read(
-    `signature bundle ${shown(candidate.path)}`,
-    (signal, receive) => candidate.read(withoutPrototype({ signal, maxBytes: undefined }), receive),
-    async ({ chunks }) => {
-      const pieces: Uint8Array[] = []
-      let bytes = 0
-      for await (const chunk of chunks) {
-        bytes += chunk.length
-        if (bytes > length) return undefined
-        pieces.push(chunk)
-      }
-      return Buffer.concat(pieces)
-    },
-  )
+function unlessNone(error: unknown): { bundles: FoundBundle[] } {
+  if (error instanceof ModelSealError && error.code === 'BUNDLE_NOT_FOUND') return { bundles: [] }
+  throw error
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { parseOwnBundle } from '../../bundle/bundle.ts'
@@ -21,6 +20,8 @@ import { inTurns } from '../../source/turns.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { verifierCopy, verifyBundle, type Verifier } from '../operations/verifier.ts'
+
+const USUAL_NAME = 'model.sig'
 
 /** Who must have signed a model that is published. */
 export type PublicationSigner =
@@ -157,20 +158,23 @@ async function acceptedByPolicy(
 }
 
 function usualPlace({ kind, path }: LocalSource): string {
-  return kind === 'directory' ? join(path, 'model.sig') : `${path}.sig`
+  return kind === 'directory' ? join(path, USUAL_NAME) : `${path}.sig`
 }
 
 async function bundleBytes(path: string, { maxBundleBytes }: PublicationOptions): Promise<Buffer> {
   return readSmallFile(path, { ...BUNDLE_TO_READ, maxBytes: checkedMaxBundleBytes(maxBundleBytes) })
 }
 
-/** A bundle inside the model keeps its name. One elsewhere gets the name where loads look, if that is free. */
+/**
+ * Where loads look: one bundle is `model.sig`, unless it has another name in the directory. Several count together only if the
+ * names of all of them end with `.oms.sig`.
+ */
 function named(source: LocalSource, manifest: Manifest, bundles: Checked['bundles']): PublishedBundle[] {
   const used = new Set<string>()
+  const isOne = bundles.length === 1
   return bundles.map(({ path, bytes }) => {
     const inside = source.kind === 'directory' ? nameWithin(source, path) : undefined
-    const usual = used.has('model.sig') ? `${basename(path).replace(/(?:\.oms)?\.sig$/, '')}.oms.sig` : 'model.sig'
-    const name = inside !== undefined && inside !== '' ? inside : usual
+    const name = isOne ? (inside ?? USUAL_NAME) : `${basename(path).replace(/(?:\.oms)?\.sig$/, '')}.oms.sig`
     if (used.has(name) || manifest.files.has(name)) throw nameTaken(path, name)
     used.add(name)
     return { name, path, bytes }
@@ -206,12 +210,6 @@ export function unsignedAmong({ manifest, bundles }: Publication, entries: Itera
     const isSigned = manifest.files.has(name) || (isSharded && size === 0)
     return isSigned || isWithin(name, isIgnored) ? [] : [name]
   })
-}
-
-/** Whether these bytes are a bundle that was prepared. */
-export function isSameBundle(bytes: Uint8Array, bundle: PublishedBundle): boolean {
-  const digest = (of: Uint8Array) => createHash('sha256').update(of).digest()
-  return digest(bytes).equals(digest(bundle.bytes))
 }
 
 function bundleChanged(path: string): ModelSealError {
