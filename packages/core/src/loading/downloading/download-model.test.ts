@@ -257,3 +257,29 @@ describe('a download', () => {
     )
   })
 })
+
+test('two downloads to one directory at the same time never write to the same files', async () => {
+  const into = await directory()
+  const [reached, released] = [Promise.withResolvers<true>(), Promise.withResolvers<true>()]
+  const slow: Partial<ModelFiles> = {
+    read: async ({ name }, receive) => {
+      const honest = content.get(name) as Uint8Array
+      await receive({ size: honest.length, chunks: name.endsWith('.bin') ? late(honest.length) : [honest] })
+    },
+  }
+  async function* late(length: number): AsyncGenerator<Uint8Array> {
+    reached.resolve(true)
+    await released.promise
+    yield new Uint8Array(length)
+  }
+  const first = downloadModel(memorySource('store://models/vad', content, { files: slow }), into, { policy })
+  await reached.promise
+  const second = downloadModel(store().source, into, { policy })
+  const refused = expect(second).rejects.toEqual(
+    refusal('FILE_WRITE_FAILED', { found: 'another download to it that is still running' }),
+  )
+  await refused.finally(() => released.resolve(true))
+  await expect(first).rejects.toEqual(refusal('FILE_MISMATCH'))
+  await downloadModel(store().source, into, { policy })
+  expect((await readFile(join(into, 'onnx/weights.bin'))).equals(WEIGHTS)).toBe(true)
+})

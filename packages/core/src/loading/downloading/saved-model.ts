@@ -28,14 +28,18 @@ interface ModelToSave {
  */
 export async function saveModel(directory: string, { files, model, ...judged }: ModelToSave): Promise<SavedModel> {
   const target = await TargetDirectory.at(directory)
-  await files.save(await target.targets(files.names))
-  const bundles = countedBundles(judged)
-  const signature = model.isFile ? `${model.name}.sig` : 'model.sig'
-  const [first] = bundles
-  // A file of this name that was signed is content.
-  if (first && !files.names.includes(signature)) await writeFileWhole(target.fileAt(signature), first, BUNDLE)
-  await target.finish()
-  return { signature, bundles }
+  try {
+    await files.save(await target.targets(files.names))
+    const bundles = countedBundles(judged)
+    const signature = model.isFile ? `${model.name}.sig` : 'model.sig'
+    const [first] = bundles
+    // A file of this name that was signed is content.
+    if (first && !files.names.includes(signature)) await writeFileWhole(target.fileAt(signature), first, BUNDLE)
+    await target.finish()
+    return { signature, bundles }
+  } finally {
+    target.end()
+  }
 }
 
 const BUNDLE = { what: 'signature bundle', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const

@@ -5,6 +5,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { Target } from '../../manifest/arriving/streamed-files.ts'
 import { errno, unreadable } from '../../source/file-errors.ts'
 import { othersMayWrite } from '../../source/private/ownership.ts'
+import { claimDirectory, type SignOfLife } from '../../source/private/sign-of-life.ts'
 
 /** Where files are until they are complete, inside the directory. It marks a directory in which a download has begun. */
 const INCOMPLETE = '.modelseal-incomplete'
@@ -18,6 +19,7 @@ interface WantedFiles {
 /** The directory that a model is downloaded to, with what an interrupted download left. */
 export class TargetDirectory {
   readonly #path: string
+  #life: SignOfLife | undefined
 
   /**
    * @param path absolute
@@ -64,9 +66,15 @@ export class TargetDirectory {
       const found = await this.#clear('', wanted)
       for (const { name, path, partial } of targets) if (found.has(name)) await rename(path, partial)
     } catch (cause) {
+      if (cause instanceof ModelSealError) throw cause
       throw this.#notPrepared(cause)
     }
     return targets
+  }
+
+  /** Lets others use the directory. */
+  end(): void {
+    this.#life?.end()
   }
 
   /** Removes what is left of an interrupted download. */
@@ -96,8 +104,14 @@ export class TargetDirectory {
   async #begin(partials: ReadonlySet<string>): Promise<void> {
     const path = join(this.#path, INCOMPLETE)
     if (!(await hasBegun(this.#path))) await mkdir(path, { mode: 0o700 })
+    // Both would write to the same partial files, also after one of them has verified them.
+    const life = await claimDirectory(path)
+    if (life === false)
+      throw refused(this.#path, 'a directory of its own', 'another download to it that is still running')
+    this.#life = life
     for (const entry of await readdir(path, { withFileTypes: true }))
-      if (!entry.isFile() || !partials.has(entry.name)) await rm(join(path, entry.name), { recursive: true })
+      if (!entry.isSocket() && (!entry.isFile() || !partials.has(entry.name)))
+        await rm(join(path, entry.name), { recursive: true })
   }
 
   #reserved(): ModelSealError {
