@@ -76,6 +76,8 @@ export const hubsInFile: Plugin = {
         ...ONE_FILE,
         entryPoints: ['../hub/src/index.ts'],
         metafile: true,
+        // CommonJS has no such URL. It only serves to find an optional package, for which a path is as good.
+        define: { 'import.meta.url': '__filename' },
         banner: { js: 'module.exports = (core) => { const module = { exports: {} };' },
         footer: { js: 'return module.exports };' },
         plugins: [coreAsGiven(core)],

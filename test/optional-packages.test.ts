@@ -63,6 +63,21 @@ test.each(ENTRIES)(
   },
 )
 
+test.each(['index.js', 'index.cjs'])('without @huggingface/hub, %s of the hubs says what to install', async (entry) => {
+  const script = `
+    const { checkPushTarget } = await import(require('node:path').resolve('../node_modules/@modelseal/hub/dist/${entry}'))
+    await checkPushTarget('hf://org/vad', { huggingFace: { token: 'hf_x' } })`
+  const error = await errorOfCopy('signing.js', script, async (modules) => {
+    const hub = dirname(createRequire(import.meta.url).resolve('@modelseal/hub/package.json'))
+    for (const part of ['dist', 'package.json'])
+      await cp(join(hub, part), join(modules, '@modelseal/hub', part), { recursive: true })
+  })
+  expect(error).toMatchObject({
+    code: 'PUSH_UNAVAILABLE',
+    message: expect.stringMatching(/is not installed.*npm install @huggingface\/hub@2/) as string,
+  })
+})
+
 /** Installs the built core in an empty directory, without other packages, and runs a script with it. */
 async function errorOfCopy(entry: string, script: string, prepare: (modules: string) => Promise<void>) {
   const place = await mkdtemp(join(root, 'installed-'))

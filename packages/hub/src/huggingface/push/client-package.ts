@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module'
-import { isAbsolute } from 'node:path'
 import type * as Client from '@huggingface/hub'
 import { codeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
@@ -13,8 +11,7 @@ const PACKAGE = '@huggingface/hub'
  */
 export function clientPackage(): typeof Client {
   try {
-    const from = typeof __filename === 'string' && isAbsolute(__filename) ? __filename : import.meta.url
-    return createRequire(from)(PACKAGE) as typeof Client
+    return process.getBuiltinModule('node:module').createRequire(import.meta.url)(PACKAGE) as typeof Client
   } catch (cause) {
     const message = messageOf(cause)
     const isMissing = message.includes(`'${PACKAGE}'`) && codeOf(cause) === 'MODULE_NOT_FOUND'
