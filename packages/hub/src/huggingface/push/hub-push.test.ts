@@ -102,6 +102,14 @@ describe('a model that is pushed to Hugging Face', () => {
     expect([...(served()?.keys() ?? [])]).toContain('model.sig')
   })
 
+  test('creates no branch, and says so', async () => {
+    repository()
+    await expect(push({ target: 'hf://org/vad@next', huggingFace: { createRepo: true } })).rejects.toEqual(
+      refusal('MODEL_NOT_FOUND', { hint: expect.stringContaining('creates no branches') }),
+    )
+    expect(hub.asked.filter((each) => each.includes('POST'))).toEqual([])
+  })
+
   test('opens a pull request, and is read back there', async () => {
     const before = repository()
     const pushed = await push({ huggingFace: { createPr: true, message: 'Release 1' } })
