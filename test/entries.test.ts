@@ -56,7 +56,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types: names(`TelemetryOptions`),
   },
   './errors': {
-    values: names(`ERROR_CODES ModelSealError shown`),
+    values: names(`ERROR_CODES ModelSealError sentenceOf shown`),
     types: names(`ErrorCode ErrorDetails FileProblem SerializedError`),
   },
   './judged': {
@@ -74,9 +74,9 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     ),
   },
   './publishing': {
-    values: names(`checkServed preparePublication signStatement unsignedAmong`),
-    types: names(`CheckServedOptions Publication PublicationOptions PublicationSigner PublishedBundle PublishedFile
-      ServedModel`),
+    values: names(`checkServed otherBundlesAmong preparePublication signStatement unsignedAmong`),
+    types: names(`CheckServedOptions OtherBundles Publication PublicationOptions PublicationSigner PublishedBundle
+      PublishedFile ServedModel`),
   },
   './source': {
     values: names(`filesAt httpModelSource localModelSource registerScheme`),

@@ -82,6 +82,14 @@ export function withoutHint({ message, hint }: Pick<SerializedError, 'message' |
   return hint !== undefined && message.endsWith(` ${hint}`) ? message.slice(0, -hint.length - 1) : message
 }
 
+/** What an error says, without what was expected and found, and without its hint. */
+export function sentenceOf(error: Pick<SerializedError, 'message' | 'expected' | 'found' | 'hint'>): string {
+  const { expected, found } = error
+  const text = withoutHint(error)
+  const details = paragraph('', { expected, found })
+  return details !== '' && text.endsWith(details) ? text.slice(0, -details.length) : text
+}
+
 /** The same error with another hint. */
 export function withHint(error: ModelSealError, hint: string): ModelSealError {
   const { cause } = error

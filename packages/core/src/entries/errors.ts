@@ -13,6 +13,7 @@
 export {
   ERROR_CODES,
   ModelSealError,
+  sentenceOf,
   shown,
   type ErrorCode,
   type ErrorDetails,

@@ -14,8 +14,10 @@
  */
 export { checkServed, type CheckServedOptions, type ServedModel } from '../loading/publishing/check-served.ts'
 export {
+  otherBundlesAmong,
   preparePublication,
   unsignedAmong,
+  type OtherBundles,
   type Publication,
   type PublicationOptions,
   type PublicationSigner,

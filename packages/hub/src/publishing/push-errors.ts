@@ -1,4 +1,4 @@
-import { ModelSealError, shown, type ErrorDetails } from '@modelseal/core/errors'
+import { ModelSealError, sentenceOf, shown, type ErrorDetails } from '@modelseal/core/errors'
 
 /** The refusal of a hub or registry. */
 export function pushRefused(place: string, why: string, details: ErrorDetails = {}): ModelSealError {
@@ -20,7 +20,7 @@ export function pushUnproven(place: string, cause: ModelSealError): ModelSealErr
   const { file, expected, found } = cause
   return new ModelSealError(
     'PUSH_UNPROVEN',
-    `The model was uploaded, but what ${shown(place)} serves is not proven to be what was signed: ${cause.message}`,
+    `The model was uploaded, but what ${shown(place)} serves is not proven to be what was signed: ${sentenceOf(cause)}`,
     {
       file: file ?? place,
       expected,

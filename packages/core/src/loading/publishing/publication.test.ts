@@ -51,7 +51,7 @@ describe('a model is published', () => {
     await site.sign('m', 'b', 'm.other.sig')
     const threshold = await policy({ threshold: 2 })
     const { bundles, signers } = await preparePublication(site.file('m'), { signedBy: { policy: threshold } })
-    expect(bundles.map(({ name }) => name).sort()).toEqual(['m.oms.sig', 'm.other.oms.sig'])
+    expect(bundles.map(({ name }) => name).sort()).toEqual(['signer-1.oms.sig', 'signer-2.oms.sig'])
     expect(signers).toHaveLength(2)
   })
 
@@ -64,6 +64,14 @@ describe('a model is published', () => {
 })
 
 describe('a model is not published', () => {
+  test('if a signed file has the name of the bundle', async () => {
+    const file = await site.write('m/model.sig', 'content')
+    const signer = await keySigner({ privateKey: site.file('a.key') })
+    await signModel(file, { signer, signature: site.file('other.sig') })
+    const published = preparePublication(file, { ...by('a'), signature: site.file('other.sig') })
+    await expect(published).rejects.toEqual(refusal('INVALID_ARGUMENT', { file: site.file('other.sig') }))
+  })
+
   test('if another key signed it, or a file was changed or added', async () => {
     await site.sign('m', 'a', 'm/model.sig')
     await expect(preparePublication(site.file('m'), by('b'))).rejects.toEqual(refusal('KEY_MISMATCH'))
@@ -115,7 +123,7 @@ describe('what is served is compared with what was published:', () => {
   async function served(): Promise<ModelSource> {
     const session = await localModelSource(site.file('served')).open({ signal: undefined })
     const files = { ...(await session.model()), local: undefined }
-    const names = ['config.json', 'weights.bin', 'm.oms.sig', 'm.other.oms.sig', 'model.sig']
+    const names = ['config.json', 'weights.bin', 'signer-1.oms.sig', 'signer-2.oms.sig', 'model.sig']
     const list = async function* () {
       for (const name of names) {
         let size: number | undefined
@@ -139,9 +147,9 @@ describe('what is served is compared with what was published:', () => {
     await rename(site.file('m'), site.file('served'))
     for (const { name, bytes } of publication.bundles) await site.write(`served/${name}`, bytes)
     expect(await checkServed(await served(), publication)).toMatchObject({ files: { listed: 2, read: 2 }, bytes: 9 })
-    await rm(site.file('served/m.other.oms.sig'))
+    await rm(site.file('served/signer-2.oms.sig'))
     await expect(checkServed(await served(), publication)).rejects.toEqual(
-      refusal('BUNDLE_NOT_FOUND', { file: 'm.other.oms.sig' }),
+      refusal('BUNDLE_NOT_FOUND', { file: 'signer-2.oms.sig' }),
     )
   })
 

@@ -1,14 +1,15 @@
 import { stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { parseOwnBundle } from '../../bundle/bundle.ts'
 import { checkedMaxBundleBytes } from '../../bundle/read-bundle.ts'
-import { statementSteps, writeStatement } from '../../bundle/statement.ts'
+import { statementSteps } from '../../bundle/statement.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
 import { callback, path as pathCopy, required, signal as signalCopy } from '../../kinds.ts'
 import { checkContents } from '../../manifest/check-contents.ts'
 import { ignoredOnVerifying } from '../../manifest/find-signed.ts'
-import { ignoredNames, ignoring, nameWithin } from '../../manifest/ignores.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
+import { ignoredNames, ignoring } from '../../manifest/ignores.ts'
 import { UNNAMED_FILE, type Manifest } from '../../manifest/manifest.ts'
 import { isWithin } from '../../manifest/names.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
@@ -17,11 +18,10 @@ import { localPlace, openLocalSource, type LocalSource } from '../../source/loca
 import type { SourceEntry } from '../../source/model-source.ts'
 import { BUNDLE_TO_READ, readerFromHere, readSmallFile } from '../../source/read-small-file.ts'
 import { inTurns } from '../../source/turns.ts'
+import { bundleNames } from '../bundles/bundle-names.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { verifierCopy, verifyBundle, type Verifier } from '../operations/verifier.ts'
-
-const USUAL_NAME = 'model.sig'
 
 /** Who must have signed a model that is published. */
 export type PublicationSigner =
@@ -62,9 +62,14 @@ export interface PublishedFile {
   readonly sha256: string | undefined
 }
 
+/** Where a load looks for a bundle first. */
+const USUAL_NAME = 'model.sig'
+/** Where it looks otherwise. */
+const OTHER_NAME = /^[^/]+\.oms\.sig$/
+
 /** A bundle to publish. */
 export interface PublishedBundle {
-  /** Name beside the files. */
+  /** Name beside the files, under which a load finds it: `model.sig`, or `signer-N.oms.sig` if there are several. */
   readonly name: string
   readonly path: string
   readonly bytes: Buffer
@@ -101,7 +106,7 @@ export async function preparePublication(path: string, given: PublicationOptions
     'policy' in signedBy
       ? await acceptedByPolicy(source, options, signedBy.policy)
       : await signedOnce(source, options, signedBy)
-  return { manifest, signers, bundles: named(source, manifest, bundles), files: await filesOf(source, manifest) }
+  return { manifest, signers, bundles: named(manifest, bundles), files: await filesOf(source, manifest) }
 }
 
 interface Checked {
@@ -149,10 +154,10 @@ async function acceptedByPolicy(
     await checkContents(source, manifest, { signal, onProgress, ignored: ignoredNames(source, paths) })
   const bundles = await Promise.all(paths.map(async (path) => ({ path, bytes: await bundleBytes(path, options) })))
   for (const { path, bytes } of bundles) {
-    // What was accepted was read before. Signatures of the same statement are judged again by those who load it.
+    // What was accepted was read before. Signatures of the same files are judged again by those who load them.
     const { envelope } = await parseOwnBundle(bytes, path, signal)
     const { manifest: found } = await inTurns(statementSteps(envelope.payload), signal)
-    if (!writeStatement(found).equals(writeStatement(manifest))) throw bundleChanged(path)
+    if (modelIdentity(found) !== modelIdentity(manifest)) throw bundleChanged(path)
   }
   return { manifest, bundles, signers: counted.flatMap(({ signer }) => (signer ? [signer.description] : [])) }
 }
@@ -165,20 +170,12 @@ async function bundleBytes(path: string, { maxBundleBytes }: PublicationOptions)
   return readSmallFile(path, { ...BUNDLE_TO_READ, maxBytes: checkedMaxBundleBytes(maxBundleBytes) })
 }
 
-/**
- * Where loads look: one bundle is `model.sig`, unless it has another name in the directory. Several count together only if the
- * names of all of them end with `.oms.sig`.
- */
-function named(source: LocalSource, manifest: Manifest, bundles: Checked['bundles']): PublishedBundle[] {
-  const used = new Set<string>()
-  const isOne = bundles.length === 1
-  return bundles.map(({ path, bytes }) => {
-    const inside = source.kind === 'directory' ? nameWithin(source, path) : undefined
-    const name = isOne ? (inside ?? USUAL_NAME) : `${basename(path).replace(/(?:\.oms)?\.sig$/, '')}.oms.sig`
-    if (used.has(name) || manifest.files.has(name)) throw nameTaken(path, name)
-    used.add(name)
-    return { name, path, bytes }
-  })
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` if a signed file has the name of the bundle that a load looks for first */
+function named(manifest: Manifest, bundles: Checked['bundles']): PublishedBundle[] {
+  const [first] = bundles
+  if (first && manifest.files.has(USUAL_NAME)) throw nameTaken(first.path)
+  const names = bundleNames(USUAL_NAME, bundles.length, new Set(manifest.files.keys()))
+  return bundles.map(({ path, bytes }, index) => ({ name: names[index] ?? USUAL_NAME, path, bytes }))
 }
 
 async function filesOf(source: LocalSource, manifest: Manifest): Promise<PublishedFile[]> {
@@ -212,6 +209,29 @@ export function unsignedAmong({ manifest, bundles }: Publication, entries: Itera
   })
 }
 
+/** The bundles at a place that keep a load from finding exactly the published ones. */
+export interface OtherBundles {
+  /** One where a load looks first: the published ones take its place. */
+  readonly hiding: readonly string[]
+  /** Those that a load would read beside the published ones. */
+  readonly beside: readonly string[]
+}
+
+/**
+ * The bundles at a place that searches for bundles as Hugging Face does: `model.sig`, or else `*.oms.sig`.
+ *
+ * @param entries files that are at the place already
+ */
+export function otherBundlesAmong({ manifest, bundles }: Publication, entries: Iterable<SourceEntry>): OtherBundles {
+  const own = new Set(bundles.map(({ name }) => name))
+  if (own.has(USUAL_NAME)) return { hiding: [], beside: [] }
+  const others = [...entries].map(({ name }) => name).filter((name) => !own.has(name) && !manifest.files.has(name))
+  return {
+    hiding: others.filter((name) => name === USUAL_NAME),
+    beside: others.filter((name) => OTHER_NAME.test(name)),
+  }
+}
+
 function bundleChanged(path: string): ModelSealError {
   return new ModelSealError('FILE_CHANGED', `Cannot publish the bundle ${shown(path)}: it changed meanwhile.`, {
     file: path,
@@ -219,12 +239,16 @@ function bundleChanged(path: string): ModelSealError {
   })
 }
 
-function nameTaken(path: string, name: string): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `Cannot publish the bundle ${shown(path)}: its name is taken.`, {
-    file: path,
-    found: `another file named ${shown(name)}`,
-    hint: 'Rename the bundle, or the file.',
-  })
+function nameTaken(path: string): ModelSealError {
+  return new ModelSealError(
+    'INVALID_ARGUMENT',
+    `Cannot publish the bundle ${shown(path)}: a signed file has the name of a bundle.`,
+    {
+      file: path,
+      found: `a signed file named ${shown(USUAL_NAME)}, which a load would take for the bundle`,
+      hint: 'Rename the file, and sign the model again.',
+    },
+  )
 }
 
 function unnamed({ path }: LocalSource): ModelSealError {

@@ -7,6 +7,7 @@ import { openLocalSource } from '../../source/local/local-source.ts'
 import { pathHere } from '../../source/model-location.ts'
 import type { ModelSource } from '../../source/model-source.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
+import { bundleNames } from '../bundles/bundle-names.ts'
 import { downloadModel, type DownloadedModel } from '../downloading/download-model.ts'
 import { loadOptions, type OpenOptions } from '../open-options.ts'
 import { Destination, placeOf } from './destination.ts'
@@ -112,18 +113,11 @@ function isWithin(path: string, directory: string): boolean {
  * does the bundle of a model that has a file with its name.
  */
 async function withAllBundles(directory: string, { signature, bundles, files }: DownloadedModel): Promise<string[]> {
-  const isTaken = files.includes(signature)
-  if (bundles.length === 1 && !isTaken) return [signature]
-  const nameOf =
-    signature === 'model.sig'
-      ? (number: number) => `signer-${number}.oms.sig`
-      : (number: number) => signature.replace(/sig$/, `${number}.sig`)
-  const names: string[] = []
-  for (let number = 1; names.length < bundles.length; number++)
-    if (!files.includes(nameOf(number))) names.push(nameOf(number))
+  const names = bundleNames(signature, bundles.length, new Set(files))
+  if (names.includes(signature)) return names
   for (const [index, bundle] of bundles.entries())
     await writeFileWhole(join(directory, names[index] ?? signature), bundle, BUNDLE)
-  if (!isTaken) await rm(join(directory, signature))
+  if (!files.includes(signature)) await rm(join(directory, signature))
   return names
 }
 

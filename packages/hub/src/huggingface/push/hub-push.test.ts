@@ -1,11 +1,14 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { openVerifiedModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { refusal } from '../../../../core/src/testing/scratch.ts'
 import { pushModel } from '../../publishing/push-model.ts'
 import type { HuggingFacePush, PushOptions } from '../../publishing/push-options.ts'
 import { signedDirectory } from '../../testing/signed-model.ts'
 import { SmallHub } from '../../testing/small-hub.ts'
+import { huggingFaceSource } from '../hugging-face-source.ts'
 
 const TOKEN = 'hf_secret'
 
@@ -127,6 +130,81 @@ describe('a model that is pushed to Hugging Face', () => {
     expect(pushed.deleted).toEqual(['old.bin'])
     expect(served()?.has('old.bin')).toBe(false)
     expect(served()?.has('.gitignore')).toBe(true)
+  })
+
+  describe('with two signers', () => {
+    /** The second signer gave the model another name. */
+    async function signedByTwo() {
+      const { model: first, publicKey, privateKey } = await signedDirectory()
+      const other = await signedDirectory()
+      const model = join(dirname(first), 'two')
+      renameSync(first, model)
+      const signer = await keySigner({ privateKey: other.privateKey })
+      await signModel(model, { signer, signature: `${model}.b.sig` })
+      const signers = 'signers: [{ key: a }, { key: b }], threshold: 2'
+      const policy = join(dirname(model), 'policy.yaml')
+      writeFileSync(
+        policy,
+        `version: 1
+trustRoots: { a: { publicKey: ${publicKey} }, b: { publicKey: ${other.publicKey} } }
+rules:
+  - { name: here, match: { path: two }, ${signers} }
+  - { name: there, match: { source: 'hf://org/*' }, ${signers} }
+`,
+      )
+      // So that the bundles have no usual names.
+      renameSync(join(model, 'model.sig'), `${model}.sig`)
+      return { model, policy, publicKey, privateKey, rootDigest: '' }
+    }
+    const pushTwo = async (huggingFace: HuggingFacePush = {}) => {
+      const signed = await signedByTwo()
+      const { policy } = signed
+      const pushed = await push({ signed, signedBy: { policy }, huggingFace })
+      const source = huggingFaceSource('hf://org/vad', { endpoint: hub.origin, token: false, cache: false })
+      const model = await openVerifiedModel(source, { policy })
+      await model.close()
+      return { pushed, model }
+    }
+
+    test('has all bundles where a load finds them, whatever the signers called the model', async () => {
+      repository()
+      const { pushed, model } = await pushTwo()
+      expect(pushed.signers).toHaveLength(2)
+      expect(pushed.bundles.map((url) => url.replace(/.*\//, ''))).toEqual(['signer-1.oms.sig', 'signer-2.oms.sig'])
+      expect(model.verdict.bundles.map(({ counted }) => counted)).toEqual([true, true])
+    })
+
+    test('takes the place of one bundle, which would hide the two, in the same commit', async () => {
+      repository()
+      await push()
+      const commits = hub.repositories.get('org/vad')?.commits.size ?? 0
+      const { pushed } = await pushTwo()
+      expect(pushed.deleted).toEqual(['model.sig'])
+      expect(served()?.has('model.sig')).toBe(false)
+      expect(hub.repositories.get('org/vad')?.commits.size).toBe(commits + 1)
+      expect((await pushTwo()).pushed.deleted).toEqual([])
+    })
+
+    test('refuses other bundles in the repository before it uploads, or deletes them', async () => {
+      const before = repository({ 'model.sig': '{}', 'signer-3.oms.sig': '{}' })
+      await expect(pushTwo()).rejects.toEqual(
+        refusal('FILE_UNSIGNED', {
+          file: 'signer-3.oms.sig',
+          message: expect.stringContaining('other signature bundles'),
+          hint: expect.stringContaining('--delete'),
+        }),
+      )
+      expect(hub.repositories.get('org/vad')?.references.get('main')).toBe(before)
+      expect((await pushTwo({ delete: true })).pushed.deleted).toEqual(['model.sig', 'signer-3.oms.sig'])
+    })
+
+    test('is not proven if the hub drops one of the bundles, and the message says so once', async () => {
+      repository()
+      hub.committing = (files) => new Map([...files].filter(([name]) => name !== 'signer-2.oms.sig'))
+      const error: unknown = await pushTwo().catch((thrown: unknown) => thrown)
+      expect(error).toEqual(refusal('PUSH_UNPROVEN', { file: 'signer-2.oms.sig' }))
+      expect((error as Error).message.match(/Expected .*?, found /g)).toHaveLength(1)
+    })
   })
 
   describe('and that is not what was signed', () => {

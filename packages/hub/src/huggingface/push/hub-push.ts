@@ -1,7 +1,7 @@
 import { openAsBlob } from 'node:fs'
 import type * as Client from '@huggingface/hub'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { unsignedAmong, type Publication } from '@modelseal/core/publishing'
+import { otherBundlesAmong, unsignedAmong, type Publication } from '@modelseal/core/publishing'
 import type { SourceEntry } from '@modelseal/core/source'
 import type { HuggingFacePush, PushedModel, PushSettings } from '../../publishing/push-options.ts'
 import { pushRefused, pushUnproven } from '../../publishing/push-errors.ts'
@@ -60,10 +60,9 @@ export class HubPush {
   async push(publication: Publication): Promise<PushedModel> {
     const { location, verify, signal } = { ...this.#options, location: this.#location }
     const parent = (await this.#parent()) ?? (await this.#created())
-    const unsigned = unsignedAmong(publication, parent.entries)
-    if (unsigned.length > 0 && this.#asked.delete !== true) throw otherFiles(location.url, unsigned)
+    const deleted = this.#deletedBy(publication, parent)
     signal?.throwIfAborted()
-    const { commit, pullRequestUrl } = await this.#committed(publication, parent, unsigned)
+    const { commit, pullRequestUrl } = await this.#committed(publication, parent, deleted)
     const revision = pullRequestUrl === undefined ? location.revision : pullRequestRevision(pullRequestUrl)
     const place = `${location.url}@${commit}`
     const served = await readBack(
@@ -87,8 +86,19 @@ export class HubPush {
       ),
       bundles: bundles.map(({ name }) => `${place}/${this.#pathOf(name)}`),
       checked: { full: verify === 'full', files: served.files.listed, read: served.files.read, bytes: served.bytes },
-      deleted: unsigned,
+      deleted,
     }
+  }
+
+  /** A load must accept what is left, and find all bundles of the publication and no others. */
+  #deletedBy(publication: Publication, { entries }: Parent): readonly string[] {
+    const { hiding, beside } = otherBundlesAmong(publication, entries)
+    const others = new Set([...unsignedAmong(publication, entries), ...beside])
+    for (const name of hiding) others.delete(name)
+    const { url } = this.#location
+    if (others.size > 0 && this.#asked.delete !== true)
+      throw otherFiles(url, [...others], beside.length === others.size)
+    return [...hiding, ...others]
   }
 
   /** @returns undefined if there is no such repository */
@@ -227,13 +237,18 @@ function pullRequestRevision(url: string): string {
   throw pushUnproven(url, pushRefused(url, 'the hub does not say which pull request it opened'))
 }
 
-function otherFiles(place: string, names: readonly string[]): ModelSealError {
+function otherFiles(place: string, names: readonly string[], areBundles: boolean): ModelSealError {
   const more = names.length > MAX_SHOWN ? ` and ${names.length - MAX_SHOWN} more` : ''
-  return new ModelSealError('FILE_UNSIGNED', `Cannot push to ${shown(place)}: it has files that are not signed.`, {
+  const [what, why] = areBundles
+    ? ['it has other signature bundles', 'Loads would read them too.']
+    : ['it has files that are not signed', 'Loads would refuse the model.']
+  return new ModelSealError('FILE_UNSIGNED', `Cannot push to ${shown(place)}: ${what}.`, {
     file: names[0],
-    expected: 'only files that the signature covers',
+    expected: areBundles ? 'only the bundles that are pushed' : 'only files that the signature covers',
     found: names.slice(0, MAX_SHOWN).map(shown).join(', ') + more,
-    hint: 'Loads would refuse the model. Delete them in the same commit with --delete ("delete"), or add them to the model and sign it again.',
+    hint:
+      `${why} Delete them in the same commit with --delete ("delete")` +
+      (areBundles ? '.' : ', or add them to the model and sign it again.'),
     problems: names.map((file) => ({ code: 'FILE_UNSIGNED', file })),
   })
 }
