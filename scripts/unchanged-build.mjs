@@ -25,7 +25,7 @@ function stampOf(root) {
 /** Digests of the content of the inputs, and of the names, sizes and times of the results. */
 function stateOf(root) {
   const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)
-  const inputs = createHash('sha256').update(process.version)
+  const inputs = createHash('sha256')
   for (const path of [...INPUTS, ...packages.flatMap((name) => INPUTS_OF_PACKAGE.map((input) => `${name}/${input}`))])
     for (const file of filesIn(root, path)) inputs.update(`${file}\0`).update(readFileSync(join(root, file)))
   const results = createHash('sha256')
