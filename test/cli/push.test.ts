@@ -94,6 +94,13 @@ test('push to a registry attaches the bundle and a signature for cosign', async 
   expect(command).toBe('push key')
   expect(registry.tags.get('1.0')).toBe(result?.revision)
   expect([...registry.manifests.values()].filter(({ subject }) => subject === result?.revision)).toHaveLength(2)
+  const inspected = await modelseal(['inspect', registry.url()])
+  expect(inspected.code).toBe(0)
+  expect(inspected.stdout).toMatch(
+    /^Other attachment .*\n( {2}.*\n)* {2}content +"https:\/\/sigstore\.dev\/cosign\/sign\/v1"/m,
+  )
+  expect(inspected.stdout).not.toContain('problem')
+  expect(inspected.stdout.match(/To trust this signer/g)).toHaveLength(1)
   rmSync(join(directory, 'vad/model.sig'))
   const again = await modelseal(['push', 'vad', registry.url(), '--public-key', 'release.pub', '--json'])
   expect(JSON.parse(again.stdout)).toMatchObject({ ok: false, error: { code: 'BUNDLE_NOT_FOUND' } })

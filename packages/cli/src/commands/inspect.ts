@@ -24,6 +24,8 @@ const HELP = `
 No file of the model is read, and no signer is trusted: anyone can write a bundle that names anyone. Use "modelseal verify"
 to find out whether a model is what a signer of yours has signed.
 
+Sigstore bundles of other content, such as the signature that cosign attaches in a registry, are listed as other attachments.
+
 Exit code: 0 if all bundles could be read, 1 if one of them could not, or there is none.
 
 Examples:
@@ -45,8 +47,13 @@ async function inspect(model: string, flags: Flags, { signal }: Session): Promis
       ...inspection.bundles.flatMap((bundle) => ['', ...linesOf(bundle, revisionFact(inspection), shown)]),
     ],
     json: { result: { verified: false, ...inspection, bundles } },
-    ...(bundles.some(({ error }) => error) ? { exitCode: 1 } : {}),
+    ...(areReadable(bundles) ? {} : { exitCode: 1 }),
   }
+}
+
+/** What else is attached in a registry does not matter, if there is a bundle. */
+function areReadable(bundles: readonly InspectedBundle[]): boolean {
+  return bundles.every(({ error }) => !error) && bundles.some(({ other }) => other === undefined)
 }
 
 /** Digests as everywhere in results. */
@@ -56,7 +63,7 @@ function named(bundle: InspectedBundle) {
 }
 
 function linesOf(bundle: InspectedBundle, revision: Facts, shown: Shown): string[] {
-  const { path, digest, bytes = 0, method, signer, signature, statement, policy, error } = bundle
+  const { path, digest, bytes = 0, method, signer, signature, statement, policy, other, error } = bundle
   const facts: Facts = [
     ...revision,
     ...(method === undefined ? [] : [['method', method] as const]),
@@ -68,11 +75,12 @@ function linesOf(bundle: InspectedBundle, revision: Facts, shown: Shown): string
     ...(bundle.timestamps ?? []).map((at): Facts[number] => ['timestamp', `states the time ${at}`]),
     ...(signature === undefined ? [] : [['signature', ARITHMETIC[signature]] as const]),
     ...(digest === undefined ? [] : [['bundle', `sha256:${digest}, ${byteCount(bytes)}`] as const]),
+    ...(other === undefined ? [] : [['content', `${other}, which is no signature of a model`] as const]),
     ...(error ? [['problem', `${error.code}: ${error.message}`] as const] : []),
     ...(statement ? statementFacts(statement, shown) : []),
   ]
   return [
-    ...summary(`Bundle ${shown(path)}`, facts),
+    ...summary(`${other === undefined ? 'Bundle' : 'Other attachment'} ${shown(path)}`, facts),
     ...(statement ? fileLines(statement, shown) : []),
     ...(policy === undefined
       ? []

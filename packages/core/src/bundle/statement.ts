@@ -57,20 +57,22 @@ function* parsingSteps(payload: Uint8Array, maxValues: number): Steps<ParsedStat
     'predicateType',
     'predicate',
   )
+  const predicateType = statement.string('predicateType')
+  // First, so that attestations of another kind are told apart whatever their version.
+  if (predicateType !== OLD_PREDICATE_TYPE)
+    checkType(
+      predicateType,
+      PREDICATE_TYPE,
+      'PREDICATE_TYPE',
+      'Cannot use the statement: it does not describe a signed model.',
+    )
   checkType(
     statement.string('_type'),
     STATEMENT_TYPE,
     'STATEMENT_TYPE',
     'Cannot use the statement: it is not an in-toto Statement v1.',
   )
-  const predicateType = statement.string('predicateType')
   if (predicateType === OLD_PREDICATE_TYPE) return { version: '0.1', manifest: parseOldStatement(statement) }
-  checkType(
-    predicateType,
-    PREDICATE_TYPE,
-    'PREDICATE_TYPE',
-    'Cannot use the statement: it does not describe a signed model.',
-  )
   return { version: '1.0', manifest: yield* manifestSteps(statement) }
 }
 

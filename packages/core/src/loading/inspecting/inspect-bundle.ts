@@ -34,6 +34,8 @@ export interface InspectedBundle {
   statement?: InspectedStatement
   /** YAML for a policy that trusts this signer, if that is what the reader wants. */
   policy?: string
+  /** Of a Sigstore bundle that is no signature of a model, such as one for cosign: the quoted type of its content. */
+  other?: string
   /** Why the bundle, or the statement in it, could not be read. */
   error?: SerializedError
 }
@@ -69,7 +71,10 @@ export async function inspectBundle(
   sizes: (manifest: Manifest) => Promise<ReadonlyMap<string, number>>,
 ): Promise<InspectedBundle> {
   const { path } = found
-  if ('error' in found) return { path, error: found.error.toJSON() }
+  if ('error' in found) {
+    const other = otherContent(found.error)
+    return other === undefined ? { path, error: found.error.toJSON() } : { path, other }
+  }
   const { bundle } = found
   const { method } = bundle.material
   const { signer, key } = await signerNamedBy(bundle.material, path)
@@ -84,17 +89,23 @@ export async function inspectBundle(
     ...(logEntries.length > 0 ? { logEntries } : {}),
     signature: await arithmeticOf(bundle, key, signal),
   }
-  const policy = signer && policyEntry(method, signer)
-  if (policy !== undefined) about.policy = policy
   try {
     const { manifest } = await inTurns(statementSteps(bundle.envelope.payload), signal)
     about.statement = statementOf(manifest, new Map())
     about.statement = statementOf(manifest, await sizes(manifest))
   } catch (error) {
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    const other = otherContent(error)
+    if (other !== undefined) return { ...about, other }
     about.error = error.toJSON()
   }
-  return about
+  const policy = signer && policyEntry(method, signer)
+  return policy === undefined ? about : { ...about, policy }
+}
+
+/** Registries keep signatures of images and attestations of all kinds beside the signatures of a model. */
+function otherContent({ code, found }: ModelSealError): string | undefined {
+  return code === 'PREDICATE_TYPE' || code === 'PAYLOAD_TYPE' ? found : undefined
 }
 
 async function arithmeticOf(

@@ -132,6 +132,32 @@ test('a bundle that cannot be read is in the result', async () => {
   expect(found).toMatchObject({ method: 'key', error: { code: 'STATEMENT_MALFORMED' } })
 })
 
+test.each([
+  ['https://in-toto.io/Statement/v1', 'https://sigstore.dev/cosign/sign/v1'],
+  ['https://in-toto.io/Statement/v0.1', 'https://slsa.dev/provenance/v0.2'],
+])(
+  'a bundle with another statement (%s) is no problem, and nobody is to be trusted for it',
+  async (_type, predicateType) => {
+    const { dsseEnvelope, ...bundle } = JSON.parse(await readFile(site.file('vad.sig'), 'utf8')) as {
+      dsseEnvelope: object
+    }
+    const statement = { _type, subject: [], predicateType, predicate: {} }
+    const payload = Buffer.from(JSON.stringify(statement)).toString('base64')
+    const inspected = async (envelope: object) => {
+      const text = JSON.stringify({ ...bundle, dsseEnvelope: { ...dsseEnvelope, ...envelope } })
+      return (await inspectModel(await site.write('attached.sig', text))).bundles[0]
+    }
+    const other = await inspected({ payload })
+    expect(other).toMatchObject({ method: 'key', other: JSON.stringify(predicateType) })
+    expect(other?.error ?? other?.policy ?? other?.statement).toBeUndefined()
+    const payloadType = 'application/vnd.dev.cosign.simplesigning.v1+json'
+    expect(await inspected({ payloadType })).toEqual({
+      path: site.file('attached.sig'),
+      other: JSON.stringify(payloadType),
+    })
+  },
+)
+
 test('a model without a bundle is refused', async () => {
   await site.model('unsigned')
   await expect(inspectModel(site.file('unsigned'))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
