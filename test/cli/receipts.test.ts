@@ -25,7 +25,7 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
     const second = await modelseal(verify, env())
     expect(JSON.parse(second.stdout)).toMatchObject({ verdict: { hashed: 'receipt', bytes: 0 } })
 
-    expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('Dropped 1 receipt.\n')
+    expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('Removed 1 receipt.\n')
     expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('There is no receipt for "vad".\n')
     expect((await modelseal(['receipts', 'drop', '--all'], env())).stdout).toBe('There are no receipts.\n')
     expect((await modelseal(['receipts', 'list'], env())).stdout).toBe('There are no receipts.\n')

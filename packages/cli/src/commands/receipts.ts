@@ -7,13 +7,13 @@ export function addReceipts(program: Command, perform: Perform): void {
   const group = program
     .command('receipts')
     .description(
-      'List or remove receipts of models, which are not hashed again on this machine if the policy allows it.',
+      'List or remove receipts. A model with a receipt need not be hashed again on this machine if the policy allows it.',
     )
   withJson(group.command('list'))
     .description('List the receipts of this user.')
     .action((flags: { json?: boolean }, command: Command) => perform(list)('', flags, command))
   withJson(group.command('drop'))
-    .description('Remove the receipts of a model, so that its next load hashes it, or with --all those of all models.')
+    .description('Remove the receipts of a model, so that its next load hashes it, or, with --all, all receipts.')
     .argument('[model]', 'directory or file of the model, or a file in its directory', nonEmpty)
     .option('--all', 'remove the receipts of all models')
     .action((model: string | undefined, flags: DropFlags, command: Command) => {
@@ -44,7 +44,7 @@ async function drop(model: string, { all }: DropFlags): Promise<Outcome> {
   const dropped = await (all ? dropReceipts() : dropReceipts(model))
   const none = all ? 'There are no receipts.' : `There is no receipt for ${shown(model)}.`
   return {
-    lines: [dropped === 0 ? none : `Dropped ${dropped} ${dropped === 1 ? 'receipt' : 'receipts'}.`],
+    lines: [dropped === 0 ? none : `Removed ${dropped} ${dropped === 1 ? 'receipt' : 'receipts'}.`],
     json: { result: { dropped } },
   }
 }

@@ -24,7 +24,7 @@ interface Flags {
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
 export function addVerifyPolicy(program: Command, perform: Perform): Command {
   return withJson(program.command('verify'))
-    .description('Verify a model against a trust policy, as a load does, or with the method named first.')
+    .description('Verify a model against a trust policy, as a load does, or by a method: verify key, …')
     .argument('<model>', MODEL, nonEmpty)
     .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
     .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))

@@ -21,7 +21,10 @@ export interface VerifierFlags extends VerifyingFlags {
 /** Adds the options of {@link VerifierFlags}. */
 export function withSignature(command: Command): Command {
   return withJson(withVerifying(withModel(command))).addOption(
-    pathOption('--signature <path>', 'signature bundle; for a model that is a URL also its URL').makeOptionMandatory(),
+    pathOption(
+      '--signature <path>',
+      'signature bundle: a path or, for a model given by URL, a URL',
+    ).makeOptionMandatory(),
   )
 }
 

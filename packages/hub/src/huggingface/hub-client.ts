@@ -148,7 +148,7 @@ export class HubClient {
 }
 
 function otherContent(what: string, expected: string, found: string): ModelSealError {
-  return new ModelSealError('HTTP_RESPONSE', `Cannot fetch the ${what}: the hub sent something else.`, {
+  return new ModelSealError('HTTP_RESPONSE', `Cannot fetch the ${what}: the hub sent an unexpected response.`, {
     expected,
     found,
     hint: 'Try again. If it fails again, ask the operator of the hub.',
@@ -159,7 +159,7 @@ function busy({ url, what }: HubRequest, after: string | null): ModelSealError {
   const place = plainUrl(url)
   return new ModelSealError(
     'HTTP_RESPONSE',
-    `Cannot fetch the ${what} ${shown(place)}: the hub limits the number of requests.`,
+    `Cannot fetch the ${what} ${shown(place)}: the rate limit of the hub was reached.`,
     {
       file: place,
       found: `status 429${after === null ? '' : ` and "Retry-After" ${shown(after)}`}`,

@@ -89,7 +89,7 @@ function checkedFolder(url: string, text: string): string {
 
 function decoded(url: string, text: string): string {
   if (/[?#]/.test(text))
-    throw invalid(url, 'no query and no fragment ("?" is written as %3F, "#" as %23)', 'one of them')
+    throw invalid(url, 'no query and no fragment ("?" is written as %3F, "#" as %23)', 'a query or a fragment')
   try {
     return decodeURIComponent(text)
   } catch {
@@ -103,6 +103,6 @@ function invalid(url: string, expected: string, found?: string): ModelSealError 
   return new ModelSealError('INVALID_ARGUMENT', 'Invalid URL of a model on Hugging Face.', {
     expected,
     found: found ?? (isPlain ? shown(url) : 'something else'),
-    hint: 'Write hf://ORG/NAME, hf://ORG/NAME@REVISION (with "@", not ":") or hf://datasets/ORG/NAME, and a folder or file of the repository behind it.',
+    hint: 'Write hf://ORG/NAME, hf://ORG/NAME@REVISION (with "@", not ":") or hf://datasets/ORG/NAME, followed by a folder or file of the repository if needed.',
   })
 }

@@ -48,7 +48,7 @@ export class HubRepository {
     const url = below(endpoint, `/api/${kind}/${repository}/revision/${encodeURIComponent(revision)}`)
     const answer = await client.json({ url, what: 'revision of the model' })
     if (!answer) {
-      throw new ModelSealError('MODEL_NOT_FOUND', `Cannot load the model ${shown(place)}: the hub does not know it.`, {
+      throw new ModelSealError('MODEL_NOT_FOUND', `Cannot load the model ${shown(place)}: the hub has no such model.`, {
         file: place,
         hint: 'Check the URL, and HF_ENDPOINT if it is set.',
       })
@@ -187,12 +187,12 @@ function otherName({ kind, url: place }: HubLocation, id: unknown): ModelSealErr
   const name = typeof id === 'string' ? `hf://${kind === 'datasets' ? 'datasets/' : ''}${id}` : undefined
   return new ModelSealError(
     'MODEL_NOT_FOUND',
-    `Cannot load the model ${shown(place)}: the hub has another name for it.`,
+    `Cannot load the model ${shown(place)}: the hub lists it under another name.`,
     {
       file: place,
       expected: shown(place),
       found: name === undefined ? kindOf(id) : shown(name),
-      hint: 'Give the name that the hub has for it, and check which rule of the policy covers that name.',
+      hint: 'Use that name, and check which rule of the policy covers that name.',
     },
   )
 }
@@ -215,10 +215,14 @@ function encodedPath(path: string): string {
 }
 
 function unexpected(file: string, expected: string, found: string): ModelSealError {
-  return new ModelSealError('HTTP_RESPONSE', `Cannot fetch the file ${shown(file)}: the hub sent something else.`, {
-    file,
-    expected: shown(expected),
-    found: shown(found),
-    hint: 'Check HF_ENDPOINT if it is set, and try again.',
-  })
+  return new ModelSealError(
+    'HTTP_RESPONSE',
+    `Cannot fetch the file ${shown(file)}: the hub sent an unexpected response.`,
+    {
+      file,
+      expected: shown(expected),
+      found: shown(found),
+      hint: 'Check HF_ENDPOINT if it is set, and try again.',
+    },
+  )
 }

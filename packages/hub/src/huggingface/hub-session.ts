@@ -117,7 +117,7 @@ async function modelAt(repository: HubRepository, path: string): Promise<HubMode
   throw new ModelSealError(
     'MODEL_NOT_FOUND',
     `Cannot load the model ${shown(place)}: the repository has no such folder or file.`,
-    { file: place, hint: 'Check the URL. Upper and lower case matter.' },
+    { file: place, hint: 'Check the URL. Names are case-sensitive.' },
   )
 }
 

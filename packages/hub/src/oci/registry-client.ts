@@ -123,7 +123,7 @@ export class RegistryClient {
 
     const isDenied = status === 401 || status === 403
     if (!isDenied && status !== 429) return undefined
-    const why = isDenied ? 'the registry denies access' : 'the registry limits the number of requests'
+    const why = isDenied ? 'the registry denies access' : 'the rate limit of the registry was reached'
     const after = headers.get('retry-after')
     const verb = method === 'GET' || method === 'HEAD' ? 'fetch' : 'send'
     return new ModelSealError('HTTP_RESPONSE', `Cannot ${verb} the ${what} ${shown(plainUrl(url))}: ${why}.`, {

@@ -173,7 +173,7 @@ interface ReferrersPage {
 
 /** Because the rest could contain a bundle that says something else. */
 export function tooManyReferrers(url: string, most: number): ModelSealError {
-  return new ModelSealError('BUNDLES_TOO_MANY', `Cannot look at all that is attached to ${shown(url)}.`, {
+  return new ModelSealError('BUNDLES_TOO_MANY', `Cannot check everything that is attached to ${shown(url)}.`, {
     file: url,
     expected: `at most ${most} manifests`,
     hint: 'Remove what is not needed from the registry, or push the bundle as a layer named "model.sig".',

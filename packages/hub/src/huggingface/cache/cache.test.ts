@@ -153,7 +153,7 @@ describe('the cache of the hub', () => {
   ])('has nothing of a hub that sends %s', async (_, lie) => {
     hub.commit('org/vad', signed)
     lie()
-    await expect(loaded()).rejects.toThrow(/the hub sent something else|not what was signed/)
+    await expect(loaded()).rejects.toThrow(/the hub sent an unexpected response|not what was signed/)
     expect(blobs().filter((name) => name.startsWith(SHA256))).toEqual([])
   })
 

@@ -91,13 +91,12 @@ function storedCredentials(auths: unknown, host: string, key: string): Credentia
 async function askHelper(name: string, key: string, signal: AbortSignal): Promise<FoundCredentials> {
   // Also keeps the name from leading to a program outside PATH.
   if (!/^[a-z0-9][a-z0-9._-]*$/i.test(name))
-    return { trouble: `docker's configuration names the helper ${shown(name)}, which is no valid name.` }
+    return { trouble: `docker's configuration names the helper ${shown(name)}, which is not a valid name.` }
   const program = `docker-credential-${name}`
   const answer = await output(program, key, signal)
   if (typeof answer === 'object') return answer
   const [username, secret] = helperAnswer(answer)
-  if (username === undefined || secret === undefined)
-    return { trouble: `${program} sent an answer that is not usable.` }
+  if (username === undefined || secret === undefined) return { trouble: `${program} returned an unusable answer.` }
   return {
     credentials: username === IDENTITY_TOKEN_USER ? { identityToken: secret } : { username, password: secret },
   }

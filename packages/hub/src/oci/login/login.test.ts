@@ -307,9 +307,9 @@ printf '{"ServerURL":"%s","Username":"${user}","Secret":"s3cret"}' "$host"`
     ['is not installed', 'absent', { trouble: expect.stringContaining('is not installed') }],
     ['fails', 'failing', { trouble: 'docker-credential-failing failed.' }],
     ['has no credentials', 'empty', {}],
-    ['answers something else', 'other', { trouble: expect.stringContaining('not usable') }],
-    ['has the name of a path', '../evil', { trouble: expect.stringContaining('no valid name') }],
-    ['has the name of a command', 'x; touch y', { trouble: expect.stringContaining('no valid name') }],
+    ['answers something else', 'other', { trouble: expect.stringContaining('unusable answer') }],
+    ['has the name of a path', '../evil', { trouble: expect.stringContaining('not a valid name') }],
+    ['has the name of a command', 'x; touch y', { trouble: expect.stringContaining('not a valid name') }],
   ])('goes on without credentials if the helper %s', async (_, credsStore, expected) => {
     docker(
       { credsStore },

@@ -72,7 +72,7 @@ export class RegistryWriter {
     const answer = await this.#sent({ method: 'PUT', path: `manifests/${version}`, what, content, success: SENT })
     const stated = answer.get('docker-content-digest')
     if (stated !== null && stated !== descriptor.digest)
-      throw pushRefused(this.#url, `the registry stored another ${what}`, {
+      throw pushRefused(this.#url, `the registry stored a different ${what}`, {
         expected: descriptor.digest,
         found: shown(stated),
       })
