@@ -37,6 +37,7 @@ describe('push to Hugging Face', () => {
     expect(stderr).toContain('Note: Files that were not read back')
     expect(stdout).toMatch(/^Pushed "vad" to "hf:\/\/org\/vad"\n {2}commit +[0-9a-f]{40}\n/)
     expect(stdout).toMatch(/signer +key sha256:[0-9a-f]{64}/)
+    expect(stdout).toMatch(/content +2 files, 100\.0 kB/)
     expect(stdout).toMatch(/read back +the list of 2 files, and 1 of them \(2 bytes\)/)
     expect(code).toBe(0)
     expect([...(served()?.keys() ?? [])].sort()).toEqual([
@@ -79,6 +80,13 @@ describe('push to Hugging Face', () => {
     expect(() => readFileSync(join(directory, 'vad/model.sig'))).toThrow('ENOENT')
     const both = await push('vad', 'hf://org/vad', '--public-key', 'release.pub', '--policy', 'policy.yaml')
     expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('Give only one of') })
+    const methodless = await push('vad', 'hf://org/vad', '--private-key', 'release.key')
+    expect(methodless).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /^Error INVALID_ARGUMENT: Unknown option '--private-key'\. It belongs to a method, which comes first, as in "modelseal push key … --private-key …"/,
+      ),
+    })
     const where = await push('vad', 'https://example.com/vad', '--public-key', 'release.pub')
     expect(where.stderr).toContain('hf://ORG/NAME or oci://HOST/REPOSITORY:TAG')
     expect(where.code).toBe(2)

@@ -51,9 +51,20 @@ async function wrongUsage({ message }: CommanderError, command: Command): Promis
     .replace(/^(unknown option '[^'=]+)=[^]*'/, "$1'")
     .replace(/\s+/g, ' ')
     .replace(/^./, (letter) => letter.toUpperCase())
-  const hint = `See "${`modelseal ${commandPath(command)}`.trim()} --help".`
-  const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(sentence) ? sentence : `${sentence}.`, { hint })
+  const help = `See "${`modelseal ${commandPath(command)}`.trim()} --help".`
+  const ofMethod = methodHint(message, command)
+  // The option itself is right, so no other name is suggested.
+  const told = ofMethod === undefined ? sentence : sentence.replace(/ \(Did you mean [^)]*\)$/, '')
+  const hint = ofMethod === undefined ? help : `${ofMethod} ${help}`
+  const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(told) ? told : `${told}.`, { hint })
   return { error: error.toJSON() }
+}
+
+/** For an option of a method that was given without the method. */
+function methodHint(message: string, command: Command): string | undefined {
+  const [, option] = /^error: unknown option '(--[\w-]+)/.exec(message) ?? []
+  const method = command.commands.find(({ options }) => options.some(({ long }) => long === option))
+  return method && `It belongs to a method, which comes first, as in "modelseal ${commandPath(method)} … ${option} …".`
 }
 
 async function failureOf(thrown: unknown): Promise<Failure> {

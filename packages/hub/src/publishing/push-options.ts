@@ -55,7 +55,7 @@ export interface PushedModel {
   readonly rootDigest: string
   /** Each signer in one line; empty if this process signed. */
   readonly signers: readonly string[]
-  /** Files and bundles. `isSent` is false for what the registry had; undefined where the client of the hub does not say. */
+  /** The files of the model. `isSent` is false for what the registry had; undefined where the client of the hub does not say. */
   readonly uploaded: readonly UploadedFile[]
   /** Where each bundle is. */
   readonly bundles: readonly string[]

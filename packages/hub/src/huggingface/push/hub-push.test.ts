@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { openVerifiedModel } from '@modelseal/core'
 import { keySigner, signModel } from '@modelseal/core/signing'
@@ -60,6 +60,7 @@ describe('a model that is pushed to Hugging Face', () => {
       requested: 'main',
       rootDigest: signed.rootDigest,
       bundles: [`hf://org/vad@${pushed.revision}/model.sig`],
+      uploaded: ['README.md', 'config.json', 'empty.txt', 'onnx/weights.bin'].map((name) => ({ name })),
       checked: { full: false, files: 4, read: 3 },
       deleted: [],
     })
@@ -212,7 +213,13 @@ rules:
       repository()
       const signed = await signedDirectory()
       writeFileSync(join(signed.model, 'config.json'), '[]')
-      await expect(push({ signed })).rejects.toEqual(refusal('FILE_MISMATCH'))
+      const hint = expect.stringContaining('sign the model again, as "modelseal push key') as string
+      await expect(push({ signed })).rejects.toEqual(refusal('FILE_MISMATCH', { hint }))
+      rmSync(join(signed.model, 'model.sig'))
+      const unsigned = await push({ signed }).catch((error: unknown) => error)
+      const first = expect.stringContaining('Sign the model, as "modelseal push key') as string
+      expect(unsigned).toEqual(refusal('BUNDLE_NOT_FOUND', { hint: first }))
+      expect((unsigned as Error).message).not.toContain('publisher')
       expect(hub.asked.filter((each) => each.includes('POST'))).toEqual([])
     })
 

@@ -78,12 +78,7 @@ export class HubPush {
       pullRequest: pullRequestUrl,
       rootDigest: manifest.rootDigest,
       signers,
-      uploaded: [...files, ...bundles.map(({ name, bytes }) => ({ name, size: bytes.length }))].map(
-        ({ name, size }) => ({
-          name,
-          size,
-        }),
-      ),
+      uploaded: files.map(({ name, size }) => ({ name, size })),
       bundles: bundles.map(({ name }) => `${place}/${this.#pathOf(name)}`),
       checked: { full: verify === 'full', files: served.files.listed, read: served.files.read, bytes: served.bytes },
       deleted,
