@@ -17,6 +17,18 @@ describe('policy init', () => {
     failed(await modelseal(['verify', 'vad']), 'FILE_MISMATCH')
   })
 
+  test.each([
+    ['hf://org/*', 'source'],
+    ['https://example.com/models/**', 'url'],
+  ])('matches %s by its %s', async (models, field) => {
+    await modelseal(['policy', 'init', '--public-key', 'release.pub', '--models', models])
+    const text = await readFile(join(directory, 'modelseal.policy.yaml'), 'utf8')
+    expect(text).toContain(`    match:\n      ${field}: "${models}"\n`)
+    await write('modelseal.policy.yaml', text.replace(`${field}: "`, 'path: "'))
+    const checked = await modelseal(['policy', 'check', 'modelseal.policy.yaml'])
+    expect(checked).toMatchObject({ code: 1, stdout: expect.stringContaining(`write it under "${field}"`) })
+  })
+
   test('reports a missing directory as a write error', async () => {
     const ended = await modelseal(['policy', 'init', 'nodir/x.yaml', '--public-key', 'release.pub'])
     failed(ended, 'FILE_WRITE_FAILED')

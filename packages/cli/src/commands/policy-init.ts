@@ -46,7 +46,12 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
     .option('--github <owner/name>', 'for a GitHub Actions workflow: its repository', repository)
     .option('--workflow <file>', 'with --github: the workflow that signs (default: "release.yml")', workflowFile)
     .option('--ref <ref>', 'with --github: the branch or tag that it runs on (default: "refs/heads/main")', fullRef)
-    .option('--models <glob>', 'the models, relative to the policy', nonEmpty, '**')
+    .option(
+      '--models <glob>',
+      'the models: paths relative to the policy, or hf://, oci:// or https:// locations',
+      nonEmpty,
+      '**',
+    )
     .addHelpText('after', HELP)
     .action(perform(init))
 }

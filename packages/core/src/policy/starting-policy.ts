@@ -24,7 +24,8 @@ export type StartingSigner =
 /**
  * Writes a commented starting policy.
  *
- * @param models glob for the models, relative to the policy (default: all below it)
+ * @param models glob for the models: paths relative to the policy, sources such as `hf://org/*`, or URLs (default: all below
+ * the policy)
  * @returns YAML
  * @example
  * ```ts
@@ -33,6 +34,7 @@ export type StartingSigner =
  */
 export function startingPolicy(signer: StartingSigner, models = '**'): string {
   checkObject(signer, 'the signer', 'a signer of the kind key, certificate or github', isStartingSigner)
+  checkedText(models, 'the glob for the models')
   const { root, accepted } = PARTS[signer.kind](signer as never)
   return `# The trust policy of modelseal: who may sign which model. A model that no rule accepts is refused.
 # "modelseal policy check" finds mistakes in it; "modelseal policy explain MODEL" shows how it judges a model.
@@ -49,7 +51,7 @@ rules:
   # The first rule that matches a model applies. Paths are relative to this file.
   - name: models
     match:
-      path: ${quoted(checkedText(models, 'the glob for the models'))}
+      ${placeOf(models)}: ${quoted(models)}
     signers:
 ${accepted}
     # threshold: 2            # how many distinct signers in the list must have signed
@@ -61,6 +63,12 @@ ${accepted}
 #     - digest: ${'0'.repeat(64)}
 #       reason: recalled by its publisher
 `
+}
+
+/** The field for a glob: models of a hub or registry are matched by their source. */
+function placeOf(models: string): 'path' | 'source' | 'url' {
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(models) ?? []
+  return scheme === undefined ? 'path' : /^https?$/i.test(scheme) ? 'url' : 'source'
 }
 
 function isStartingSigner(given: object): boolean {

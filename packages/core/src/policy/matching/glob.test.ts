@@ -77,6 +77,14 @@ describe('a glob', () => {
   )
 
   test.each([
+    ['hf://org/*', 'source'],
+    ['oci://registry.example/**', 'source'],
+    ['https://hub.example/**', 'url'],
+  ])('for paths, %s is refused, and belongs under "%s"', (glob, field) =>
+    expect(pathGlobFault(glob)).toBe(`it is a URL, which no path is; write it under "${field}"`),
+  )
+
+  test.each([
     'https://Hub.example/**',
     'HTTPS://hub.example/**',
     'https://hub.example',

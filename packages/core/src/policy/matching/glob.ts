@@ -64,6 +64,12 @@ export function globFault(glob: string): string | undefined {
  * another component, so a rule with such a glob would never match, and a later rule would apply.
  */
 export function pathGlobFault(glob: string): string | undefined {
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(glob) ?? []
+  if (scheme === undefined) return relativeGlobFault(glob)
+  return `it is a URL, which no path is; write it under "${/^https?$/i.test(scheme) ? 'url' : 'source'}"`
+}
+
+function relativeGlobFault(glob: string): string | undefined {
   const fault = globFault(glob)
   if (fault !== undefined) return fault
   for (const spelled of compileGlob(glob.replace(/^\.\//, '')).spelled) {
@@ -83,7 +89,7 @@ export function pathGlobFault(glob: string): string | undefined {
 
 /** What is wrong with a glob over names of files in a model, which are relative to it. */
 export function nameGlobFault(glob: string): string | undefined {
-  const fault = pathGlobFault(glob)
+  const fault = relativeGlobFault(glob)
   if (fault !== undefined) return fault
   if (compileGlob(glob).spelled.some(([first]) => first === '' || first === '..'))
     return 'it leads out of the model; write a path relative to the model, such as "claims.jsonl"'
