@@ -16,7 +16,8 @@ import type { PushedModel, PushOptions, PushSettings } from './push-options.ts'
  * @param target `hf://ORG/NAME[@BRANCH][/FOLDER]`, or `oci://HOST/REPOSITORY[:TAG]`
  * @throws {@link ModelSealError} `PUSH_REFUSED`, `PUSH_CONFLICT`, `PUSH_UNPROVEN` (uploaded, but not proven; `cause` says
  * why), `PUSH_UNAVAILABLE` (`@huggingface/hub` is not installed), `FILE_UNSIGNED` (the repository has files that are not
- * signed), `FILE_CHANGED`, `MODEL_NOT_FOUND` (no such repository), `INVALID_ARGUMENT`, and what verifying the model throws
+ * signed, or bundles that a load would read besides several that are pushed), `FILE_CHANGED`, `MODEL_NOT_FOUND` (no such
+ * repository), `INVALID_ARGUMENT`, and what verifying the model throws
  * @example
  * ```ts
  * import { pushModel } from '@modelseal/hub'
