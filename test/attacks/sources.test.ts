@@ -553,7 +553,7 @@ test('credentials of a source never appear in messages', async () => {
     'SCHEME_UNKNOWN',
     'SCHEME_UNKNOWN',
     'INVALID_ARGUMENT',
-    'INVALID_ARGUMENT',
+    'SCHEME_UNKNOWN',
     'FILE_MISMATCH',
     'SOURCE_FAILED',
     'BUNDLE_NOT_FOUND',

@@ -5,6 +5,8 @@ import {
   type SigstoreTrust,
   type TrustRootSource,
 } from '../../verification/sigstore/trust.ts'
+import { TUF_ROOT_FILE } from '../../verification/tuf/repository.ts'
+import type { SmallFile } from '../../source/read-small-file.ts'
 import { TRUST_CONFIG_FILE } from '../../verification/sigstore/trust-config.ts'
 import { fileSchema } from '../schema/text.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
@@ -43,9 +45,6 @@ const schema = s.strictObject({
 
 type Written = s.Infer<typeof schema>
 
-/** For a root that is in the user's cache or in this package. */
-const NO_FILE = Buffer.alloc(0)
-
 export const sigstoreRoot = {
   kind: 'sigstore',
   what: 'sigstore',
@@ -54,21 +53,29 @@ export const sigstoreRoot = {
   certifies: true,
   async read({ sigstore }, name, files) {
     const source = sourceOf(sigstore, files)
-    if (typeof source !== 'string' && 'tufRoot' in source) await files.track(source.tufRoot)
-    // An updated trusted root is a change of the policy, like that of any of its files.
     const at = ['sigstore', ...(typeof sigstore === 'string' ? [] : ['file' in sigstore ? 'file' : 'tufRoot'])]
-    const file = typeof source === 'string' || 'tufUrl' in source ? undefined : source.file
-    const content = await files.one(at, trustRootPath(source), async (readFile) =>
-      file === undefined ? NO_FILE : readFile(file, TRUST_CONFIG_FILE),
-    )
-    if (!content) return { kind: 'sigstore', name, isFile: true }
-    const read = content === NO_FILE ? files.read : () => Promise.resolve(content)
+    const named = namedFile(source)
+    const content = named && (await files.one(at, named.path, (readFile) => readFile(named.path, named.file)))
+    const isFile = typeof source !== 'string' && 'file' in source
+    if (named && !content) return { kind: 'sigstore', name, isFile }
+    // An updated trusted root is a change of the policy, like that of any of its files.
+    const cached = isFile ? undefined : trustRootPath(source)
+    if (cached !== undefined) await files.track(cached)
+    const read = content ? () => Promise.resolve(content) : files.read
     const trust = await files.whenNeeded(at, () => readSigstoreTrust(source, read))
-    return { kind: 'sigstore', name, isFile: file !== undefined, trust }
+    return { kind: 'sigstore', name, isFile, trust }
   },
   certificates: () => [],
   dangers: () => [],
 } as const satisfies RootKind<Written, SigstoreRoot>
+
+/** The file that the policy names. A root can also be in the user's cache, or in this package. */
+function namedFile(source: TrustRootSource): { path: string; file: SmallFile } | undefined {
+  if (typeof source === 'string') return undefined
+  return 'tufUrl' in source
+    ? { path: source.tufRoot, file: TUF_ROOT_FILE }
+    : { path: source.file, file: TRUST_CONFIG_FILE }
+}
 
 function sourceOf(written: Written['sigstore'], files: RootFiles): TrustRootSource {
   if (typeof written === 'string') return written

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import { readSmallFile, type ReadFile } from '../../source/read-small-file.ts'
+import { readSmallFile, type ReadFile, type SmallFile } from '../../source/read-small-file.ts'
 import { trustRootInvalid } from '../sigstore/trust-config.ts'
 
 /** The TUF repository of a private Sigstore instance. */
@@ -51,12 +51,15 @@ export async function repositoryOf(instance: TufInstance, read: ReadFile = readS
     return { name: instance, url: MIRRORS[instance], anchor: bytes(anchor), included: bytes(included) }
   }
   const url = repositoryUrl(instance)
-  const anchor = await read(resolve(instance.tufRoot), {
-    what: 'root metadata of the TUF repository',
-    maxBytes: MAX_ROOT_BYTES,
-    hint: 'Give the path of the root.json that the operator of this Sigstore instance published.',
-  })
+  const anchor = await read(resolve(instance.tufRoot), TUF_ROOT_FILE)
   return { name: url, url, anchor, included: undefined }
+}
+
+/** The `root.json` of a private instance. */
+export const TUF_ROOT_FILE: SmallFile = {
+  what: 'root metadata of the TUF repository',
+  maxBytes: MAX_ROOT_BYTES,
+  hint: 'Give the path of the root.json that the operator of this Sigstore instance published.',
 }
 
 /** The normalized URL of an instance's repository. */
