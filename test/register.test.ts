@@ -262,7 +262,9 @@ describe('a Node.js without module hooks', () => {
     ['--require', 'index.cjs'],
   ])('is refused in one sentence (%s)', (option, file) => {
     const { status, stderr } = spawnSync(String(OLD_NODE), [option, join(dist, file), '-e', '1'], { encoding: 'utf8' })
-    expect(stderr).toMatch(/^modelseal: stopping the process.* Expected Node\.js 22\.22\.2 or later, found v20\.\S+\n$/)
+    expect(stderr).toMatch(
+      /^modelseal: stopping the process.* Expected Node\.js 22\.22\.2 or later, 24\.15 or later, or 26 or later, found v20\.\S+\n$/,
+    )
     expect(status).toBe(1)
   })
 })
