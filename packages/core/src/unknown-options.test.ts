@@ -3,6 +3,7 @@ import * as adapter from './entries/adapter.ts'
 import * as formats from './entries/formats.ts'
 import * as judged from './entries/judged.ts'
 import * as policy from './entries/policy.ts'
+import * as publishing from './entries/publishing.ts'
 import * as signing from './entries/signing.ts'
 import * as verification from './entries/verification.ts'
 import type { ModelSealError } from './errors.ts'
@@ -11,7 +12,17 @@ import * as telemetry from './telemetry/opentelemetry.ts'
 import { bundleOver, encoded, keyPair, statementOver } from './testing/bundles.ts'
 import { refusal, scratch } from './testing/scratch.ts'
 
-const ENTRIES = { ...core, ...adapter, ...formats, ...judged, ...policy, ...signing, ...verification, ...telemetry }
+const ENTRIES = {
+  ...core,
+  ...adapter,
+  ...formats,
+  ...judged,
+  ...policy,
+  ...publishing,
+  ...signing,
+  ...verification,
+  ...telemetry,
+}
 
 const files = { privateKey: 'release.key', certificate: 'release.pem' }
 const uri = 'pkcs11:object=a'
@@ -27,9 +38,12 @@ const parsed = async () => {
 const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown][] = [
   ['certificateSigner', 'chian', 'chain', (given) => signing.certificateSigner({ ...files, ...given })],
   ['checkIdentity', 'isuer', 'issuer', (given) => verification.checkIdentity({} as never, given as never)],
+  ['checkServed', 'ful', 'full', (given) => publishing.checkServed({} as never, {} as never, given)],
   ['configureHashing', 'maxThread', 'maxThreads', (given) => core.configureHashing(given)],
   ['digestModel', 'hashtipe', 'hashType', (given) => signing.digestModel('m', given)],
+  ['downloadModel', 'polici', 'policy', (given) => core.downloadModel('m', 'd', given)],
   ['exportTrustRoot', 'fil', 'file', (given) => verification.exportTrustRoot(given as never, 'root.json')],
+  ['inspectModel', 'signatur', 'signature', (given) => verification.inspectModel('m', given)],
   ['instrumentLoads', 'meterprovidr', 'meterProvider', (given) => telemetry.instrumentLoads(given)],
   ['judgeMemory', 'formt', 'format', (given) => adapter.judgeMemory(new Uint8Array(1), given)],
   ['judgeModel', 'signatur', 'signature', (given) => policy.judgeModel('m', given)],
@@ -45,6 +59,13 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
     (given) => signing.pkcs11CertificateSigner({ uri, certificate: 'a', ...given }),
   ],
   ['pkcs11KeySigner', 'modules', '', (given) => signing.pkcs11KeySigner({ uri, ...given })],
+  [
+    'preparePublication',
+    'signatur',
+    'signature',
+    (given) => publishing.preparePublication('m', { signedBy: {}, ...given } as never),
+  ],
+  ['pullModels', 'polici', 'policy', (given) => core.pullModels([{ source: 'm', directory: 'd' }], given)],
   ['readBundle', 'maxByte', 'maxBytes', (given) => verification.readBundle('m.sig', given)],
   ['signModel', 'ignorePath', 'ignorePaths', (given) => signing.signModel('m', { signer, ...given } as never)],
   ['signModelAgain', 'signatur', 'signature', (given) => signing.signModelAgain('m', { signer, ...given } as never)],
@@ -93,6 +114,10 @@ const WITHOUT_OPTIONS = new Set<string>([
   'parseJsonInTurns',
   'parseStrictJson',
   'shown',
+  'withHint',
+  'otherBundlesAmong',
+  'unsignedAmong',
+  'signStatement',
   'onlyModel',
   'outcomeOf',
   'runtimeFailed',
