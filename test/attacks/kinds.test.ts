@@ -171,6 +171,15 @@ beforeAll(async () => {
       args: [undefined, http],
       options: { 1: Object.keys(http) },
     },
+    downloadModel: { call: core.downloadModel, args: [directory, inWorkspace('downloaded'), open] },
+    pullModels: {
+      call: core.pullModels,
+      args: [[{ source: directory, directory: 'pulled' }], open],
+    },
+    'pullModels: pull': {
+      call: (_: unknown, pull: unknown) => core.pullModels([pull as never], open),
+      args: [undefined, { source: directory, directory: 'pulled' }],
+    },
     openOptions: { call: adapter.openOptions, args: [open], options: { 0: OPEN } },
     loadOptions: { call: adapter.loadOptions, args: [open, ['own']] },
     judgeModel: { call: core.judgeModel, args: [directory, open], options: { 1: OPEN } },
@@ -375,6 +384,9 @@ async function faultOf({ call }: Call, args: unknown[], own: unknown): Promise<s
 const NAMES = [
   'openVerifiedModel',
   'openVerifiedModel: http',
+  'downloadModel',
+  'pullModels',
+  'pullModels: pull',
   'openOptions',
   'loadOptions',
   'judgeModel',

@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import { flag, checkedText } from '../../kinds.ts'
+import { flag, listOf, required, text } from '../../kinds.ts'
 import type { AcceptedVerdict } from '../../results.ts'
 import { openLocalSource } from '../../source/local/local-source.ts'
-import { pathHere } from '../../source/model-location.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
+import { modelLocation, pathHere } from '../../source/model-location.ts'
 import type { ModelSource } from '../../source/model-source.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
 import { bundleNames } from '../bundles/bundle-names.ts'
@@ -58,10 +59,11 @@ export interface PulledModel {
  * console.log(vad?.verdict.model.revision)
  * ```
  */
-export async function pullModels(pulls: readonly Pull[], given?: PullOptions): Promise<PulledModel[]> {
-  const { force = false, ...options } = loadOptions<PullOptions>(given, ['force'])
+export async function pullModels(given: readonly Pull[], givenOptions?: PullOptions): Promise<PulledModel[]> {
+  const { force = false, ...options } = loadOptions<PullOptions>(givenOptions, ['force'])
   flag(force, 'force')
-  const paths = pulls.map(({ directory }) => placeOf(checkedText(directory, 'directory')))
+  const pulls = PULLS(given, 'pulls') as readonly Pull[]
+  const paths = pulls.map(({ directory }) => placeOf(directory))
   await checkApart(paths, pulls)
   const destinations: Destination[] = []
   try {
@@ -84,6 +86,9 @@ export async function pullModels(pulls: readonly Pull[], given?: PullOptions): P
     throw error
   }
 }
+
+const PULL: Shape<Pull> = { source: required(modelLocation), directory: required(text) }
+const PULLS = listOf((pull) => snapshot(pull as Pull, PULL, 'a pull'))
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` if a directory would be replaced together with another one, or with a model */
 async function checkApart(paths: readonly string[], pulls: readonly Pull[]): Promise<void> {
