@@ -15,8 +15,9 @@ export class TrackedFiles {
   /** Those that were read by {@link file}. */
   readonly read = new Map<string, FileRead>()
 
-  constructor({ forOneLoad = false }: CompileOptions = {}) {
-    this.isForOneLoad = forOneLoad
+  constructor(options: CompileOptions | undefined) {
+    // A default object would take it from Object.prototype.
+    this.isForOneLoad = options?.forOneLoad === true
   }
 
   /** Records that the policy depends on a file: a change of the file is a change of the policy. */

@@ -76,3 +76,13 @@ test('a trusted root that cannot be read refuses the policy', async () => {
   rmSync(site.file('sigstore.json'))
   expect(await site.judge('model', TEXT)).toBe('refused FILE_NOT_FOUND')
 })
+
+test('a value on Object.prototype does not keep loadPolicy() from parsing a trusted root', async () => {
+  await site.write('sigstore.json', '{}')
+  Object.defineProperty(Object.prototype, 'forOneLoad', { configurable: true, value: true })
+  try {
+    await expect(loadPolicy(policy)).rejects.toEqual(refusal('TRUST_ROOT_INVALID'))
+  } finally {
+    Reflect.deleteProperty(Object.prototype, 'forOneLoad')
+  }
+})
