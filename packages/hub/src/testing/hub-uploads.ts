@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { digest, entriesOf, isLarge, refuse, send, type Repository, type SmallHub } from './small-hub.ts'
+import { bodyOf } from './request-body.ts'
 
 /** A line of a commit: a header, a file, a file in large file storage, or a file to delete. */
 interface CommitLine {
@@ -145,16 +146,5 @@ export class HubUploads {
     if (key === 'file') files.set(path, Buffer.from(content, 'base64'))
     else if (key === 'lfsFile') files.set(path, this.#hub.stored.get(oid) ?? Buffer.from('missing'))
     else if (key === 'deletedFile') files.delete(path)
-  }
-}
-
-/** @returns undefined if the client gave up */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
-  const pieces: Buffer[] = []
-  try {
-    for await (const piece of request as AsyncIterable<Buffer>) pieces.push(piece)
-    return Buffer.concat(pieces)
-  } catch {
-    return undefined
   }
 }

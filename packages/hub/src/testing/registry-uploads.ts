@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sha256, type TestRegistry } from './oci-registry.ts'
+import { bodyOf } from './request-body.ts'
 
 /** The part of a registry that stores what is pushed: one piece for each blob, as most clients send it. */
 export class RegistryUploads {
@@ -36,16 +37,5 @@ export class RegistryUploads {
       const listed = subject && registry.hasReferrers ? { 'oci-subject': subject.digest } : {}
       registry.send(response, 201, '', { 'docker-content-digest': digest, ...listed })
     }
-  }
-}
-
-/** @returns undefined if the client gave up */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
-  const pieces: Buffer[] = []
-  try {
-    for await (const piece of request as AsyncIterable<Buffer>) pieces.push(piece)
-    return Buffer.concat(pieces)
-  } catch {
-    return undefined
   }
 }
