@@ -43,8 +43,25 @@ async function holder(before = '', after = ''): Promise<Holder> {
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const output = text(child.stdout)
-  await Promise.race([once(child.stderr, 'data'), once(child, 'exit')])
+  await said(child, 'holds it')
   return { child, temporary, output }
+}
+
+/** Waits for a line on the standard error of a process, which may print warnings before it. It may also end. */
+async function said({ stderr, exitCode, signalCode }: ChildProcess, line: string): Promise<void> {
+  if (exitCode !== null || signalCode !== null) return
+  let printed = ''
+  await new Promise<void>((resolve) => {
+    const read = (chunk: Buffer) => {
+      printed += chunk.toString()
+      if (printed.split('\n').includes(line)) done()
+    }
+    const done = () => {
+      stderr!.off('data', read).off('end', done)
+      resolve()
+    }
+    stderr!.on('data', read).on('end', done)
+  })
 }
 
 async function ended({ child }: Holder): Promise<[code: number | null, signal: string | null]> {
@@ -83,8 +100,9 @@ describe.runIf(process.platform !== 'win32')('a process with a private directory
     `
     const held = await holder(native)
     for (let i = 0; i < 2; i++) {
+      const handled = said(held.child, 'handled')
       held.child.kill('SIGUSR2')
-      await once(held.child.stderr!, 'data')
+      await handled
     }
     expect(readdirSync(held.temporary)).toHaveLength(1)
     held.child.kill('SIGQUIT')
