@@ -22,7 +22,8 @@ export function hubModel(
   if (propertyOf(env, 'allowRemoteModels') === false) throw notAllowed(id)
   const template = propertyOf(env, 'remotePathTemplate')
   if (template !== TEMPLATE) throw otherTemplate(template)
-  const url = `hf://${id}${revision === undefined ? '' : `@${encodeURIComponent(revision)}`}`
+  // No revision contains what replaces half of a surrogate pair, so such a one is refused as any other bad revision.
+  const url = `hf://${id}${revision === undefined ? '' : `@${encodeURIComponent(revision.toWellFormed())}`}`
   const endpoint = endpointOf(propertyOf(env, 'remoteHost'))
   return async () => {
     const { huggingFaceSource } = await importHub(id)

@@ -72,6 +72,12 @@ describe('an id on the hub', () => {
       expect(() => named('org/vad', { env })).toThrow(refusal('INVALID_ARGUMENT', 'for a verified model on a hub'))
   })
 
+  test('is refused with a revision that is no Unicode', async () => {
+    await expect(named('org/vad', { options: { revision: '\ud800' } }).source()).rejects.toThrow(
+      refusal('INVALID_ARGUMENT', 'Invalid URL of a model on Hugging Face'),
+    )
+  })
+
   test('names the package to install', async () => {
     vi.doMock('@modelseal/hub', () => {
       throw new Error('not installed')

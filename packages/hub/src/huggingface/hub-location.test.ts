@@ -57,6 +57,11 @@ describe('the URL of a model', () => {
     'hf://org/vad/a//b',
     'hf://org/vad/%ff',
     'hf://org/vad/a%00',
+    'hf://org/\ud800',
+    'hf://org/vad@\ud800',
+    'hf://org/vad/\ud800',
+    'hf://org/vad/a\udc00b.onnx',
+    'hf://org/vad/%ed%a0%80',
     'hf://org/vad?revision=x',
     'hf://org/vad/a#b',
     'https://huggingface.co/org/vad',
@@ -64,6 +69,10 @@ describe('the URL of a model', () => {
     expect(() => hubLocation(url)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', hint: expect.stringContaining('hf://ORG/NAME') as string }),
     )
+  })
+
+  test('is refused if it is no text', () => {
+    expect(() => hubLocation(undefined as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
   test('is not shown if it contains credentials', () => {

@@ -32,6 +32,10 @@ const DEFAULT_REVISION = 'main'
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function hubLocation(url: string): HubLocation {
+  // For callers without types.
+  if (typeof (url as unknown) !== 'string') throw invalid('', 'text', typeof url)
+  // Half of a surrogate pair has no place in a request.
+  if (!url.isWellFormed()) throw invalid(url, 'valid Unicode', 'something else')
   const rest = /^hf:\/\/(.*)$/is.exec(url)?.[1] ?? ''
   const kind = rest.startsWith('datasets/') ? 'datasets' : 'models'
   const path = kind === 'datasets' ? rest.slice('datasets/'.length) : rest

@@ -207,7 +207,7 @@ function below(endpoint: URL, path: string): URL {
 /** @throws {@link ModelSealError} `SOURCE_LISTING` for a name that a URL would not keep */
 function encodedPath(path: string): string {
   const components = path.split('/')
-  const isKept = components.every((component) => !/^\.{0,2}$/.test(component))
+  const isKept = path.isWellFormed() && components.every((component) => !/^\.{0,2}$/.test(component))
   if (isKept) return components.map(encodeURIComponent).join('/')
   throw new ModelSealError('SOURCE_LISTING', `Cannot read the file ${shown(path)}: its name is not a path.`, {
     file: path,

@@ -351,6 +351,12 @@ describe('a model on Hugging Face', () => {
         'SOURCE_LISTING',
       ],
       [
+        'lists a bundle whose name is no Unicode',
+        /tree/,
+        sending(JSON.stringify([{ type: 'file', path: '\ud800.oms.sig' }])),
+        'SOURCE_LISTING',
+      ],
+      [
         'has its next page elsewhere',
         /tree/,
         sending('[]', { link: '<https://evil.example/>; rel="next"' }),

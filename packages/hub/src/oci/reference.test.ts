@@ -67,6 +67,9 @@ describe('a reference to an artifact', () => {
     'oci://127.1/vad:1',
     'oci://[::1/vad:1',
     'oci://régistry.example/vad:1',
+    'oci://registry.example/\ud800:1',
+    'oci://registry.example/vad:\ud800',
+    'oci://\udc00.example/vad:1',
     `oci://registry.example/${'a'.repeat(300)}:1`,
     `oci://registry.example/${'a-'.repeat(100_000)}:1`,
   ])('%.80s is refused', (url) => {
