@@ -43,7 +43,10 @@ test('an adapter loads a model by its URL', async () => {
 test('no other organisation matches the rule', async () => {
   hub.commit('other/vad', new Map())
   const before = hub.asked.length
-  await expect(loadVerifiedModel('hf://other/vad', { policy })).rejects.toMatchObject({ code: 'POLICY_NO_MATCH' })
+  await expect(loadVerifiedModel('hf://other/vad@v1', { policy })).rejects.toMatchObject({
+    code: 'POLICY_NO_MATCH',
+    hint: expect.stringContaining('its source, which is "hf://other/vad"') as string,
+  })
   expect(hub.asked.length).toBe(before)
 })
 

@@ -71,6 +71,22 @@ describe('a model on a hub is judged by the policy:', () => {
   })
 })
 
+test('policy explain says with what rules were compared, and policy test judges models on hubs', async () => {
+  hub.commit('org/vad', await signed())
+  const { code, stdout } = await modelseal(['policy', 'explain', 'hf://other/vad@v1', '--policy', 'hub.yaml'], env)
+  expect(code).toBe(1)
+  expect(stdout).toMatch(/Why: POLICY_NO_MATCH.*its source, which is "hf:\/\/other\/vad"/)
+  const expected = (url: string, expect: string) => `- { model: '${url}', expect: ${expect} }\n`
+  await write('hub.test.yaml', expected('hf://org/vad', 'accepted') + expected('oci://127.0.0.1:1/other', 'refused'))
+  expect(await modelseal(['policy', 'test', 'hub.yaml'], env)).toMatchObject({ code: 0, stderr: '' })
+  hub.commit('org/vad', (await signed()).set('weights.bin', Buffer.alloc(100_000, 8)))
+  const changed = await modelseal(['policy', 'test', 'hub.yaml'], env)
+  expect(changed).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^FAIL .*found refused FILE_MISMATCH/m) as string,
+  })
+})
+
 describe('a model on a hub is signed without a disk:', () => {
   const sign = (...more: string[]) => ['sign', 'key', 'hf://org/vad', '--private-key', 'release.key', ...more]
   const verify = ['verify', 'key', 'hf://org/vad', '--signature', 'model.sig', '--public-key', 'release.pub']

@@ -14,12 +14,14 @@ export function addPolicyTest(policy: Command, perform: Perform): void {
 }
 
 const HELP = `
-The file of expectations is a list. Paths of models are relative to it:
+The file of expectations is a list. Models are paths relative to it, or URLs (https://, hf://, oci://), which are fetched:
   - model: models/vad
     expect: accepted          # or refused, tolerated, skipped
   - model: models/tampered
     expect: refused
     because: FILE_MISMATCH
+  - model: hf://org/vad@v1.0
+    expect: accepted
 
 Exit code: 1 if an expectation is not met.
 
@@ -32,6 +34,8 @@ async function test(
   { signal }: Session,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
+  // Only the file of expectations says whether it names a model on a hub.
+  await import('@modelseal/hub')
   const { testPolicy } = await import('@modelseal/core/policy')
   const results = await testPolicy({ policy, expectations, signal })
   const failed = results.filter(({ passed }) => !passed).length

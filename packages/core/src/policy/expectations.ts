@@ -1,4 +1,5 @@
 import { basename, dirname, extname, join } from 'node:path'
+import { schemeOf } from '../absolute-path.ts'
 import * as s from '../schema/define.ts'
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'
 import type { Position } from './reading/invalid-policy.ts'
@@ -14,7 +15,7 @@ const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]
 
 /** The expected decision for one model. */
 export interface Expectation {
-  /** Path of the model, relative to the file of expectations. */
+  /** Path of the model, relative to the file of expectations, or its URL. */
   model: string
   format?: string | undefined
   url?: string | undefined
@@ -36,10 +37,15 @@ const expectationsSchema: s.Schema<Expectation[]> = s
         because: s.oneOf(CODES, 'expected an error code').optional(),
         rule: s.string().min(1).optional(),
       })
-      .withCheck(({ expect, because }, report) => {
-        if (expect !== 'accepted' || because === undefined) return
-        const message = 'expected no error code: an accepted model has none'
-        report({ message, input: because, path: ['because'] })
+      .withCheck(({ model, url, expect, because }, report) => {
+        if (expect === 'accepted' && because !== undefined) {
+          const message = 'expected no error code: an accepted model has none'
+          report({ message, input: because, path: ['because'] })
+        }
+        if (url !== undefined && isElsewhere(model)) {
+          const message = 'expected no url: it says where a model on this machine came from, and this one is fetched'
+          report({ message, input: url, path: ['url'] })
+        }
       }),
   )
   .min(1)
@@ -51,6 +57,12 @@ export interface Expectations {
   expectations: readonly (Expectation & { position: Position | undefined })[]
 }
 
+/** True for the URL of a model that is not on this machine. */
+export function isElsewhere(model: string): boolean {
+  const scheme = schemeOf(model)
+  return scheme !== undefined && scheme !== 'file'
+}
+
 /** Path of the expectations of a policy: `trust-policy.test.yaml` beside `trust-policy.yaml`. */
 export function expectationsBeside(policy: string): string {
   const extension = extname(policy)
@@ -59,7 +71,7 @@ export function expectationsBeside(policy: string): string {
 
 /**
  * Reads a file of expectations: a list of `model`, `expect`, and optionally `because`, `rule`,
- * `format` and `url`. Paths of models are relative to the file.
+ * `format` and `url`. Models are paths relative to the file, or URLs.
  *
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `POLICY_INVALID`
  */

@@ -21,7 +21,7 @@ export function explain(verdict: Verdict): string {
     ...revisionLines(verdict),
     ...ruleLines(verdict),
     ...modelLines(verdict),
-    'Checks:',
+    ...(verdict.checks.length > 0 ? ['Checks:'] : []),
     ...verdict.checks.map(
       ({ outcome, check, reason, bundle }) =>
         `  ${outcome === 'passed' ? 'ok  ' : 'FAIL'} ${check}${bundle === undefined ? '' : ` of ${shown(bundle)}`}: ${reason === last?.message ? sentenceOf(last) : reason}`,

@@ -48,6 +48,18 @@ test('refuses a model that no rule matches', async () => {
   }
 })
 
+test.each([
+  [{ source: 'hf://org/vad', url: 'hf://org/vad' }, /its source, which is "hf:\/\/org\/vad" \(always without revision/],
+  [{ source: 'oci://R.example/vad', url: 'https://x.example/vad' }, /"oci:\/\/R.example\/vad".* url is "https:\/\/x/],
+  [{ url: 'https://Hub.example:443/vad?v=1' }, /its url, which is "https:\/\/hub.example\/vad"/],
+  [{ path: '/models/vad', url: 'https://hub.example/vad' }, /the path is ".*models\/vad"\. Its url is "https:/],
+])('says what rules compare with: %j', async (model, hint) => {
+  const policy = await loadValidPolicy(policyWith(POLICY))
+  await expect(chooseRule(policy, new ModelFacts(model, () => Promise.resolve([])))).rejects.toEqual(
+    refusal('POLICY_NO_MATCH', { hint: expect.stringMatching(hint) as string }),
+  )
+})
+
 test('suggests a glob for the content of a directory if a rule names only the directory', async () => {
   const path = policyWith(POLICY.replace(/path: .*/, 'path: models/vad'))
   const policy = await loadValidPolicy(path)

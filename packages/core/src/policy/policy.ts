@@ -73,11 +73,7 @@ export async function firstMatch(
 
 /** @param note a further sentence for the hint */
 export function noMatch(policy: CompiledPolicy, facts: ModelFacts, note?: string): ModelSealError {
-  const path = facts.pathFrom(dirname(policy.path))
-  const seen =
-    path === undefined
-      ? `For a model ${facts.source === undefined ? 'over HTTP, rules can match its url' : 'from a hub or registry, rules can match its source, url'}, name or format, but not a path.`
-      : `Relative to the policy, the path is ${shown(path)}.`
+  const seen = comparedPlace(policy, facts)
   const above = policy.rules.map(({ match }) => directoryNamedAbove(match, facts)).find(Boolean)
   return new ModelSealError(
     'POLICY_NO_MATCH',
@@ -92,6 +88,17 @@ export function noMatch(policy: CompiledPolicy, facts: ModelFacts, note?: string
           : `${seen} A rule matches only the directory ${shown(above)}; write ${shown(`${above}/**`)} for everything in it.`,
     },
   )
+}
+
+/** The texts that rules were compared with, so that the reader can write one that matches. */
+function comparedPlace(policy: CompiledPolicy, facts: ModelFacts): string {
+  const { source, url } = facts
+  const path = facts.pathFrom(dirname(policy.path))
+  const stated = url === undefined || url === source ? '' : ` Its url is ${shown(url)}.`
+  if (path !== undefined) return `Relative to the policy, the path is ${shown(path)}.${stated}`
+  if (source === undefined)
+    return `Rules can match its url, which is ${shown(url ?? '')}, its name or its format, but not a path.`
+  return `Rules can match its source, which is ${shown(source)} (always without revision, tag and folder), its name or its format, but not a path.${stated}`
 }
 
 /** Clocks within an organisation differ by less. */

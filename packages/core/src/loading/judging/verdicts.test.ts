@@ -8,6 +8,9 @@ import type { Verdict } from '../../results.ts'
 import { instrumentLoads } from '../../telemetry/opentelemetry.ts'
 import { judgeModel } from '../operations/judge-model.ts'
 import { testPolicy } from '../operations/judge-expectations.ts'
+import { registerScheme } from '../../source/schemes.ts'
+import { memorySource } from '../../testing/memory-source.ts'
+import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
 
 let site: TestSite
@@ -73,7 +76,10 @@ test('is explained in sentences', async () => {
   const skipped = explain(await judgeModel(site.file('sandbox/try'), { policy }))
   expect(skipped).toMatch(/^Loads UNVERIFIED, since its rule skips the check/)
   expect(skipped).toContain('Its reason: "ours".')
-  expect(explain(await judgeModel(site.file('good'), { policy: 'nowhere.yaml' }))).toContain('POLICY_NOT_FOUND')
+  const withoutPolicy = explain(await judgeModel(site.file('good'), { policy: 'nowhere.yaml' }))
+  expect(withoutPolicy).toContain('POLICY_NOT_FOUND')
+  expect(withoutPolicy).not.toContain('Checks:')
+  expect(good).toContain('Checks:')
 })
 
 test('is explained with a reason for every check, and for every bundle that does not count', async () => {
@@ -118,6 +124,17 @@ test('expectations beside a policy are run, and unmet ones are reported', async 
   await expect(testPolicy({ policy, expectations: site.file('none.yaml') })).rejects.toMatchObject({
     code: 'FILE_NOT_FOUND',
   })
+})
+
+test('expectations name models by URL as well', async () => {
+  registerScheme('expected', (url) => memorySource(url, new Map()))
+  await site.write('urls.yaml', '- { model: "expected://org/vad", expect: refused, because: POLICY_NO_MATCH }\n')
+  const [result] = await testPolicy({ policy, expectations: site.file('urls.yaml') })
+  expect(result).toMatchObject({ passed: true, verdict: { model: { url: 'expected://org/vad' } } })
+  await site.write('urls.yaml', '- { model: "unknown://org/vad", expect: refused }\n')
+  await expect(testPolicy({ policy, expectations: site.file('urls.yaml') })).rejects.toEqual(refusal('SCHEME_UNKNOWN'))
+  await site.write('urls.yaml', '- { model: "expected://org/vad", url: "https://hub.example/vad", expect: refused }\n')
+  await expect(testPolicy({ policy, expectations: site.file('urls.yaml') })).rejects.toEqual(refusal('POLICY_INVALID'))
 })
 
 test('every load publishes its verdict once, within a trace', async () => {

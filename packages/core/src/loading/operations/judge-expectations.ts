@@ -25,11 +25,13 @@ export interface ExpectationResult extends Expectation {
 }
 
 /**
- * Runs the expectations beside a policy, to test the policy before it is rolled out.
+ * Runs the expectations beside a policy, to test the policy before it is rolled out. Models on hubs and in registries are
+ * fetched, which needs `import '@modelseal/hub'`.
  *
  * @param options `policy`: its path (default: the policy that the search finds); `expectations`: path of their file
  * (default: `NAME.test.yaml` beside the policy `NAME.yaml`)
- * @throws {@link ModelSealError} like `loadPolicy`; `FILE_NOT_FOUND`, `POLICY_INVALID` for the expectations; `ABORTED`
+ * @throws {@link ModelSealError} like `loadPolicy`; `FILE_NOT_FOUND`, `POLICY_INVALID` for the expectations;
+ * `SCHEME_UNKNOWN` for the URL of a model that no imported package provides; `ABORTED`
  * @example
  * ```ts
  * const failed = (await testPolicy({ policy: 'trust-policy.yaml' })).filter(({ passed }) => !passed)
@@ -38,14 +40,15 @@ export interface ExpectationResult extends Expectation {
 export async function testPolicy(given: TestOptions): Promise<ExpectationResult[]> {
   const options = snapshot(given, OPTIONS, 'testPolicy')
   const policy = await loadPolicy(await findPolicy(options.policy))
-  const { expectationsBeside, readExpectations } = await import('../../policy/expectations.ts')
+  const { expectationsBeside, isElsewhere, readExpectations } = await import('../../policy/expectations.ts')
   const file = options.expectations ?? expectationsBeside(policy.path)
   const { expectations } = await readExpectations(file)
   const results: ExpectationResult[] = []
   for (const read of expectations) {
     const expectation = withoutPrototype(read)
     const { model, format, url } = expectation
-    const verdict = await judgeModel(resolve(dirname(file), model), { policy, format, url, signal: options.signal })
+    const place = isElsewhere(model) ? model : resolve(dirname(file), model)
+    const verdict = await judgeModel(place, { policy, format, url, signal: options.signal })
     results.push({ ...expectation, passed: meets(verdict, expectation), verdict })
   }
   return results
