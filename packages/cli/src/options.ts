@@ -97,6 +97,30 @@ export function withVerifying(command: Command): Command {
     .addOption(maxBundleBytesOption())
 }
 
+/** Options of every command that judges by a policy. */
+export interface PolicyFlags {
+  policy?: string
+  signature?: string
+}
+
+/** Adds the options of {@link PolicyFlags}. */
+export function withPolicy(command: Command): Command {
+  return command
+    .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
+    .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
+}
+
+/** Options of every command that reads whole models for a policy. */
+export interface JudgingFlags extends PolicyFlags {
+  maxBundleBytes?: number
+  maxBytes?: number
+}
+
+/** Adds the options of {@link JudgingFlags}. */
+export function withJudging(command: Command): Command {
+  return withPolicy(command).addOption(maxBundleBytesOption()).addOption(maxBytesOption()).addOption(workersOption())
+}
+
 /** `--max-bundle-bytes`, for every command that verifies. */
 export function maxBundleBytesOption(): Option {
   return new Option(

@@ -1,7 +1,7 @@
 import type { ProgressCallback } from '@modelseal/core'
 import type { Command } from 'commander'
 import { commandPath } from './command-path.ts'
-import { useHubsFor } from './hubs.ts'
+import { isRemote, useHubsFor } from './hubs.ts'
 import { noteIdlePaths } from './ignored-paths.ts'
 import { isTalkative, logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
@@ -43,6 +43,13 @@ export type Perform = <Flags>(
   work: Work<Flags>,
 ) => (model: string, flags: Flags & CommonFlags, command: Command) => Promise<void>
 
+/** What a command does with the bytes of the model, for the progress bar. */
+export function activityOf(command: string, model: string): string {
+  if (/^push\b/.test(command)) return 'Pushing'
+  if (isRemote(model)) return 'Downloading'
+  return command === 'pull' ? 'Copying' : 'Hashing'
+}
+
 /** Runs commands with progress and interruption, and prints their results. */
 export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
@@ -50,8 +57,8 @@ export function performer(signal: AbortSignal): Perform {
     configureHashing({ maxThreads: flags.maxWorkers, callingThread: true })
     await useHubsFor(model, flags.signature)
     const talkative = isTalkative(logLevelOf(command))
-    const activity = /^push\b/.test(commandPath(command)) ? 'Pushing' : undefined
-    const progress = flags.json || !talkative ? undefined : startProgress(process.stderr, undefined, activity)
+    const progress =
+      flags.json || !talkative ? undefined : startProgress(process.stderr, activityOf(commandPath(command), model))
     if (talkative && !flags.json) await noteIdlePaths(model, flags.ignorePaths ?? [])
     const session = { signal, onProgress: progress?.onProgress, talkative }
     const outcome = await work(model, flags, session).finally(() => progress?.stop())

@@ -14,13 +14,9 @@ interface Progress {
 /**
  * A progress bar on a terminal; undefined elsewhere.
  *
- * @param activity what the command does with the bytes
+ * @param activity what the command does with the bytes, as in "Hashing"
  */
-export function startProgress(
-  stream: NodeJS.WriteStream,
-  patience = PATIENCE,
-  activity = 'Hashing',
-): Progress | undefined {
+export function startProgress(stream: NodeJS.WriteStream, activity: string, patience = PATIENCE): Progress | undefined {
   if (!stream.isTTY) return undefined
   let bar: SingleBar | undefined
   let stopped = false

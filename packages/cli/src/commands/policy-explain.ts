@@ -1,19 +1,12 @@
 import type { Command } from 'commander'
-import { MODEL, nonEmpty, pathOption, withJson } from '../options.ts'
+import { MODEL, nonEmpty, withJson, withPolicy, type PolicyFlags } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
-
-interface Flags {
-  policy?: string
-  signature?: string
-}
 
 /** `modelseal policy explain MODEL`: each check that a load makes, and its outcome. */
 export function addPolicyExplain(policy: Command, perform: Perform): void {
-  withJson(policy.command('explain'))
+  withPolicy(withJson(policy.command('explain')))
     .description('Show which rule applies to a model and the result of every check, without loading it.')
     .argument('<model>', MODEL, nonEmpty)
-    .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
-    .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
     .addHelpText('after', HELP)
     .action(perform(explainModel))
 }
@@ -26,7 +19,7 @@ Example:
 
 async function explainModel(
   model: string,
-  { policy, signature }: Flags,
+  { policy, signature }: PolicyFlags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
   const { explain, judgeModel } = await import('@modelseal/core/policy')

@@ -1,29 +1,17 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
-import { useHubsFor } from '../hubs.ts'
-import {
-  DEFAULT_MAX_BYTES,
-  maxBundleBytesOption,
-  maxBytesOption,
-  nonEmpty,
-  pathOption,
-  withJson,
-  workersOption,
-} from '../options.ts'
+import { isRemote, useHubsFor } from '../hubs.ts'
+import { DEFAULT_MAX_BYTES, nonEmpty, withJson, withJudging, type JudgingFlags } from '../options.ts'
 import { amount, revisionFact, summary } from '../output.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
-interface Flags {
-  policy?: string
-  signature?: string
+interface Flags extends JudgingFlags {
   force?: boolean
-  maxBundleBytes?: number
-  maxBytes?: number
 }
 
 /** `modelseal pull SRC DEST [SRC DEST …]`: verified models in directories. */
 export function addPull(program: Command, perform: Perform): void {
-  withJson(program.command('pull'))
+  withJudging(withJson(program.command('pull')))
     .description('Download models that satisfy the trust policy, each into a directory of its own.')
     .argument('<source>', 'model: hf://, oci:// or https:// URL, or a path', nonEmpty)
     .argument(
@@ -32,14 +20,7 @@ export function addPull(program: Command, perform: Perform): void {
       nonEmpty,
     )
     .argument('[more...]', 'further models, each followed by its directory')
-    .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
-    .addOption(
-      pathOption('--signature <path>', 'bundle, if there is only one model (default: the ones next to the model)'),
-    )
     .option('--force', 'replace a directory that is not a model, with everything in it')
-    .addOption(maxBundleBytesOption())
-    .addOption(maxBytesOption())
-    .addOption(workersOption())
     .addHelpText('after', HELP)
     .action((...[source, directory, more, flags, command]: [string, string, string[], Flags, Command]) => {
       const words = [source, directory, ...more]
@@ -47,7 +28,8 @@ export function addPull(program: Command, perform: Perform): void {
       if (words.includes('')) command.error('error: the path of a model or directory is empty')
       if (flags.signature !== undefined && more.length > 0)
         command.error("error: '--signature' is for one model, and several are given")
-      return perform((_, given: Flags, session) => pull(words, given, session))('', flags, command)
+      const remote = words.find((word, index) => index % 2 === 0 && isRemote(word))
+      return perform((_, given: Flags, session) => pull(words, given, session))(remote ?? source, flags, command)
     })
 }
 
@@ -55,6 +37,7 @@ const HELP = `
 Each directory then contains the signed files and the bundle, and nothing else. All models are downloaded and verified
 before the first directory changes; if anything fails, none of them has changed. A new model is prepared beside its
 directory, so there must be room for both. Without --policy, the policy is found as for "modelseal verify".
+With several models, --signature is refused.
 
 Exit code: 0 if all models are in place, 1 if a model is refused or cannot be written, 2 if the command line is wrong.
 

@@ -1,36 +1,15 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
 import { checkedAmount, revisionFact, summary } from '../output.ts'
-import {
-  DEFAULT_MAX_BYTES,
-  maxBundleBytesOption,
-  maxBytesOption,
-  MODEL,
-  nonEmpty,
-  pathOption,
-  withJson,
-  workersOption,
-} from '../options.ts'
+import { DEFAULT_MAX_BYTES, MODEL, nonEmpty, withJson, withJudging, type JudgingFlags } from '../options.ts'
 import { isRemote } from '../hubs.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
-interface Flags {
-  policy?: string
-  signature?: string
-  maxBundleBytes?: number
-  maxBytes?: number
-}
-
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
 export function addVerifyPolicy(program: Command, perform: Perform): Command {
-  return withJson(program.command('verify'))
+  return withJudging(withJson(program.command('verify')))
     .description('Verify a model against a trust policy, as a load does, or by a method: verify key, …')
     .argument('<model>', MODEL, nonEmpty)
-    .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
-    .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
-    .addOption(maxBundleBytesOption())
-    .addOption(maxBytesOption())
-    .addOption(workersOption())
     .addHelpText('after', HELP)
     .action(perform(verifyByPolicy))
 }
@@ -48,7 +27,7 @@ Examples:
 
 async function verifyByPolicy(
   model: string,
-  { policy, signature, maxBundleBytes, maxBytes }: Flags,
+  { policy, signature, maxBundleBytes, maxBytes }: JudgingFlags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
   const { openVerifiedModel } = await import('@modelseal/core')

@@ -14,7 +14,7 @@ import {
   type InspectedLogEntry,
   type InspectedSigner,
 } from './claimed-signer.ts'
-import { policyEntry } from './policy-entry.ts'
+import type { PolicyEntries } from './policy-entry.ts'
 
 /** What a bundle says. Nothing of it is trusted. */
 export interface InspectedBundle {
@@ -64,11 +64,17 @@ export interface InspectedFile {
   size?: number
 }
 
-/** @param sizes what is known of the files here, by name */
+/** How the bundles of one model are inspected. */
+export interface Inspection {
+  readonly signal: AbortSignal | undefined
+  /** What is known of the files here, by name. */
+  readonly sizes: (manifest: Manifest) => Promise<ReadonlyMap<string, number>>
+  readonly entries: PolicyEntries
+}
+
 export async function inspectBundle(
   found: FoundBundle,
-  signal: AbortSignal | undefined,
-  sizes: (manifest: Manifest) => Promise<ReadonlyMap<string, number>>,
+  { signal, sizes, entries }: Inspection,
 ): Promise<InspectedBundle> {
   const { path } = found
   if ('error' in found) {
@@ -99,7 +105,7 @@ export async function inspectBundle(
     if (other !== undefined) return { ...about, other }
     about.error = error.toJSON()
   }
-  const policy = signer && policyEntry(method, signer)
+  const policy = signer && entries.of(method, signer)
   return policy === undefined ? about : { ...about, policy }
 }
 

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
@@ -7,7 +7,7 @@ import { refusal } from '../../testing/scratch.ts'
 import { IDENTITY, ISSUER, TestSigstore } from '../../testing/sigstore.ts'
 import { TestSite } from '../../testing/site.ts'
 import { inspectModel } from './inspect-model.ts'
-import { policyEntry } from './policy-entry.ts'
+import { policyEntry, PolicyEntries } from './policy-entry.ts'
 
 let site: TestSite
 let fingerprint: string
@@ -118,6 +118,22 @@ describe('a signature is checked only by what is in the bundle itself:', () => {
     ])
     expect(bundles[0]?.policy).toContain(IDENTITY)
   })
+})
+
+test('the entries for a policy can be used together: different signers have different trust roots', async () => {
+  await site.sign('vad', 'b', 'vad.c.sig')
+  const { bundles } = await inspectModel(site.file('vad'))
+  const entries = bundles.map(({ policy = '' }) => parse(policy) as { trustRoots: object; signers: { key: string }[] })
+  expect(entries.map(({ signers }) => signers[0]?.key)).toEqual(['release', 'release-2', 'release-2'])
+  expect(entries[1]?.trustRoots).toEqual({ 'release-2': { publicKey: 'release-2.pub' } })
+  expect(entries[2]).toEqual(entries[1])
+  const seen = new PolicyEntries()
+  const names = ['CN=a', 'CN=b', 'CN=a'].map((subject) => {
+    const { trustRoots } = parse(seen.of('certificate', { description: '', subject }) ?? '') as { trustRoots: object }
+    return Object.keys(trustRoots)[0]
+  })
+  expect(names).toEqual(['authority', 'authority-2', 'authority'])
+  await rm(site.file('vad.c.sig'))
 })
 
 test('a bundle that cannot be read is in the result', async () => {

@@ -15,6 +15,7 @@ import { BundleReader } from '../bundles/bundle-reader.ts'
 import { findBundles } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
 import { inspectBundle, type InspectedBundle } from './inspect-bundle.ts'
+import { PolicyEntries } from './policy-entry.ts'
 
 export interface InspectOptions {
   /** The bundle of the model: a path, or a location in the format of the source. Default: those beside the model. */
@@ -64,11 +65,13 @@ export async function inspectModel(
     const model = await opened.model()
     const own =
       signature === undefined && model.isFile ? await asBundle(opened, model, { maxBytes, signal }) : undefined
-    if (own) return { bundles: [await inspectBundle(own, signal, () => Promise.resolve(new Map()))] }
+    const entries = new PolicyEntries()
+    if (own)
+      return { bundles: [await inspectBundle(own, { signal, entries, sizes: () => Promise.resolve(new Map()) })] }
     const { files, bundles } = await findBundles(opened, signature, { maxBundleBytes, signal })
     const inspected: InspectedBundle[] = []
-    for (const found of bundles)
-      inspected.push(await inspectBundle(found, signal, (manifest) => sizesOf(files, manifest, opened, signal)))
+    const sizes = (manifest: Manifest) => sizesOf(files, manifest, opened, signal)
+    for (const found of bundles) inspected.push(await inspectBundle(found, { signal, entries, sizes }))
     const { revision, requested } = opened
     return {
       model: model.path,
