@@ -39,7 +39,7 @@ export function pathsFor(model: string, paths: readonly string[] | undefined): s
 export const DEFAULT_MAX_BYTES = 1_000_000_000_000
 
 /** `--max-bytes`, for every command that can read a model that is not on this machine. */
-export function maxBytesOption(): Option {
+function maxBytesOption(): Option {
   return new Option(
     '--max-bytes <bytes>',
     'maximum total size of a model that is not on this machine (default: 1 TB)',

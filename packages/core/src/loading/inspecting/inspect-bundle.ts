@@ -65,7 +65,7 @@ export interface InspectedFile {
 }
 
 /** How the bundles of one model are inspected. */
-export interface Inspection {
+interface Inspection {
   readonly signal: AbortSignal | undefined
   /** What is known of the files here, by name. */
   readonly sizes: (manifest: Manifest) => Promise<ReadonlyMap<string, number>>

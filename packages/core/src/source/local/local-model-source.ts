@@ -23,6 +23,7 @@ import { bundlesInside, byCodePoints } from './bundles-inside.ts'
 import { entriesOf } from './entries.ts'
 import { NAMES_PER_STEP } from './find-files.ts'
 import { modelNotFound, openLocalSource, type LocalSource } from './local-source.ts'
+import { filePieces } from './file-pieces.ts'
 import { special } from './source-file.ts'
 
 /** Number of bytes to read at a time. */
@@ -255,15 +256,6 @@ async function bodyOf(
   const found = await handle.stat()
   if (!found.isFile()) throw special(name, name)
   const { start, end } = range ?? { start: 0, end: Infinity }
-  return { size: Math.max(Math.min(end, found.size) - start, 0), chunks: piecesOf(handle, start, end) }
-}
-
-async function* piecesOf(handle: FileHandle, start: number, end: number): AsyncGenerator<Uint8Array> {
-  for (let position = start; position < end;) {
-    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - position))
-    const { bytesRead } = await handle.read(piece, 0, piece.length, position)
-    if (bytesRead === 0) return
-    position += bytesRead
-    yield piece.subarray(0, bytesRead)
-  }
+  const chunks = filePieces(handle, { start, end }, PIECE_BYTES)
+  return { size: Math.max(Math.min(end, found.size) - start, 0), chunks }
 }

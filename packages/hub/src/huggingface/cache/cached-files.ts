@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ModelSealError } from '@modelseal/core/errors'
-import type { PartialFile } from '@modelseal/core/http'
+import { filePieces, type PartialFile } from '@modelseal/core/http'
 import type { ReadRequest, Receive, SourceBody } from '@modelseal/core/source'
 import type { Range } from '../../network/file-parts.ts'
 import { BlobDigest } from './blob-digest.ts'
@@ -180,7 +180,7 @@ class Arrival {
 
 async function passedOn(handle: FileHandle, range: Range, receive: Receive): Promise<void> {
   try {
-    await receive({ size: range.end - range.start, cached: true, chunks: piecesOf(handle, range) })
+    await receive({ size: range.end - range.start, cached: true, chunks: filePieces(handle, range, PIECE_BYTES) })
   } finally {
     await handle.close()
   }
@@ -192,7 +192,7 @@ async function* joined(
   { size }: CachedFile,
   fetch: Fetch,
 ): AsyncGenerator<Uint8Array> {
-  yield* piecesOf(handle, { start: 0, end: bytes })
+  yield* filePieces(handle, { start: 0, end: bytes }, PIECE_BYTES)
   if (bytes === size) return
   const opened = Promise.withResolvers<SourceBody | undefined>()
   const finished = Promise.withResolvers<true>()
@@ -206,16 +206,6 @@ async function* joined(
   } finally {
     finished.resolve(true)
     await fetching.catch(() => {})
-  }
-}
-
-async function* piecesOf(handle: FileHandle, { start, end }: Range): AsyncGenerator<Uint8Array> {
-  for (let position = start; position < end;) {
-    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - position))
-    const { bytesRead } = await handle.read(piece, 0, piece.length, position)
-    if (bytesRead === 0) return
-    position += bytesRead
-    yield piece.subarray(0, bytesRead)
   }
 }
 
