@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { TestRegistry } from '../../packages/hub/src/testing/oci-registry.ts'
 import { SmallHub } from '../../packages/hub/src/testing/small-hub.ts'
-import { directory, modelseal, SIGN, useWorkingDirectory } from './modelseal.ts'
+import { directory, modelseal, POLICY, SIGN, useWorkingDirectory, write } from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -61,6 +61,27 @@ describe('push to Hugging Face', () => {
     expect((await push('vad', 'hf://org/vad', '--policy', 'policy.yaml')).code).toBe(0)
     const other = await push('vad', 'hf://org/vad', '--public-key', 'other.pub', '--json')
     expect(other).toMatchObject({ code: 1, printed: { ok: false, error: { code: 'KEY_MISMATCH' } } })
+  })
+
+  test('says under which name it published a bundle from elsewhere', async () => {
+    await modelseal([...SIGN, '--signature', 'elsewhere.sig'])
+    const { code, stdout } = await push(
+      'vad',
+      'hf://org/vad',
+      '--public-key',
+      'release.pub',
+      '--signature',
+      'elsewhere.sig',
+    )
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(
+        /signature +"hf:\/\/org\/vad@[0-9a-f]{40}\/model\.sig", from ".*\/elsewhere\.sig"\n/,
+      ) as string,
+    })
+    expect(served()?.has('model.sig')).toBe(true)
+    await write('hub.yaml', POLICY.replace('path: vad', "source: 'hf://org/*'"))
+    expect((await modelseal(['verify', 'hf://org/vad', '--policy', 'hub.yaml'], environment)).code).toBe(0)
   })
 
   test('fails, and names commit and file, if the hub drops a file', async () => {

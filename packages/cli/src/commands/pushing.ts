@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { Signer } from '@modelseal/core/signing'
 import type { PushedModel, PushSettings } from '@modelseal/hub'
 import { Option, type Command } from 'commander'
@@ -32,7 +33,9 @@ export function withPushing(command: Command): Command {
     .option('--create-repo', 'Hugging Face: create the repository if it does not exist')
     .option('--private', 'Hugging Face: make it private if it is created')
     .option('--delete', 'Hugging Face: delete files that are not signed, in the same commit')
-    .addOption(pathOption('--cosign-key <path>', 'registry: also sign the manifest for "cosign verify" with this key'))
+    .addOption(
+      pathOption('--cosign-key <path>', 'registry: also sign the manifest for "cosign verify" with this key on P-256'),
+    )
 }
 
 /** Adds what a command that pushes without signing needs before {@link withPushing}. */
@@ -70,14 +73,14 @@ export async function pushingOutcome(
   who: readonly (readonly [string, string])[],
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
-  const { url, revision, pullRequest, rootDigest, signers, uploaded, bundles, checked, deleted } = pushed
+  const { url, revision, pullRequest, rootDigest, signers, uploaded, bundles, checked, deleted, bundleFiles } = pushed
   const bytes = uploaded.reduce((sum, { size }) => sum + size, 0)
   const kept = uploaded.filter(({ isSent }) => isSent === false).length
   return {
     lines: summary(`Pushed ${shown(model)} to ${shown(target)}`, [
       [/^oci:/i.test(target) ? 'digest' : 'commit', revision],
       ...(pullRequest === undefined ? [] : [['pull request', shown(pullRequest)] as const]),
-      ...bundles.map((bundle) => ['signature', shown(bundle)] as const),
+      ...bundles.map((bundle, index) => ['signature', namedBundle(bundle, bundleFiles[index] ?? '', shown)] as const),
       ...signers.map((signer) => ['signer', signer] as const),
       ...who,
       ['content', amount({ files: uploaded.length, bytes })],
@@ -89,6 +92,12 @@ export async function pushingOutcome(
     notes: checked.full || checked.read === checked.files ? [] : [STATED],
     json: { result: { ...pushed, url, rootDigest: `sha256:${rootDigest}` } },
   }
+}
+
+/** In a repository, a bundle gets the name under which loads find it. In a registry, it has a digest. */
+function namedBundle(url: string, file: string, shown: (text: string) => string): string {
+  const isRenamed = /^hf:/i.test(url) && basename(file) !== url.split('/').at(-1)
+  return isRenamed ? `${shown(url)}, from ${shown(file)}` : shown(url)
 }
 
 const STATED =

@@ -47,6 +47,8 @@ export interface CheckedBundle {
 /** Creates signatures with one method. */
 export interface Signer {
   method: SigningMethod
+  /** OpenSSL's name of the hash that its signatures use, if the key decides it and is known. */
+  hash?: string
   /**
    * Signs the pre-authentication encoding of an envelope.
    *

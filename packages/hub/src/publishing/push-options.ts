@@ -59,6 +59,8 @@ export interface PushedModel {
   readonly uploaded: readonly UploadedFile[]
   /** Where each bundle is. */
   readonly bundles: readonly string[]
+  /** Path of each of these bundles on this machine, where it may have another name. */
+  readonly bundleFiles: readonly string[]
   /** What was read back. */
   readonly checked: { readonly full: boolean; readonly files: number; readonly read: number; readonly bytes: number }
   /** Names of files that were deleted. */

@@ -34,6 +34,7 @@ export async function keySigner(given: KeySignerOptions): Promise<Signer> {
   const signer: SignedBy = { method: 'key', description: keyWords(fingerprint), fingerprint }
   return {
     method: 'key',
+    hash,
     sign(encoded) {
       const signature = signWith(key, encoded, hash)
       const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }

@@ -133,6 +133,38 @@ describe('a model that is pushed to Hugging Face', () => {
     expect(served()?.has('.gitignore')).toBe(true)
   })
 
+  test('has its bundle where a load looks for it, wherever it was on this machine', async () => {
+    repository()
+    const signed = await signedDirectory()
+    const signature = join(dirname(signed.model), 'elsewhere.sig')
+    renameSync(join(signed.model, 'model.sig'), signature)
+    const pushed = await push({ signed, signature })
+    expect(pushed).toMatchObject({
+      bundles: [`hf://org/vad@${pushed.revision}/model.sig`],
+      bundleFiles: [signature],
+    })
+    const policy = join(dirname(signed.model), 'policy.yaml')
+    const rule = `{ name: all, match: { source: 'hf://org/*' }, signers: [{ key: a }] }`
+    writeFileSync(policy, `version: 1\ntrustRoots: { a: { publicKey: ${signed.publicKey} } }\nrules: [${rule}]\n`)
+    const source = huggingFaceSource('hf://org/vad', { endpoint: hub.origin, token: false, cache: false })
+    await using model = await openVerifiedModel(source, { policy })
+    expect(model.verdict.bundles).toMatchObject([{ path: 'hf://org/vad/model.sig', counted: true }])
+  })
+
+  test('with one bundle, refuses the bundles of several signers that were pushed before, or deletes them', async () => {
+    const before = repository({ 'signer-1.oms.sig': '{}', 'signer-2.oms.sig': '{}' })
+    await expect(push()).rejects.toEqual(
+      refusal('FILE_UNSIGNED', {
+        message: expect.stringContaining('it has other signature bundles'),
+        found: '"signer-1.oms.sig", "signer-2.oms.sig"',
+        hint: 'Loads would refuse the model because of them. To delete them in the same commit, use --delete ("delete").',
+      }),
+    )
+    expect(hub.repositories.get('org/vad')?.references.get('main')).toBe(before)
+    expect((await push({ huggingFace: { delete: true } })).deleted).toEqual(['signer-1.oms.sig', 'signer-2.oms.sig'])
+    expect([...(served()?.keys() ?? [])].filter((name) => name.endsWith('.sig'))).toEqual(['model.sig'])
+  })
+
   describe('with two signers', () => {
     /** The second signer gave the model another name. */
     async function signedByTwo() {

@@ -18,6 +18,7 @@ import { guardedFetch } from './guarded-fetch.ts'
 const COMMIT = /^[0-9a-f]{40}$/
 const DEFAULT_MESSAGE = 'Upload a signed model'
 const MAX_SHOWN = 8
+const BUNDLE_NAME = /\.sig$/
 
 /** The branch before the push. */
 interface Parent {
@@ -80,6 +81,7 @@ export class HubPush {
       signers,
       uploaded: files.map(({ name, size }) => ({ name, size })),
       bundles: bundles.map(({ name }) => `${place}/${this.#pathOf(name)}`),
+      bundleFiles: bundles.map(({ path }) => path),
       checked: { full: verify === 'full', files: served.files.listed, read: served.files.read, bytes: served.bytes },
       deleted,
     }
@@ -91,8 +93,7 @@ export class HubPush {
     const others = new Set([...unsignedAmong(publication, entries), ...beside])
     for (const name of hiding) others.delete(name)
     const { url } = this.#location
-    if (others.size > 0 && this.#asked.delete !== true)
-      throw otherFiles(url, [...others], beside.length === others.size)
+    if (others.size > 0 && this.#asked.delete !== true) throw otherFiles(url, [...others], beside)
     return [...hiding, ...others]
   }
 
@@ -232,20 +233,25 @@ function pullRequestRevision(url: string): string {
   throw pushUnproven(url, pushRefused(url, 'the hub does not say which pull request it opened'))
 }
 
-function otherFiles(place: string, names: readonly string[], areBundles: boolean): ModelSealError {
+/** @param beside those that loads would read as well */
+function otherFiles(place: string, names: readonly string[], beside: readonly string[]): ModelSealError {
   const more = names.length > MAX_SHOWN ? ` and ${names.length - MAX_SHOWN} more` : ''
-  const [what, why] = areBundles
-    ? ['it has other signature bundles', 'Loads would read them too.']
-    : ['it has files that are not signed', 'Loads would refuse the model.']
-  return new ModelSealError('FILE_UNSIGNED', `Cannot push to ${shown(place)}: ${what}.`, {
-    file: names[0],
-    expected: areBundles ? 'only the bundles that are pushed' : 'only files that the signature covers',
-    found: names.slice(0, MAX_SHOWN).map(shown).join(', ') + more,
-    hint:
-      `${why} Delete them in the same commit with --delete ("delete")` +
-      (areBundles ? '.' : ', or add them to the model and sign it again.'),
-    problems: names.map((file) => ({ code: 'FILE_UNSIGNED', file })),
-  })
+  const areBundles = names.every((name) => BUNDLE_NAME.test(name))
+  const why =
+    names.length === beside.length ? 'Loads would read them too.' : 'Loads would refuse the model because of them.'
+  return new ModelSealError(
+    'FILE_UNSIGNED',
+    `Cannot push to ${shown(place)}: it has ${areBundles ? 'other signature bundles' : 'files that are not signed'}.`,
+    {
+      file: names[0],
+      expected: areBundles ? 'only the bundles that are pushed' : 'only files that the signature covers',
+      found: names.slice(0, MAX_SHOWN).map(shown).join(', ') + more,
+      hint:
+        `${why} To delete them in the same commit, use --delete ("delete")` +
+        (areBundles ? '.' : ', or add them to the model and sign it again.'),
+      problems: names.map((file) => ({ code: 'FILE_UNSIGNED', file })),
+    },
+  )
 }
 
 function unusable(expected: string, found: string): ModelSealError {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -101,6 +102,20 @@ describe.each([true, false])('a model that is pushed to a registry (referrers AP
 })
 
 describe('a push to a registry', () => {
+  test.each(['P-384', 'P-521'])('refuses a key on %s for cosign before it sends anything', async (namedCurve) => {
+    const registry = await TestRegistry.start()
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve })
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
+    const cosignSigner = await keySigner({ privateKey: join(scratch({ 'cosign.key': pem }), 'cosign.key') })
+    await expect(push(registry, { cosignSigner })).rejects.toEqual(
+      refusal('INVALID_ARGUMENT', {
+        expected: expect.stringContaining('P-256') as string,
+        found: `a key whose signatures use SHA${namedCurve === 'P-384' ? '384' : '512'}`,
+      }),
+    )
+    expect(registry.asked).toEqual([])
+  })
+
   test('hashes files that were signed with another hash', async () => {
     const registry = await TestRegistry.start()
     const signed = await signedDirectory(undefined, { hashType: 'blake2b' })

@@ -24,6 +24,8 @@ import { once, RegistryWriter } from './registry-writer.ts'
 /** Blobs that are sent at a time. */
 const LANES = 4
 const OMS_TYPE = 'https://model_signing/signature/v1.0'
+/** With a key, cosign 3.1 verifies with this hash alone, whatever the curve. */
+const COSIGN_HASH = 'sha256'
 /** What cosign signs since version 3. */
 const COSIGN_TYPE = 'https://sigstore.dev/cosign/sign/v1'
 
@@ -41,6 +43,12 @@ export class RegistryPush {
     if (version.digest !== undefined) throw unusable('a tag, because what is pushed has its own digest', 'a digest')
     const [name] = Object.entries(options.huggingFace ?? {}).find(([, value]) => value !== undefined) ?? []
     if (name !== undefined) throw unusable('options of registries', shown(`huggingFace.${name}`))
+    const { hash = COSIGN_HASH } = options.cosignSigner ?? {}
+    if (hash !== COSIGN_HASH)
+      throw unusable(
+        'a key on P-256 for cosign, because "cosign verify --key" accepts no other signatures',
+        `a key whose signatures use ${hash.toUpperCase()}`,
+      )
     return new RegistryPush({ ...reference, version }, options)
   }
 
@@ -85,6 +93,7 @@ export class RegistryPush {
       bundles: attached.map((each) =>
         ociUrl({ ...this.#reference, version: { digest: each.manifest.descriptor.digest } }),
       ),
+      bundleFiles: publication.bundles.map(({ path }) => path),
       checked: { full: verify === 'full', files: served.files.listed, read: served.files.read, bytes: served.bytes },
       deleted: [],
     }
