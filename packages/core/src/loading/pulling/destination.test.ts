@@ -8,10 +8,11 @@ import {
   statSync,
   symlinkSync,
   utimesSync,
+  writeFileSync,
 } from 'node:fs'
 import type * as fs from 'node:fs/promises'
 import { rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { keySigner } from '../../signing/methods/key.ts'
@@ -212,7 +213,8 @@ describe('a killed process left', () => {
     const directory = await site()
     mkdirSync(join(directory, '.m.modelseal-pull/files'), { recursive: true })
     mkdirSync(join(directory, '.m.modelseal-pull/leaving'))
-    cpSync(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'), { recursive: true })
+    const copied = { recursive: true, preserveTimestamps: true }
+    cpSync(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'), copied)
     rmSync(join(directory, 'm/old.bin'))
     await (await Destination.at(join(directory, 'm'), false)).discard()
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
@@ -227,6 +229,33 @@ describe('a killed process left', () => {
     await (await Destination.at(join(directory, 'm'), false)).discard()
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
     expect(namesIn(directory)).toEqual(['key', 'm'])
+  })
+
+  test.each([
+    ['another model', { 'model.sig': '{}', 'weights.bin': 'other' }, 'model.sig'],
+    ['a file in a directory of the old one', { 'sub/mine': 'x' }, 'sub/mine'],
+    ['a file of another kind', { sub: 'x' }, 'sub'],
+  ])('the old model aside, and since then somebody put %s there, which is not removed', async (_, files, found) => {
+    const directory = await site()
+    const aside = join(directory, '.m.modelseal-pull/aside')
+    mkdirSync(join(directory, '.m.modelseal-pull/files'), { recursive: true })
+    renameSync(join(directory, 'm'), aside)
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(join(directory, 'm', dirname(name)), { recursive: true })
+      writeFileSync(join(directory, 'm', name), text)
+    }
+    for (const force of [false, true])
+      await expect(Destination.at(join(directory, 'm'), force)).rejects.toEqual(
+        refusal('DESTINATION_REFUSED', {
+          found: `"${found}", which somebody else has put there since`,
+          hint: expect.stringContaining(aside) as string,
+        }),
+      )
+    expect(namesIn(directory, 'm')).toEqual(Object.keys(files).map((name) => name.split('/')[0]))
+    expect(namesIn(aside)).toEqual(OLD_NAMES)
+    renameSync(join(directory, 'm'), join(directory, 'mine'))
+    await (await Destination.at(join(directory, 'm'), false)).discard()
+    expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
   })
 
   test('the old model aside although the new one is there, which stays', async () => {

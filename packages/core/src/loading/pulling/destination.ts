@@ -2,13 +2,13 @@ import { existsSync, statSync } from 'node:fs'
 import { chmod, cp, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { absolutePath } from '../../absolute-path.ts'
-import { isBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import { mayBeBundle } from '../../signing/models/model-to-sign.ts'
 import { errno, systemCode } from '../../source/file-errors.ts'
 import { localPlace } from '../../source/local/local-source.ts'
 import { realPathIfAny } from '../../source/local/real-path.ts'
 import { denialHint } from '../../source/private/access-denied.ts'
+import { foreignIn, inTheWay } from './put-back.ts'
+import { checkReplaceable, destinationRefused } from './replaceable.ts'
 import { moveEntries, Staging } from './staging.ts'
 import { staysInPlace } from './stays-in-place.ts'
 
@@ -42,7 +42,11 @@ export class Destination {
     const path = placeOf(directory)
     return orWriteFailed(path, async () => {
       if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
-        throw refused(path, 'something other than a directory', 'Give another path, or remove what is there.')
+        throw destinationRefused(
+          path,
+          'something other than a directory',
+          'Give another path, or remove what is there.',
+        )
       const created = await mkdir(dirname(path), { recursive: true })
       try {
         const isInside = await staysInPlace(path)
@@ -51,7 +55,7 @@ export class Destination {
         const destination = new Destination({ path, staging, isInside, created })
         try {
           await destination.#recover()
-          if (!force) await checkReplaceable(path)
+          if (!force) await checkReplaceable(path, HARMLESS)
         } catch (error) {
           await destination.discard()
           throw error
@@ -116,14 +120,15 @@ export class Destination {
   /**
    * Puts the old model back, and removes what was prepared.
    *
-   * @throws {@link ModelSealError} `FILE_WRITE_FAILED` if the old model could not be put back; then it is kept
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED` or `DESTINATION_REFUSED` if the old model could not be put back;
+   * then it is kept
    */
   async discard(): Promise<void> {
     try {
       if (!this.#isOldInPlace) await this.#undo()
     } catch (cause) {
       this.#staging.leave()
-      throw notPutBack(this.path, this.#staging.path, cause)
+      throw cause instanceof ModelSealError ? cause : notPutBack(this.path, this.#staging.path, cause)
     }
     await this.#staging.remove().catch(() => {})
     await removeEmpty(this.#created, dirname(this.path))
@@ -152,9 +157,10 @@ export class Destination {
     const { leaving, aside, files } = this.#staging
     await mkdir(leaving)
     await moveEntries(this.path, leaving, HARMLESS)
-    // From now on, what is in the destination is new.
-    await rename(leaving, aside)
     const names = await readdir(files)
+    await this.#staging.notePlacing(names)
+    // From now on, what is in the destination under these names is new.
+    await rename(leaving, aside)
     // Without its bundle, a model that is only partly in place is not loaded.
     const last = names.filter((name) => name.endsWith('.sig'))
     for (const name of [...names.filter((each) => !last.includes(each)), ...last])
@@ -172,8 +178,10 @@ export class Destination {
     }
   }
 
-  /** What is left in its place was being removed. */
+  /** What is left of the old model in its place was being removed. */
   async #putBack(aside: string): Promise<void> {
+    const foreign = existsSync(this.path) ? await foreignIn(this.path, aside) : undefined
+    if (foreign !== undefined) throw inTheWay(this.path, foreign, aside)
     await rm(this.path, { recursive: true, force: true })
     await rename(aside, this.path)
   }
@@ -181,11 +189,15 @@ export class Destination {
   async #undoEntries(): Promise<void> {
     const { leaving, aside, files } = this.#staging
     if (existsSync(aside)) {
-      await moveEntries(this.path, files, HARMLESS)
+      for (const name of await this.#staging.placing())
+        if (!existsSync(join(files, name)) && existsSync(join(this.path, name)))
+          await rename(join(this.path, name), join(files, name))
       // From now on, what is in the destination is old. A killed process must not have mixed them up.
       await rename(aside, leaving)
     }
     if (!existsSync(leaving)) return
+    const taken = (await readdir(leaving)).find((name) => existsSync(join(this.path, name)))
+    if (taken !== undefined) throw inTheWay(this.path, taken, leaving)
     await moveEntries(leaving, this.path, HARMLESS)
     await rmdir(leaving)
   }
@@ -221,35 +233,6 @@ export class Destination {
 export function placeOf(directory: string): string {
   const path = absolutePath(directory)
   return existsSync(path) ? realPathIfAny(path) : localPlace(path)
-}
-
-/** @throws {@link ModelSealError} `DESTINATION_REFUSED` for a directory that is neither empty nor a model */
-async function checkReplaceable(path: string): Promise<void> {
-  if (!existsSync(path)) return
-  const names = (await readdir(path)).filter((name) => !HARMLESS.has(name))
-  if (names.length === 0) return
-  // Signatures leave it out, and nobody else may have what is in it.
-  if (names.includes('.git')) throw refused(path, 'a Git repository, which would be removed')
-  for (const name of names.filter((each) => mayBeBundle(each) || each.endsWith('.sig')).slice(0, MOST_BUNDLES))
-    if (await isBundle(join(path, name))) return
-  if (names.length === 1 && names[0] === '.cache' && (await readdir(join(path, '.cache'))).join() === 'huggingface')
-    return
-  throw refused(path, 'a directory that is not empty and has no signature bundle')
-}
-
-/** A directory may have any number of files with such a name. */
-const MOST_BUNDLES = 32
-
-const REPLACE_HINT =
-  'Give another directory. To replace the directory with everything in it, use --force, or { force: true }.'
-
-function refused(path: string, found: string, hint = REPLACE_HINT): ModelSealError {
-  return new ModelSealError('DESTINATION_REFUSED', `Cannot pull a model to ${shown(path)}: something else is there.`, {
-    file: path,
-    expected: 'a new directory, an empty one, or a signed model, which is replaced',
-    found,
-    hint,
-  })
 }
 
 function notPutBack(path: string, kept: string, cause: unknown): ModelSealError {

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, mkdirSync } from 'node:fs'
-import { readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { isOwn } from '../../source/private/ownership.ts'
@@ -64,6 +64,24 @@ export class Staging {
   /** For a directory that only shows which mode new ones get. */
   get sample(): string {
     return join(this.path, 'sample')
+  }
+
+  /** Records the names of the new entries that are about to be put in place one by one. */
+  async notePlacing(names: readonly string[]): Promise<void> {
+    await writeFile(this.#record, JSON.stringify(names))
+  }
+
+  /** The recorded names. */
+  async placing(): Promise<readonly string[]> {
+    try {
+      return JSON.parse(await readFile(this.#record, 'utf8')) as string[]
+    } catch {
+      return []
+    }
+  }
+
+  get #record(): string {
+    return join(this.path, 'placing')
   }
 
   /** Removes the files of a killed process. */

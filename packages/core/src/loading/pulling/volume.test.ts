@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type * as fs from 'node:fs/promises'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -80,10 +80,48 @@ describe('its entries are replaced:', () => {
     renameSync(join(path, 'old.bin'), join(path, '.modelseal-pull', name, 'old.bin'))
     if (name === 'aside') {
       renameSync(join(path, 'model.sig'), join(path, '.modelseal-pull', name, 'model.sig'))
+      writeFileSync(join(path, '.modelseal-pull/placing'), '["new.bin","rest"]')
       writeFileSync(join(path, 'new.bin'), 'new')
     }
     await (await Destination.at(path, false)).discard()
     expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'old.bin'])
+  })
+
+  test('what somebody else put there after a process was killed stays, beside the old model', async () => {
+    const path = await volume({ 'm/old.bin': 'old' })
+    const first = await prepared(path)
+    const { rename: real } = await vi.importActual<typeof fs>('node:fs/promises')
+    // Killed once one entry is in place.
+    vi.mocked(rename).mockImplementation((from, to) =>
+      String(to) === join(path, 'model.sig') ? Promise.reject(new Error('killed')) : real(from, to),
+    )
+    await expect(first.place()).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+    await expect(first.discard()).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+    vi.mocked(rename).mockImplementation(real)
+    writeFileSync(join(path, 'notes.txt'), 'mine')
+    await (await Destination.at(path, false)).discard()
+    expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'notes.txt', 'old.bin'])
+  })
+
+  test.each(['leaving', 'aside'])('nothing is overwritten if its place was taken since: %s', async (name) => {
+    const path = await volume({ 'm/old.bin': 'old' })
+    const kept = join(path, '.modelseal-pull', name)
+    mkdirSync(kept, { recursive: true })
+    mkdirSync(join(path, '.modelseal-pull/files/rest'), { recursive: true })
+    for (const each of ['old.bin', 'model.sig']) renameSync(join(path, each), join(kept, each))
+    writeFileSync(join(path, 'old.bin'), 'mine')
+    for (const force of [false, true])
+      await expect(Destination.at(path, force)).rejects.toEqual(
+        refusal('DESTINATION_REFUSED', {
+          found: '"old.bin", which somebody else has put there since',
+          hint: expect.stringContaining('.modelseal-pull/leaving') as string,
+        }),
+      )
+    expect(readFileSync(join(path, 'old.bin'), 'utf8')).toBe('mine')
+    expect(namesIn(path, '.modelseal-pull/leaving')).toEqual(['model.sig', 'old.bin'])
+    rmSync(join(path, 'old.bin'))
+    await (await Destination.at(path, false)).discard()
+    expect(readFileSync(join(path, 'old.bin'), 'utf8')).toBe('old')
   })
 
   test('what a process left that was killed while it put the old entries back is put back', async () => {
