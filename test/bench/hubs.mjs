@@ -45,11 +45,14 @@ try {
   const ways = waysOf(hub, environment, trusted)
   const times = Object.fromEntries(Object.keys(ways).map((way) => [way, []]))
   const memory = {}
+  const busy = Object.fromEntries(Object.keys(ways).map((way) => [way, []]))
   for (let round = 0; round < rounds; round++)
     for (const [way, pull] of Object.entries(ways)) {
       const directory = join(root, 'pulled')
-      const { seconds, mib } = await pull(directory, join(root, 'cache'))
+      const before = await server.sent()
+      const { seconds, mib, busy: own } = await pull(directory, join(root, 'cache'))
       times[way].push(seconds)
+      busy[way].push({ own, server: (await server.sent()).busy - before.busy })
       if (mib !== undefined) memory[way] = Math.max(memory[way] ?? 0, mib)
       for (const name of ['pulled', 'cache']) await rm(join(root, name), { recursive: true, force: true })
     }
@@ -61,7 +64,9 @@ try {
       memory[way] === undefined
         ? ''
         : `, ${Math.round(memory[way] - base)} MiB above the ${Math.round(base)} MiB of the packages`
-    console.log(`  ${way}: ${median(times[way]).toFixed(2)} s, ${ratio.toFixed(2)} x plain${above}`)
+    const processor = (of) => median(busy[way].map((each) => each[of])).toFixed(2)
+    const spent = `processor time ${busy[way][0].own === undefined ? '' : `${processor('own')} s and `}${processor('server')} s in the server`
+    console.log(`  ${way}: ${median(times[way]).toFixed(2)} s, ${ratio.toFixed(2)} x plain, ${spent}${above}`)
   }
   await refusals(environment, stranger)
 } finally {
@@ -95,7 +100,7 @@ async function refusals(environment, policy) {
   const before = await server.sent()
   own('refused', [environment.HF_ENDPOINT, join(root, 'none'), policy], environment)
   // It is loaded twice.
-  const bytes = ((await server.sent()) - before) / 2
+  const bytes = ((await server.sent()).bytes - before.bytes) / 2
   const ratios = []
   for (let round = 0; round < Math.max(rounds, 3); round++) {
     const [refused, requests] = ['refused', 'requests'].map(
@@ -143,7 +148,7 @@ async function started() {
   const sent = async () => {
     const answer = next()
     child.stdin.write('?\n')
-    return Number(await answer)
+    return JSON.parse(await answer)
   }
   return { process: child, hub, sent }
 }

@@ -1,5 +1,5 @@
 // A hub and a registry with one model whose files repeat a block, so that serving them costs little. Its first line says
-// where it listens. Each line on its standard input is answered with the number of bytes sent so far.
+// where it listens. Each line on its standard input is answered with the bytes sent and the processor time used so far.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -97,6 +97,8 @@ const hub = await listening((request, response) => {
 
 console.log(JSON.stringify({ hub, storage }))
 process.stdin.on('data', () => {
-  console.log([...sockets].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0))
+  const bytes = [...sockets].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)
+  const { user, system } = process.cpuUsage()
+  console.log(JSON.stringify({ bytes, busy: (user + system) / 1e6 }))
 })
 process.stdin.on('end', () => process.exit())

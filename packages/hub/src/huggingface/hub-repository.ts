@@ -146,7 +146,7 @@ export class HubRepository {
     const prefix = kind === 'datasets' ? '/datasets' : ''
     const own = below(this.#endpoint, `${prefix}/${repository}/resolve/${this.commit}/${encodedPath(path)}`)
     await this.#client.downloads.read(
-      { what: `${what} ${shown(path)}`, size, range, signal },
+      { what: `${what} ${shown(path)}`, size, range, reuses: true, signal },
       ({ from, ...part }, take) =>
         this.#client.get({ ...part, what, url: from === undefined ? own : new URL(from) }, (body) => {
           this.#check(path, { size, range: part.range }, body)

@@ -43,8 +43,15 @@ function headOf(start: number, end: number, etag = '"one"') {
   return { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${CONTENT.length}`, etag }
 }
 
+interface HowToDownload {
+  range?: Range
+  files?: number
+  reuses?: boolean
+  receive?: (chunk: Uint8Array) => void
+}
+
 /** Fetches the file from a server, as sources do. */
-function download(origin: string, { range, files = 1 }: { range?: Range; files?: number } = {}) {
+function download(origin: string, { range, files = 1, reuses, receive }: HowToDownload = {}) {
   const stop = new AbortController()
   const options = { ...checkedHttpOptions(), connections: CONNECTIONS, resends: false }
   const client = new HttpClient(origin, options, undefined)
@@ -54,7 +61,7 @@ function download(origin: string, { range, files = 1 }: { range?: Range; files?:
   const read = async (pause?: () => Promise<unknown>) => {
     const hash = createHash('sha256')
     let bytes = 0
-    const file = { what: 'file', size: CONTENT.length, range, signal: stop.signal }
+    const file = { what: 'file', size: CONTENT.length, range, reuses, signal: stop.signal }
     await downloads.read(
       file,
       ({ from, ...part }, receive) =>
@@ -67,6 +74,7 @@ function download(origin: string, { range, files = 1 }: { range?: Range; files?:
       async ({ chunks }) => {
         for await (const chunk of chunks) {
           hash.update(chunk)
+          receive?.(chunk)
           bytes += chunk.length
           await pause?.()
         }
@@ -114,6 +122,21 @@ test('what is not read yet is bounded, however large the file is', async () => {
   expect(sent()).toBeLessThan(5 * PART_BYTES + 1_000_000)
   release.resolve(true)
   expect((await reading).digest).toBe(digestOf(CONTENT))
+})
+
+test('a receiver may keep chunks, unless it says that their memory may be used again', async () => {
+  const { origin } = await server()
+  const kept: Uint8Array[] = []
+  const receive = (chunk: Uint8Array) => void kept.push(chunk)
+  await download(origin, { receive }).read()
+  expect(digestOf(Buffer.concat(kept))).toBe(digestOf(CONTENT))
+  kept.length = 0
+  const memory = new Set<ArrayBufferLike>()
+  await download(origin, {
+    reuses: true,
+    receive: (chunk) => void (chunk.length === PART_BYTES && memory.add(chunk.buffer)),
+  }).all()
+  expect(memory.size).toBeLessThan(5)
 })
 
 test.each([
@@ -192,7 +215,7 @@ test('parts are requested from where the first was redirected to, and from the b
   const downloads = new Downloads(origin, stop.signal, () => new ModelSealError('HTTP_RESPONSE', 'other'))
   const hash = createHash('sha256')
   await downloads.read(
-    { what: 'file', size: CONTENT.length, range: undefined, signal: stop.signal },
+    { what: 'file', size: CONTENT.length, range: undefined, reuses: true, signal: stop.signal },
     ({ from, ...part }, receive) =>
       client.get({ ...part, what: 'file', url: new URL(from ?? `${origin}/file`) }, receive),
     async ({ chunks }) => {

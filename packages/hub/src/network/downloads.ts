@@ -10,7 +10,7 @@ export const CONNECTIONS = 8
 export const PART_BYTES = 4 * 1024 * 1024
 /** Parts of one file that are fetched ahead. */
 const MOST_AHEAD = 4
-/** Parts of all files that are fetched ahead: 32 MiB. */
+/** Parts of all files that are in memory: 32 MiB. */
 const MOST_HELD = 8
 
 /** A file to download. */
@@ -20,6 +20,8 @@ interface FileToDownload {
   /** Size of the whole file, if it is known: only then can it be fetched in parts. */
   readonly size: number | undefined
   readonly range: Range | undefined
+  /** True if `receive` needs each chunk only until it requests the next one. */
+  readonly reuses?: boolean | undefined
   readonly signal: AbortSignal
 }
 
@@ -29,6 +31,7 @@ interface Plan {
   readonly all: Range | undefined
   /** Undefined for the whole file. */
   readonly first: Range | undefined
+  readonly reuses: boolean
 }
 
 /**
@@ -42,8 +45,10 @@ export class Downloads {
   readonly #other: OtherContent
   /** Files and parts that are being fetched. */
   #running = 0
-  /** Parts that are fetched ahead and were not passed on yet. */
+  /** Parts that are fetched ahead and were not passed on completely. */
   #held = 0
+  /** Memory for parts, which is used again: new memory costs more than receiving into it. */
+  readonly #memory: Buffer[] = []
 
   /**
    * @param origin of the hub or registry
@@ -64,16 +69,16 @@ export class Downloads {
    * @throws {@link ModelSealError} `HTTP_RESPONSE` if something else is sent, and what `fetch` and `receive` throw
    */
   async read(file: FileToDownload, fetch: FetchPart, receive: Receive): Promise<boolean> {
-    const { size, range } = file
+    const { size, range, reuses = false } = file
     const all = range ?? (size === undefined ? undefined : { start: 0, end: size })
     const isLarge = all !== undefined && all.end - all.start >= 2 * PART_BYTES
-    if (!isLarge) return this.#read(file, { all, first: range }, fetch, receive)
+    if (!isLarge) return this.#read(file, { all, first: range, reuses }, fetch, receive)
     try {
       const first = { start: all.start, end: all.start + PART_BYTES }
-      return await this.#read(file, { all, first }, fetch, receive)
+      return await this.#read(file, { all, first, reuses }, fetch, receive)
     } catch (error) {
       if (range !== undefined || !ignoresRanges(error)) throw error
-      return this.#read(file, { all, first: undefined }, fetch, receive)
+      return this.#read(file, { all, first: undefined, reuses }, fetch, receive)
     }
   }
 
@@ -97,13 +102,13 @@ export class Downloads {
     }
   }
 
-  async *#chunks(reader: PartReader, { all, first }: Plan, body: HttpBody): AsyncGenerator<Uint8Array> {
+  async *#chunks(reader: PartReader, { all, first, reuses }: Plan, body: HttpBody): AsyncGenerator<Uint8Array> {
     // Nothing says where it ends, so a broken connection is the end.
     if (!all) {
       yield* body.chunks
       return
     }
-    const ahead: Promise<Uint8Array[]>[] = []
+    const ahead: Promise<Buffer>[] = []
     let next = first?.end ?? all.end
     const following = (): Range => {
       const start = next
@@ -121,15 +126,14 @@ export class Downloads {
         fetchAhead()
       }
       while (ahead.length > 0 || next < all.end) {
-        const part = ahead.shift()
+        const [part] = ahead
         if (part) {
+          const bytes = await part
+          yield bytes
+          ahead.shift()
           this.#held -= 1
-          const chunks = (await part).reverse()
-          // Each is forgotten once it was passed on.
-          for (let chunk = chunks.pop(); chunk; chunk = chunks.pop()) {
-            yield chunk
-            fetchAhead()
-          }
+          if (reuses && bytes.length === PART_BYTES) this.#memory.push(bytes)
+          fetchAhead()
         } else {
           for await (const chunk of reader.read(following())) {
             yield chunk
@@ -142,14 +146,18 @@ export class Downloads {
     }
   }
 
-  #collected(reader: PartReader, range: Range): Promise<Uint8Array[]> {
+  #collected(reader: PartReader, range: Range): Promise<Buffer> {
     this.#running += 1
     this.#held += 1
     const collecting = (async () => {
       try {
-        const chunks: Uint8Array[] = []
-        for await (const chunk of reader.read(range)) chunks.push(chunk)
-        return chunks
+        const memory = this.#memory.pop() ?? Buffer.allocUnsafeSlow(PART_BYTES)
+        let filled = 0
+        for await (const chunk of reader.read(range)) {
+          memory.set(chunk, filled)
+          filled += chunk.length
+        }
+        return filled === PART_BYTES ? memory : memory.subarray(0, filled)
       } finally {
         this.#running -= 1
       }

@@ -126,7 +126,8 @@ class OciSession implements port.SourceSession {
     const layer = artifact.files.get(name)
     if (layer) {
       const what = `file ${shown(name)}`
-      if (await repository.blob(layer, { what, range, signal, isChecked: signed !== undefined }, receive)) return
+      const asked = { what, range, signal, isChecked: signed !== undefined, reuses: true }
+      if (await repository.blob(layer, asked, receive)) return
       throw new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: the registry does not have its content.`, {
         file: name,
         expected: layer.digest,

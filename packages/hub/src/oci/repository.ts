@@ -24,6 +24,8 @@ interface BlobRequest {
   readonly signal?: AbortSignal | undefined
   /** Whether the caller compares the content with a signed digest, so that hashing it here would be for nothing. */
   readonly isChecked?: boolean
+  /** True if the caller needs each chunk only until it requests the next one. */
+  readonly reuses?: boolean
 }
 
 export const IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
@@ -87,7 +89,7 @@ export class Repository {
    * @throws {@link ModelSealError} `SOURCE_FAILED`, and what the client and `receive` throw
    */
   async blob(blob: Addressed, request: BlobRequest, receive: Receive): Promise<boolean> {
-    const { what, range, isChecked, signal = NEVER } = request
+    const { what, range, isChecked, reuses, signal = NEVER } = request
     if (blob.size === 0) {
       // A range of nothing cannot be requested.
       await receive({ size: 0, chunks: [] })
@@ -96,7 +98,7 @@ export class Repository {
     const size = range ? range.end - range.start : blob.size
     const path = `blobs/${blob.digest}`
     return this.#client.downloads.read(
-      { what, size: blob.size, range, signal },
+      { what, size: blob.size, range, reuses, signal },
       ({ from, ...part }, take) =>
         this.#client.get({ ...part, what, path: from === undefined ? path : new URL(from) }, (body) => {
           checkLength(what, part.range ?? { start: 0, end: blob.size }, body)

@@ -1,5 +1,6 @@
 import { causeOf, codeOf, reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
+import { receivedByFetch, dispatcherOfFetch, exchange, type Answer, type ExchangeHead } from './exchange.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { redirectedContent, Redirects, type RedirectRule } from './redirects.ts'
 import { announcedLength, plainUrl, verbOf, type HttpBody, type HttpRequest } from './request.ts'
@@ -47,6 +48,8 @@ export class HttpClient {
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal | undefined
   readonly #running = new Set<Promise<unknown>>()
+  /** Origins that `fetch` has answered from. */
+  readonly #answered = new Set<string>()
   /** Waiting requests, oldest first; those before {@link #next} have had their turn. */
   #waiting: (() => void)[] = []
   #next = 0
@@ -161,7 +164,7 @@ export class HttpClient {
     this.#next = 0
   }
 
-  async #follow(request: HttpRequest, watch: Watch): Promise<Response> {
+  async #follow(request: HttpRequest, watch: Watch): Promise<Answer> {
     const redirects = new Redirects(request, (target) => this.#mayRedirect(request, target), this.#hints.redirect)
     for (let { url } = request; ;) {
       const response = await this.#network(request, watch, () => this.#send(request, url, watch))
@@ -169,23 +172,38 @@ export class HttpClient {
       const next = await this.#unlessEnded(request, watch, redirects.next(url, response))
       if (!next) return response
       // The body is not needed, and may never end.
-      await response.body?.cancel().catch(() => {})
+      await response.cancel().catch(() => {})
       url = next
     }
   }
 
-  #send(request: HttpRequest, url: URL, watch: Watch): Promise<Response> {
+  async #send(request: HttpRequest, url: URL, watch: Watch): Promise<Answer> {
     const { url: requested, range, headers: own, method, content } = request
     const headers = new Headers(url.origin === this.#origin ? this.#options.headers : {})
     if (own && url.origin === requested.origin) for (const name of Object.keys(own)) headers.set(name, own[name] ?? '')
     // Weights hardly compress, and without compression their length is known in advance.
     headers.set('accept-encoding', 'identity')
     if (range) headers.set('range', `bytes=${range.start}-${range.end - 1}`)
-    const head: RequestInit = { method: method ?? 'GET', redirect: 'manual', credentials: 'omit', signal: watch.signal }
-    const init = () => ({ headers, ...head, ...(content ? sending(content, headers, () => watch.alive()) : {}) })
+    const { signal } = watch
+    const head = { method: method ?? 'GET', redirect: 'manual', credentials: 'omit', signal, headers } as const
+    const init = () => ({ ...head, ...(content ? sending(content, headers, () => watch.alive()) : {}) })
     const { fetch: given, resends = true } = this.#options
-    if (given) return watch.unlessOver(given(url.href, init()))
-    return resends ? fetched(url, init) : fetch(url, init())
+    if (given) return receivedByFetch(await watch.unlessOver(given(url.href, init())))
+    const send = async () => (await this.#exchanged(url, head)) ?? receivedByFetch(await fetch(url, init()))
+    const answer = await (resends ? sentAgain(send, watch) : send())
+    this.#answered.add(url.origin)
+    return answer
+  }
+
+  /** @returns undefined if only `fetch` can do it */
+  async #exchanged(url: URL, head: ExchangeHead): Promise<Answer | undefined> {
+    // The first request shows that `fetch` accepts the address; it refuses some ports.
+    const isKnown = head.method === 'GET' && this.#answered.has(url.origin)
+    const dispatcher = isKnown ? dispatcherOfFetch() : undefined
+    const answer = dispatcher && (await exchange(dispatcher, url, head))
+    if ((answer?.headers.get('content-encoding') ?? 'identity') === 'identity') return answer
+    await answer?.cancel()
+    return undefined
   }
 
   async #mayRedirect(request: HttpRequest, target: URL): ReturnType<RedirectRule> {
@@ -197,16 +215,16 @@ export class HttpClient {
     return { expected: `the origin ${shown(request.url.origin)}`, found: shown(target.origin) }
   }
 
-  async *#chunks(request: HttpRequest, { body }: Response, watch: Watch): AsyncGenerator<Uint8Array> {
-    const reader = body?.getReader()
-    while (reader) {
-      const result = await this.#network(request, watch, () =>
-        this.#options.fetch ? watch.unlessOver(reader.read()) : reader.read(),
-      )
-      if (result.done) return
+  async *#chunks(request: HttpRequest, answer: Answer, watch: Watch): AsyncGenerator<Uint8Array> {
+    const isOfCaller = this.#options.fetch !== undefined
+    const read = async () => answer.next()
+    for (;;) {
+      const chunk =
+        answer.kept?.() ?? (await this.#network(request, watch, () => (isOfCaller ? watch.unlessOver(read()) : read())))
+      if (!chunk) return
       watch.alive()
       // A custom fetch function may keep and change what it returned.
-      yield (this.#options.fetch ? copyOfPiece(result.value) : result.value) as Uint8Array
+      yield (isOfCaller ? copyOfPiece(chunk) : chunk) as Uint8Array
     }
   }
 
@@ -239,12 +257,11 @@ const CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SO
  * A server may close an idle connection just as a request is sent on it, above all if the event loop was held up longer
  * than the server keeps connections. No response has begun then, so the request is sent once more (RFC 9110 9.2.2).
  */
-async function fetched(url: URL, init: () => RequestInit): Promise<Response> {
-  const first = init()
+async function sentAgain(send: () => Promise<Answer>, { signal }: Watch): Promise<Answer> {
   try {
-    return await fetch(url, first)
+    return await send()
   } catch (error) {
-    if (first.signal?.aborted || !CLOSED.has(codeOf(causeOf(error)))) throw error
-    return fetch(url, init())
+    if (signal.aborted || !CLOSED.has(codeOf(causeOf(error)))) throw error
+    return send()
   }
 }

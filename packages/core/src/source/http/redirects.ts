@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import { plainUrl, verbOf, type HttpRequest } from './request.ts'
+import { plainUrl, verbOf, type HttpAnswer, type HttpRequest } from './request.ts'
 
 /** Legitimate chains have one or two. */
 const MAX_REDIRECTS = 5
@@ -51,7 +51,7 @@ export class Redirects {
    *
    * @throws {@link ModelSealError} `HTTP_REDIRECT`, and what the rule throws
    */
-  async next(from: URL, { status, headers }: Response): Promise<URL | undefined> {
+  async next(from: URL, { status, headers }: HttpAnswer): Promise<URL | undefined> {
     // An answer to a request that sent something may well have a location and not be a redirect.
     if (!STATUSES.has(status) || this.#request.success?.has(status)) return undefined
     if (verbOf(this.#request) === 'send' && !KEEPING.has(status))

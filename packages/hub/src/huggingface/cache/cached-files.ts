@@ -211,7 +211,8 @@ async function* joined(
 
 async function* noted(chunks: SourceBody['chunks'], into: Uint8Array[]): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
-    into.push(chunk)
+    // The memory of a chunk may be used again.
+    into.push(Uint8Array.from(chunk))
     yield chunk
   }
 }

@@ -1,0 +1,182 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { file, redirect, serve, type Answer } from '../../testing/http-server.ts'
+import { refusal } from '../../testing/scratch.ts'
+import { HttpClient } from './client.ts'
+import { checkedHttpOptions, type HttpOptions } from './options.ts'
+import type { HttpBody } from './request.ts'
+
+// After its first request to an origin, a client sends requests through what `fetch` itself uses. Everything else stays as it is.
+
+const CONTENT = randomBytes(3_000_001)
+
+/** A client that has had an answer from the server. */
+async function known(answers: Record<string, Answer>, options: HttpOptions = {}, signal?: AbortSignal) {
+  const { origin } = await serve(answers)
+  const client = new HttpClient(origin, checkedHttpOptions(options), signal)
+  const get = <T>(path: string, receive: (body: HttpBody) => Promise<T>) =>
+    client.get({ url: new URL(path, origin), what: 'file' }, receive)
+  expect(await get('/none', contentOf)).toBeUndefined()
+  return { get, origin }
+}
+
+async function contentOf({ chunks }: HttpBody): Promise<string> {
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) parts.push(chunk)
+  return Buffer.concat(parts).toString('latin1')
+}
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+test('content arrives as it was sent, with the headers of the response', async () => {
+  const asked: unknown[] = []
+  const answer: Answer = ({ headers }, response) => {
+    asked.push(headers['sec-fetch-mode'], headers['accept-encoding'], headers['authorization'])
+    response.writeHead(200, { 'content-length': CONTENT.length, etag: '"one"', 'x-twice': ['1', '2'] }).end(CONTENT)
+  }
+  const { get, origin } = await known({ '/file': answer }, { headers: { authorization: 'Bearer secret' } })
+  const got = await get('/file?part=1', async (body) => {
+    const { length, url, headers } = body
+    return { length, url, etag: headers.get('etag'), twice: headers.get('x-twice'), bytes: await contentOf(body) }
+  })
+  expect(got).toEqual({
+    length: CONTENT.length,
+    url: `${origin}/file?part=1`,
+    etag: '"one"',
+    twice: '1, 2',
+    bytes: CONTENT.toString('latin1'),
+  })
+  // Only `fetch` sends the first of them.
+  expect(asked).toEqual([undefined, 'identity', 'Bearer secret'])
+})
+
+test('a receiver that is slow slows down the server, and misses nothing', async () => {
+  let sent = 0
+  const chunk = randomBytes(1_000_000)
+  const endless: Answer = (_, response) => {
+    const more = () => {
+      while (sent < 64) if ((sent++, !response.write(chunk))) return void response.once('drain', more)
+      response.end()
+    }
+    more()
+  }
+  const { get } = await known({ '/file': endless })
+  const hash = createHash('sha256')
+  await get('/file', async ({ chunks }) => {
+    const iterator = chunks[Symbol.asyncIterator]()
+    hash.update((await iterator.next()).value as Uint8Array)
+    for (let before = -1; before !== sent;) {
+      before = sent
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    expect(sent).toBeLessThan(48)
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) hash.update(next.value)
+  })
+  const whole = createHash('sha256')
+  for (let index = 0; index < 64; index++) whole.update(chunk)
+  expect(hash.digest('hex')).toBe(whole.digest('hex'))
+})
+
+test('content that is compressed although it must not be is decompressed', async () => {
+  const { get } = await known({ '/file': file(gzipSync('weights'), { 'content-encoding': 'gzip' }) })
+  expect(await get('/file', contentOf)).toBe('weights')
+})
+
+test('a redirect to an origin that is not allowed is refused, and one within the origin is followed', async () => {
+  const other = await serve({ '/file': file('other') })
+  const { get } = await known({
+    '/away': redirect(`${other.origin}/file`),
+    '/here': redirect('/file'),
+    '/file': file('weights'),
+  })
+  await expect(get('/away', contentOf)).rejects.toThrow(refusal('HTTP_REDIRECT'))
+  expect(await get('/here', contentOf)).toBe('weights')
+})
+
+describe('a connection', () => {
+  const begun: Answer = (_, response) => void response.writeHead(200, { 'content-length': 100 }).write('weig')
+
+  test.each<[string, Answer]>([
+    [
+      'before the announced length',
+      (_, response) => {
+        response.writeHead(200, { 'content-length': 100 })
+        response.write('weig', () => response.destroy())
+      },
+    ],
+    [
+      'before the last chunk',
+      (_, response) => {
+        response.writeHead(200)
+        response.write('weig', () => response.destroy())
+      },
+    ],
+    ['before the response', (_, response) => void response.destroy()],
+  ])('that ends %s is reported', async (_, answer) => {
+    const { get } = await known({ '/file': answer })
+    await expect(get('/file', contentOf)).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
+  })
+
+  test.each<[string, Answer]>([
+    ['is silent', () => {}],
+    ['falls silent', begun],
+  ])('that %s is abandoned', async (_, answer) => {
+    const { get } = await known({ '/file': answer }, { idleTimeout: 200 })
+    await expect(get('/file', contentOf)).rejects.toThrow(refusal('HTTP_TIMEOUT'))
+  })
+
+  test('is closed when the caller aborts', async () => {
+    const controller = new AbortController()
+    const closed = Promise.withResolvers<true>()
+    const answer: Answer = (request, response) => {
+      response.on('close', () => closed.resolve(true))
+      begun(request, response)
+      response.write('hts', () => controller.abort())
+    }
+    const { get } = await known({ '/file': answer }, {}, controller.signal)
+    await expect(get('/file', contentOf)).rejects.toThrow(refusal('ABORTED'))
+    expect(await closed.promise).toBe(true)
+  })
+
+  test('is closed when the receiver refuses the data', async () => {
+    const closed = Promise.withResolvers<true>()
+    const answer: Answer = (request, response) => {
+      response.on('close', () => closed.resolve(true))
+      begun(request, response)
+    }
+    const { get } = await known({ '/file': answer })
+    const refusing = async ({ chunks }: HttpBody): Promise<void> => {
+      for await (const chunk of chunks) throw new RangeError(`${chunk.length} bytes are too many`)
+    }
+    await expect(get('/file', refusing)).rejects.toThrow('4 bytes are too many')
+    expect(await closed.promise).toBe(true)
+  })
+})
+
+test('a program that replaces the global fetch function replaces it for every request', async () => {
+  const { get } = await known({ '/file': file('weights') })
+  vi.stubGlobal('fetch', () => Promise.resolve(new Response('replaced')))
+  expect(await get('/file', contentOf)).toBe('replaced')
+})
+
+test('a program that sets a dispatcher for fetch sets it for every request', async () => {
+  const { get } = await known({ '/file': file('weights') })
+  const paths: string[] = []
+  const symbol = Symbol.for('undici.globalDispatcher.1')
+  const original = (globalThis as Record<symbol, { dispatch: (...args: { path: string }[]) => boolean }>)[symbol]!
+  const dispatch = (...args: { path: string }[]) => {
+    paths.push(args[0]!.path)
+    return original.dispatch(...args)
+  }
+  const own = Object.getOwnPropertyDescriptor(globalThis, symbol)!
+  Object.defineProperty(globalThis, symbol, { ...own, value: { dispatch } })
+  try {
+    expect(await get('/file', contentOf)).toBe('weights')
+  } finally {
+    Object.defineProperty(globalThis, symbol, own)
+  }
+  expect(paths).toEqual(['/file'])
+})
