@@ -108,7 +108,8 @@ export class Load<T = unknown> {
 
   async #open(): Promise<OpenedSource> {
     try {
-      const opened = await OpenedSource.open(this.#source, { signal: this.options.signal })
+      const { signal, maxBytes } = this.options
+      const opened = await OpenedSource.open(this.#source, { signal, maxBytes })
       const { revision, requested } = opened
       for (const { verdict } of this.judgings) {
         if (revision !== undefined) verdict.model.revision = revision

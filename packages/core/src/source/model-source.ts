@@ -58,6 +58,11 @@ export type ModelPlace =
 export interface SourceLoad {
   /** Aborted when the caller aborts the load. */
   readonly signal: AbortSignal | undefined
+  /**
+   * Maximum total size of all files, in bytes, if the caller sets one. The load enforces it for the files that it reads; a
+   * source that has to read others as well can keep to it.
+   */
+  readonly maxBytes?: number | undefined
 }
 
 /** The interface of a source during one load, and while the model is open. */

@@ -3,6 +3,8 @@ import { openVerifiedModel } from '../../../core/src/loading/open-verified-model
 import { refusal } from '../../../core/src/testing/scratch.ts'
 import { TestSite } from '../../../core/src/testing/site.ts'
 import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { MODEL_TAR, tarOf } from '../testing/oci-archives.ts'
 import { BUNDLE, INDEX, TestRegistry, TITLE, type Layer } from '../testing/oci-registry.ts'
 import { ociSource } from './oci-source.ts'
 
@@ -186,6 +188,40 @@ describe('a list of what is attached', () => {
     registry.push(model(), { tag: '1.0' })
     registry.faults.push(listing(registry, [{ digest: 'sha256:..' }]))
     await expect(decision(registry)).rejects.toEqual(refusal('SOURCE_FAILED'))
+  })
+})
+
+describe('a bundle in an archive with the model', () => {
+  const packed = async (...files: [string, Buffer][]): Promise<Layer> => ({
+    content: gzipSync(await tarOf(files)),
+    mediaType: `${MODEL_TAR}+gzip`,
+  })
+
+  test('is found', async () => {
+    const registry = await TestRegistry.start()
+    const layer = await packed(['config.json', CONFIG], ['model.sig', bundle], ['weights.bin', WEIGHTS])
+    registry.push([layer], { tag: '1.0' })
+    await using opened = await openVerifiedModel(ociSource(registry.url()), { policy })
+    expect(opened.verdict).toMatchObject({
+      decision: 'accepted',
+      bundles: [{ path: registry.url(':1.0/model.sig'), counted: true }],
+    })
+  })
+
+  test('is not read if another one is attached, and counts by its signature alone', async () => {
+    const registry = await TestRegistry.start()
+    const layer = await packed(['config.json', CONFIG], ['model.sig', others], ['weights.bin', WEIGHTS])
+    const digest = registry.push([layer], { tag: '1.0' })
+    await expect(decision(registry)).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
+    registry.attach(bundle, digest)
+    expect(await decision(registry)).toBe('accepted')
+  })
+
+  test('is missing, and the message says where it was sought', async () => {
+    const registry = await TestRegistry.start()
+    registry.push([await packed(['config.json', CONFIG], ['weights.bin', WEIGHTS])], { tag: '1.0' })
+    const expected = expect.stringContaining('model.sig within the first 64 MiB of its archives') as string
+    await expect(decision(registry)).rejects.toEqual(refusal('BUNDLE_NOT_FOUND', { expected }))
   })
 })
 

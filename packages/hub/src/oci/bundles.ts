@@ -13,6 +13,8 @@ const USUAL_NAME = 'model.sig'
 /** Attached manifests that are opened. Signatures of images, SBOMs and the like are among them. */
 const MAX_OPENED = 100
 const OPENED_AT_A_TIME = 6
+/** How much of archives is read before the policy has judged the model. Publishers can pack the bundle first. */
+const ARCHIVE_BYTES = 64 * 1024 * 1024
 
 /** Where the bundles of an artifact may be. */
 export class Bundles {
@@ -28,7 +30,8 @@ export class Bundles {
 
   /**
    * The layer `model.sig` and layers named `*.sig` that are said to be Sigstore bundles, else the bundles that are
-   * attached to the manifest. Layers come first because they cost no further request.
+   * attached to the manifest, else `model.sig` at the beginning of an archive. Layers come first because they cost no
+   * further request.
    *
    * @param names patterns of layers. Default: the usual places
    * @param digest of the artifact's manifest
@@ -44,6 +47,7 @@ export class Bundles {
       yield { candidates: layers.map(([name, layer]) => this.#candidate(`${url}/${name}`, layer)), looked }
     if (names) return
     yield { candidates: await this.#attached(digest), looked: [`what is attached to ${digest}`] }
+    if (this.#artifact.archives.length > 0) yield this.#archived(url)
   }
 
   /** The bundle in an attached manifest, which is named by its digest. */
@@ -56,6 +60,19 @@ export class Bundles {
         const layer = manifest && bundleIn(manifest, what)
         if (layer) await this.#candidate(path, layer).read(request, receive)
       },
+    }
+  }
+
+  /** Last, because it costs the most. */
+  #archived(url: string): BundleGroup {
+    const read: BundleCandidate['read'] = async ({ signal }, receive) => {
+      const { readArchivedBundle } = await import('./archives/archived-bundle.ts')
+      const wanted = { name: USUAL_NAME, room: ARCHIVE_BYTES, signal }
+      await readArchivedBundle(this.#repository, this.#artifact.archives, wanted, receive)
+    }
+    return {
+      candidates: [{ path: `${url}/${USUAL_NAME}`, read }],
+      looked: [`${USUAL_NAME} within the first ${ARCHIVE_BYTES / 1024 / 1024} MiB of its archives`],
     }
   }
 

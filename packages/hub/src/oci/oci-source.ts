@@ -53,7 +53,7 @@ class OciSession implements port.SourceSession {
   readonly #found: FoundArtifact
   readonly #bundles: Bundles
 
-  static async open(reference: OciReference, { signal }: port.SourceLoad): Promise<OciSession> {
+  static async open(reference: OciReference, { signal, maxBytes }: port.SourceLoad): Promise<OciSession> {
     const repository = new Repository(reference, signal)
     try {
       const { version } = reference
@@ -61,7 +61,7 @@ class OciSession implements port.SourceSession {
       const manifest = await repository.manifest(version.digest ?? version.tag, what)
       if (!manifest) throw notFound(reference)
       const artifact = artifactFrom(manifest, reference)
-      const readers = await readersOf(repository, artifact)
+      const readers = await readersOf(repository, artifact, maxBytes)
       return new OciSession({ reference, repository, digest: manifest.digest, artifact, readers })
     } catch (error) {
       await repository.stop()
@@ -146,10 +146,16 @@ class OciSession implements port.SourceSession {
 }
 
 /** Most models have no archives, and then nothing that reads them is loaded. */
-async function readersOf(repository: Repository, { archives }: Artifact): Promise<ArchiveReader[]> {
+async function readersOf(
+  repository: Repository,
+  { archives }: Artifact,
+  maxBytes: number | undefined,
+): Promise<ArchiveReader[]> {
   if (archives.length === 0) return []
   const { ArchiveReader: Reader } = await import('./archives/archive-reader.ts')
-  return archives.map((archive) => new Reader(repository, archive))
+  const { ArchiveLimit } = await import('./archives/archive-limit.ts')
+  const limit = new ArchiveLimit(maxBytes)
+  return archives.map((archive) => new Reader(repository, archive, limit))
 }
 
 function notFound(reference: OciReference): ModelSealError {

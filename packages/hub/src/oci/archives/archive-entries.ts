@@ -6,6 +6,7 @@ import type { SourceBody } from '@modelseal/core/source'
 import { extract, type Extract, type Header } from 'tar-stream'
 import { foldedName } from '../../network/folded-name.ts'
 import type { Archive } from '../artifact.ts'
+import { ArchiveLimit } from './archive-limit.ts'
 
 /** A file in an archive. */
 export interface ArchiveEntry {
@@ -48,9 +49,14 @@ const ZSTD_WINDOW_LOG = 26
  * covers them; directories are skipped.
  *
  * @throws {@link ModelSealError} `SOURCE_FAILED` for a damaged archive or one that expands too much; `SOURCE_LISTING` for
- * impossible, repeated or too many names; `SYMLINK_REFUSED`; `FILE_SPECIAL`
+ * impossible, repeated or too many names; `SYMLINK_REFUSED`; `FILE_SPECIAL`; what the limit throws
  */
-export async function* entriesOf(archive: Archive, chunks: Chunks): AsyncGenerator<ArchiveEntry> {
+export async function* entriesOf(
+  archive: Archive,
+  chunks: Chunks,
+  limit = new ArchiveLimit(),
+): AsyncGenerator<ArchiveEntry> {
+  const admit = limit.pass(archive)
   const incoming = new Incoming(archive)
   const tar = extract()
   tar.on('entry', (header) => incoming.begun(header))
@@ -64,6 +70,7 @@ export async function* entriesOf(archive: Archive, chunks: Chunks): AsyncGenerat
   try {
     for await (const entry of tar) {
       if (++count > MAX_ENTRIES) throw listing(archive, `more than ${MAX_ENTRIES} entries`)
+      admit(entry.header.size)
       const name = nameOf(archive, entry.header)
       if (name === undefined) {
         await drained(entry)

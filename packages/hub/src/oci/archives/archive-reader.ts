@@ -2,6 +2,7 @@ import { clearTimeout, setTimeout } from 'node:timers'
 import { ModelSealError } from '@modelseal/core/errors'
 import type { ReadRequest, Receive, SourceBody } from '@modelseal/core/source'
 import { entriesOf, type ArchiveEntry } from './archive-entries.ts'
+import type { ArchiveLimit } from './archive-limit.ts'
 import type { Archive } from '../artifact.ts'
 import type { Repository } from '../repository.ts'
 
@@ -28,6 +29,7 @@ const PATIENCE_MS = 1_000
 export class ArchiveReader {
   readonly #repository: Repository
   readonly #archive: Archive
+  readonly #limit: ArchiveLimit
   #wanted: Wanted[] = []
   #isRunning = false
   #isStopped = false
@@ -36,9 +38,11 @@ export class ArchiveReader {
   /** Tells a waiting pass that there is a request. */
   #arrived = () => {}
 
-  constructor(repository: Repository, archive: Archive) {
+  /** @param limit shared by all archives of a load */
+  constructor(repository: Repository, archive: Archive, limit: ArchiveLimit) {
     this.#repository = repository
     this.#archive = archive
+    this.#limit = limit
   }
 
   /** The file or directory in it, if the layer says so. */
@@ -48,8 +52,8 @@ export class ArchiveReader {
 
   /**
    * @returns false if the archive has no such file
-   * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_LISTING`, `SYMLINK_REFUSED`, `FILE_SPECIAL`, and what the registry
-   * and `receive` throw
+   * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_LISTING`, `SYMLINK_REFUSED`, `FILE_SPECIAL`,
+   * `FILE_TOO_LARGE`, and what the registry and `receive` throw
    */
   async read(request: ReadRequest, receive: Receive): Promise<boolean> {
     if (this.#names?.has(request.name) === false) return false
@@ -99,7 +103,7 @@ export class ArchiveReader {
     // Its files are compared with signed digests. A layer of an unverified load is not, like any other download.
     const isThere = await this.#repository.blob(this.#archive, { what, isChecked: true }, async ({ chunks }) => {
       const names = new Set<string>()
-      for await (const entry of entriesOf(this.#archive, chunks)) {
+      for await (const entry of entriesOf(this.#archive, chunks, this.#limit)) {
         names.add(entry.name)
         if (!(await this.#serve(entry))) return
         // ModelPack tools pack each file alone and name it.

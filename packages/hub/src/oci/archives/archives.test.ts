@@ -3,12 +3,16 @@ import { createGzip, gzipSync, zstdCompressSync } from 'node:zlib'
 import { Readable } from 'node:stream'
 import type { ReadRequest } from '@modelseal/core/source'
 import type { Header } from 'tar-stream'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { refusal } from '../../../../core/src/testing/scratch.ts'
 import { archiveOf, MODEL_TAR, tarOf } from '../../testing/oci-archives.ts'
 import { TestRegistry, type Layer } from '../../testing/oci-registry.ts'
 import { ociSource } from '../oci-source.ts'
+import { parseOciReference } from '../reference.ts'
+import { Repository } from '../repository.ts'
 import { entriesOf } from './archive-entries.ts'
+import { ArchiveLimit } from './archive-limit.ts'
+import { readArchivedBundle } from './archived-bundle.ts'
 
 const FILES = Array.from(
   { length: 20 },
@@ -22,7 +26,11 @@ async function read(
   chunks: AsyncIterable<Uint8Array> = Readable.from([content]),
 ): Promise<[string, number][]> {
   const found: [string, number][] = []
-  for await (const { name, chunks: pieces } of entriesOf(archiveOf(content, compression), chunks)) {
+  for await (const { name, chunks: pieces } of entriesOf(
+    archiveOf(content, compression),
+    chunks,
+    new ArchiveLimit(1024 ** 4),
+  )) {
     let size = 0
     for await (const piece of pieces) size += piece.length
     found.push([name, size])
@@ -146,6 +154,79 @@ describe('an archive', () => {
     )
     zeros.destroy()
     expect(expanded).toBeLessThan(256 * 1024 * 1024)
+  })
+})
+
+describe('what a load reads of archives', () => {
+  const MiB = 1024 * 1024
+  const archive = (size: number) => ({ ...archiveOf(Buffer.alloc(1)), size })
+
+  test('is at most what it allows for the model, with what nobody signed', () => {
+    const admit = new ArchiveLimit(1_000).pass(archive(2_000))
+    admit(600)
+    admit(400)
+    const expected = 'at most 1000 bytes of files, whether signed or not ("maxBytes")'
+    expect(() => admit(1)).toThrow(refusal('FILE_TOO_LARGE', { expected }))
+    // What is compressed may expand to nothing.
+    expect(() => new ArchiveLimit(1_000).pass(archive(257 * MiB))).toThrow(refusal('FILE_TOO_LARGE', { expected }))
+  })
+
+  test('is bounded however often it has to begin again', () => {
+    const limit = new ArchiveLimit(768 * MiB)
+    for (let pass = 1; pass <= 4; pass += 1) limit.pass(archive(1024 * MiB))(768 * MiB)
+    for (let pass = 1; pass <= 4; pass += 1) limit.pass(archive(128 * MiB))(64 * MiB)
+    expect(() => {
+      for (;;) limit.pass(archive(1024 * MiB))(768 * MiB)
+    }).toThrow(refusal('SOURCE_FAILED'))
+  })
+
+  test('ends before a file that is too large is downloaded', async () => {
+    const registry = await TestRegistry.start()
+    const content = await tarOf([
+      ['junk', randomBytes(24 * MiB)],
+      ['a.bin', 'a'],
+    ])
+    registry.push([{ mediaType: MODEL_TAR, content }], { tag: '1.0' })
+    const session = await ociSource(registry.url()).open({ signal: undefined, maxBytes: MiB })
+    const { signal } = new AbortController()
+    const files = await session.model()
+    await expect(files.read({ name: 'a.bin', signal }, () => Promise.reject(new Error('received')))).rejects.toEqual(
+      refusal('FILE_TOO_LARGE'),
+    )
+    await session.close?.()
+    expect(registry.bytesSent).toBeLessThan(content.length)
+  })
+})
+
+describe('a bundle in an archive', () => {
+  const repositoryWith = async (...contents: Buffer[]) => {
+    const registry = await TestRegistry.start()
+    registry.push(
+      contents.map((content) => ({ mediaType: MODEL_TAR, content })),
+      { tag: '1.0' },
+    )
+    const repository = new Repository(parseOciReference(registry.url()), undefined)
+    onTestFinished(() => repository.stop())
+    return { repository, archives: contents.map((content) => archiveOf(content)) }
+  }
+
+  test.each([
+    ['first', 0, 'bundle'],
+    ['within the room', 700, 'bundle'],
+    ['behind it', 699, undefined],
+  ])('is read if it is %s', async (_, room, expected) => {
+    const before: [string, string][] = room === 0 ? [] : [['weights.bin', 'x'.repeat(700)]]
+    const { repository, archives } = await repositoryWith(
+      await tarOf(room === 0 ? [] : [['sub/model.sig', '']]),
+      await tarOf([...before, ['./model.sig', 'bundle'], ['z', 'z']]),
+    )
+    let text: string | undefined
+    const wanted = { name: 'model.sig', room, signal: new AbortController().signal }
+    await readArchivedBundle(repository, archives, wanted, async ({ chunks }) => {
+      text = ''
+      for await (const chunk of chunks) text += Buffer.from(chunk).toString()
+    })
+    expect(text).toBe(expected)
   })
 })
 
