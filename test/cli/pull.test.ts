@@ -1,6 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { TestRegistry } from '../../packages/hub/src/testing/oci-registry.ts'
 import { SmallHub } from '../../packages/hub/src/testing/small-hub.ts'
 import { directory, failed, modelseal, POLICY, SIGN, start, useWorkingDirectory, write } from './modelseal.ts'
@@ -58,6 +60,21 @@ test('each model has a line of JSON, with its verdict', async () => {
     { ok: true, command: 'pull', directory: join(directory, 'models/a'), verdict: { decision: 'accepted' } },
     { ok: true, command: 'pull', directory: join(directory, 'models/b'), signatures: ['model.sig'] },
   ])
+})
+
+test('a model is pulled from a web server', async () => {
+  const server = createServer(({ url = '' }, response) => {
+    const content = files.get(url.replace(/^\/vad\//, ''))
+    response.writeHead(content ? 200 : 404).end(content)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  await write('web.yaml', POLICY.replace('path: vad', `url: 'http://127.0.0.1:*/**'`))
+  const url = `http://127.0.0.1:${port}/vad/`
+  const { code, stdout } = await modelseal(['pull', url, 'models/vad', '--policy', 'web.yaml'], env)
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining(`Pulled "${url}"`) as string })
+  expect(await pulled()).toEqual(['vad/model.sig', 'vad/nested/config.json', 'vad/weights.bin'])
 })
 
 test('a refused model changes nothing: exit code 1, and the verdict', async () => {
