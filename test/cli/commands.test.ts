@@ -34,6 +34,21 @@ describe('sign key and verify key', () => {
     expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))
   })
 
+  test('name what hf download left, which is not signed', async () => {
+    await mkdir(join(directory, 'vad/.cache/huggingface/download'), { recursive: true })
+    for (const name of ['.gitignore', 'download/weights.bin.metadata'])
+      await write(`vad/.cache/huggingface/${name}`, '')
+    const signed = await modelseal(SIGN)
+    expect(signed.code).toBe(0)
+    expect(signed.stdout).toContain('2 files, 100.0 kB')
+    expect(signed.stdout).toContain('Note: 2 files of "hf download" in ".cache/huggingface" were not signed.')
+    const stderr = failed(await modelseal(VERIFY), 'FILE_UNSIGNED')
+    expect(stderr).toContain('the directory ".cache/huggingface", which "modelseal pull" does not leave')
+    await rm(join(directory, 'vad/.cache'), { recursive: true })
+    await write('vad/.DS_Store', '')
+    expect(failed(await modelseal(VERIFY), 'FILE_UNSIGNED')).toContain('macOS created ".DS_Store".')
+  })
+
   test('do not replace the signature of another model, whatever its path', async () => {
     const sign = (model: string, ...more: string[]) =>
       modelseal(['sign', 'key', model, '--private-key', 'release.key', ...more])
