@@ -17,7 +17,7 @@ import { timestamp, timestampAuthority } from '../../packages/core/src/testing/t
 import type { UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
 import { verifyCertificateBundle } from '../../packages/core/src/verification/methods/certificate.ts'
 import { validateChain, type ChainInput } from '../../packages/core/src/verification/chain/chain.ts'
-import { provenTime } from '../../packages/core/src/verification/timestamp.ts'
+import { provenTime, statedTimeTrust } from '../../packages/core/src/verification/timestamp.ts'
 
 // Certificates that an authority below a trusted root issues in violation of the rules.
 
@@ -99,7 +99,7 @@ function bundleOf(path: readonly Issued[], timestamps: readonly Buffer[] = []): 
 
 async function stampedBy(signer: Issued, trusted: Issued) {
   const der = await timestamp(signer, Buffer.from('s'))
-  return provenTime(bundleOf([], [der]), { timestampAuthorities: [trusted.der] })
+  return provenTime(bundleOf([], [der]), statedTimeTrust({ timestampAuthorities: [trusted.der] }))
 }
 
 const SHA1_WITH_RSA = '1.2.840.113549.1.1.5'

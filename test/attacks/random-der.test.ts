@@ -15,7 +15,7 @@ import { TestSigstore, type BundleJson } from '../../packages/core/src/testing/s
 import { validateChain } from '../../packages/core/src/verification/chain/chain.ts'
 import { verifySigstoreBundle } from '../../packages/core/src/verification/methods/sigstore.ts'
 import type { SigstoreTrust } from '../../packages/core/src/verification/sigstore/trust.ts'
-import { provenTime } from '../../packages/core/src/verification/timestamp.ts'
+import { provenTime, statedTimeTrust } from '../../packages/core/src/verification/timestamp.ts'
 import { mutatedDer, signedPart } from './der-trees.ts'
 import { attackRuns } from '../../packages/core/src/testing/runs.ts'
 import { firstSeed, Random, reproducing } from './random.ts'
@@ -84,9 +84,10 @@ async function timestampTarget(): Promise<Target> {
   const { root, signer } = await timestampAuthority()
   const der = await timestamp(signer, SIGNATURE)
   const timeOf = (response: Buffer) =>
-    provenTime({ timestamps: [response], envelope: { signature: SIGNATURE } } as unknown as UnverifiedBundle, {
-      timestampAuthorities: [root.der],
-    })
+    provenTime(
+      { timestamps: [response], envelope: { signature: SIGNATURE } } as unknown as UnverifiedBundle,
+      statedTimeTrust({ timestampAuthorities: [root.der] }),
+    )
   const good = await timeOf(der)
   return { name: 'a timestamp', der, accept: async (changed) => (await timeOf(changed))?.at === good?.at }
 }

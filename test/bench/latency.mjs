@@ -55,10 +55,13 @@ try {
   const verifyKey = ['key', join(directory, 'by-key'), '--signature', join(directory, 'by-key/model.sig')]
   verifyKey.push('--public-key', join(directory, 'release.pub'))
   const byMethod = (method) => () => command(join(directory, `by-${method}`), '--policy', policy)
+  const furtherBy = (method) => () => once('verified-again', join(directory, `by-${method}/model.onnx`), policy)
   const weights = large.path.replace('model.onnx', 'weights.bin')
   const rows = [
     ['first load in a process, 2.3 MB', () => once('plain', small), () => once('verified', small, policy)],
     ['further load, policy by path', () => once('plain-again', small), () => once('verified-again', small, policy)],
+    ['further load, by certificate', () => once('plain-again', small), furtherBy('certificate')],
+    ['further load, keyless', () => once('plain-again', small), furtherBy('sigstore')],
     ['further load, policy watched', () => once('plain-again', small), () => once('watched-again', small, policy)],
     [
       `${mib} MiB by receipt, new process`,

@@ -60,3 +60,18 @@ export class Effort {
 export function passAbort(error: unknown): void {
   if (error instanceof ModelSealError && error.code === 'ABORTED') throw error
 }
+
+/**
+ * Whether a check of remembered facts passes. If not, they must be verified in full, which has the final say.
+ *
+ * @throws {@link ModelSealError} `ABORTED`
+ */
+export async function passesAgain(check: () => Promise<void>): Promise<boolean> {
+  try {
+    await check()
+    return true
+  } catch (error) {
+    passAbort(error)
+    return false
+  }
+}

@@ -8,7 +8,7 @@ import { TestSigstore } from '../testing/sigstore.ts'
 import { verifyCertificateBundle } from './methods/certificate.ts'
 import { Effort } from './effort.ts'
 import { verifyKeyBundle } from './methods/key.ts'
-import { verifySigstoreWithin } from './methods/sigstore.ts'
+import { verifySigstoreWithin } from './methods/known-sigstore.ts'
 
 const { publicKey } = keyPair()
 

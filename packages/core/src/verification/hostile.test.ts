@@ -8,7 +8,7 @@ import { authority, extension, issue, revocationList, signingLeaf } from '../tes
 import { timestamp, timestampAuthority } from '../testing/timestamp.ts'
 import { ModelSealError } from '../errors.ts'
 import { validateChain } from './chain/chain.ts'
-import { provenTime } from './timestamp.ts'
+import { provenTime, statedTimeTrust } from './timestamp.ts'
 import { attackRuns } from '../testing/runs.ts'
 
 const root = await authority('Root')
@@ -106,7 +106,7 @@ test('a flipped bit in a timestamp refuses it, or does not change its meaning', 
       digest: '',
       size: 0,
     }
-    return outcome(provenTime(bundle, { timestampAuthorities: [trusted.der] }))
+    return outcome(provenTime(bundle, statedTimeTrust({ timestampAuthorities: [trusted.der] })))
   }
   const said = await time(good)
   expect(said).toMatchObject({ authority: 'CN=Time Authority' })

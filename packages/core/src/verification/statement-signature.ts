@@ -75,7 +75,7 @@ function* signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Steps<
 
 declare const verified: unique symbol
 
-/** A payload with a valid signature in its envelope. Only {@link signedPayload} creates one. */
+/** A payload with a valid signature in its envelope. Only {@link signedPayload} and {@link knownPayload} create one. */
 export interface SignedPayload {
   readonly [verified]: true
   readonly payload: Buffer
@@ -91,6 +91,11 @@ export function* signedPayload(
   isValid: (envelope: Envelope, key: KeyObject) => Steps<boolean> = isSigned,
 ): Steps<SignedPayload | undefined> {
   return (yield* isValid(envelope, key)) ? ({ payload: envelope.payload } as SignedPayload) : undefined
+}
+
+/** For an envelope that this process has found to be valid, with the same payload and signature. */
+export function knownPayload({ payload }: Envelope): SignedPayload {
+  return { payload } as SignedPayload
 }
 
 /**

@@ -14,9 +14,10 @@ import {
   type UnverifiedTimestamp,
 } from '../bundle/timestamp.ts'
 import { dateCopy, having } from '../kinds.ts'
-import type { Shape } from '../snapshot.ts'
+import { withoutPrototype, type Shape } from '../snapshot.ts'
 import { validateWithin } from './chain/chain.ts'
 import { Effort, passAbort } from './effort.ts'
+import { digestOf, Memory } from './memory.ts'
 import { checkKey, weaknessOfAlgorithm } from '../x509/strength.ts'
 import { signerOf } from './timestamp-signer.ts'
 import type { SignatureTime } from '../results.ts'
@@ -57,22 +58,45 @@ const RSA_ENCRYPTION = '1.2.840.113549.1.1.1'
 const SIGNING_CERTIFICATE = '1.2.840.113549.1.9.16.2.12'
 const SIGNING_CERTIFICATE_V2 = '1.2.840.113549.1.9.16.2.47'
 
+/** {@link TimeTrust} with every field present, so that nothing on `Object.prototype` can replace a missing one. */
+export type StatedTimeTrust = { readonly [Field in keyof TimeTrust]-?: NonNullable<TimeTrust[Field]> }
+
+/** @param given a snapshot: nobody changes it, or verifies by it again */
+export function statedTimeTrust({ timestampAuthorities = [], now = new Date(), effort }: TimeTrust): StatedTimeTrust {
+  return withoutPrototype({ timestampAuthorities, now, effort: effort ?? new Effort() })
+}
+
+/** For each list of authorities, the timestamps of a signature that were found to be valid. */
+const known = new Memory<readonly ProvenTime[]>(1_024)
+
 /**
  * Finds the time by which a bundle was provably signed: the earliest of its timestamps. Each must be
  * valid: an invalid one refuses the bundle, whatever the others say. Without trusted authorities or
  * timestamps, the time is unknown. As in Sigstore, a timestamp covers the bytes of the signature.
  *
+ * Valid timestamps are remembered for the list of authorities, which must never change. What they prove depends on the
+ * current time only in that it must not be in the future.
+ *
+ * @param bundle the result of `ownBundle()`
  * @throws {@link ModelSealError} `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, `ABORTED`
  */
-export async function provenTime(bundle: UnverifiedBundle, trust: TimeTrust): Promise<ProvenTime | undefined> {
-  const { timestampAuthorities = [], now = new Date(), effort = new Effort() } = trust
-  if (timestampAuthorities.length === 0) return undefined
+export async function provenTime(bundle: UnverifiedBundle, trust: StatedTimeTrust): Promise<ProvenTime | undefined> {
+  const { timestampAuthorities, now, effort } = trust
+  if (timestampAuthorities.length === 0 || bundle.timestamps.length === 0) return undefined
+  const digest = digestOf([bundle.envelope.signature, ...bundle.timestamps])
+  const remembered = known.recall(timestampAuthorities, digest)
+  if (remembered?.every(({ earliest }) => earliest <= now)) return firstOf(remembered)
   const times: ProvenTime[] = []
   for (const der of bundle.timestamps)
     times.push(await verifyTimestamp(der, bundle, { roots: timestampAuthorities, now, effort }))
+  known.keep(timestampAuthorities, digest, times)
+  return firstOf(times)
+}
+
+function firstOf(times: readonly ProvenTime[]): ProvenTime | undefined {
   const [first] = times.toSorted((a, b) => a.latest.getTime() - b.latest.getTime())
   // None of them may depend on a revoked certificate, just as none may be invalid.
-  return first && { ...first, path: times.flatMap(({ path }) => path) }
+  return first && { ...first, path: times.flatMap(({ path }) => path.map((der) => Buffer.from(der))) }
 }
 
 interface TimestampTrust {

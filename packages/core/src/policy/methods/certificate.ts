@@ -3,13 +3,14 @@ import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { CertificateMaterial } from '../../bundle/materials/certificate.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
-import { verifyCertificateBundle } from '../../verification/methods/certificate.ts'
+import { verifyCertificateWithin } from '../../verification/methods/certificate.ts'
 import type { CertificateIdentity } from '../../results.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { isUnreadable } from '../../x509/alternative-names.ts'
 import { compileText, type TextMatcher } from '../matching/text-pattern.ts'
 import type { Occasion } from '../occasion.ts'
 import type { PolicyFacts } from '../policy-facts.ts'
+import type { Authorities } from '../roots/certificates.ts'
 import { looseName } from '../revocations/loose-name.ts'
 import { nameSchema, textSchema, type TextPattern } from '../schema/text.ts'
 import { identifyByRoot } from './by-root.ts'
@@ -110,10 +111,11 @@ async function verify(
 ): Promise<VerifiedSignature<CertificateIdentity>> {
   const root = roots.get(name)
   if (root?.kind !== 'certificates') throw new RangeError(`no certificates named ${name}`)
-  const time = { timestampAuthorities, now: new Date(now), effort }
   const { crls, trusted, revoked } = root
+  const by = (authorities: Authorities) =>
+    verifyCertificateWithin(bundle, { authorities, crls, timestampAuthorities, now: new Date(now), effort }, name)
   try {
-    return await verifyCertificateBundle(bundle, { ...trusted, crls, ...time }, name)
+    return await by(trusted)
   } catch (error) {
     passAbort(error)
     if (revoked.roots.length + revoked.intermediates.length === 0) throw error
@@ -121,7 +123,7 @@ async function verify(
       roots: [...trusted.roots, ...revoked.roots],
       intermediates: [...trusted.intermediates, ...revoked.intermediates],
     }
-    const otherwiseValid = await verifyCertificateBundle(bundle, { ...all, crls, ...time }, name).catch(passAbort)
+    const otherwiseValid = await by(all).catch(passAbort)
     if (!otherwiseValid) throw error
     throw new ModelSealError(
       'CERTIFICATE_REVOKED',

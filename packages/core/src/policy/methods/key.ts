@@ -2,8 +2,9 @@ import * as s from '../../schema/define.ts'
 import type { KeyMaterial } from '../../bundle/materials/key.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
-import { verifyKeyBundle } from '../../verification/methods/key.ts'
+import { verifyKeyWithin } from '../../verification/methods/key.ts'
 import type { KeyIdentity } from '../../results.ts'
+import { withoutPrototype } from '../../snapshot.ts'
 import { keyFingerprints, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 import { plainHex } from '../revocations/fingerprint.ts'
 import type { AcceptedKey, PublicKeyRoot } from '../roots/public-key.ts'
@@ -29,14 +30,14 @@ export const keyMethod = {
   described: ({ keys }) => `key ${keys.map(({ publicKey }) => publicKey.fingerprint).join(' or ')}`,
 
   async identify({ bundle, entries, policy, occasion: { now, effort }, notTrusted }) {
-    const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now), effort }
+    const time = withoutPrototype({ timestampAuthorities: policy.timestampAuthorities, now: new Date(now), effort })
     const candidates = keysThatMayHaveSigned(bundle.material, entries)
     let refusal = notTrusted()
     for (const [fingerprint, { name, publicKey }] of candidates) {
       try {
         // Does not use up the budget: the policy names these keys.
         await effort.turn()
-        const signature = await verifyKeyBundle(bundle, publicKey, name, time)
+        const signature = await verifyKeyWithin(bundle, publicKey, name, time)
         const found = entries.map(({ index, accepted: { keys } }) => ({
           index,
           keys: keys.filter((key) => key.publicKey.fingerprint === fingerprint),

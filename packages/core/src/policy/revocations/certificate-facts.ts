@@ -4,6 +4,7 @@ import { holderKey, parseCertificate, serialNumberOf } from '../../x509/certific
 import { attributeOf, distinguishedName } from '../../x509/distinguished-name.ts'
 import { keyFingerprints, publicKeyOf } from '../../x509/public-key.ts'
 import { ModelSealError } from '../../errors.ts'
+import { copyOf, digestOf, Memory } from '../../verification/memory.ts'
 import { fingerprintsOf } from './certificate-twins.ts'
 
 /** What revocations of a certificate are looked up by. */
@@ -34,8 +35,23 @@ const NAMES_IN_SUBJECT: ReadonlyMap<string, string> = new Map([
 /** RFC 8398: an e-mail address that is not ASCII. */
 const SMTP_UTF8_MAILBOX = '1.3.6.1.5.5.7.8.9'
 
+/** By the digest of a certificate: its facts depend on nothing else, and whether it is revoked is looked up each time. */
+const known = new Memory<CertificateFacts>(256)
+/** A longer certificate, which may have many names, is parsed each time. */
+const LONGEST_KNOWN = 8 * 1024
+
 /** @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
-export async function certificateFacts(der: Uint8Array, path?: string): Promise<CertificateFacts> {
+export async function certificateFacts(given: Uint8Array, path?: string): Promise<CertificateFacts> {
+  const der = copyOf(given)
+  const digest = digestOf([der])
+  const remembered = known.recall(known, digest)
+  if (remembered) return remembered
+  const facts = await factsOf(der, path)
+  if (der.length <= LONGEST_KNOWN) known.keep(known, digest, facts)
+  return facts
+}
+
+async function factsOf(der: Buffer, path: string | undefined): Promise<CertificateFacts> {
   const certificate = await parseCertificate(der, path)
   const { x509, fields } = certificate
   const alternative = await alternativeNames(certificate)

@@ -53,6 +53,7 @@ export async function revokedAuthority(
   revocations: Revocations,
   signal: AbortSignal | undefined,
 ): Promise<ModelSealError | undefined> {
+  if (!revocations.concernsSigners) return undefined
   return firstOf(
     await factsInTurns([...timestampPath, ...issuerPath], signal),
     (facts) =>

@@ -9,7 +9,7 @@ import { expiryDangers, subjectOf, readAuthorities } from './authorities.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
 
 /** Certificates of authorities: DER. */
-interface Authorities {
+export interface Authorities {
   roots: readonly Buffer[]
   intermediates: readonly Buffer[]
 }

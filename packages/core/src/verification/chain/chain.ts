@@ -102,14 +102,22 @@ export type StatedChain = { [Field in Exclude<keyof ChainInput, 'signal'>]-?: Ch
 
 /** Like {@link validateChain}, within the remaining effort of a load. */
 export async function validateWithin(input: StatedChain, effort: Effort): Promise<ChainPath> {
-  return { path: (await validPath(input, effort)).map(({ x509 }) => x509) }
+  return { path: (await validPath(input, effort)).path.map(({ x509 }) => x509) }
+}
+
+/** A valid path, parsed. */
+export interface ValidPath {
+  /** Leaf first, root last. */
+  path: readonly Certificate[]
+  /** False if another path was refused before: at another time, or by other revocation lists, that one may be valid. */
+  isFirst: boolean
 }
 
 /** Like {@link validateWithin}, but returns the parsed certificates. */
-export async function validPath(input: StatedChain, effort: Effort): Promise<readonly Certificate[]> {
+export async function validPath(input: StatedChain, effort: Effort): Promise<ValidPath> {
   const at = checkedTime(input.at ?? new Date())
   const crlsAt = checkedTime(input.crlsAt ?? at)
-  const crls = bounded(input.crls ?? [], MAX_CRLS, 'revocation lists').map((der) => Buffer.from(der))
+  const crls = copiesOf(input.crls)
   const roots = await unique(bounded(input.roots, MAX_ROOTS, 'roots'), effort)
   const given = bounded(input.intermediates ?? [], MAX_INTERMEDIATES, 'intermediate certificates')
   const intermediates = await unique(given, effort)
@@ -123,7 +131,7 @@ export async function validPath(input: StatedChain, effort: Effort): Promise<rea
         await judgePath(certificates, { at, usage: input.usage, effort, known: false })
         lists ??= parseLists(crls)
         await checkRevocation(certificates, { lists: await lists, at, crlsAt })
-        return certificates
+        return { path: certificates, isFirst: refusal === undefined }
       } catch (error) {
         passAbort(error)
         refusal ??= error instanceof ModelSealError ? error : unforeseen(error)
@@ -134,6 +142,25 @@ export async function validPath(input: StatedChain, effort: Effort): Promise<rea
     throw refusal ?? error
   }
   throw refusal ?? (await noPath(input.leaf, roots.size))
+}
+
+/**
+ * Judges a path that {@link validPath} found by what may be different now: the time, and the revocation lists.
+ *
+ * @throws {@link ModelSealError} as {@link validateChain}
+ */
+export async function judgeKnownPath(
+  path: readonly Certificate[],
+  input: Pick<StatedChain, 'crls' | 'usage'> & { at: Date; crlsAt: Date },
+  effort: Effort,
+): Promise<void> {
+  const { at, crlsAt, usage } = input
+  await judgePath(path, { at, usage, effort, known: true })
+  await checkRevocation(path, { lists: await parseLists(copiesOf(input.crls)), at, crlsAt })
+}
+
+function copiesOf(crls: StatedChain['crls']): Buffer[] {
+  return bounded(crls ?? [], MAX_CRLS, 'revocation lists').map((der) => Buffer.from(der))
 }
 
 async function parsePath(path: readonly ReadCertificate[], effort: Effort): Promise<Certificate[]> {

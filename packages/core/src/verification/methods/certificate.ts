@@ -16,13 +16,24 @@ import {
 import { checkSigningUsage } from '../../x509/key-usages.ts'
 import { certificatesCopy } from '../../x509/certificate-copy.ts'
 import { distinguishedName } from '../../x509/distinguished-name.ts'
+import type { PublicKey } from '../../x509/public-key.ts'
 import { ModelSealError } from '../../errors.ts'
-import { validateWithin } from '../chain/chain.ts'
-import { Effort } from '../effort.ts'
+import { judgeKnownPath, validPath, type ValidPath } from '../chain/chain.ts'
+import { passesAgain } from '../effort.ts'
+import { isKnown } from '../known-signatures.ts'
+import { digestOf, Memory, ownBundle } from '../memory.ts'
 import { verifyStatement } from '../statement-signature.ts'
 import { bytesCopy, listOf, required } from '../../kinds.ts'
-import { snapshot, type Shape } from '../../snapshot.ts'
-import { provenTime, TIME_TRUST, timeOf, type ProvenTime, type TimeTrust } from '../timestamp.ts'
+import { snapshot, withoutPrototype, type Shape } from '../../snapshot.ts'
+import {
+  provenTime,
+  statedTimeTrust,
+  TIME_TRUST,
+  timeOf,
+  type ProvenTime,
+  type StatedTimeTrust,
+  type TimeTrust,
+} from '../timestamp.ts'
 import type { CertificateIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
@@ -60,32 +71,110 @@ export async function verifyCertificateBundle(
 ): Promise<VerifiedSignature<CertificateIdentity>> {
   const trust = snapshot(given, TRUST, 'verifyCertificateBundle')
   checkBundle(bundle)
-  const [leafDer, ...intermediates] = certificatesOf(bundle, name)
-  const leaf = await parseCertificate(leafDer, bundle.path)
-  checkSigningUsage(leaf, bundle.path)
-  const effort = trust.effort ?? new Effort()
-  const time = await provenTime(bundle, { ...trust, effort })
-  if (time) checkWithin(leaf, time, bundle.path)
+  const { roots, intermediates = [], crls = [] } = trust
+  const authorities = withoutPrototype({ roots, intermediates })
+  return verifyCertificateWithin(bundle, withoutPrototype({ ...statedTimeTrust(trust), authorities, crls }), name)
+}
 
-  const now = trust.now ?? new Date()
-  const chain = {
-    leaf: leaf.x509,
-    intermediates: [...intermediates, ...(trust.intermediates ?? [])],
-    roots: trust.roots,
-    crls: trust.crls,
-    at: time ? new Date(time.at) : now,
-    crlsAt: now,
-    usage: 'codeSigning',
-  } as const
-  const { path } = await validateWithin(chain, effort)
-  await effort.signatures()
-  const root = path.at(-1) ?? leaf.x509
-  return asVerified({
-    signer: await signerOf(leaf, name, fingerprintOf(root)),
-    manifest: await verifyStatement(bundle, signingKeyOf(leaf, bundle.path), name, effort.signal),
+/** The trusted certificates, and the circumstances of a load. */
+interface StatedCertificateTrust extends StatedTimeTrust {
+  /** What is found valid is remembered for this object, which must never change. */
+  readonly authorities: {
+    readonly roots: readonly CertificateInput[]
+    readonly intermediates: readonly CertificateInput[]
+  }
+  readonly crls: readonly Uint8Array[]
+}
+
+/** The certificate of a signer, and its path to a trusted root. Whoever uses it judges time and revocations. */
+interface CertifiedSigner {
+  leaf: Certificate
+  key: PublicKey
+  /** Leaf first, root last. */
+  path: readonly Certificate[]
+}
+
+/** For the authorities of a policy, the certificates in bundles with a valid chain. A parsed chain takes some 50 KB. */
+const known = new Memory<CertifiedSigner>(128)
+
+/**
+ * Like {@link verifyCertificateBundle}, within the remaining effort of a load. A chain and timestamps that this process has
+ * found valid are not verified again, but judged by the current time and the revocation lists. If that refuses them,
+ * everything is verified in full.
+ */
+export async function verifyCertificateWithin(
+  given: UnverifiedBundle,
+  trust: StatedCertificateTrust,
+  name: string,
+): Promise<VerifiedSignature<CertificateIdentity>> {
+  const bundle = ownBundle(given, { withPayload: false })
+  const { authorities, effort } = trust
+  const certificates = certificatesOf(bundle, name)
+  const digest = digestOf(certificates)
+  const remembered = known.recall(authorities, digest)
+  const valid =
+    (remembered && (await stillValid(bundle, remembered, trust))) ??
+    (await certifiedSigner(bundle, certificates, trust))
+  const { leaf, key, path, time } = valid
+  if (!isKnown(bundle.envelope, key.key)) await effort.signatures()
+  const root = path.at(-1) ?? leaf
+  const signature = asVerified({
+    signer: await signerOf(leaf, name, fingerprintOf(root.x509)),
+    manifest: await verifyStatement(bundle, key, name, effort.signal),
     bundleDigest: bundle.digest,
     ...timeOf(time),
   })
+  if (valid.isFirst) known.keep(authorities, digest, { leaf, key, path })
+  return signature
+}
+
+interface DatedSigner extends CertifiedSigner, Pick<ValidPath, 'isFirst'> {
+  time: ProvenTime | undefined
+}
+
+async function certifiedSigner(
+  bundle: UnverifiedBundle,
+  [leafDer, ...intermediates]: readonly [Buffer, ...Buffer[]],
+  trust: StatedCertificateTrust,
+): Promise<DatedSigner> {
+  const leaf = await parseCertificate(leafDer, bundle.path)
+  checkSigningUsage(leaf, bundle.path)
+  const time = await timeWithin(leaf, bundle, trust)
+  const { roots, intermediates: trusted } = trust.authorities
+  const chain = { leaf: leaf.x509, intermediates: [...intermediates, ...trusted], roots, ...circumstances(time, trust) }
+  const { path, isFirst } = await validPath(chain, trust.effort)
+  return { leaf, key: signingKeyOf(leaf, bundle.path), path, isFirst, time }
+}
+
+/** The remembered signer if its chain is still valid, in the circumstances of this load; undefined if it must be verified in full. */
+async function stillValid(
+  bundle: UnverifiedBundle,
+  { leaf, key, path }: CertifiedSigner,
+  trust: StatedCertificateTrust,
+): Promise<DatedSigner | undefined> {
+  let time: ProvenTime | undefined
+  const valid = await passesAgain(async () => {
+    await trust.effort.turn()
+    time = await timeWithin(leaf, bundle, trust)
+    await judgeKnownPath(path, circumstances(time, trust), trust.effort)
+  })
+  return valid ? { leaf, key, path, isFirst: true, time } : undefined
+}
+
+/** When the chain must be valid, and what may have revoked it. */
+function circumstances(time: ProvenTime | undefined, { now, crls }: StatedCertificateTrust) {
+  return { at: time ? new Date(time.at) : now, crls, crlsAt: now, usage: 'codeSigning' } as const
+}
+
+/** The time by which the bundle was provably signed, which must be within the validity of the leaf. */
+async function timeWithin(
+  leaf: Certificate,
+  bundle: UnverifiedBundle,
+  trust: StatedCertificateTrust,
+): Promise<ProvenTime | undefined> {
+  const time = await provenTime(bundle, trust)
+  if (time) checkWithin(leaf, time, bundle.path)
+  return time
 }
 
 /**

@@ -7,7 +7,8 @@ import { atOnce, inTurns, type Steps } from '../../source/turns.ts'
 import { statementSignatureSteps } from '../statement-signature.ts'
 import { having, required, text } from '../../kinds.ts'
 import { knownOptions, snapshot, type Shape } from '../../snapshot.ts'
-import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from '../timestamp.ts'
+import { ownBundle } from '../memory.ts'
+import { provenTime, statedTimeTrust, TIME_TRUST, timeOf, type StatedTimeTrust, type TimeTrust } from '../timestamp.ts'
 import type { KeyIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 import { isDer, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
@@ -39,7 +40,18 @@ export function verifyKeyBundle(
 ): VerifiedSignature<KeyIdentity> | Promise<VerifiedSignature<KeyIdentity>> {
   checkBundle(bundle)
   const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
-  return trust ? verifyWithTime(bundle, steps, snapshot(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
+  if (!trust) return atOnce(steps)
+  return verifyWithTime(bundle, steps, statedTimeTrust(snapshot(trust, TIME_TRUST, 'verifyKeyBundle')))
+}
+
+/** Like {@link verifyKeyBundle} with its time, within the remaining effort of a load. See {@link provenTime} for what is remembered. */
+export async function verifyKeyWithin(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+  trust: StatedTimeTrust,
+): Promise<VerifiedSignature<KeyIdentity>> {
+  return verifyWithTime(bundle, verificationSteps(bundle, publicKey, name), trust)
 }
 
 /** Read once, so that the key that is compared with the bundle's claim is the one that verifies. */
@@ -66,10 +78,11 @@ function* verificationSteps(
 async function verifyWithTime(
   bundle: UnverifiedBundle,
   steps: Steps<VerifiedSignature<KeyIdentity>>,
-  trust: TimeTrust,
+  trust: StatedTimeTrust,
 ): Promise<VerifiedSignature<KeyIdentity>> {
-  const signature = await inTurns(steps, trust.effort?.signal)
-  return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
+  const signature = await inTurns(steps, trust.effort.signal)
+  const time = await provenTime(ownBundle(bundle, { withPayload: false }), trust)
+  return asVerified({ ...signature, ...timeOf(time) })
 }
 
 /** Bundles of releases before 1.0 contain the key itself, in PEM (OMS 11). */

@@ -21,8 +21,9 @@ import { checkSignatureAlgorithm } from '../../x509/strength.ts'
 import { checkEntries, checkLoggedCertificate, checkLogs } from '../sigstore/log.ts'
 import { checkTimes, earliestTime, statedTimes, timestampPath } from '../sigstore/time.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
-import { signedManifest } from '../statement-signature.ts'
-import type { SigstoreIdentity } from '../../results.ts'
+import { signedManifest, type SignedPayload } from '../statement-signature.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import type { SignatureTime, SigstoreIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
 /** The identity that must have signed. Each text is compared byte for byte. */
@@ -58,10 +59,10 @@ export async function verifySigstoreBundle(
   now: Date = new Date(),
 ): Promise<VerifiedSignature<SigstoreIdentity>> {
   checkBundle(bundle)
-  return verifySigstoreWithin(bundle, knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle'), name, {
-    now: dateCopy(now, 'now') as Date,
-    effort: new Effort(),
-  })
+  const own = knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle')
+  const occasion = { now: dateCopy(now, 'now') as Date, effort: new Effort() }
+  const { signed, ...proven } = await verifyKeyless(bundle, own, name, occasion)
+  return keylessSignature(bundle, proven, await signedManifest(signed, undefined))
 }
 
 const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
@@ -72,25 +73,33 @@ const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
   signingConfig: true,
 }
 
-/** Like {@link verifySigstoreBundle}, within the remaining effort of a load. */
-export async function verifySigstoreWithin(
-  bundle: UnverifiedBundle,
-  trust: SigstoreTrust,
-  name: string,
-  occasion: { now: Date; effort: Effort },
-): Promise<VerifiedSignature<SigstoreIdentity>> {
-  const { signed, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
-  const manifest = await signedManifest(signed, occasion.effort.signal)
-  return asVerified({ ...proven, manifest, bundleDigest: bundle.digest })
+/** Who signed an envelope, and when: everything that a valid bundle proves but its statement. */
+export interface ProvenSigner {
+  readonly signer: SigstoreIdentity
+  readonly time: SignatureTime
+  /** All times that the bundle states. */
+  readonly times: readonly Date[]
+  readonly timestampPath: readonly Buffer[]
+  readonly issuerPath: readonly Buffer[]
 }
 
-/** Verifies everything but the statement: who signed this envelope, and when. */
+/** The result of a verification, of which the caller may change everything. */
+export function keylessSignature(
+  { digest }: UnverifiedBundle,
+  { signer, time, timestampPath, issuerPath }: ProvenSigner,
+  manifest: Manifest,
+): VerifiedSignature<SigstoreIdentity> {
+  const own = { ...signer, extensions: { ...signer.extensions }, trustRoot: { ...signer.trustRoot } }
+  return asVerified({ signer: own, manifest, bundleDigest: digest, time: { ...time }, timestampPath, issuerPath })
+}
+
+/** Verifies everything but the statement. */
 export async function verifyKeyless(
   bundle: UnverifiedBundle,
   trust: SigstoreTrust,
   name: string,
   { now, effort }: { now: Date; effort: Effort },
-) {
+): Promise<ProvenSigner & { readonly signed: SignedPayload }> {
   const claims = await readFulcioClaims(certificateOf(bundle, name), bundle.path)
   const { certificate } = claims
   checkSigningUsage(certificate, bundle.path)
@@ -100,8 +109,8 @@ export async function verifyKeyless(
   const { parsed, entity } = await toEntity(bundle, effort)
   const entries = parsed.verificationMaterial.tlogEntries
   checkLogs(entries, trust, bundle.path)
-  checkTimes(entity.timestamps, certificate, now, bundle.path)
   const times = statedTimes(entity.timestamps).map(({ at }) => at)
+  checkTimes(times, certificate, now, bundle.path)
   checkEntries(entries, trust, times, bundle.path)
 
   // Each timestamp needs three checks and some for its authority; each entry two.
@@ -124,6 +133,7 @@ export async function verifyKeyless(
   return {
     signer: signerOf(claims, trust, name),
     signed,
+    times,
     time: earliestTime(entity.timestamps, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
     issuerPath: issuerPath(issuers),

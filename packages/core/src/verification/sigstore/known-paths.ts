@@ -9,7 +9,7 @@ import {
   type Certificate,
 } from '../../x509/certificate.ts'
 import { judgePath, validPath, type StatedChain } from '../chain/chain.ts'
-import { passAbort, type Effort } from '../effort.ts'
+import { passesAgain, type Effort } from '../effort.ts'
 import { checkSignatureAlgorithm } from '../../x509/strength.ts'
 import type { Usage } from '../chain/usage.ts'
 
@@ -84,7 +84,8 @@ class KnownAuthority {
       const above = this.#issuing.get(fingerprintOf(issuer))
       if (above && (await isValidUnder(leaf, above, at, effort))) return
     }
-    const [, ...above] = await validPath(chainOf(leaf.x509, this.certificates, 'codeSigning', at), effort)
+    const { path } = await validPath(chainOf(leaf.x509, this.certificates, 'codeSigning', at), effort)
+    const [, ...above] = path
     const [issuer] = above
     if (issuer) this.#issuing.set(fingerprintOf(issuer.x509), above)
   }
@@ -95,10 +96,10 @@ class KnownAuthority {
    * @throws {@link ModelSealError} as `validateChain`
    */
   async validateStamper(at: Date, effort: Effort): Promise<void> {
-    const path = this.#stamping
-    if (path && (await holds(() => judgePath(path, { at, usage: 'timeStamping', effort, known: true })))) return
+    const known = this.#stamping
+    if (known && (await passesAgain(() => judgePath(known, { at, usage: 'timeStamping', effort, known: true })))) return
     const [signer = readX509(Buffer.alloc(0)), ...chain] = this.certificates
-    this.#stamping = await validPath(chainOf(signer, chain, 'timeStamping', at), effort)
+    this.#stamping = (await validPath(chainOf(signer, chain, 'timeStamping', at), effort)).path
   }
 }
 
@@ -114,20 +115,10 @@ async function isValidUnder(
   // RFC 4158 2.4.2: a path contains each authority only once.
   const key = holderKey(leaf.x509)
   if (!key || issuers.some(({ x509 }) => holderKey(x509)?.equals(key) !== false)) return false
-  return holds(async () => {
+  return passesAgain(async () => {
     await checkSignatureAlgorithm(leaf.x509, leaf.fields.signatureAlgorithm)
     await judgePath(path, { at, usage: 'codeSigning', effort, known: true })
   })
-}
-
-async function holds(check: () => Promise<void>): Promise<boolean> {
-  try {
-    await check()
-    return true
-  } catch (error) {
-    passAbort(error)
-    return false
-  }
 }
 
 /** The trust anchors are the self-issued certificates. */

@@ -18,8 +18,7 @@ const MAX_TIMES = 8
  * @throws {@link ModelSealError} `TIME_MISSING`, `TIMESTAMP_INVALID`, `CERTIFICATE_EXPIRED`,
  * `CERTIFICATE_NOT_YET_VALID`
  */
-export function checkTimes(timestamps: Timestamps, { fields }: Certificate, now: Date, file: string | undefined): void {
-  const times = statedTimes(timestamps).map(({ at }) => at)
+export function checkTimes(times: readonly Date[], { fields }: Certificate, now: Date, file: string | undefined): void {
   if (times.length === 0) {
     throw new ModelSealError('TIME_MISSING', 'The bundle has no trusted time of signing.', {
       file,
@@ -30,7 +29,7 @@ export function checkTimes(timestamps: Timestamps, { fields }: Certificate, now:
   }
   const [notBefore, notAfter] = [fields.notBefore.value, fields.notAfter.value]
   for (const at of times) {
-    if (times.length > MAX_TIMES || Number.isNaN(at.getTime()) || at.getTime() > now.getTime() + CLOCK_SKEW_MS) {
+    if (times.length > MAX_TIMES || !isPossible(at, now)) {
       throw new ModelSealError('TIMESTAMP_INVALID', 'The bundle states an impossible time.', {
         file,
         expected: `a time before ${now.toISOString()}`,
@@ -50,6 +49,11 @@ export function checkTimes(timestamps: Timestamps, { fields }: Certificate, now:
       },
     )
   }
+}
+
+/** False for a time in the future, and for none. */
+export function isPossible(at: Date, now: Date): boolean {
+  return at.getTime() <= now.getTime() + CLOCK_SKEW_MS
 }
 
 /** The earliest of the times that were verified with the bundle. */

@@ -1,0 +1,60 @@
+import type { UnverifiedBundle } from '../../bundle/bundle.ts'
+import type { SigstoreIdentity } from '../../results.ts'
+import { parsedWithoutPrototypes } from '../../snapshot.ts'
+import type { Effort } from '../effort.ts'
+import { digestOf, LONGEST_PAYLOAD, Memory, ownBundle } from '../memory.ts'
+import { isPossible } from '../sigstore/time.ts'
+import type { SigstoreTrust } from '../sigstore/trust.ts'
+import { knownPayload, signedManifest } from '../statement-signature.ts'
+import type { VerifiedSignature } from '../verified-signature.ts'
+import { keylessSignature, verifyKeyless, type ProvenSigner } from './sigstore.ts'
+
+/** For the trusted root of a policy, the bundles that were found to be valid. */
+const known = new Memory<ProvenSigner>(1_024)
+
+/**
+ * Like `verifySigstoreBundle()`, within the remaining effort of a load. A bundle that this process has found valid is not
+ * verified again, unless a time that it states is now in the future: nothing else depends on the current time. Its statement
+ * is parsed each time.
+ *
+ * @param trust what is found valid is remembered for this object, which must never change
+ */
+export async function verifySigstoreWithin(
+  given: UnverifiedBundle,
+  trust: SigstoreTrust,
+  name: string,
+  occasion: { now: Date; effort: Effort },
+): Promise<VerifiedSignature<SigstoreIdentity>> {
+  const { now, effort } = occasion
+  if (given.envelope.payload.length > LONGEST_PAYLOAD) {
+    const { signed, ...proven } = await verifyKeyless(given, trust, name, occasion)
+    return keylessSignature(given, proven, await signedManifest(signed, effort.signal))
+  }
+  const bundle = ownBundle(given, { withPayload: true })
+  bundle.json = parsedWithoutPrototypes(given.json)
+  const digest = keylessDigest(bundle, name)
+  await effort.turn()
+  const remembered = known.recall(trust, digest)
+  if (remembered?.times.every((at) => isPossible(at, now)))
+    return keylessSignature(bundle, remembered, await signedManifest(knownPayload(bundle.envelope), effort.signal))
+  const { signed, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
+  const manifest = await signedManifest(signed, effort.signal)
+  known.keep(trust, digest, proven)
+  return keylessSignature(bundle, proven, manifest)
+}
+
+/** Covers everything that the result depends on besides the trusted root. */
+function keylessDigest({ material, envelope, timestamps, json }: UnverifiedBundle, name: string): string {
+  const { payloadType, payload, signature } = envelope
+  const certificate = material.method === 'sigstore' ? material.certificate : ''
+  const parts = [name, material.method, certificate, payloadType, payload, signature]
+  return digestOf([...parts, digestOf(timestamps), digestOf(textsOf(json))])
+}
+
+/** The content of parsed JSON without prototypes, unambiguously. JSON.stringify() would call any `toJSON` on Object.prototype. */
+function textsOf(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [`${typeof value} ${String(value)}`]
+  const fields = Object.entries(value)
+  const content = fields.flatMap(([name, item]) => [name, ...textsOf(item)])
+  return [`${Array.isArray(value) ? 'array' : 'object'} ${fields.length}`, ...content]
+}
