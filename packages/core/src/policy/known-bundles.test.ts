@@ -87,7 +87,7 @@ function verified(): number[] {
 async function opened(model: string, path: string): Promise<string> {
   const refusal = await openVerifiedModel(site.file(model), { policy: path }).then(
     (opened) => opened.close(),
-    (error: { code: string }) => error.code,
+    (error: unknown) => (error as { code: string }).code,
   )
   return refusal ?? 'accepted'
 }

@@ -8,6 +8,7 @@ import { Manifest } from '../../manifest/manifest.ts'
 import { authority, inDays, revocationList, signingLeaf, type Issued } from '../../testing/authority.ts'
 import { timestamp, timestampAuthority } from '../../testing/timestamp.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
+import type { ModelSealError } from '../../errors.ts'
 import { Effort } from '../effort.ts'
 import { verifyCertificateWithin } from './certificate.ts'
 import { verifyKeyWithin } from './key.ts'
@@ -62,7 +63,10 @@ const NO_CHECKS = { effort: new Effort(undefined, 0) }
 const outcome = (attempt: Promise<unknown>) =>
   attempt.then(
     () => 'accepted',
-    ({ code, message, expected, found }: Record<string, unknown>) => ({ code, message, expected, found }),
+    (error: unknown) => {
+      const { code, message, expected, found } = error as ModelSealError
+      return { code, message, expected, found }
+    },
   )
 
 test.each([

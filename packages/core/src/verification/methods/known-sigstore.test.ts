@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigstoreMaterial } from '../../bundle/materials/sigstore.ts'
 import { parsed, TestSigstore, type BundleJson } from '../../testing/sigstore.ts'
+import type { ModelSealError } from '../../errors.ts'
 import { Effort } from '../effort.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
 import { verifySigstoreWithin } from './known-sigstore.ts'
@@ -34,7 +35,10 @@ function verify(bundle: UnverifiedBundle, { by = trust, now = minutes(1), effort
 const outcome = (attempt: Promise<unknown>) =>
   attempt.then(
     () => 'accepted',
-    ({ code, message, expected, found }: Record<string, unknown>) => ({ code, message, expected, found }),
+    (error: unknown) => {
+      const { code, message, expected, found } = error as ModelSealError
+      return { code, message, expected, found }
+    },
   )
 
 test.each(['v1', 'v2'] as const)('a bundle with Rekor %s is verified once by a policy', async (rekor) => {
