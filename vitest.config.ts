@@ -8,7 +8,7 @@ const unlimited = process.env.ATTACK_RUNS !== undefined
 export default defineConfig({
   test: {
     // No test writes to the cache of the user. Those of the cache set another one.
-    env: { HF_HUB_CACHE: '/dev/null/no-cache' },
+    env: { HF_HUB_CACHE: '/dev/null/no-cache', ORAS_CACHE: '' },
     // One more than there are processors, since many tests wait for a clock or for another process. (By default one
     // processor is left idle: on a machine with two that is half of them.)
     maxWorkers: availableParallelism() + 1,

@@ -13,7 +13,7 @@ registerScheme('oci', (url) => ociSource(url))
 
 export { huggingFaceSource } from './huggingface/hugging-face-source.ts'
 export type { HuggingFaceOptions } from './huggingface/hub-settings.ts'
-export { ociSource } from './oci/oci-source.ts'
+export { ociSource, type OciOptions } from './oci/oci-source.ts'
 export { checkPushTarget, pushModel } from './publishing/push-model.ts'
 export type {
   HuggingFacePush,

@@ -2,8 +2,9 @@ import { kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
 import type { BundleCandidate, Receive } from '@modelseal/core/source'
-import { CachedFiles, type CacheRequest } from './cache/cached-files.ts'
-import { RepositoryCache, type CachedFile } from './cache/repository-cache.ts'
+import type { CachedFile } from '../cache/blob-store.ts'
+import { CachedFiles, type CacheRequest } from '../cache/cached-files.ts'
+import { RepositoryCache } from './cache/repository-cache.ts'
 import type { HubClient } from './hub-client.ts'
 import { listFolder, type HubEntry } from './hub-listing.ts'
 import type { HubLocation } from './hub-location.ts'
@@ -35,6 +36,7 @@ export class HubRepository {
   readonly #client: HubClient
   readonly #location: HubLocation
   readonly #endpoint: URL
+  readonly #cache: RepositoryCache | undefined
   readonly #cached: CachedFiles | undefined
 
   /**
@@ -76,7 +78,8 @@ export class HubRepository {
     this.#location = location
     this.#endpoint = settings.endpoint
     this.commit = sha
-    if (settings.isCaching) this.#cached = new CachedFiles(new RepositoryCache(settings.cache, location, sha), signal)
+    this.#cache = settings.isCaching ? new RepositoryCache(settings.cache, location, sha) : undefined
+    this.#cached = this.#cache && new CachedFiles(this.#cache, signal)
   }
 
   /** `ORG/NAME`. */
@@ -125,7 +128,7 @@ export class HubRepository {
    */
   async snapshot(folder: string, entries: readonly HubEntry[]): Promise<string | undefined> {
     const files = entries.flatMap((entry) => cachedFile(entry.name, entry) ?? [])
-    return files.length === entries.length ? this.#cached?.snapshot(folder, files) : undefined
+    return files.length === entries.length ? this.#cache?.snapshot(folder, files) : undefined
   }
 
   /**

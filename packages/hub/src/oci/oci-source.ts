@@ -1,9 +1,12 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type * as port from '@modelseal/core/source'
 import type { ArchiveReader } from './archives/archive-reader.ts'
+import type { CachedFiles } from '../cache/cached-files.ts'
 import { artifactFrom, type Artifact } from './artifact.ts'
 import { Bundles } from './bundles.ts'
+import type { Descriptor } from './descriptor.ts'
 import { sha256Of, type Digest } from './digest.ts'
+import { cachedLayer, layerCache } from './layer-cache.ts'
 import { ociUrl, parseOciReference, repositoryUrl, type OciReference } from './reference.ts'
 import { Repository } from './repository.ts'
 
@@ -11,7 +14,7 @@ import { Repository } from './repository.ts'
  * A model in an OCI registry: a ModelPack artifact, or an artifact whose layers have titles, as `oras push` makes it.
  * A tag is resolved once, to the digest of a manifest; everything is read by digest. Bundles are the layer `model.sig`,
  * or what is attached to the manifest. Credentials are those of `docker login`, and are looked for only if the registry
- * demands them. Importing `@modelseal/hub` makes `oci://` URLs work wherever a path does, so few programs call this.
+ * demands them. If `ORAS_CACHE` names a directory, layers that are files are kept there. Importing `@modelseal/hub` makes `oci://` URLs work wherever a path does, so few programs call this.
  *
  * @param url `oci://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]`. The default tag is `latest`. Registries on the loopback
  * interface are spoken to with HTTP, all others with HTTPS
@@ -27,9 +30,16 @@ import { Repository } from './repository.ts'
  * console.log(model.verdict.model.revision) // sha256:…
  * ```
  */
-export function ociSource(url: string): port.ModelSource {
+export function ociSource(url: string, options: OciOptions = {}): port.ModelSource {
   const reference = parseOciReference(url)
-  return { place: { url: repositoryUrl(reference) }, open: (load) => OciSession.open(reference, load) }
+  const { cache } = options
+  return { place: { url: repositoryUrl(reference) }, open: (load) => OciSession.open(reference, load, { cache }) }
+}
+
+/** What a program sets instead of environment variables. */
+export interface OciOptions {
+  /** `false`: the cache (`ORAS_CACHE`) is neither read nor written. */
+  readonly cache?: false | undefined
 }
 
 /** The client has timeouts of its own, and files of one archive wait for each other. */
@@ -44,6 +54,7 @@ interface FoundArtifact {
   readonly artifact: Artifact
   /** One for each of its archives. */
   readonly readers: readonly ArchiveReader[]
+  readonly cached: CachedFiles | undefined
 }
 
 class OciSession implements port.SourceSession {
@@ -53,7 +64,11 @@ class OciSession implements port.SourceSession {
   readonly #found: FoundArtifact
   readonly #bundles: Bundles
 
-  static async open(reference: OciReference, { signal, maxBytes }: port.SourceLoad): Promise<OciSession> {
+  static async open(
+    reference: OciReference,
+    { signal, maxBytes }: port.SourceLoad,
+    { cache }: OciOptions,
+  ): Promise<OciSession> {
     const repository = new Repository(reference, signal)
     try {
       const { version } = reference
@@ -62,7 +77,8 @@ class OciSession implements port.SourceSession {
       if (!manifest) throw notFound(reference)
       const artifact = artifactFrom(manifest, reference)
       const readers = await readersOf(repository, artifact, maxBytes)
-      return new OciSession({ reference, repository, digest: manifest.digest, artifact, readers })
+      const cached = cache === false ? undefined : layerCache(process.env.ORAS_CACHE, signal)
+      return new OciSession({ reference, repository, digest: manifest.digest, artifact, readers, cached })
     } catch (error) {
       await repository.stop()
       throw error
@@ -121,20 +137,30 @@ class OciSession implements port.SourceSession {
   }
 
   async #read(request: port.ReadRequest, receive: port.Receive): Promise<void> {
-    const { name, range, signal, signed } = request
-    const { artifact, repository } = this.#found
+    const { name } = request
+    const { artifact, cached } = this.#found
     const layer = artifact.files.get(name)
     if (layer) {
-      const what = `file ${shown(name)}`
-      const asked = { what, range, signal, isChecked: signed !== undefined, reuses: true }
-      if (await repository.blob(layer, asked, receive)) return
-      throw new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: the registry does not have its content.`, {
-        file: name,
-        expected: layer.digest,
-        hint: 'Ask the publisher of the model to push it again.',
-      })
+      const file = cachedLayer(name, layer)
+      if (!cached || !file) return this.#fetch(layer, request, receive)
+      return cached.read(file, request, (range, take) => this.#fetch(layer, { ...request, range }, take), receive)
     }
     for (const archive of this.#likeliest(name)) if (await archive.read(request, receive)) return
+  }
+
+  async #fetch(
+    layer: Descriptor,
+    { name, range, signal, signed }: port.ReadRequest,
+    receive: port.Receive,
+  ): Promise<void> {
+    const what = `file ${shown(name)}`
+    const asked = { what, range, signal, isChecked: signed !== undefined, reuses: true }
+    if (await this.#found.repository.blob(layer, asked, receive)) return
+    throw new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: the registry does not have its content.`, {
+      file: name,
+      expected: layer.digest,
+      hint: 'Ask the publisher of the model to push it again.',
+    })
   }
 
   /** Archives that say that they contain the file come first, so that the others need not be read. */

@@ -102,6 +102,19 @@ describe.each([true, false])('a model that is pushed to a registry (referrers AP
 })
 
 describe('a push to a registry', () => {
+  test('reads back from the registry, and never from a cache', async () => {
+    vi.stubEnv('ORAS_CACHE', join(scratch(), 'oras'))
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const registry = await TestRegistry.start()
+    const signed = await signedDirectory()
+    await push(registry, { signed })
+    await loaded(registry, signed)
+    registry.asked.length = 0
+    expect((await push(registry, { signed, verify: 'full' })).checked).toMatchObject({ read: 4 })
+    expect(registry.asked.filter((path) => path.includes('/blobs/sha256')).length).toBeGreaterThan(2)
+    await loaded(registry, signed)
+  })
+
   test.each(['P-384', 'P-521'])('refuses a key on %s for cosign before it sends anything', async (namedCurve) => {
     const registry = await TestRegistry.start()
     const { privateKey } = generateKeyPairSync('ec', { namedCurve })

@@ -80,7 +80,11 @@ export class RegistryPush {
     const { digest } = manifest.descriptor
     const place = ociUrl({ ...this.#reference, version: { digest } })
     await this.#checkBlobs(place, publication.files, layers)
-    const served = await readBack({ place, revision: digest, source: ociSource(place) }, publication, this.#options)
+    const served = await readBack(
+      { place, revision: digest, source: ociSource(place, { cache: false }) },
+      publication,
+      this.#options,
+    )
     // Nobody finds the model by its tag before it is proven.
     await this.#tag(manifest, before)
     return {

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { SignedContent } from '@modelseal/core/source'
-import type { CachedFile } from './repository-cache.ts'
+import type { CachedFile } from './blob-store.ts'
 
 /**
  * Checks that content has the digest that is its name in the cache, because other programs believe the name. If the load

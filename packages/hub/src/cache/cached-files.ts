@@ -1,64 +1,42 @@
 import type { FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ModelSealError } from '@modelseal/core/errors'
 import { filePieces, type PartialFile } from '@modelseal/core/http'
 import type { ReadRequest, Receive, SourceBody } from '@modelseal/core/source'
-import type { Range } from '../../network/file-parts.ts'
+import type { Range } from '../network/file-parts.ts'
 import { BlobDigest } from './blob-digest.ts'
-import type { CachedFile, RepositoryCache } from './repository-cache.ts'
+import type { BlobStore, CachedFile } from './blob-store.ts'
 
 /** How the load reads a file. */
 export type CacheRequest = Pick<ReadRequest, 'range' | 'signed' | 'kept' | 'again'>
 
-/** Reads from the hub. */
+/** Reads from the hub or registry. */
 type Fetch = (range: Range | undefined, receive: Receive) => Promise<void>
 
 const PIECE_BYTES = 512 * 1024
 /** Larger bundles are not added to the cache. */
 const MAX_PENDING_BYTES = 8 * 1024 * 1024
-/** Files looked at between two turns of the event loop. */
-const FILES_PER_TURN = 500
 /** The connection failed, so the rest may be fetched later. */
 const BROKEN: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT'])
 
 /**
- * Reads files of a repository through its cache: what is there is passed on, the rest is fetched, and what arrives is added
+ * Reads files through a cache: what is there is passed on, the rest is fetched, and what arrives is added
  * once the load has accepted it. A load that refuses the model leaves nothing.
  */
 export class CachedFiles {
-  readonly #cache: RepositoryCache
+  readonly #cache: BlobStore
   readonly #signal: AbortSignal | undefined
   /** Bundles, which are read before anything is accepted. */
   readonly #pending: { file: CachedFile; chunks: readonly Uint8Array[] }[] = []
 
   /** @param signal of the load: what has arrived when it is aborted is kept */
-  constructor(cache: RepositoryCache, signal: AbortSignal | undefined) {
+  constructor(cache: BlobStore, signal: AbortSignal | undefined) {
     this.#cache = cache
     this.#signal = signal
   }
 
-  /**
-   * The directory of a snapshot with all these files; undefined if one is missing or has another size.
-   *
-   * @param folder relative to the repository
-   */
-  async snapshot(folder: string, files: readonly CachedFile[]): Promise<string | undefined> {
-    for (const [index, file] of files.entries()) {
-      if (index % FILES_PER_TURN === 0) await nextTurn()
-      if (this.#cache.isLinked(file)) continue
-      // The content may be there from another commit.
-      const there = await this.#cache.blob(file)
-      await there?.close()
-      if (there) await this.#cache.link(file)
-      if (!this.#cache.isLinked(file)) return undefined
-    }
-    return join(this.#cache.snapshot, folder)
-  }
-
   async read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
     const { range, signed, kept = false, again = false } = request
-    // Without signed digests, nothing would tell that the cache has something else than the hub.
+    // Without signed digests, nothing would tell that the cache has something else.
     const there = again || !signed ? undefined : await this.#cache.blob(file)
     if (there) {
       await passedOn(there, range ?? { start: 0, end: file.size }, receive)
