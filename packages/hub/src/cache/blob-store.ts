@@ -77,11 +77,6 @@ export class BlobStore {
     for (const path of await this.#partials(blob)) await rm(path, { force: true }).catch(() => {})
   }
 
-  /** Gives the content a further name, where the cache has names. */
-  link(_file: CachedFile): Promise<void> {
-    return Promise.resolve()
-  }
-
   async #partials(blob: string): Promise<string[]> {
     const names = await readdir(this.#blobs).catch(() => [])
     const own = names.filter((name) => name.startsWith(`${blob}${PARTIAL}`) && name.endsWith('.incomplete'))

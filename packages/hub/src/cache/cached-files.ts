@@ -9,6 +9,9 @@ import type { BlobStore, CachedFile } from './blob-store.ts'
 /** How the load reads a file. */
 export type CacheRequest = Pick<ReadRequest, 'range' | 'signed' | 'kept' | 'again'>
 
+/** Where content is, and the names of files if the cache has them. */
+type FileStore = BlobStore & { link?(file: CachedFile): Promise<void> }
+
 /** Reads from the hub or registry. */
 type Fetch = (range: Range | undefined, receive: Receive) => Promise<void>
 
@@ -23,13 +26,13 @@ const BROKEN: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT']
  * once the load has accepted it. A load that refuses the model leaves nothing.
  */
 export class CachedFiles {
-  readonly #cache: BlobStore
+  readonly #cache: FileStore
   readonly #signal: AbortSignal | undefined
   /** Bundles, which are read before anything is accepted. */
   readonly #pending: { file: CachedFile; chunks: readonly Uint8Array[] }[] = []
 
   /** @param signal of the load: what has arrived when it is aborted is kept */
-  constructor(cache: BlobStore, signal: AbortSignal | undefined) {
+  constructor(cache: FileStore, signal: AbortSignal | undefined) {
     this.#cache = cache
     this.#signal = signal
   }
@@ -80,7 +83,7 @@ export class CachedFiles {
   }
 
   async #accepted(file: CachedFile): Promise<void> {
-    await this.#cache.link(file)
+    await this.#cache.link?.(file)
     for (const { file: bundle, chunks } of this.#pending.splice(0)) await this.#keep(bundle, chunks)
   }
 
@@ -94,7 +97,7 @@ export class CachedFiles {
       if (!arrival.isComplete()) return copy.discard()
       await this.#cache.placeBlob(copy, file)
     }
-    await this.#cache.link(file)
+    await this.#cache.link?.(file)
   }
 }
 

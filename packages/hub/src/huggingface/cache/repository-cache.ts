@@ -46,7 +46,7 @@ export class RepositoryCache extends BlobStore {
   }
 
   /** Adds a file to the snapshot, and lets the branch or tag point to the commit. */
-  override async link(file: CachedFile): Promise<void> {
+  async link(file: CachedFile): Promise<void> {
     const { path, blob } = file
     if (this.#isLinked(file) || !isPlain(path)) return
     try {

@@ -16,24 +16,24 @@ interface ArchivedBundle {
 export async function readArchivedBundle(
   repository: Repository,
   archives: readonly Archive[],
-  { name, signal, room: given }: ArchivedBundle,
+  { name, signal, room }: ArchivedBundle,
   receive: Receive,
 ): Promise<void> {
-  let room = given
-  let isFound = false
+  const search = { room, isOver: false }
   for (const archive of archives) {
     const what = `beginning of the layer ${archive.digest}`
     await repository.blob(archive, { what, signal, isChecked: true }, async ({ chunks }) => {
       for await (const entry of entriesOf(archive, chunks)) {
         if (entry.name === name) {
-          isFound = true
+          search.isOver = true
           await receive({ size: entry.size, chunks: entry.chunks })
           return
         }
-        room -= entry.size
-        if (room < 0) return
+        search.room -= entry.size
+        search.isOver = search.room < 0
+        if (search.isOver) return
       }
     })
-    if (isFound || room < 0) return
+    if (search.isOver) return
   }
 }
