@@ -45,7 +45,7 @@ test('no other organisation matches the rule', async () => {
   const before = hub.asked.length
   await expect(loadVerifiedModel('hf://other/vad@v1', { policy })).rejects.toMatchObject({
     code: 'POLICY_NO_MATCH',
-    hint: expect.stringContaining('its source, which is "hf://other/vad"') as string,
+    hint: expect.stringContaining('its source and url, which are "hf://other/vad"') as string,
   })
   expect(hub.asked.length).toBe(before)
 })

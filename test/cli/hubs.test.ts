@@ -75,7 +75,7 @@ test('policy explain says with what rules were compared, and policy test judges 
   hub.commit('org/vad', await signed())
   const { code, stdout } = await modelseal(['policy', 'explain', 'hf://other/vad@v1', '--policy', 'hub.yaml'], env)
   expect(code).toBe(1)
-  expect(stdout).toMatch(/Why: POLICY_NO_MATCH.*its source, which is "hf:\/\/other\/vad"/)
+  expect(stdout).toMatch(/Why: POLICY_NO_MATCH.*its source and url, which are "hf:\/\/other\/vad"/)
   const expected = (url: string, expect: string) => `- { model: '${url}', expect: ${expect} }\n`
   await write('hub.test.yaml', expected('hf://org/vad', 'accepted') + expected('oci://127.0.0.1:1/other', 'refused'))
   expect(await modelseal(['policy', 'test', 'hub.yaml'], env)).toMatchObject({ code: 0, stderr: '' })

@@ -49,8 +49,14 @@ test('refuses a model that no rule matches', async () => {
 })
 
 test.each([
-  [{ source: 'hf://org/vad', url: 'hf://org/vad' }, /its source, which is "hf:\/\/org\/vad" \(always without revision/],
-  [{ source: 'oci://R.example/vad', url: 'https://x.example/vad' }, /"oci:\/\/R.example\/vad".* url is "https:\/\/x/],
+  [
+    { source: 'hf://org/vad', url: 'hf://org/vad' },
+    /its source and url, which are "hf:\/\/org\/vad" \(always without revision/,
+  ],
+  [
+    { source: 'oci://R.example/vad', url: 'https://x.example/vad' },
+    /its source, which is "oci:\/\/R.example\/vad".* url is "https:\/\/x/,
+  ],
   [{ url: 'https://Hub.example:443/vad?v=1' }, /its url, which is "https:\/\/hub.example\/vad"/],
   [{ path: '/models/vad', url: 'https://hub.example/vad' }, /the path is ".*models\/vad"\. Its url is "https:/],
 ])('says what rules compare with: %j', async (model, hint) => {

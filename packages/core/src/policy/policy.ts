@@ -98,7 +98,8 @@ function comparedPlace(policy: CompiledPolicy, facts: ModelFacts): string {
   if (path !== undefined) return `Relative to the policy, the path is ${shown(path)}.${stated}`
   if (source === undefined)
     return `Rules can match its url, which is ${shown(url ?? '')}, its name or its format, but not a path.`
-  return `Rules can match its source, which is ${shown(source)} (always without revision, tag and folder), its name or its format, but not a path.${stated}`
+  const compared = stated === '' ? 'source and url, which are' : 'source, which is'
+  return `Rules can match its ${compared} ${shown(source)} (always without revision, tag and folder), its name or its format, but not a path.${stated}`
 }
 
 /** Clocks within an organisation differ by less. */
