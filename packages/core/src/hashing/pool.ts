@@ -3,6 +3,7 @@ import { propertyOf } from '../any-realm.ts'
 import { flag, having, invalidOption } from '../kinds.ts'
 import { snapshot, withoutPrototype, type Shape } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
+import { PieceThread } from './arriving/piece-thread.ts'
 import { OwnThreads, type TaskThreads } from './threads/own-threads.ts'
 import { ProgramThreads, type ThreadPool } from './threads/program-threads.ts'
 import type { ReadAheadMemory } from './ahead/read-ahead-memory.ts'
@@ -42,6 +43,8 @@ interface HashingState {
   own?: OwnThreads | undefined
   /** Created by the first operation that finds no free thread on a file system where reads may take arbitrarily long. */
   reserve?: OwnThreads | undefined
+  /** Created by the first large file that arrives. */
+  arriving?: { readonly threads: OwnThreads; readonly thread: PieceThread } | undefined
   /** The memory of all running operations. */
   readAheads: Set<ReadAheadMemory>
   /** Number of operations that currently use threads. */
@@ -49,7 +52,7 @@ interface HashingState {
 }
 
 // The ESM and the CommonJS build of this module share one pool.
-const STATE = Symbol.for('modelseal.hashing/6')
+const STATE = Symbol.for('modelseal.hashing/7')
 const registry = globalThis as { [STATE]?: HashingState | undefined }
 const state = (registry[STATE] ??= {
   options: withoutPrototype<HashingOptions>({}),
@@ -179,6 +182,19 @@ export function reservePool(): TaskThreads {
 }
 
 /**
+ * An additional thread, which hashes files as they arrive: it is needed for as long as a download takes, and must not keep
+ * others from theirs. Undefined if the program has a pool of its own, beside which no threads are started.
+ */
+export function pieceThread(): PieceThread | undefined {
+  if (state.options.pool) return undefined
+  if (!state.arriving) {
+    const threads = new OwnThreads(1)
+    state.arriving = { threads, thread: new PieceThread(threads) }
+  }
+  return state.arriving.thread
+}
+
+/**
  * Ends modelseal's hashing threads at once. A pool of the program is not touched. There is no need to call this
  * before a process exits. The next operation starts new threads.
  *
@@ -188,8 +204,9 @@ export function reservePool(): TaskThreads {
  * ```
  */
 export async function closeHashPool(): Promise<void> {
-  const { own, reserve } = state
+  const { own, reserve, arriving } = state
   state.own = undefined
   state.reserve = undefined
-  await Promise.all([own?.destroy(), reserve?.destroy()])
+  state.arriving = undefined
+  await Promise.all([own?.destroy(), reserve?.destroy(), arriving?.threads.destroy()])
 }

@@ -5,7 +5,7 @@ import { THREAD_CODE } from './thread-code.ts'
 import { NoThreads } from './without-threads.ts'
 
 /** The tasks that threads know. */
-export type TaskName = 'hashBatch' | 'readAhead'
+export type TaskName = 'hashBatch' | 'hashPieces' | 'readAhead'
 
 /** Threads that do one task each at a time. */
 export interface TaskThreads {

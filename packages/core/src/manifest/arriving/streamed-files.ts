@@ -10,7 +10,8 @@ import { FileCopy } from '../../source/private/file-copy.ts'
 import { PartialFile } from '../../source/private/partial-file.ts'
 import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
-import { ArrivalHashing } from './arrival-hashing.ts'
+import { hashedArrival, NOWHERE, type Sink } from './arrival.ts'
+import { ArrivalDigests } from './arrival-digests.ts'
 import { ArrivalProgress } from './arrival-progress.ts'
 import type { Comparison } from './comparison.ts'
 import type { FurtherDigests, HashedAmount } from '../contents.ts'
@@ -44,13 +45,6 @@ interface LimitedRequest extends FileRequest {
   again?: boolean
 }
 
-/** Where the bytes of a file go before they are hashed. */
-interface Sink {
-  /** @returns the stored bytes, in order. The chunk itself is reused afterwards */
-  add(chunk: Uint8Array): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
-}
-
-const NOWHERE: Sink = { add: (chunk) => [chunk] }
 /** The number that browsers allow for one host. */
 const FILES_AT_A_TIME = 6
 type SinkFor<S> = (length: number | undefined) => S | Promise<S>
@@ -63,7 +57,7 @@ export interface Target {
   readonly partial: string
 }
 
-/** Reads files as streams. Each is hashed on the calling thread as it arrives, and counts only once its end was reached. */
+/** Reads files as streams. Each is hashed as it arrives, and counts only once its end was reached. */
 export class StreamedFiles {
   readonly #model: StreamedModel
   readonly #comparison: Comparison
@@ -245,7 +239,6 @@ export class StreamedFiles {
     admit(announced ?? 0)
     const first = !this.#sizes.has(name)
     const sink = await sinkFor(announced ?? known)
-    const hashing = new ArrivalHashing(this.#comparison.digests, this.#further)
     const count = this.#progress.start(first ? (announced ?? known) : 0)
     let bytes = 0
     let head = Buffer.alloc(0)
@@ -255,18 +248,12 @@ export class StreamedFiles {
       if (first) count(chunk.length)
       if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
     }
-    for await (const chunk of begun?.earlierBytes() ?? []) {
-      arrived(chunk)
-      hashing.update(chunk)
-    }
-    for await (const chunk of chunks) {
-      arrived(chunk)
-      for (const own of await sink.add(chunk)) hashing.update(own)
-    }
+    const digests = new ArrivalDigests(this.#comparison.digests, this.#further)
+    const arrival = { begun, chunks, arrived, announced: announced ?? known }
+    const found = await hashedArrival(arrival, digests, sink)
     if (known !== undefined && known !== bytes)
       throw this.#comparison.wrongSize(name, { expected: known, found: `${bytes} bytes` }, head)
-    this.#comparison.check(name, hashing.digests(), head)
-    hashing.checkFurther(name)
+    digests.check(name, found, (main) => this.#comparison.check(name, main, head))
     if (first) this.#checkedBytes += bytes
     this.#sizes.set(name, bytes)
     this.#model.limit?.settle(name, bytes)

@@ -53,6 +53,17 @@ test('content arrives as it was sent, with the headers of the response', async (
   expect(asked).toEqual([undefined, 'identity', 'Bearer secret'])
 })
 
+test('headers of the request replace those that are added', async () => {
+  const asked: unknown[] = []
+  const answer: Answer = ({ rawHeaders }, response) => {
+    asked.push(rawHeaders.filter((_, index) => /^(accept|user-agent)$/i.test(rawHeaders[index - (index % 2)] ?? '')))
+    response.end('weights')
+  }
+  const { get } = await known({ '/file': answer }, { headers: { accept: 'application/json' } })
+  await get('/file', contentOf)
+  expect(asked).toEqual([['accept', 'application/json', 'user-agent', 'node']])
+})
+
 test('a receiver that is slow slows down the server, and misses nothing', async () => {
   let sent = 0
   const chunk = randomBytes(1_000_000)

@@ -70,7 +70,9 @@ export function exchange(dispatcher: Dispatcher, url: URL, head: ExchangeHead): 
     throwIfAborted(head.signal)
     const handler = new Exchange(url, head.signal, { resolve, reject })
     const { origin, pathname, search } = url
-    const headers = [...head.headers, ['accept', '*/*'], ['user-agent', 'node']].flat()
+    // What `fetch` adds (Fetch standard, "HTTP-network-or-cache fetch").
+    const added = Object.entries({ accept: '*/*', 'user-agent': 'node' }).filter(([name]) => !head.headers.has(name))
+    const headers = [...head.headers, ...added].flat()
     dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers }, handler)
   })
 }

@@ -12,11 +12,7 @@ const DATA = Buffer.alloc(PIECE, 1)
 async function copied(pieces: readonly Buffer[]): Promise<{ content: Buffer; bytesOnDisk: number }> {
   const path = join(scratch(), 'weights.bin')
   const copy = await FileCopy.create(path, 'weights.bin')
-  for (const piece of pieces) {
-    const [written, ...more] = await copy.add(piece)
-    expect(written).toBe(piece)
-    expect(more).toEqual([])
-  }
+  for (const piece of pieces) await copy.write(piece)
   await copy.close()
   return { content: readFileSync(path), bytesOnDisk: statSync(path).blocks * 512 }
 }

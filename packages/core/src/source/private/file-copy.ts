@@ -35,19 +35,19 @@ export class FileCopy {
     this.#handle = handle
   }
 
-  /** @returns the bytes after they were written */
-  async add(chunk: Uint8Array): Promise<Uint8Array[]> {
+  /** Adds bytes, which must not change until that is done. */
+  async write(chunk: Uint8Array): Promise<void> {
     const start = this.#length
-    this.#length += chunk.length
-    if (isZero(chunk)) return [chunk]
+    const end = start + chunk.length
+    this.#length = end
+    if (isZero(chunk)) return
     await writing(this.#path, this.#name, async () => {
       for (let done = 0; done < chunk.length;) {
         const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, start + done)
         done += bytesWritten
       }
     })
-    this.#written = this.#length
-    return [chunk]
+    this.#written = Math.max(this.#written, end)
   }
 
   close(): Promise<void> {

@@ -90,6 +90,24 @@ export class PartialFile {
     return [chunk]
   }
 
+  /**
+   * Adds bytes, which must not change until that is done. They are written after those that were added earlier, so that what is
+   * left after a failure has no gaps.
+   *
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, also because earlier bytes could not be written
+   */
+  write(piece: Uint8Array): Promise<void> {
+    const start = this.#length
+    const before = this.#writing
+    this.#length += piece.length
+    this.#written = this.#length
+    this.#writing = writing(this.#path, this.#name, async () => {
+      await before
+      await writeAll(this.#handle, piece, start)
+    })
+    return this.#writing
+  }
+
   /** Forgets everything, also what was left earlier. */
   async restart(): Promise<void> {
     if (this.#length === 0) return
@@ -101,7 +119,7 @@ export class PartialFile {
 
   /** Gives the file its name, replacing what had it. */
   async place(path: string): Promise<void> {
-    await this.#flush()
+    if (this.#filled > 0) await this.#flush()
     await this.#writing
     await writing(path, this.#name, async () => {
       await this.#handle.close()
@@ -112,7 +130,7 @@ export class PartialFile {
 
   /** Leaves what has arrived for the next download. Never fails. */
   async leave(): Promise<void> {
-    await this.#flush().catch(() => {})
+    if (this.#filled > 0) await this.#flush().catch(() => {})
     await this.#writing.catch(() => {})
     await this.#handle.close().catch(() => {})
   }

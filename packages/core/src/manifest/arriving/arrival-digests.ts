@@ -1,0 +1,40 @@
+import { CallingThreadHasher, type PieceHasher, type WantedDigests } from '../../hashing/arriving/piece-hasher.ts'
+import { ThreadHasher } from '../../hashing/arriving/thread-hasher.ts'
+import { pieceThread } from '../../hashing/pool.ts'
+import type { Comparison } from './comparison.ts'
+import type { FurtherDigests } from '../contents.ts'
+
+/** A smaller file is hashed on the calling thread, because starting another one costs more. */
+const THREAD_BYTES = 8 * 1024 * 1024
+
+/** All digests of one file, which are computed in the same pass as it arrives. */
+export class ArrivalDigests {
+  readonly #hasMain: boolean
+  readonly #further: FurtherDigests
+  readonly wanted: readonly WantedDigests[]
+
+  constructor(digests: Comparison['digests'], further: FurtherDigests) {
+    const main = digests ? [{ hashType: digests.hashType, partBytes: digests.shardSize }] : []
+    this.#hasMain = digests !== undefined
+    this.#further = further
+    this.wanted = [...main, ...further.hashTypes.map((hashType) => ({ hashType, partBytes: Infinity }))]
+  }
+
+  /** @param announced length of the file in bytes; only a hint */
+  hasher(announced = 0): PieceHasher {
+    const thread = this.wanted.length > 0 && announced >= THREAD_BYTES ? pieceThread() : undefined
+    return thread ? new ThreadHasher(thread, this.wanted) : new CallingThreadHasher(this.wanted)
+  }
+
+  /**
+   * @param found the digests of the file
+   * @returns those that are compared with the manifest
+   * @throws {@link ModelSealError} if the file is refused by one of the further digests
+   */
+  check(name: string, found: readonly string[][], main: (digests: readonly string[]) => void): void {
+    const [first = [], ...rest] = this.#hasMain ? found : [[], ...found]
+    main(first)
+    for (const [index, type] of this.#further.hashTypes.entries())
+      this.#further.check(name, type, rest[index]?.[0] ?? '')
+  }
+}

@@ -1,0 +1,97 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { CallingThreadHasher, type PieceHasher } from '../../hashing/arriving/piece-hasher.ts'
+import { PieceLine } from './piece-line.ts'
+
+const CONTENT = randomBytes(3_000_001)
+const WANTED = [{ hashType: 'sha256', partBytes: Infinity }] as const
+const DIGESTS = [[createHash('sha256').update(CONTENT).digest('hex')]]
+
+/** A writer that takes its time. */
+function writer(until: (count: number) => Promise<unknown> = () => setTimeout(1)) {
+  const written: Buffer[] = []
+  const state = { now: 0, most: 0 }
+  const write = async (piece: Uint8Array) => {
+    state.most = Math.max(state.most, ++state.now)
+    await until(written.length)
+    written.push(Buffer.from(piece))
+    state.now -= 1
+  }
+  return { write, written, state }
+}
+
+async function* chunks(bytes: number): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < CONTENT.length; start += bytes) {
+    await Promise.resolve()
+    yield CONTENT.subarray(start, start + bytes)
+  }
+}
+
+test.each([
+  [1_000, undefined],
+  [70_001, CONTENT.length],
+  [CONTENT.length, 1],
+])('what arrives in chunks of %i bytes is written and hashed in order', async (bytes, announced) => {
+  // Each write takes its own time, and begins in order.
+  const { write, written } = writer(() => Promise.resolve())
+  const line = new PieceLine(new CallingThreadHasher(WANTED), announced)
+  for await (const chunk of chunks(bytes)) await line.add(chunk, write)
+  expect(await line.end()).toEqual(DIGESTS)
+  expect(Buffer.concat(written).equals(CONTENT)).toBe(true)
+  await line.settle()
+})
+
+test('bytes that are here already are hashed, and not written', async () => {
+  const { write, written } = writer(() => Promise.resolve())
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  await line.add(CONTENT.subarray(0, 1_000_001), undefined)
+  await line.add(CONTENT.subarray(1_000_001), write)
+  expect(await line.end()).toEqual(DIGESTS)
+  expect(Buffer.concat(written).equals(CONTENT.subarray(1_000_001))).toBe(true)
+})
+
+test('a writer that is slow is waited for, so that little is in memory', async () => {
+  const released = Promise.withResolvers<true>()
+  const { write, state, written } = writer(() => released.promise)
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  const adding = (async () => {
+    for await (const chunk of chunks(100_000)) await line.add(chunk, write)
+    return line.end()
+  })()
+  await setTimeout(20)
+  expect(state.now).toBe(3)
+  released.resolve(true)
+  expect(await adding).toEqual(DIGESTS)
+  expect(state.most).toBe(3)
+  expect(written.reduce((sum, { length }) => sum + length, 0)).toBe(CONTENT.length)
+})
+
+test.each(['writing', 'hashing'])(
+  'a failure of %s is reported, and nothing uses the pieces after the line is settled',
+  async (what) => {
+    const { write, state } = writer(async (count) => {
+      await setTimeout(10)
+      if (what === 'writing' && count === 1) throw new RangeError('full')
+    })
+    let isEnded = false
+    const hasher = new (class extends CallingThreadHasher {
+      override async hash(piece: Uint8Array): Promise<void> {
+        if (what === 'hashing' && piece.length < 512 * 1024) throw new RangeError('full')
+        await super.hash(piece)
+      }
+      override end(): void {
+        isEnded = true
+      }
+    })(WANTED) satisfies PieceHasher
+    const line = new PieceLine(hasher)
+    const adding = (async () => {
+      for await (const chunk of chunks(100_000)) await line.add(chunk, write)
+      return line.end()
+    })()
+    await expect(adding).rejects.toThrow('full')
+    await line.settle()
+    expect(isEnded).toBe(true)
+    expect(state.now).toBe(what === 'writing' ? 1 : 0) // the one that failed did not count itself
+  },
+)

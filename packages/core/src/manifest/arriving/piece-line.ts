@@ -1,0 +1,84 @@
+import type { PieceHasher } from '../../hashing/arriving/piece-hasher.ts'
+
+/** Large enough that passing it on costs little. */
+const PIECE_BYTES = 512 * 1024
+/** So that a server which understates a length does not cause tiny pieces. */
+const SMALLEST_PIECE = 16 * 1024
+/** One is filled while the others are hashed and written. */
+const SLOTS = 3
+
+/** Stores a piece, which does not change until that is done. */
+type WritePiece = (piece: Uint8Array) => Promise<unknown>
+
+interface Slot {
+  readonly memory: Uint8Array
+  /** Done with its last piece. */
+  free: readonly Promise<unknown>[]
+}
+
+/** Collects what arrives of a file in pieces. Each is hashed and written at the same time, while the next one arrives. */
+export class PieceLine {
+  readonly #hasher: PieceHasher
+  readonly #pieceBytes: number
+  readonly #slots: Slot[] = []
+  #current = 0
+  #filled = 0
+  #write: WritePiece | undefined
+
+  /** @param announced length of the file in bytes; only a hint */
+  constructor(hasher: PieceHasher, announced = PIECE_BYTES) {
+    this.#hasher = hasher
+    this.#pieceBytes = Math.min(PIECE_BYTES, Math.max(SMALLEST_PIECE, announced))
+  }
+
+  /**
+   * Adds a copy of the bytes.
+   *
+   * @param write undefined for bytes that are only hashed
+   * @throws what hashing and writing earlier pieces threw
+   */
+  async add(bytes: Uint8Array, write: WritePiece | undefined): Promise<void> {
+    if (write !== this.#write) await this.#pass()
+    this.#write = write
+    for (let rest = bytes; rest.length > 0;) {
+      const { memory } = this.#slot()
+      const taken = rest.subarray(0, memory.length - this.#filled)
+      memory.set(taken, this.#filled)
+      this.#filled += taken.length
+      rest = rest.subarray(taken.length)
+      if (this.#filled === memory.length) await this.#pass()
+    }
+  }
+
+  /** Ends the file. @returns its digests, once everything was written */
+  async end(): Promise<string[][]> {
+    await this.#pass()
+    for (const { free } of this.#slots) await Promise.all(free)
+    return this.#hasher.digests()
+  }
+
+  /** Also writes the rest of a file that was given up, and waits until nothing uses the pieces any more. Never fails. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#slots.flatMap(({ free }) => free))
+    if (this.#filled > 0) await this.#write?.(this.#slot().memory.subarray(0, this.#filled)).catch(() => {})
+    this.#hasher.end()
+  }
+
+  /** Passes on what was collected, and waits until there is room for more. */
+  async #pass(): Promise<void> {
+    if (this.#filled === 0) return
+    const slot = this.#slot()
+    const piece = slot.memory.subarray(0, this.#filled)
+    const writing = this.#write?.(piece)
+    slot.free = writing ? [writing, this.#hasher.hash(piece)] : [this.#hasher.hash(piece)]
+    // Reported when the slot is needed.
+    for (const each of slot.free) each.catch(() => {})
+    this.#filled = 0
+    this.#current = (this.#current + 1) % SLOTS
+    await Promise.all(this.#slot().free)
+  }
+
+  #slot(): Slot {
+    return (this.#slots[this.#current] ??= { memory: this.#hasher.memory(this.#pieceBytes), free: [] })
+  }
+}
