@@ -1,5 +1,4 @@
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import type * as fs from 'node:fs/promises'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { cp, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
@@ -213,8 +212,9 @@ describe('a killed process left', () => {
     const directory = await site()
     mkdirSync(join(directory, '.m.modelseal-pull/files'), { recursive: true })
     mkdirSync(join(directory, '.m.modelseal-pull/leaving'))
+    // As the pull copies it.
     const copied = { recursive: true, preserveTimestamps: true }
-    cpSync(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'), copied)
+    await cp(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'), copied)
     rmSync(join(directory, 'm/old.bin'))
     await (await Destination.at(join(directory, 'm'), false)).discard()
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)

@@ -19,13 +19,15 @@ export async function foreignIn(directory: string, whole: string): Promise<strin
   return undefined
 }
 
+/** By how much the time of a copy can differ: it is rounded to milliseconds, in floating point. */
+const COPIED_MS = 2
+
 function isSame(path: string, copy: string): boolean {
   const [one, other] = [lstatSync(path), lstatSync(copy, { throwIfNoEntry: false })]
   if (one.isDirectory()) return other?.isDirectory() === true
   if (one.isSymbolicLink()) return other?.isSymbolicLink() === true && readlinkSync(path) === readlinkSync(copy)
-  // Times are copied in milliseconds.
-  const isOf = (stat: typeof one) => `${stat.size} ${Math.trunc(stat.mtimeMs)}`
-  return one.isFile() && other?.isFile() === true && isOf(one) === isOf(other)
+  if (!one.isFile() || other?.isFile() !== true) return false
+  return one.size === other.size && Math.abs(one.mtimeMs - other.mtimeMs) < COPIED_MS
 }
 
 /**
