@@ -48,8 +48,6 @@ export class HttpClient {
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal | undefined
   readonly #running = new Set<Promise<unknown>>()
-  /** Origins that `fetch` has answered from. */
-  readonly #answered = new Set<string>()
   /** Waiting requests, oldest first; those before {@link #next} have had their turn. */
   #waiting: (() => void)[] = []
   #next = 0
@@ -191,14 +189,13 @@ export class HttpClient {
     if (given) return receivedByFetch(await watch.unlessOver(given(url.href, init())))
     const send = async () => (await this.#exchanged(url, head)) ?? receivedByFetch(await fetch(url, init()))
     const answer = await (resends ? sentAgain(send, watch) : send())
-    this.#answered.add(url.origin)
+    remember(url)
     return answer
   }
 
   /** @returns undefined if only `fetch` can do it */
   async #exchanged(url: URL, head: ExchangeHead): Promise<Answer | undefined> {
-    // The first request shows that `fetch` accepts the address; it refuses some ports.
-    const isKnown = head.method === 'GET' && this.#answered.has(url.origin)
+    const isKnown = head.method === 'GET' && accepted.has(url.origin)
     const dispatcher = isKnown ? dispatcherOfFetch() : undefined
     const answer = dispatcher && (await exchange(dispatcher, url, head))
     if ((answer?.headers.get('content-encoding') ?? 'identity') === 'identity') return answer
@@ -248,6 +245,16 @@ export class HttpClient {
       )
     }
   }
+}
+
+/** Origins that `fetch` has had an answer from, in any load: it refuses some ports. */
+const accepted = new Set<string>()
+/** So that a service which loads from ever new origins does not fill its memory. */
+const MOST_ACCEPTED = 1_000
+
+function remember({ origin }: URL): void {
+  if (accepted.size >= MOST_ACCEPTED) accepted.clear()
+  accepted.add(origin)
 }
 
 /** Codes of Node.js and undici for a connection that the server closed. */

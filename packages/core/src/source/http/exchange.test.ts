@@ -7,7 +7,7 @@ import { HttpClient } from './client.ts'
 import { checkedHttpOptions, type HttpOptions } from './options.ts'
 import type { HttpBody } from './request.ts'
 
-// After its first request to an origin, a client sends requests through what `fetch` itself uses. Everything else stays as it is.
+// After the first request to an origin, requests are sent through what `fetch` itself uses. Everything else stays as it is.
 
 const CONTENT = randomBytes(3_000_001)
 
