@@ -21,18 +21,28 @@ type Plain<T> = T extends infer Written ? { [Name in keyof Written]: Written[Nam
 
 /** An object with these fields. */
 export type ObjectOf<F extends FieldSchemas> = Plain<
-  { [Name in Exclude<keyof F, OptionalName<F>>]: Infer<F[Name]> } & { [Name in OptionalName<F>]?: Infer<F[Name]> }
+  { [Name in Exclude<keyof F, OptionalName<F>>]: Infer<F[Name]> } & {
+    [Name in OptionalName<F>]?: Exclude<Infer<F[Name]>, undefined>
+  }
 >
 
-/** An object with known fields. An unknown field is refused, never ignored. */
+/** An object with known fields. An unknown field is refused, never ignored, unless the object is open. */
 export class ObjectSchema<F extends FieldSchemas> extends Schema<ObjectOf<F>> {
   readonly fields: F
+  private readonly isOpen: boolean
   private readonly named: readonly (readonly [name: string, schema: Schema<unknown>, isOptional: boolean])[]
+  private readonly inseparable: readonly (keyof F & string)[] = []
 
-  constructor(fields: F) {
+  constructor(fields: F, isOpen = false) {
     super()
     this.fields = fields
+    this.isOpen = isOpen
     this.named = Object.entries(fields).map(([name, schema]) => [name, schema, schema instanceof OptionalSchema])
+  }
+
+  /** Requires all of these optional fields if there is one of them. */
+  together(...names: readonly (keyof F & string)[]): this {
+    return this.with({ inseparable: names })
   }
 
   protected override read(input: unknown, inspection: Inspection): unknown {
@@ -43,11 +53,17 @@ export class ObjectSchema<F extends FieldSchemas> extends Schema<ObjectOf<F>> {
     const value = Object.create(null) as Record<string, unknown>
     for (const [name, schema, isOptional] of this.named) {
       const given = Object.hasOwn(input, name) ? input[name] : undefined
-      if (given === undefined && isOptional) continue
+      if (isOptional && (given === undefined || (this.isOpen && given === null))) continue
       inspection.path.push(name)
       value[name] = schema.inspect(given, inspection)
       inspection.path.pop()
     }
+    const absent = this.inseparable.filter((name) => value[name] === undefined)
+    if (absent.length < this.inseparable.length) {
+      const message = `expected ${this.inseparable.join(' and ')} together`
+      for (const name of absent) inspection.add(undefined, { code: 'custom', message }, [name])
+    }
+    if (this.isOpen) return value
     const unknown = Object.keys(input).filter((name) => !Object.hasOwn(this.fields, name))
     if (unknown.length > 0) inspection.add(input, unknownFields(unknown))
     return value
@@ -60,7 +76,12 @@ export class ObjectSchema<F extends FieldSchemas> extends Schema<ObjectOf<F>> {
       type: 'object',
       properties,
       ...(required.length > 0 && { required }),
-      additionalProperties: false,
+      ...(this.inseparable.length > 0 && {
+        dependentRequired: Object.fromEntries(
+          this.inseparable.map((name) => [name, this.inseparable.filter((other) => other !== name)]),
+        ),
+      }),
+      ...(!this.isOpen && { additionalProperties: false }),
     }
   }
 }
@@ -70,6 +91,7 @@ export class RecordSchema<Name extends string, Value, Result = Partial<Record<Na
   readonly names: Schema<Name>
   readonly values: Schema<Value>
   private readonly known: ReadonlySet<string> | undefined
+  private readonly bounds: Bounds = UNBOUNDED
 
   constructor(names: Schema<Name>, values: Schema<Value>) {
     super()
@@ -78,20 +100,28 @@ export class RecordSchema<Name extends string, Value, Result = Partial<Record<Na
     this.known = names instanceof ChoiceSchema ? new Set<string>(names.values as readonly string[]) : undefined
   }
 
+  max(max: number): this {
+    return this.with({ bounds: { ...this.bounds, max } })
+  }
+
   protected override read(input: unknown, inspection: Inspection): unknown {
     if (!isFields(input)) {
       inspection.refuse(input, wrongType('record'))
       return input
     }
+    const entries = Object.entries(input)
+    if (isTooLong(this.bounds, { size: entries.length, input }, inspection)) return input
     const value = Object.create(null) as Record<string, unknown>
     const unknown: string[] = []
-    for (const [name, given] of Object.entries(input)) {
+    for (const [name, given] of entries) {
       inspection.path.push(name)
       if (this.known?.has(name) === false) unknown.push(name)
       else {
-        const checked = this.names.check(name)
-        if ('value' in checked) value[name] = this.values.inspect(given, inspection)
-        else inspection.refuse(name, { code: 'invalid_key', message: checked.issues[0].message })
+        const ofName = new Inspection()
+        this.names.inspect(name, ofName)
+        const [issue] = ofName.issues
+        if (issue) inspection.refuse(name, { code: 'invalid_key', message: issue.message })
+        else value[name] = this.values.inspect(given, inspection)
       }
       inspection.path.pop()
     }
@@ -100,7 +130,13 @@ export class RecordSchema<Name extends string, Value, Result = Partial<Record<Na
   }
 
   protected override json(): object {
-    return { type: 'object', propertyNames: this.names.toJson(), additionalProperties: this.values.toJson() }
+    const { max } = this.bounds
+    return {
+      type: 'object',
+      ...(max !== undefined && { maxProperties: max }),
+      propertyNames: this.names.toJson(),
+      additionalProperties: this.values.toJson(),
+    }
   }
 }
 
@@ -126,6 +162,7 @@ export class ListSchema<Value> extends Schema<Value[]> {
       inspection.refuse(input, wrongType('array'))
       return input
     }
+    if (isTooLong(this.bounds, { size: input.length, input }, inspection)) return input
     const value = input.map((item: unknown, index) => {
       inspection.path.push(index)
       const inspected = this.element.inspect(item, inspection)
@@ -182,6 +219,18 @@ export class UnionSchema<Value> extends Schema<Value> {
 
 export function isFields(input: unknown): input is Readonly<Record<string, unknown>> {
   return typeof input === 'object' && input !== null && !Array.isArray(input)
+}
+
+/** Refuses a list or record with too many entries, which are then not inspected. */
+function isTooLong(
+  { max }: Bounds,
+  { size, input }: { size: number; input: unknown },
+  inspection: Inspection,
+): boolean {
+  if (max === undefined || size <= max) return false
+  const [one, many] = ENTRIES
+  inspection.refuse(input, { code: 'too_big', message: `expected at most ${max} ${max === 1 ? one : many}` })
+  return true
 }
 
 function unknownFields(keys: readonly string[]): Refusal {

@@ -33,7 +33,10 @@ export const TYPES = {
   record: 'fields with values',
 } as const
 
-/** Collects the issues of one value. */
+/** Nobody reads as many, and each takes time and memory. */
+const MAX_ISSUES = 10_000
+
+/** Collects the issues of one value, up to a limit. */
 export class Inspection {
   readonly issues: Issue[] = []
   /** Path of the value being inspected. */
@@ -48,6 +51,7 @@ export class Inspection {
   }
 
   add(input: unknown, refusal: Refusal, below: readonly PropertyKey[] = []): void {
-    this.issues.push(withoutPrototype({ ...refusal, input, path: [...this.path, ...below] }))
+    if (this.issues.length < MAX_ISSUES)
+      this.issues.push(withoutPrototype({ ...refusal, input, path: [...this.path, ...below] }))
   }
 }

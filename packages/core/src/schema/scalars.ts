@@ -1,3 +1,4 @@
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 import type { Inspection, Refusal } from './issue.ts'
 import { CHARACTERS, inspectBounds, Schema, UNBOUNDED, wrongType, type Bounds } from './schema.ts'
 
@@ -96,6 +97,18 @@ export class IntegerSchema extends Schema<number> {
   }
 }
 
+/** A finite number. JSON has no others, but `JSON.parse` makes Infinity of a number that is too large. */
+export class NumberSchema extends Schema<number> {
+  protected override read(input: unknown, inspection: Inspection): unknown {
+    if (typeof input !== 'number' || !Number.isFinite(input)) inspection.refuse(input, wrongType('number'))
+    return input
+  }
+
+  protected override json(): object {
+    return { type: 'number' }
+  }
+}
+
 export class BooleanSchema extends Schema<boolean> {
   protected override read(input: unknown, inspection: Inspection): unknown {
     if (typeof input !== 'boolean') inspection.refuse(input, wrongType('boolean'))
@@ -129,6 +142,17 @@ export class ChoiceSchema<Value extends string | number> extends Schema<Value> {
   protected override json(): object {
     const [first, ...more] = this.values
     return { type: typeof first, ...(more.length === 0 ? { const: first } : { enum: this.values }) }
+  }
+}
+
+/** Any value. A copy of it has no prototypes. */
+export class AnySchema extends Schema<unknown> {
+  protected override read(input: unknown): unknown {
+    return parsedWithoutPrototypes(input)
+  }
+
+  protected override json(): object {
+    return {}
   }
 }
 

@@ -62,6 +62,46 @@ describe('a schema', () => {
     expect(issues(person, Object.create({ name: 'x' }))).toEqual(['name invalid_type: expected text'])
   })
 
+  test.each([
+    [0.1, undefined],
+    [-0, undefined],
+    ['0.1', [' invalid_type: expected a number']],
+    [NaN, [' invalid_type: expected a number']],
+    [-Infinity, [' invalid_type: expected a number']],
+  ])('of a number judges %s', (input, expected) => expect(issues(s.number(), input)).toEqual(expected))
+
+  test('of an open object ignores other fields, and null for optional ones', () => {
+    const open = s.openObject({ name: s.string(), age: s.int().optional() })
+    expect(open.check({ name: 'x', age: null, more: 1 })).toEqual({ value: { name: 'x' } })
+    expect(issues(open, { name: null })).toEqual(['name invalid_type: expected text'])
+    expect(open.toJson()).not.toHaveProperty('additionalProperties')
+  })
+
+  test('of fields that come together requires all or none', () => {
+    const pair = s.strictObject({ from: s.int().optional(), to: s.int().optional() }).together('from', 'to')
+    expect(issues(pair, {})).toBeUndefined()
+    expect(issues(pair, { from: 1, to: 2 })).toBeUndefined()
+    expect(issues(pair, { to: 2 })).toEqual(['from custom: expected from and to together'])
+    expect(pair.toJson()).toMatchObject({ dependentRequired: { from: ['to'], to: ['from'] } })
+  })
+
+  test('of any value copies it without prototypes', () => {
+    const checked = s.anything().check({ a: [{}] }) as { value: { a: object[] } }
+    expect(checked).toEqual({ value: { a: [{}] } })
+    expect(Object.getPrototypeOf(checked.value.a[0])).toBeNull()
+  })
+
+  test('inspects no entries of a list or record that is too long', () => {
+    expect(issues(s.array(s.int()).max(1), ['a', 'b'])).toEqual([' too_big: expected at most 1 entry'])
+    const record = s.record(s.string(), s.int()).max(2)
+    expect(issues(record, { a: 1, b: 2 })).toBeUndefined()
+    expect(issues(record, { a: 'a', b: 'b', c: 'c' })).toEqual([' too_big: expected at most 2 entries'])
+  })
+
+  test('reports a limited number of issues', () => {
+    expect(issues(s.array(s.int()), Array(20_000).fill('x'))).toHaveLength(10_000)
+  })
+
   test('is not changed by its methods', () => {
     const text = s.string()
     text.min(1).max(2).regex(/x/, 'expected x').describe('A text.')

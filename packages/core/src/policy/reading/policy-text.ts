@@ -1,6 +1,6 @@
 import { isMap, isNode, isSeq, type Document, type LineCounter, type Pair } from 'yaml'
 import { ModelSealError, type ErrorDetails } from '../../errors.ts'
-import { keyName } from './duplicate-keys.ts'
+import { keyName } from '../../yaml/duplicate-keys.ts'
 import { invalidPolicy, opening, type Position, type TextFile } from './invalid-policy.ts'
 
 /** Path of a value in the policy: field names and indexes. */

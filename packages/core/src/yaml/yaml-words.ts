@@ -1,4 +1,4 @@
-import { shown } from '../../errors.ts'
+import { shown } from '../errors.ts'
 
 export const TABS = 'A line is indented with a tab. Indent with spaces.'
 

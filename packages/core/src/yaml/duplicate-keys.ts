@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, type Node } from 'yaml'
-import { shown } from '../../errors.ts'
+import { shown } from '../errors.ts'
 
 /** A fault in a text, and its offset in characters. */
 export interface TextFault {

@@ -1,0 +1,124 @@
+import { ModelSealError, shown } from '../errors.ts'
+import { Fields } from '../bundle/fields.ts'
+import { strictJsonSteps } from '../bundle/json.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
+import type { Steps } from '../source/turns.ts'
+import { decimalOf, isSameDecimal } from './decimal.ts'
+
+const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
+/** cosign still writes the older version. Its fields are the same. */
+const OLD_STATEMENT_TYPE = 'https://in-toto.io/Statement/v0.1'
+
+/** Largest size of a statement in bytes. */
+export const MAX_STATEMENT_BYTES = 4 * 1024 * 1024
+/** A model card with long texts has a few thousand. */
+export const MAX_VALUES = 100_000
+const MAX_SUBJECTS = 1_000
+const MAX_TYPE_LENGTH = 2_048
+
+/** What an attestation is about. */
+interface Subject {
+  name?: string
+  /** Digests by algorithm, lowercase hex. */
+  digest: Readonly<Record<string, string>>
+}
+
+/** An in-toto statement of any type (in-toto Attestation Framework 1.0, Statement). */
+export interface AttestationStatement {
+  predicateType: string
+  subjects: readonly Subject[]
+  predicate: Readonly<Record<string, unknown>>
+  /** A number in the statement that has more digits than a program can compare; absent if there is none. */
+  inexactNumber?: string
+}
+
+/**
+ * Reads the statement of an attestation.
+ *
+ * @throws {@link ModelSealError} `JSON_*`, `STATEMENT_TYPE`, `STATEMENT_MALFORMED`
+ */
+export function* attestationSteps(payload: Uint8Array, file?: string): Steps<AttestationStatement> {
+  if (payload.length > MAX_STATEMENT_BYTES) {
+    throw new ModelSealError('JSON_TOO_COMPLEX', 'Cannot read the statement of the attestation: it is too large.', {
+      file,
+      expected: `at most ${MAX_STATEMENT_BYTES} bytes`,
+      found: `${payload.length} bytes`,
+    })
+  }
+  const json = yield* strictJsonSteps(payload, { what: 'statement of the attestation', file, maxValues: MAX_VALUES })
+  const statement = new Fields(json, { code: 'STATEMENT_MALFORMED', file }).only(
+    '_type',
+    'subject',
+    'predicateType',
+    'predicate',
+  )
+  const type = statement.string('_type')
+  if (type !== STATEMENT_TYPE && type !== OLD_STATEMENT_TYPE) {
+    throw new ModelSealError('STATEMENT_TYPE', 'Cannot use the attestation: it is not an in-toto statement.', {
+      file,
+      expected: STATEMENT_TYPE,
+      found: shown(type),
+    })
+  }
+  const predicateType = statement.string('predicateType')
+  if (predicateType.length > MAX_TYPE_LENGTH)
+    throw statement.fault('predicateType', `at most ${MAX_TYPE_LENGTH} characters`)
+  // The standard allows a statement without a predicate, which means the same as an empty one.
+  if (statement.isSet('predicate')) statement.object('predicate')
+  const predicate = parsedWithoutPrototypes((statement.raw('predicate') ?? {}) as Record<string, unknown>)
+  const subjects = subjectsOf(statement)
+  yield
+  const inexactNumber = inexactNumberIn(payload)
+  return { predicateType, subjects, predicate, ...(inexactNumber === undefined ? {} : { inexactNumber }) }
+}
+
+function subjectsOf(statement: Fields): Subject[] {
+  const subjects = statement.objects('subject')
+  if (subjects.length === 0 || subjects.length > MAX_SUBJECTS)
+    throw statement.fault('subject', `1 to ${MAX_SUBJECTS} subjects`)
+  return subjects.map((subject) => {
+    const digest = subject.object('digest')
+    const digests = subject.raw('digest') as Record<string, unknown>
+    for (const algorithm of Object.keys(digests)) digest.string(algorithm)
+    // A name is only a hint, and cosign leaves it empty.
+    const name = subject.raw('name')
+    if (name !== undefined && name !== null && typeof name !== 'string') throw subject.fault('name', 'a string')
+    return { ...(typeof name === 'string' && name !== '' ? { name } : {}), digest: digests as Record<string, string> }
+  })
+}
+
+/** Whether one of its subjects is the model. Names do not count. */
+export function isAbout({ subjects }: AttestationStatement, rootDigest: string): boolean {
+  return subjects.some(({ digest }) => Object.hasOwn(digest, 'sha256') && digest['sha256'] === rootDigest)
+}
+
+/**
+ * Numbers are compared as decimals, but `JSON.parse` rounds them. If one of them is not what was written, no number of the statement
+ * can be compared.
+ */
+export function inexactNumberIn(payload: Uint8Array): string | undefined {
+  let found: string | undefined
+  const read = function (this: unknown, _: string, value: unknown, context: { source?: string }): unknown {
+    if (typeof value !== 'number' || found !== undefined) return undefined
+    const { source = '' } = context
+    const [written, rounded] = [decimalOf(source), decimalOf(String(value))]
+    if (!written || !rounded || !isSameDecimal(written, rounded)) found = source
+    return undefined
+  }
+  JSON.parse(Buffer.from(payload).toString(), read as (this: unknown, key: string, value: unknown) => unknown)
+  return found === undefined ? undefined : shown(found)
+}
+
+/** Writes the statement of an attestation over a model (in-toto Statement v1). */
+export function writeAttestation(
+  subject: { name: string; rootDigest: string },
+  predicateType: string,
+  predicate: object,
+): object {
+  return {
+    _type: STATEMENT_TYPE,
+    subject: [{ name: subject.name, digest: { sha256: subject.rootDigest } }],
+    predicateType,
+    predicate,
+  }
+}
