@@ -19,6 +19,7 @@ const entry = Object.fromEntries(
   Object.entries({
     index: 'src/index.ts',
     signing: 'src/entries/signing.ts',
+    attestation: 'src/entries/attestation.ts',
     verification: 'src/entries/verification.ts',
     policy: 'src/entries/policy.ts',
     adapter: 'src/entries/adapter.ts',

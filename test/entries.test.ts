@@ -13,7 +13,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel pullModels
       watchPolicy`),
     types:
-      names(`AcceptedVerdict DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
+      names(`AcceptedVerdict Attestation AttestedContents DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
       OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
       PulledModel ReceiptInfo ThreadPool UnverifiedModel
       Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),
@@ -26,6 +26,15 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       MadeSignature ModelDigest Pkcs11CertificateSignerOptions Pkcs11KeySignerOptions Serialization SignAgainOptions
       SignOptions SignedAgain SignedAt SignedBy SignedModel Signer SigningMethod SigningWarning SigstoreSignerOptions
       TimestampRequest TrustRootSource TufInstance TufSource`),
+  },
+  './attestation': {
+    values: names(
+      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary readAttestations`,
+    ),
+    types:
+      names(`Ancestor AttestOptions Attestation AttestationFile AttestationVerdict AttestedContents AttestedModel DataCard Evaluation
+      EvaluationResult InspectedAttestation InspectedSigner LineageRole ModelCard Provenance ProvenanceInput ReadAttestationsOptions
+      Signer SummaryInput VerificationSummary`),
   },
   './verification': {
     values:
@@ -159,7 +168,8 @@ function run(script: string): unknown {
 
 test('every entry point for users is listed here', () => {
   const { exports } = require('@modelseal/core/package.json') as { exports: object }
-  const own = ['any-realm', 'environment', 'find-policy', 'guard', 'policy.schema.json', 'package.json']
+  const schemas = ['policy.schema.json', 'evaluation.schema.json', 'evaluation-predicate.schema.json']
+  const own = ['any-realm', 'environment', 'find-policy', 'guard', ...schemas, 'package.json']
   expect(Object.keys(exports)).toEqual(
     expect.arrayContaining([...Object.keys(ENTRIES), ...own.map((name) => `./${name}`)]),
   )

@@ -37,6 +37,8 @@ export interface Verdict {
   }
   checks: CheckVerdict[]
   bundles: BundleVerdict[]
+  /** The attestations that were found; absent if the rule requires none, so that nobody looked. */
+  attestations?: AttestationVerdict[]
   /**
    * `receipt` if a receipt proves that no file changed, so that only what a runtime got as a buffer or
    * a copy was hashed. Absent if hashing was not reached.
@@ -97,6 +99,24 @@ export interface BundleVerdict {
   reason?: SerializedError
 }
 
+/** The outcome for one attestation: a signed statement about the model. */
+export interface AttestationVerdict {
+  /** Path of its file, with `:` and the number of the line in a file of several. */
+  path: string
+  /** SHA-256 of the statement (the payload of the envelope) in lowercase hex, by which `revoked.claims` names it. */
+  digest?: string
+  /** The URI of its predicate type, as the statement says. */
+  type?: string
+  /** The kind of statement, if it is known: `evaluation`, `model-card`, `provenance`. */
+  kind?: string
+  /** Proven by the signature, with its trusted time; absent if nobody made it whom the rule names for such statements. */
+  signer?: VerifiedIdentity
+  time?: SignatureTime
+  /** The `type` of each requirement that it satisfies; absent, with a reason, if the decision does not depend on it. */
+  satisfies?: string[]
+  reason?: SerializedError
+}
+
 /** The steps of a check, in order. */
 export type CheckName =
   | 'policy-age'
@@ -112,6 +132,7 @@ export type CheckName =
   | 'timestamp'
   | 'signature-age'
   | 'threshold'
+  | 'attestations'
   | 'isolation'
   | 'files'
 

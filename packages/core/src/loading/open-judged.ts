@@ -146,9 +146,7 @@ async function readFiles<T>(
     )
     const [{ accepted: own, verdict }] = judgings
     // If only another policy accepted it, the program's own policy has not verified it.
-    return own
-      ? new VerifiedModel(files, own.signature.manifest, verdict, gathered)
-      : new UnverifiedModel(files, verdict, gathered)
+    return own ? new VerifiedModel(files, own, verdict, gathered) : new UnverifiedModel(files, verdict, gathered)
   } catch (error) {
     await files.dispose()
     throw error

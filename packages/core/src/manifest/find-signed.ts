@@ -1,6 +1,7 @@
 import { isAbsolute, relative, sep } from 'node:path'
 import { ModelSealError, shown, withHint, type ErrorCode, type FileProblem } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
+import { CLAIMS_NAME } from '../source/claims-name.ts'
 import { findFiles, NAMES_PER_STEP, type FindOptions } from '../source/local/find-files.ts'
 import { findNamed } from '../source/local/find-named.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
@@ -185,9 +186,11 @@ export function* matchNames<F extends { name: string }>(
   for (const file of found) {
     if (++seen % NAMES_PER_STEP === 0) yield
     const place = unnamed ?? manifest.placeOf(file.name)
-    if (place === undefined) matched.unsigned.push(file)
-    // A directory that changes while it is read can list a file twice.
-    else if (!isFound[place]) {
+    if (place === undefined) {
+      // Attestations are added after signing. Nobody gets this file as one of the model.
+      if (file.name !== CLAIMS_NAME) matched.unsigned.push(file)
+      // A directory that changes while it is read can list a file twice.
+    } else if (!isFound[place]) {
       isFound[place] = 1
       matched.files.push(file)
       matched.places.push(place)

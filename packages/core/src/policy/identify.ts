@@ -1,7 +1,8 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { claimedName } from '../bundle/claim.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import type { IdentifiedSignature } from './methods/method.ts'
+import { verifiedSignature } from '../verification/verified-signature.ts'
+import type { IdentifiedEnvelope, IdentifiedSignature } from './methods/method.ts'
 import { methodOf, type AcceptedSigner } from './methods/methods.ts'
 import type { Occasion } from './occasion.ts'
 import type { PolicyFacts } from './policy-facts.ts'
@@ -19,13 +20,42 @@ export async function identifySigner(
   policy: PolicyFacts,
   occasion: Occasion,
 ): Promise<IdentifiedSignature> {
+  const wanted = { signers: rule.signers, notTrusted: (found: string) => signerNotTrusted(bundle, rule, found) }
+  const { signature, ...counting } = await identifyEnvelope(bundle, wanted, policy, occasion)
+  return { ...counting, signature: await verifiedSignature(signature, occasion.effort.signal) }
+}
+
+/** Whose signature counts. */
+interface WantedSigners {
+  signers: readonly AcceptedSigner[]
+  /** @param found the signer */
+  notTrusted: (found: string) => ModelSealError
+}
+
+/**
+ * Like {@link identifySigner}, for a bundle with any statement, which is not read.
+ *
+ * @throws {@link ModelSealError} `ABORTED`; `notTrusted` if none of the signers signed it; otherwise the reason why the signature of
+ * the one that it names is not valid
+ */
+export async function identifyEnvelope(
+  bundle: UnverifiedBundle,
+  { signers, notTrusted }: WantedSigners,
+  policy: PolicyFacts,
+  occasion: Occasion,
+): Promise<IdentifiedEnvelope> {
   const { material } = bundle
   const method = methodOf(material.method)
-  const entries = rule.signers.flatMap((accepted, index) =>
+  const entries = signers.flatMap((accepted, index) =>
     accepted.method === material.method ? [{ index, accepted }] : [],
   )
-  const notTrusted = (found = method.claimed(material)) => signerNotTrusted(bundle, rule, found)
-  return method.identify({ bundle, entries, policy, occasion, notTrusted })
+  return method.identify({
+    bundle,
+    entries,
+    policy,
+    occasion,
+    notTrusted: (found = method.claimed(material)) => notTrusted(found),
+  })
 }
 
 function signerNotTrusted({ path, envelope }: UnverifiedBundle, rule: Rule, found: string): ModelSealError {
@@ -35,7 +65,7 @@ function signerNotTrusted({ path, envelope }: UnverifiedBundle, rule: Rule, foun
     {
       file: path,
       signer: found,
-      expected: rule.signers.map(described).join(' or '),
+      expected: rule.signers.map(describedSigner).join(' or '),
       found,
       hint: `${bundleClaim(path, envelope.payload)}If you trust this signer, add it to the policy; otherwise do not load the model.`,
     },
@@ -49,7 +79,7 @@ function bundleClaim(path: string | undefined, payload: Uint8Array): string {
   return `The bundle ${shown(path)} claims to be for the model ${shown(name)}. `
 }
 
-/** An entry of the list of signers, for messages. */
-function described(signer: AcceptedSigner): string {
+/** An entry of a list of signers, for messages. */
+export function describedSigner(signer: AcceptedSigner): string {
   return `${shown(signer.root)} (${methodOf(signer.method).described(signer)})`
 }

@@ -1,20 +1,18 @@
-import type { FoundBundle, UnverifiedBundle } from '../bundle/bundle.ts'
+import type { FoundBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { modelIdentity } from '../manifest/identity.ts'
 import { Effort, passAbort } from '../verification/effort.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
-import { countDistinctSigners, type CountedSignature } from './requirements/distinct-signers.ts'
+import { countDistinctSigners, type NamedSigner } from './requirements/distinct-signers.ts'
 import { identifySigner } from './identify.ts'
-import { methodOf } from './methods/methods.ts'
+import type { IdentifiedSignature } from './methods/method.ts'
 import type { Occasion } from './occasion.ts'
 import type { CompiledPolicy } from './policy.ts'
 import { checkDemands } from './requirements/check-demands.ts'
-import type { Revocations } from './revocations/revocations.ts'
-import { revokedFile } from './revocations/revoked-file.ts'
 import { REVOKED_CODES } from './revocations/codes.ts'
-import { certifiedKey, revokedAuthority, revokedSigner } from './revocations/revoked-signer.ts'
+import { revokedModel } from './revocations/revoked-signature.ts'
 import type { Rule } from './rule.ts'
-import { boundsOf } from './signature-time.ts'
+import { signerNames } from './signer-names.ts'
 import type { BundleVerdict, CheckVerdict } from '../results.ts'
 import { withoutPrototype } from '../snapshot.ts'
 
@@ -70,6 +68,8 @@ export async function judge(
   return { ...judgement, outcome: withoutPrototype({ refusal }) }
 }
 
+interface CountedSignature extends IdentifiedSignature, NamedSigner {}
+
 interface Accepted extends CountedSignature {
   verdict: BundleVerdict
 }
@@ -113,42 +113,17 @@ async function judgeBundle(
     const { description, name: root } = signature.signer
     check('signature', `The signature by ${description} is valid under the trust root ${shown(root)}.`, undefined)
 
-    const revoked = await revocationOf(candidate.bundle, signature, policy.revocations, occasion)
+    const revoked = await revokedModel(candidate.bundle, signature, policy.revocations, occasion.effort.signal)
     check('revocation', 'Neither the signer nor the model is revoked.', revoked)
     const { now, effort } = occasion
     const evidence = { ...identified, rule: rule.name, now, policy, signal: effort.signal }
     for await (const { check: name, passed, failure } of checkDemands(rule.demands, evidence, candidate.path))
       check(name, passed, failure)
-    return { ...identified, names: await namesOf(signature, candidate.bundle) }
+    return { ...identified, names: await signerNames(signature.signer, candidate.bundle) }
   } catch (error) {
     if (!verdict.signer && error instanceof ModelSealError) check('signature', '', error)
     throw error
   }
-}
-
-async function revocationOf(
-  bundle: UnverifiedBundle,
-  signature: VerifiedSignature,
-  revocations: Revocations,
-  { effort: { signal } }: Occasion,
-): Promise<ModelSealError | undefined> {
-  const when = boundsOf(signature)
-  const key = methodOf(signature.signer.method).keyOf(signature.signer)
-  return (
-    revocations.rootDigest(signature.manifest.rootDigest, when) ??
-    // The signature is valid, so the bundle's claims about its signer are true. A key without a hint is known by its fingerprint.
-    (key === undefined ? undefined : revocations.key(key, when)) ??
-    (await revokedSigner(bundle, revocations, when, signal)) ??
-    (await revokedAuthority(signature, revocations, signal)) ??
-    revokedFile(signature.manifest, revocations, when)
-  )
-}
-
-/** Signers that share one of these names are not distinct. The same key is one signer under every method, even in two certificates. */
-async function namesOf({ signer }: VerifiedSignature, { material }: UnverifiedBundle): Promise<string[]> {
-  const method = methodOf(signer.method)
-  const key = method.keyOf(signer) ?? (await certifiedKey(material))
-  return [...(key === undefined ? [] : [`key ${key}`]), ...method.names(signer)]
 }
 
 interface Enough {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { shown, type ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
+import { compileAttestation, type AttestationDemand } from './attestations/demand.ts'
 import { writtenMethod, type AcceptedSigner, type SignerText } from './methods/methods.ts'
 import { compileGlob, type Glob } from './matching/glob.ts'
 import type { PolicySource } from './reading/include.ts'
@@ -34,6 +35,8 @@ export interface Rule {
   threshold: number
   /** What it requires of each signature. */
   demands: readonly Demand[]
+  /** The attestations that it requires. */
+  attestations: readonly AttestationDemand[]
   /** What it requires of the load. */
   require: FileRequirements
 }
@@ -68,8 +71,8 @@ function compileRule(
   roots: ReadonlyMap<string, CompiledRoot>,
   problems: ModelSealError[],
 ): Rule {
-  const { signers = [], require = withoutPrototype({}) } = rule
-  const seen = new Set<string>()
+  const { signers = [], require = withoutPrototype<NonNullable<RuleText['require']>>({}) } = rule
+  const accepted = compileSigners(signers, { source, at }, roots, problems)
   return {
     name: rule.name,
     file: resolve(source.text.path),
@@ -80,17 +83,33 @@ function compileRule(
     threshold: rule.threshold ?? 1,
     demands: compileDemands(require),
     require: compileFileRequirements(require),
-    signers: signers.flatMap((signer, index) => {
-      const place = [...at, 'signers', index]
-      const text = JSON.stringify(signer)
-      if (seen.has(text)) problems.push(source.text.fault(place, 'This signer is in the list twice.'))
-      seen.add(text)
-      const compiled = compileSigner(signer, roots)
-      if (typeof compiled !== 'string') return [compiled]
-      problems.push(source.text.fault(place, compiled))
-      return []
+    signers: accepted,
+    attestations: (require.attestations ?? []).map((attestation, index) => {
+      const place = { source, at: [...at, 'require', 'attestations', index] }
+      const { signers: own } = attestation
+      return compileAttestation(attestation, own ? compileSigners(own, place, roots, problems) : accepted)
     }),
   }
+}
+
+/** Compiles the list of signers at a position. */
+function compileSigners(
+  signers: readonly SignerText[],
+  { source, at }: RulePlace,
+  roots: ReadonlyMap<string, CompiledRoot>,
+  problems: ModelSealError[],
+): AcceptedSigner[] {
+  const seen = new Set<string>()
+  return signers.flatMap((signer, index) => {
+    const place = [...at, 'signers', index]
+    const text = JSON.stringify(signer)
+    if (seen.has(text)) problems.push(source.text.fault(place, 'This signer is in the list twice.'))
+    seen.add(text)
+    const compiled = compileSigner(signer, roots)
+    if (typeof compiled !== 'string') return [compiled]
+    problems.push(source.text.fault(place, compiled))
+    return []
+  })
 }
 
 function bundlePlaces(given: RuleText['bundle']): BundlePlaces | undefined {

@@ -1,6 +1,6 @@
 import { withoutPrototype } from '../snapshot.ts'
 import type { VerifiedIdentity } from '../results.ts'
-import type { VerifiedSignature } from '../verification/verified-signature.ts'
+import type { VerifiedEnvelope } from '../verification/verified-signature.ts'
 
 /** The proven bounds of the time at which a signature was made, in milliseconds since 1970. */
 export interface SignatureBounds {
@@ -34,7 +34,7 @@ export const WELL_DATED: SignatureBounds = { earliest: Number.MAX_VALUE, latest:
  * the new one. Fulcio certificates are valid for minutes, for a key generated for one signature, so both
  * bounds are close. A bare key has no lower bound.
  */
-export function boundsOf({ signer, time }: VerifiedSignature): SignatureBounds {
+export function boundsOf({ signer, time }: Pick<VerifiedEnvelope, 'signer' | 'time'>): SignatureBounds {
   const { notBefore } = withoutPrototype<VerifiedIdentity & { notBefore?: string }>(signer)
   return {
     earliest: notBefore === undefined ? -Infinity : Date.parse(notBefore),

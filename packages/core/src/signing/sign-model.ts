@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { writeBundle } from '../bundle/bundle.ts'
 import type { ClaimedSigner } from '../bundle/materials/material.ts'
-import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
-import { parseTimestamp } from '../bundle/timestamp.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import {
@@ -17,7 +14,6 @@ import {
 import { nameWithin } from '../manifest/ignores.ts'
 import { isHubRecord } from '../manifest/plain-names.ts'
 import type { Serialization } from '../manifest/serialization.ts'
-import { throwIfAborted } from '../source/aborted.ts'
 import { choice, flag, having, path, required, text, type Copy } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import { openLocalSource, localPlace, type LocalSource } from '../source/local/local-source.ts'
@@ -30,7 +26,8 @@ import { LocalModel } from './models/local-model.ts'
 import type { ModelToSign } from './models/model-to-sign.ts'
 import { withRemoteModel, type RemoteModel } from './models/remote-model.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
-import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
+import { signPayload } from './sign-statement.ts'
+import { checkTimestampUrl } from './timestamp.ts'
 import { writeFileWhole } from '../source/write-file.ts'
 import { BUNDLE_TO_WRITE, checkSignaturePlace } from './signature-place.ts'
 
@@ -54,14 +51,14 @@ export interface SignOptions extends DigestOptions {
   trustStatedDigests?: boolean | undefined
 }
 
-const signer: Copy = having(
+export const SIGNER: Copy = having(
   'a signer, such as the result of keySigner()',
   (value) => 'sign' in value && typeof value.sign === 'function',
 )
 
 export const SIGN_OPTIONS: Shape<SignOptions> = {
   ...DIGEST_OPTIONS,
-  signer: required(signer),
+  signer: required(SIGNER),
   signature: path,
   overwrite: choice('always', 'same-model'),
   timestampAuthority: text,
@@ -194,16 +191,10 @@ async function signBuilt<Built extends BuiltManifest>(
 
   await replaced?.refuseOtherManifest(manifest)
   const payload = writeStatement(manifest)
-  const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)
-  throwIfAborted(options.signal)
-  const signed = await options.signer.sign(encoded, options.signal, payload)
-  const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: signed.signature } as const
-  const timestamp = await timestampOf(signed.signature, options)
-  const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp?.material }, envelope)
-  const checked = (await options.signer.check?.(bundle)) ?? undefined
+  const { bundle, signed, checked, time } = await signPayload(payload, options.signer, options)
   // Signing may take minutes, during which another model may have been signed.
   await replaced?.refuseOtherManifest(manifest)
-  const told = toldOf(signed, checked, timestamp?.time)
+  const told = toldOf(signed, checked, time)
   const other = await replaced?.otherSigner(told.signer)
   const warnings = await model.warnings(manifest)
   await writeFileWhole(signature, bundle, BUNDLE_TO_WRITE)
@@ -240,21 +231,6 @@ function toldOf(
     ...(who ? { signer: who } : {}),
     ...(logEntries && logEntries.length > 0 ? { logEntries } : {}),
     ...(when ? { time: when } : {}),
-  }
-}
-
-/** As in Sigstore, the timestamp covers the bytes of the signature. */
-async function timestampOf(
-  signature: Buffer,
-  { timestampAuthority: url, signal }: SignOptions,
-): Promise<{ material: object; time: SignedAt } | undefined> {
-  if (url === undefined) return undefined
-  const response = await timestampFrom({ url, data: signature, signal })
-  const rfc3161Timestamps = [{ signedTimestamp: response.toString('base64') }]
-  const { at } = await parseTimestamp(response)
-  return {
-    material: { timestampVerificationData: { rfc3161Timestamps } },
-    time: { at: at.toISOString(), source: 'rfc3161', authority: url },
   }
 }
 

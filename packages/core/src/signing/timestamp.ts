@@ -12,6 +12,7 @@ import { bytesCopy, milliseconds, required, signal, text } from '../kinds.ts'
 import { signalAfter } from '../real-time.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
+import type { SignedAt } from './signer.ts'
 
 export interface TimestampRequest {
   /** URL of the authority (`http` or `https`). */
@@ -54,6 +55,21 @@ const REQUEST: Shape<TimestampRequest> = {
   data: required(bytesCopy),
   timeoutMs: milliseconds,
   signal,
+}
+
+/** A timestamp of a signature, as the material of a bundle. As in Sigstore, it covers the bytes of the signature. */
+export async function timestampOver(
+  signature: Uint8Array,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<{ material: object; time: SignedAt }> {
+  const response = await timestampFrom({ url, data: signature, signal })
+  const rfc3161Timestamps = [{ signedTimestamp: response.toString('base64') }]
+  const { at } = await parseTimestamp(response)
+  return {
+    material: { timestampVerificationData: { rfc3161Timestamps } },
+    time: { at: at.toISOString(), source: 'rfc3161', authority: url },
+  }
 }
 
 async function encodeRequest(data: Uint8Array, nonce: Buffer): Promise<ArrayBuffer> {

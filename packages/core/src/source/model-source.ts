@@ -83,6 +83,13 @@ export interface SourceSession {
    * @param names where the rule says the bundles are; undefined for the usual places of this kind of source
    */
   bundles(names?: readonly NamePattern[]): Iterable<BundleGroup> | AsyncIterable<BundleGroup>
+  /**
+   * Where attestations of a model may be: at most 100 places. Only asked if a rule requires attestations, or if somebody wants
+   * to see them.
+   *
+   * @param files the signed model, as {@link model} or a {@link ModelDirectory} returned it
+   */
+  claims?(files: ModelFiles): Iterable<ClaimsCandidate> | AsyncIterable<ClaimsCandidate>
   /** The bundle that the option `signature` names; undefined if the option is a path on this machine. */
   bundleAt?(signature: string): BundleCandidate | undefined
   /** For a single file: the directories above it, nearest first. One of them may have been signed as a whole. */
@@ -233,6 +240,14 @@ export interface BundleCandidate {
   readonly path: string
   /** Like {@link ModelFiles.read}. */
   read(request: BundleRequest, receive: Receive): Promise<void>
+}
+
+/** A file that may exist and contain attestations: bundles whose statements are about the model. */
+export interface ClaimsCandidate extends BundleCandidate {
+  /** True for JSON lines, each of which is a bundle; otherwise the file is one bundle. */
+  readonly lines?: boolean | undefined
+  /** Its name in the model, if it is one of the files of the model. If the manifest names it, it is content and is not read. */
+  readonly name?: string | undefined
 }
 
 /** {@link ReadRequest} without a name. */

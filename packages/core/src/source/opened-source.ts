@@ -3,6 +3,7 @@ import { DEFAULT_MAX_BYTES } from './size-limit.ts'
 import type {
   BundleCandidate,
   BundleGroup,
+  ClaimsCandidate,
   ModelDirectory,
   ModelFiles,
   ModelSource,
@@ -17,6 +18,7 @@ import { isOwnSource } from './own-sources.ts'
 import {
   answered,
   checkedCandidate,
+  checkedClaims,
   checkedDirectory,
   checkedFiles,
   checkedGroup,
@@ -28,6 +30,8 @@ import { SourceReader } from './answers/source-reader.ts'
 
 /** More places than any model has for bundles. A search that ended here silently could miss a bundle that claims something revoked. */
 const MAX_GROUPS = 1_000
+/** A file for all of them is usual. */
+const MAX_CLAIMS_PLACES = 100
 /** How long a source may take to close. */
 const CLOSE_MS = 5_000
 
@@ -89,6 +93,16 @@ export class OpenedSource {
     )) {
       if (++count > MAX_GROUPS) throw sourceFailed(what, `more than ${MAX_GROUPS} groups of bundles`)
       yield group
+    }
+  }
+
+  /** Where attestations of a model may be. */
+  async *claims(files: ModelFiles): AsyncGenerator<ClaimsCandidate> {
+    const what = 'places of attestations'
+    let count = 0
+    for await (const place of this.reader.each(what, () => this.#session.claims?.(files) ?? [], checkedClaims)) {
+      if (++count > MAX_CLAIMS_PLACES) throw sourceFailed(what, `more than ${MAX_CLAIMS_PLACES} places of attestations`)
+      yield place
     }
   }
 

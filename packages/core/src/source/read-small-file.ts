@@ -22,6 +22,8 @@ export interface SmallFile {
   notFound?: ErrorCode
   tooLarge?: ErrorCode
   hint?: string
+  /** True for a file to which others append: what is added while it is read is not read. */
+  mayGrow?: boolean
 }
 
 /** How to report errors about a bundle. */
@@ -29,6 +31,14 @@ export const BUNDLE_TO_READ: Omit<SmallFile, 'maxBytes'> = {
   what: 'signature bundle',
   notFound: 'BUNDLE_NOT_FOUND',
   hint: 'Give the path of the bundle that the publisher provides for this model.',
+}
+
+/** How to report errors about a file of attestations. */
+export const READ_CLAIMS: Omit<SmallFile, 'maxBytes'> = {
+  what: 'file of attestations',
+  notFound: 'BUNDLE_NOT_FOUND',
+  tooLarge: 'ATTESTATIONS_TOO_LARGE',
+  mayGrow: true,
 }
 
 /** {@link readSmallFile}, or a stricter function with the same signature. */
@@ -101,6 +111,7 @@ export async function readOpened(handle: FileHandle, path: string, file: SmallFi
       if (bytesRead === 0) return buffer.subarray(0, length)
       length += bytesRead
     }
+    if (file.mayGrow) return buffer.subarray(0, stat.size)
     throw new ModelSealError(
       'FILE_CHANGED',
       `Cannot read the ${file.what} ${shown(path)}: it grew while it was read.`,

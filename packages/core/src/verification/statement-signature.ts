@@ -6,41 +6,41 @@ import type { PublicKey } from '../x509/public-key.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
 import { isKnownOrValid, isSigned } from './known-signatures.ts'
 
 /**
- * Checks the signature of an envelope with a key, and only then reads the statement in it (OMS 8.2, 8.3). Yields to the
- * event loop every few milliseconds.
+ * Checks the signature of an envelope with a key (OMS 8.2). Yields to the event loop every few milliseconds.
  *
  * @param signer the verifier's name for the signer, for messages
- * @throws {@link ModelSealError} `SIGNATURE_INVALID`, `ABORTED`, and what parsing the statement throws
+ * @throws {@link ModelSealError} `SIGNATURE_INVALID`, `ABORTED`, and what parsing a statement of a release before 1.0 throws
  */
-export function verifyStatement(
+export function verifyPayload(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   signer: string,
   signal: AbortSignal | undefined,
-): Promise<Manifest> {
-  return inTurns(statementSignatureSteps(bundle, publicKey, signer, true), signal)
+): Promise<SignedPayload> {
+  return inTurns(payloadSteps(bundle, publicKey, signer, true), signal)
 }
 
 /**
- * {@link verifyStatement}, step by step.
+ * {@link verifyPayload}, step by step.
  *
  * @param mayBeOld whether the bundle names its signer as releases before 1.0 do
  */
-export function* statementSignatureSteps(
+export function* payloadSteps(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   signer: string,
   mayBeOld: boolean,
-): Steps<Manifest> {
+): Steps<SignedPayload> {
   const { envelope, path } = bundle
   const signed = yield* signedPayload(envelope, publicKey, isKnownOrValid)
-  if (signed) return (yield* statementSteps(signed.payload)).manifest
+  if (signed) return signed
   const old = mayBeOld && hasOldShape(envelope) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
-  if (old) return old
+  if (old) return asSigned({ payload: envelope.payload, old })
   throw new ModelSealError('SIGNATURE_INVALID', `The signature over the statement was not made by ${shown(signer)}.`, {
     file: path,
     signer,
@@ -75,10 +75,16 @@ function* signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Steps<
 
 declare const verified: unique symbol
 
-/** A payload with a valid signature in its envelope. Only {@link signedPayload} and {@link knownPayload} create one. */
+/** A payload with a valid signature in its envelope. Only the functions of this folder create one. */
 export interface SignedPayload {
   readonly [verified]: true
   readonly payload: Buffer
+  /** The manifest in it, if it was signed in the defective encoding of releases before 1.0: then it is nothing but a manifest. */
+  readonly old?: Manifest | undefined
+}
+
+function asSigned(signed: Omit<SignedPayload, typeof verified>): SignedPayload {
+  return withoutPrototype(signed) as SignedPayload
 }
 
 /**
@@ -90,19 +96,21 @@ export function* signedPayload(
   { key }: PublicKey,
   isValid: (envelope: Envelope, key: KeyObject) => Steps<boolean> = isSigned,
 ): Steps<SignedPayload | undefined> {
-  return (yield* isValid(envelope, key)) ? ({ payload: envelope.payload } as SignedPayload) : undefined
+  return (yield* isValid(envelope, key)) ? knownPayload(envelope) : undefined
 }
 
 /** For an envelope that this process has found to be valid, with the same payload and signature. */
 export function knownPayload({ payload }: Envelope): SignedPayload {
-  return { payload } as SignedPayload
+  return asSigned({ payload, old: undefined })
 }
 
 /**
- * Reads the statement of a payload whose signature was verified.
+ * Reads the statement of a payload whose signature was verified (OMS 8.3).
  *
- * @throws {@link ModelSealError} `ABORTED`, and what parsing the statement throws
+ * @throws {@link ModelSealError} what parsing the statement throws
  */
-export async function signedManifest({ payload }: SignedPayload, signal: AbortSignal | undefined): Promise<Manifest> {
-  return (await inTurns(statementSteps(payload), signal)).manifest
+export function* signedManifestSteps({ payload, old }: SignedPayload): Steps<Manifest> {
+  if (old) return old
+  const { manifest } = yield* statementSteps(payload)
+  return manifest
 }

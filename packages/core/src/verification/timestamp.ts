@@ -21,7 +21,7 @@ import { digestOf, Memory } from './memory.ts'
 import { checkKey, weaknessOfAlgorithm } from '../x509/strength.ts'
 import { signerOf } from './timestamp-signer.ts'
 import type { SignatureTime } from '../results.ts'
-import type { VerifiedSignature } from './verified-signature.ts'
+import type { VerifiedEnvelope } from './verified-signature.ts'
 
 /** The authorities whose time is trusted. */
 export interface TimeTrust {
@@ -234,7 +234,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The part of a proven time that the result contains. */
-export function timeOf(proven: ProvenTime | undefined): Pick<VerifiedSignature, 'time' | 'timestampPath'> {
+export function timeOf(proven: ProvenTime | undefined): Pick<VerifiedEnvelope, 'time' | 'timestampPath'> {
   if (!proven) return {}
   const { at, source, authority, path } = proven
   return { time: { at, source, authority }, timestampPath: path }

@@ -5,7 +5,7 @@ import { ModelSealError, type SerializedError } from '../../errors.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
 import { inTurns } from '../../source/turns.ts'
-import { verifyStatement } from '../../verification/statement-signature.ts'
+import { verifyPayload } from '../../verification/statement-signature.ts'
 import type { PublicKey } from '../../x509/public-key.ts'
 import {
   logEntriesOf,
@@ -121,7 +121,7 @@ async function arithmeticOf(
 ): Promise<SignatureArithmetic> {
   if (!key) return 'unknown'
   try {
-    await verifyStatement(bundle, key, 'the key in the bundle', signal)
+    await verifyPayload(bundle, key, 'the key in the bundle', signal)
     return 'valid'
   } catch (error) {
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error

@@ -5,10 +5,12 @@ import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { ModelFacts } from '../../policy/matching/match.ts'
+import type { BelievedAttestation } from '../../policy/attestations/judge-attestations.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
 import { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import { readAttestationFiles } from '../attestations/read-attestations.ts'
 import { BundleSearch, type SearchedSource } from '../bundles/bundle-search.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
 import { saidFormats } from './loaded-format.ts'
@@ -35,6 +37,8 @@ export interface Accepted {
   signature: VerifiedSignature
   rule: Rule
   revocations: Revocations
+  /** The attestations that satisfy the rule. */
+  attestations: readonly BelievedAttestation[]
 }
 
 /** The judgement of a policy that accepts a signature. */
@@ -187,7 +191,29 @@ export class Judging {
     verdict.model.name = manifest.modelName
     verdict.model.rootDigest = manifest.rootDigest
     verdict.files.signed = manifest.files.size
-    return { found, signature, rule, revocations: policy.revocations }
+    const attestations = await this.#findAttestations({ found, signature, rule }, policy, now)
+    return { found, signature, rule, revocations: policy.revocations, attestations }
+  }
+
+  /** Attestations are read only if the rule requires some: nothing else depends on them. */
+  async #findAttestations(
+    { found, signature, rule }: Pick<Accepted, 'found' | 'signature' | 'rule'>,
+    policy: CompiledPolicy,
+    now: number,
+  ): Promise<readonly BelievedAttestation[]> {
+    if (rule.attestations.length === 0) return []
+    const { verdict } = this
+    const { signal } = this.#options
+    const { manifest } = signature
+    const isSigned = (name: string) => manifest.files.has(name)
+    const claims = await readAttestationFiles(await this.#source.opened(), { files: found.files, isSigned }, signal)
+    const { judgeAttestations } = await import('../../policy/attestations/judge-attestations.ts')
+    const grounds = { rootDigest: manifest.rootDigest, rule: rule.name, policy, now, signal }
+    const judged = await judgeAttestations(claims, rule.attestations, grounds)
+    verdict.checks.push(...judged.checks)
+    verdict.attestations = judged.attestations
+    if (judged.refusal) throw judged.refusal
+    return judged.believed
   }
 }
 

@@ -14,6 +14,7 @@ import { UNNAMED_FILE, type Manifest } from '../../manifest/manifest.ts'
 import { isWithin } from '../../manifest/names.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
 import { unreadable } from '../../source/file-errors.ts'
+import { CLAIMS_NAME } from '../../source/claims-name.ts'
 import { localPlace, openLocalSource, type LocalSource } from '../../source/local/local-source.ts'
 import type { SourceEntry } from '../../source/model-source.ts'
 import { BUNDLE_TO_READ, readerFromHere, readSmallFile } from '../../source/read-small-file.ts'
@@ -204,7 +205,7 @@ export function unsignedAmong({ manifest, bundles }: Publication, entries: Itera
   const isSharded = manifest.serialization.method === 'shards'
   return [...entries].flatMap(({ name, size }) => {
     // OMS 6.3.2: an empty file has no shards, so it leaves no trace in the manifest.
-    const isSigned = manifest.files.has(name) || (isSharded && size === 0)
+    const isSigned = manifest.files.has(name) || name === CLAIMS_NAME || (isSharded && size === 0)
     return isSigned || isWithin(name, isIgnored) ? [] : [name]
   })
 }

@@ -6,7 +6,7 @@ import { rootKind } from '../roots/roots.ts'
 import type { PolicySource } from '../reading/include.ts'
 import type { Danger } from './finding.ts'
 import type { CompiledPolicy } from '../policy.ts'
-import { MAX_PROBLEMS } from '../reading/read-yaml.ts'
+import { MAX_PROBLEMS } from '../../yaml/read-yaml.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
 /** A danger, and the location of the revocation in the policy. */

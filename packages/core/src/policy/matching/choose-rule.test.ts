@@ -19,6 +19,7 @@ function rule(name: string, mode: Rule['mode'], format?: ModelFormat | ModelForm
     signers: [],
     threshold: 1,
     demands: [],
+    attestations: [],
     require: { files: 'all' },
   }
 }

@@ -2,12 +2,12 @@ import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
 import { ModelSealError } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
 import type { VerifiedIdentity } from '../../results.ts'
-import type { VerifiedSignature } from '../../verification/verified-signature.ts'
-import type { Identification, IdentifiedSignature } from './method.ts'
+import type { VerifiedEnvelope } from '../../verification/verified-signature.ts'
+import type { Identification, IdentifiedEnvelope } from './method.ts'
 
 /** How a method whose entries name a trust root verifies, and which signers an entry accepts. */
 interface RootedMethod<Signer extends VerifiedIdentity, Accepted> {
-  verify: (root: string) => Promise<VerifiedSignature<Signer>>
+  verify: (root: string) => Promise<VerifiedEnvelope<Signer>>
   accepts: (accepted: Accepted, signer: Signer) => boolean
   /** The signer, for messages. */
   found: (signer: Signer) => string
@@ -25,7 +25,7 @@ export async function identifyByRoot<
 >(
   { entries, notTrusted }: Identification<Material, Accepted>,
   { verify, accepts, found }: RootedMethod<Signer, Accepted>,
-): Promise<IdentifiedSignature<Signer>> {
+): Promise<IdentifiedEnvelope<Signer>> {
   let refusal: ModelSealError | undefined
   for (const root of new Set(entries.map(({ accepted }) => accepted.root))) {
     try {

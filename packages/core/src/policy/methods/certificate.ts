@@ -5,7 +5,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
 import { verifyCertificateWithin } from '../../verification/methods/certificate.ts'
 import type { CertificateIdentity } from '../../results.ts'
-import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import type { VerifiedEnvelope } from '../../verification/verified-signature.ts'
 import { isUnreadable } from '../../x509/alternative-names.ts'
 import { compileText, type TextMatcher } from '../matching/text-pattern.ts'
 import type { Occasion } from '../occasion.ts'
@@ -108,7 +108,7 @@ async function verify(
   name: string,
   { roots, timestampAuthorities }: PolicyFacts,
   { now, effort }: Occasion,
-): Promise<VerifiedSignature<CertificateIdentity>> {
+): Promise<VerifiedEnvelope<CertificateIdentity>> {
   const root = roots.get(name)
   if (root?.kind !== 'certificates') throw new RangeError(`no certificates named ${name}`)
   const { crls, trusted, revoked } = root

@@ -3,7 +3,7 @@ import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigningMethod, VerificationMaterial } from '../../bundle/materials/materials.ts'
 import type { ModelSealError } from '../../errors.ts'
 import type { VerifiedIdentity } from '../../results.ts'
-import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import type { VerifiedEnvelope, VerifiedSignature } from '../../verification/verified-signature.ts'
 import type { Danger } from '../checking/finding.ts'
 import type { Occasion } from '../occasion.ts'
 import type { PolicyFacts } from '../policy-facts.ts'
@@ -34,7 +34,7 @@ export interface Method<
   /** An accepted signer, for messages, without its trust root. */
   described(accepted: Accepted): string
   /** @throws {@link ModelSealError} `ABORTED`, or the reason why no entry accepts the bundle */
-  identify(identification: Identification<Material, Accepted>): Promise<IdentifiedSignature<Signer>>
+  identify(identification: Identification<Material, Accepted>): Promise<IdentifiedEnvelope<Signer>>
   /** The signer that a bundle claims, for messages. */
   claimed(material: Material): string
   /** What a bundle contains about its signer, unverified. */
@@ -62,13 +62,22 @@ export interface Identification<Material extends VerificationMaterial, Accepted>
   notTrusted: (found?: string) => ModelSealError
 }
 
-/** A valid signature, and the entries of the rule's list of signers that it can count for. */
-export interface IdentifiedSignature<Signer extends VerifiedIdentity = VerifiedIdentity> {
-  signature: VerifiedSignature<Signer>
-  /** Indexes into `rule.signers`: at least one. */
+/** The entries of a list of signers that a valid signature can count for. */
+export interface CountingSigner {
+  /** Indexes into the list: at least one. */
   signers: readonly number[]
   /** At least one of these periods must contain the time of signing; empty if there is no limit. */
   validities: readonly Validity[]
+}
+
+/** A valid signature over any statement. */
+export interface IdentifiedEnvelope<Signer extends VerifiedIdentity = VerifiedIdentity> extends CountingSigner {
+  signature: VerifiedEnvelope<Signer>
+}
+
+/** A valid signature over a model. */
+export interface IdentifiedSignature extends CountingSigner {
+  signature: VerifiedSignature
 }
 
 /** What a bundle contains about its signer. */

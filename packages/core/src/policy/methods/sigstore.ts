@@ -5,7 +5,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { verifySigstoreWithin } from '../../verification/methods/known-sigstore.ts'
 import { EXTENSION_NAMES, readFulcioClaims } from '../../verification/sigstore/fulcio-certificate.ts'
 import type { SigstoreIdentity } from '../../results.ts'
-import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import type { VerifiedEnvelope } from '../../verification/verified-signature.ts'
 import { mailtoFault } from '../checking/misspelt.ts'
 import { compileText, type TextMatcher } from '../matching/text-pattern.ts'
 import type { Occasion } from '../occasion.ts'
@@ -104,7 +104,7 @@ async function verify(
   name: string,
   { roots }: PolicyFacts,
   { now, effort }: Occasion,
-): Promise<VerifiedSignature<SigstoreIdentity>> {
+): Promise<VerifiedEnvelope<SigstoreIdentity>> {
   const root = roots.get(name)
   if (root?.kind === 'sigstore' && root.trust)
     return verifySigstoreWithin(bundle, await root.trust(), name, { now: new Date(now), effort })

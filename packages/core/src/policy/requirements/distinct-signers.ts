@@ -1,7 +1,7 @@
-import type { IdentifiedSignature } from '../methods/method.ts'
+import type { CountingSigner } from '../methods/method.ts'
 
-/** An accepted signature, with the names of its signer. */
-export interface CountedSignature extends IdentifiedSignature {
+/** The signer of an accepted signature, with its names. */
+export interface NamedSigner extends CountingSigner {
   /** All names of the signer. Signers that share one are the same. */
   names: readonly string[]
 }
@@ -11,7 +11,7 @@ export interface CountedSignature extends IdentifiedSignature {
  * largest matching between signers and entries. Two bundles of one key or identity count once,
  * an entry counts once, and removing an entry or a signature never increases the count.
  */
-export function countDistinctSigners(signatures: readonly CountedSignature[]): number {
+export function countDistinctSigners(signatures: readonly NamedSigner[]): number {
   const signers = mergeByName(signatures)
   const takenBy = new Map<number, number>()
   let count = 0
@@ -20,7 +20,7 @@ export function countDistinctSigners(signatures: readonly CountedSignature[]): n
 }
 
 /** The entries that each signer can count for. Signatures that share a name have the same signer. */
-function mergeByName(signatures: readonly CountedSignature[]): Set<number>[] {
+function mergeByName(signatures: readonly NamedSigner[]): Set<number>[] {
   let merged: { names: Set<string>; entries: Set<number> }[] = []
   for (const { names, signers } of signatures) {
     const same = merged.filter((other) => names.some((name) => other.names.has(name)))

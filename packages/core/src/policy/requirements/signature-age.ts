@@ -1,6 +1,7 @@
 import { before, parseDuration } from '../schema/duration.ts'
 import { methodOf } from '../methods/methods.ts'
-import { durationSchema, timeSchema } from '../schema/text.ts'
+import { timeSchema } from '../../schema/time.ts'
+import { durationSchema } from '../schema/text.ts'
 import { boundsOf, isoTime } from '../signature-time.ts'
 import { defineRequirement, type DemandOutcome } from './requirement.ts'
 

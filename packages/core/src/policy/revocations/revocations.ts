@@ -63,6 +63,7 @@ export class Revocations {
       this.fileAlgorithms.add(algorithm)
       this.#addExact(`${algorithm}:${hex}`, entry)
     }
+    for (const entry of revoked.claims ?? []) this.#addExact(`attestation:${withoutPrefix(digestOf(entry))}`, entry)
     this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
     for (const entry of revoked.keys ?? [])
       for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`key:${fingerprint}`, entry)
@@ -106,6 +107,14 @@ export class Revocations {
     const match = this.#lookUp(`root:${digest}`, when)
     return (
       match && revokedError({ code: 'MODEL_REVOKED', what: `The model with the root digest ${digest}` }, match, when)
+    )
+  }
+
+  /** @param digest of the signed statement: the signature over it can be changed without becoming invalid */
+  attestation(digest: string, file: string | undefined): ModelSealError | undefined {
+    const match = this.#lookUp(`attestation:${digest}`, undefined)
+    return (
+      match && revokedError({ code: 'ATTESTATION_REVOKED', what: `The attestation ${digest}`, file }, match, undefined)
     )
   }
 
@@ -223,7 +232,7 @@ interface Revoked {
   code: ErrorCode
   /** Begins the sentence that says so. */
   what: string
-  file?: string
+  file?: string | undefined
 }
 
 function revokedError(

@@ -4,7 +4,7 @@ import { claimedStatement } from '../../bundle/claim.ts'
 import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import { nextTurn } from '../../source/aborted.ts'
-import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import type { VerifiedEnvelope } from '../../verification/verified-signature.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import { methodOf } from '../methods/methods.ts'
 import type { Revocations } from './revocations.ts'
@@ -49,7 +49,7 @@ function sha256(der: Uint8Array): string {
  * of the Sigstore instance that issued its certificate. Only they state when they signed, so every window matches.
  */
 export async function revokedAuthority(
-  { timestampPath = [], issuerPath = [] }: VerifiedSignature,
+  { timestampPath = [], issuerPath = [] }: Pick<VerifiedEnvelope, 'timestampPath' | 'issuerPath'>,
   revocations: Revocations,
   signal: AbortSignal | undefined,
 ): Promise<ModelSealError | undefined> {

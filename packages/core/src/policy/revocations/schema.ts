@@ -1,14 +1,7 @@
 import * as s from '../../schema/define.ts'
+import { timeSchema } from '../../schema/time.ts'
 import { SERIAL } from './fingerprint.ts'
-import {
-  faultyEnd,
-  fileSchema,
-  fingerprintSchema,
-  reasonSchema,
-  rootDigestSchema,
-  textSchema,
-  timeSchema,
-} from '../schema/text.ts'
+import { faultyEnd, fileSchema, fingerprintSchema, reasonSchema, rootDigestSchema, textSchema } from '../schema/text.ts'
 
 /** `revoked`: what no rule can accept. */
 
@@ -65,13 +58,17 @@ const entries = {
     .describe('Keys, named by the SHA-256 of the public key (SPKI), in DER or PEM, or by the file of the key.'),
   certificates: s.array(s.union([certificate, fingerprintSchema])).optional(),
   identities: s.array(identity).optional(),
+  claims: s
+    .array(s.union([s.strictObject({ digest: rootDigestSchema, reason: reasonSchema.optional() }), rootDigestSchema]))
+    .optional()
+    .describe('Single attestations, named by the SHA-256 of the signed statement.'),
 }
 
 // Checks the windows of all lists at once: noticeably faster with ten thousand revocations.
 export const revokedSchema = s.strictObject(entries).withCheck((revoked, report) => {
   for (const [list, items = []] of Object.entries(revoked)) {
     for (const [index, item] of items.entries()) {
-      const until = typeof item === 'string' ? undefined : faultyEnd(item.from, item.until)
+      const until = typeof item === 'string' || !('until' in item) ? undefined : faultyEnd(item.from, item.until)
       if (until !== undefined) report({ ...until, path: [list, index, 'until'] })
     }
   }

@@ -5,7 +5,7 @@ import { shown, type ModelSealError } from '../../errors.ts'
 import { invalidPolicy, type TextFile } from '../reading/invalid-policy.ts'
 import { fieldsAt } from './known-fields.ts'
 import { nearest } from '../../nearest.ts'
-import { MAX_PROBLEMS } from '../reading/read-yaml.ts'
+import { MAX_PROBLEMS } from '../../yaml/read-yaml.ts'
 import { clashingFields, fieldHint, hint } from './hints.ts'
 import type { PolicyText, ValuePath } from '../reading/policy-text.ts'
 

@@ -1,4 +1,5 @@
 import * as s from '../../schema/define.ts'
+import { attestationFields } from '../attestations/schema.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { fileRequirementFields } from '../requirements/files.ts'
 import { requirementFields } from '../requirements/requirements.ts'
@@ -7,7 +8,7 @@ import { nameGlobsSchema, nameSchema, reasonSchema } from './text.ts'
 
 /** `rules`: who may sign which models, and further requirements. */
 
-const requireSchema = s.strictObject({ ...requirementFields, ...fileRequirementFields })
+const requireSchema = s.strictObject({ ...requirementFields, ...attestationFields, ...fileRequirementFields })
 
 export const ruleSchema = s
   .strictObject({

@@ -1,7 +1,8 @@
 import * as s from '../../schema/define.ts'
 import { revokedSchema } from '../revocations/schema.ts'
 import { ruleSchema } from './rule.ts'
-import { durationSchema, fileSchema, rootNameSchema, timeSchema } from './text.ts'
+import { timeSchema } from '../../schema/time.ts'
+import { durationSchema, fileSchema, rootNameSchema } from './text.ts'
 import { trustRootSchema } from '../roots/roots.ts'
 
 /**

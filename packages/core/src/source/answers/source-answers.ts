@@ -7,6 +7,7 @@ import type { LocalSource } from '../local/local-source.ts'
 import type {
   BundleCandidate,
   BundleGroup,
+  ClaimsCandidate,
   ModelDirectory,
   ModelFiles,
   SourceEntry,
@@ -47,6 +48,7 @@ export function checkedSession(given: SourceSession): SourceSession {
     timeouts: timeouts === undefined ? undefined : checkedTimeouts(timeouts),
     model: method(given, 'model'),
     bundles: method(given, 'bundles'),
+    claims: optionalMethod(given, 'claims'),
     bundleAt: optionalMethod(given, 'bundleAt'),
     directories: optionalMethod(given, 'directories'),
     unverified: optionalMethod(given, 'unverified'),
@@ -123,6 +125,15 @@ export function checkedCandidate(given: unknown): BundleCandidate {
   const { path } = fields(given, 'a bundle', ['path'])
   const read = method(given as object, 'read') as BundleCandidate['read']
   return { path: plainPlace(text(path, 'the "path" of a bundle')), read }
+}
+
+export function checkedClaims(given: ClaimsCandidate): ClaimsCandidate {
+  const { lines, name } = fields(given, 'a place of attestations', ['lines', 'name'])
+  return withoutPrototype({
+    ...checkedCandidate(given),
+    lines: lines === true,
+    name: name === undefined ? undefined : text(name, 'the "name" of a place of attestations'),
+  })
 }
 
 /** Its name is read lazily, because only directories that are used need one. */

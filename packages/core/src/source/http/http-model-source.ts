@@ -2,6 +2,7 @@ import { isUrl, kindOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import type * as port from '../model-source.ts'
+import { CLAIMS_NAME } from '../claims-name.ts'
 import { ownSource } from '../own-sources.ts'
 import { UNTIMED } from '../answers/source-reader.ts'
 import { HttpClient } from './client.ts'
@@ -52,6 +53,17 @@ class HttpSession implements port.SourceSession {
    */
   bundles(names?: readonly port.NamePattern[]): Iterable<port.BundleGroup> {
     return names ? this.#named(names) : this.#usual()
+  }
+
+  /** `claims.jsonl` in a directory, and `MODEL.claims.jsonl` beside the model. */
+  claims({ path }: port.ModelFiles): port.ClaimsCandidate[] {
+    const urls = [this.#source.url, ...[...this.directories()].map(({ url }) => url)]
+    const url = urls.find((one) => plainUrl(one) === path)
+    if (!url) return []
+    const inside = { ...this.#candidate(besideUrl(url, `/${CLAIMS_NAME}`)), lines: true, name: CLAIMS_NAME }
+    const beside = { ...this.#candidate(besideUrl(url, `.${CLAIMS_NAME}`)), lines: true }
+    if (!url.pathname.endsWith('/')) return [beside]
+    return url.pathname === '/' ? [inside] : [inside, beside]
   }
 
   bundleAt(signature: string): port.BundleCandidate | undefined {

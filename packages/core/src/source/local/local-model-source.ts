@@ -6,6 +6,7 @@ import { isGone, unreadable } from '../file-errors.ts'
 import type {
   BundleCandidate,
   BundleGroup,
+  ClaimsCandidate,
   ModelDirectory,
   ModelFiles,
   ModelSource,
@@ -22,6 +23,7 @@ import { inTurns, type Steps } from '../turns.ts'
 import { bundlesInside, byCodePoints } from './bundles-inside.ts'
 import { entriesOf } from './entries.ts'
 import { NAMES_PER_STEP } from './find-files.ts'
+import { localClaims } from './local-claims.ts'
 import { modelNotFound, openLocalSource, type LocalSource } from './local-source.ts'
 import { filePieces } from './file-pieces.ts'
 import { special } from './source-file.ts'
@@ -98,6 +100,10 @@ class LocalSession implements SourceSession {
       else if (exists(join(directory, 'model.sig')))
         yield { candidates: await ofDirectory(directory, this.#signal), directory: about, looked: [] }
     }
+  }
+
+  async *claims(files: ModelFiles): AsyncGenerator<ClaimsCandidate> {
+    yield* await localClaims(files, this.#signal)
   }
 
   async *directories(): AsyncGenerator<ModelDirectory> {

@@ -22,7 +22,7 @@ import { judgeKnownPath, validPath, type ValidPath } from '../chain/chain.ts'
 import { passesAgain } from '../effort.ts'
 import { isKnown } from '../known-signatures.ts'
 import { digestOf, Memory, ownBundle } from '../memory.ts'
-import { verifyStatement } from '../statement-signature.ts'
+import { verifyPayload } from '../statement-signature.ts'
 import { bytesCopy, listOf, required } from '../../kinds.ts'
 import { snapshot, withoutPrototype, type Shape } from '../../snapshot.ts'
 import {
@@ -35,7 +35,7 @@ import {
   type TimeTrust,
 } from '../timestamp.ts'
 import type { CertificateIdentity } from '../../results.ts'
-import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
+import { asVerified, verifiedSignature, type VerifiedEnvelope, type VerifiedSignature } from '../verified-signature.ts'
 
 /** The certificates that are trusted. */
 export interface CertificateTrust extends TimeTrust {
@@ -73,7 +73,8 @@ export async function verifyCertificateBundle(
   checkBundle(bundle)
   const { roots, intermediates = [], crls = [] } = trust
   const authorities = withoutPrototype({ roots, intermediates })
-  return verifyCertificateWithin(bundle, withoutPrototype({ ...statedTimeTrust(trust), authorities, crls }), name)
+  const stated = withoutPrototype({ ...statedTimeTrust(trust), authorities, crls })
+  return verifiedSignature(await verifyCertificateWithin(bundle, stated, name), stated.effort.signal)
 }
 
 /** The trusted certificates, and the circumstances of a load. */
@@ -98,7 +99,7 @@ interface CertifiedSigner {
 const known = new Memory<CertifiedSigner>(128)
 
 /**
- * Like {@link verifyCertificateBundle}, within the remaining effort of a load. A chain and timestamps that this process has
+ * Like {@link verifyCertificateBundle}, but without reading the statement, and within the remaining effort of a load. A chain and timestamps that this process has
  * found valid are not verified again, but judged by the current time and the revocation lists. If that refuses them,
  * everything is verified in full.
  */
@@ -106,7 +107,7 @@ export async function verifyCertificateWithin(
   given: UnverifiedBundle,
   trust: StatedCertificateTrust,
   name: string,
-): Promise<VerifiedSignature<CertificateIdentity>> {
+): Promise<VerifiedEnvelope<CertificateIdentity>> {
   const bundle = ownBundle(given, { withPayload: false })
   const { authorities, effort } = trust
   const certificates = certificatesOf(bundle, name)
@@ -120,7 +121,7 @@ export async function verifyCertificateWithin(
   const root = path.at(-1) ?? leaf
   const signature = asVerified({
     signer: await signerOf(leaf, name, fingerprintOf(root.x509)),
-    manifest: await verifyStatement(bundle, key, name, effort.signal),
+    signed: await verifyPayload(bundle, key, name, effort.signal),
     bundleDigest: bundle.digest,
     ...timeOf(time),
   })

@@ -4,13 +4,19 @@ import { checkBundle } from '../../bundle/check-bundle.ts'
 import { keyWords, methodHint } from '../../bundle/signer-words.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { atOnce, inTurns, type Steps } from '../../source/turns.ts'
-import { statementSignatureSteps } from '../statement-signature.ts'
+import { payloadSteps } from '../statement-signature.ts'
 import { having, required, text } from '../../kinds.ts'
 import { knownOptions, snapshot, type Shape } from '../../snapshot.ts'
 import { ownBundle } from '../memory.ts'
 import { provenTime, statedTimeTrust, TIME_TRUST, timeOf, type StatedTimeTrust, type TimeTrust } from '../timestamp.ts'
 import type { KeyIdentity } from '../../results.ts'
-import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
+import {
+  asVerified,
+  signatureSteps,
+  verifiedSignature,
+  type VerifiedEnvelope,
+  type VerifiedSignature,
+} from '../verified-signature.ts'
 import { isDer, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 
 /**
@@ -40,17 +46,25 @@ export function verifyKeyBundle(
 ): VerifiedSignature<KeyIdentity> | Promise<VerifiedSignature<KeyIdentity>> {
   checkBundle(bundle)
   const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
-  if (!trust) return atOnce(steps)
-  return verifyWithTime(bundle, steps, statedTimeTrust(snapshot(trust, TIME_TRUST, 'verifyKeyBundle')))
+  if (!trust) return atOnce(signatureSteps(atOnce(steps)))
+  return withTime(bundle, steps, statedTimeTrust(snapshot(trust, TIME_TRUST, 'verifyKeyBundle')))
 }
 
-/** Like {@link verifyKeyBundle} with its time, within the remaining effort of a load. See {@link provenTime} for what is remembered. */
+async function withTime(
+  bundle: UnverifiedBundle,
+  steps: Steps<VerifiedEnvelope<KeyIdentity>>,
+  trust: StatedTimeTrust,
+): Promise<VerifiedSignature<KeyIdentity>> {
+  return verifiedSignature(await verifyWithTime(bundle, steps, trust), trust.effort.signal)
+}
+
+/** Like {@link verifyKeyBundle} with its time, but without reading the statement, within the remaining effort of a load. See {@link provenTime} for what is remembered. */
 export async function verifyKeyWithin(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
   trust: StatedTimeTrust,
-): Promise<VerifiedSignature<KeyIdentity>> {
+): Promise<VerifiedEnvelope<KeyIdentity>> {
   return verifyWithTime(bundle, verificationSteps(bundle, publicKey, name), trust)
 }
 
@@ -65,24 +79,24 @@ function* verificationSteps(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
-): Steps<VerifiedSignature<KeyIdentity>> {
+): Steps<VerifiedEnvelope<KeyIdentity>> {
   checkKeyClaim(bundle, publicKey, name)
   const { fingerprint } = publicKey
   return asVerified<KeyIdentity>({
     signer: { method: 'key', name, fingerprint, description: keyWords(fingerprint) },
-    manifest: yield* statementSignatureSteps(bundle, publicKey, name, mayBeOld(bundle)),
+    signed: yield* payloadSteps(bundle, publicKey, name, mayBeOld(bundle)),
     bundleDigest: bundle.digest,
   })
 }
 
 async function verifyWithTime(
   bundle: UnverifiedBundle,
-  steps: Steps<VerifiedSignature<KeyIdentity>>,
+  steps: Steps<VerifiedEnvelope<KeyIdentity>>,
   trust: StatedTimeTrust,
-): Promise<VerifiedSignature<KeyIdentity>> {
-  const signature = await inTurns(steps, trust.effort.signal)
+): Promise<VerifiedEnvelope<KeyIdentity>> {
+  const envelope = await inTurns(steps, trust.effort.signal)
   const time = await provenTime(ownBundle(bundle, { withPayload: false }), trust)
-  return asVerified({ ...signature, ...timeOf(time) })
+  return asVerified({ ...envelope, ...timeOf(time) })
 }
 
 /** Bundles of releases before 1.0 contain the key itself, in PEM (OMS 11). */

@@ -11,6 +11,7 @@ import { publicKeyOf } from '../../x509/public-key.ts'
 import type { ModelSealError } from '../../errors.ts'
 import { Effort } from '../effort.ts'
 import { verifyCertificateWithin } from './certificate.ts'
+import { verifiedSignature } from '../verified-signature.ts'
 import { verifyKeyWithin } from './key.ts'
 
 const wide = { notBefore: inDays(-400), notAfter: inDays(400) }
@@ -55,8 +56,13 @@ interface Circumstances {
 /** Verifies by the same roots each time, like the loads by one policy. */
 function policyOf(roots: readonly Issued[] = [root]) {
   const authorities = { roots: roots.map(({ der }) => der), intermediates: [] }
-  return (bundle: UnverifiedBundle, { now = new Date(), crls = [], effort = new Effort() }: Circumstances = {}) =>
-    verifyCertificateWithin(bundle, { authorities, crls, timestampAuthorities, now, effort }, 'roots')
+  return async (
+    bundle: UnverifiedBundle,
+    { now = new Date(), crls = [], effort = new Effort() }: Circumstances = {},
+  ) => {
+    const trust = { authorities, crls, timestampAuthorities, now, effort }
+    return verifiedSignature(await verifyCertificateWithin(bundle, trust, 'roots'), undefined)
+  }
 }
 
 const NO_CHECKS = { effort: new Effort(undefined, 0) }

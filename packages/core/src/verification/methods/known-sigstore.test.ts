@@ -5,6 +5,7 @@ import { parsed, TestSigstore, type BundleJson } from '../../testing/sigstore.ts
 import type { ModelSealError } from '../../errors.ts'
 import { Effort } from '../effort.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
+import { verifiedSignature } from '../verified-signature.ts'
 import { verifySigstoreWithin } from './known-sigstore.ts'
 
 const sigstore = new TestSigstore()
@@ -28,8 +29,11 @@ interface Circumstances {
 
 const NO_CHECKS = { effort: new Effort(undefined, 0) }
 
-function verify(bundle: UnverifiedBundle, { by = trust, now = minutes(1), effort = new Effort() }: Circumstances = {}) {
-  return verifySigstoreWithin(bundle, by, 'ours', { now, effort })
+async function verify(
+  bundle: UnverifiedBundle,
+  { by = trust, now = minutes(1), effort = new Effort() }: Circumstances = {},
+) {
+  return verifiedSignature(await verifySigstoreWithin(bundle, by, 'ours', { now, effort }), undefined)
 }
 
 const outcome = (attempt: Promise<unknown>) =>

@@ -5,17 +5,17 @@ import type { Effort } from '../effort.ts'
 import { digestOf, LONGEST_PAYLOAD, Memory, ownBundle } from '../memory.ts'
 import { isPossible } from '../sigstore/time.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
-import { knownPayload, signedManifest } from '../statement-signature.ts'
-import type { VerifiedSignature } from '../verified-signature.ts'
-import { keylessSignature, verifyKeyless, type ProvenSigner } from './sigstore.ts'
+import { knownPayload } from '../statement-signature.ts'
+import type { VerifiedEnvelope } from '../verified-signature.ts'
+import { keylessEnvelope, verifyKeyless, type ProvenSigner } from './sigstore.ts'
 
 /** For the trusted root of a policy, the bundles that were found to be valid. */
 const known = new Memory<ProvenSigner>(1_024)
 
 /**
- * Like `verifySigstoreBundle()`, within the remaining effort of a load. A bundle that this process has found valid is not
- * verified again, unless a time that it states is now in the future: nothing else depends on the current time. Its statement
- * is parsed each time.
+ * Like `verifySigstoreBundle()`, but without reading the statement, and within the remaining effort of a load. A bundle that this
+ * process has found valid is not verified again, unless a time that it states is now in the future: nothing else depends on the
+ * current time.
  *
  * @param trust what is found valid is remembered for this object, which must never change
  */
@@ -24,11 +24,11 @@ export async function verifySigstoreWithin(
   trust: SigstoreTrust,
   name: string,
   occasion: { now: Date; effort: Effort },
-): Promise<VerifiedSignature<SigstoreIdentity>> {
+): Promise<VerifiedEnvelope<SigstoreIdentity>> {
   const { now, effort } = occasion
   if (given.envelope.payload.length > LONGEST_PAYLOAD) {
     const { signed, ...proven } = await verifyKeyless(given, trust, name, occasion)
-    return keylessSignature(given, proven, await signedManifest(signed, effort.signal))
+    return keylessEnvelope(given, proven, signed)
   }
   const bundle = ownBundle(given, { withPayload: true })
   bundle.json = parsedWithoutPrototypes(given.json)
@@ -36,11 +36,10 @@ export async function verifySigstoreWithin(
   await effort.turn()
   const remembered = known.recall(trust, digest)
   if (remembered?.times.every((at) => isPossible(at, now)))
-    return keylessSignature(bundle, remembered, await signedManifest(knownPayload(bundle.envelope), effort.signal))
+    return keylessEnvelope(bundle, remembered, knownPayload(bundle.envelope))
   const { signed, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
-  const manifest = await signedManifest(signed, effort.signal)
   known.keep(trust, digest, proven)
-  return keylessSignature(bundle, proven, manifest)
+  return keylessEnvelope(bundle, proven, signed)
 }
 
 /** Covers everything that the result depends on besides the trusted root. */

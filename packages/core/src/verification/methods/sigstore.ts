@@ -21,10 +21,9 @@ import { checkSignatureAlgorithm } from '../../x509/strength.ts'
 import { checkEntries, checkLoggedCertificate, checkLogs } from '../sigstore/log.ts'
 import { checkTimes, earliestTime, statedTimes, timestampPath } from '../sigstore/time.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
-import { signedManifest, type SignedPayload } from '../statement-signature.ts'
-import type { Manifest } from '../../manifest/manifest.ts'
+import type { SignedPayload } from '../statement-signature.ts'
 import type { SignatureTime, SigstoreIdentity } from '../../results.ts'
-import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
+import { asVerified, verifiedSignature, type VerifiedEnvelope, type VerifiedSignature } from '../verified-signature.ts'
 
 /** The identity that must have signed. Each text is compared byte for byte. */
 export interface ExpectedIdentity {
@@ -62,7 +61,7 @@ export async function verifySigstoreBundle(
   const own = knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle')
   const occasion = { now: dateCopy(now, 'now') as Date, effort: new Effort() }
   const { signed, ...proven } = await verifyKeyless(bundle, own, name, occasion)
-  return keylessSignature(bundle, proven, await signedManifest(signed, undefined))
+  return verifiedSignature(keylessEnvelope(bundle, proven, signed), undefined)
 }
 
 const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
@@ -84,13 +83,13 @@ export interface ProvenSigner {
 }
 
 /** The result of a verification, of which the caller may change everything. */
-export function keylessSignature(
+export function keylessEnvelope(
   { digest }: UnverifiedBundle,
   { signer, time, timestampPath, issuerPath }: ProvenSigner,
-  manifest: Manifest,
-): VerifiedSignature<SigstoreIdentity> {
+  signed: SignedPayload,
+): VerifiedEnvelope<SigstoreIdentity> {
   const own = { ...signer, extensions: { ...signer.extensions }, trustRoot: { ...signer.trustRoot } }
-  return asVerified({ signer: own, manifest, bundleDigest: digest, time: { ...time }, timestampPath, issuerPath })
+  return asVerified({ signer: own, signed, bundleDigest: digest, time: { ...time }, timestampPath, issuerPath })
 }
 
 /** Verifies everything but the statement. */

@@ -1,0 +1,333 @@
+import { appendFile, copyFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
+import { keySigner } from '../../signing/methods/key.ts'
+import { TestSite } from '../../testing/site.ts'
+import { refusal } from '../../testing/scratch.ts'
+import { openVerifiedModel } from '../open-verified-model.ts'
+import { attestModel, type AttestOptions } from '../operations/attest-model.ts'
+import { judgeModel } from '../operations/judge-model.ts'
+
+const SHA = 'd'.repeat(64)
+const TEST_RESULT = 'https://in-toto.io/attestation/test-result/v0.1'
+const REVIEW = 'https://example.org/review/v1'
+const DAY = 86_400_000
+
+let site: TestSite
+let name: string
+let count = 0
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  for (const key of ['a', 'lab', 'lab2', 'mallory']) await site.key(key)
+})
+afterAll(() => site.remove())
+beforeEach(async () => {
+  name = `m${++count}`
+  await site.signedModel(name)
+})
+
+const daysAgo = (days: number) => new Date(Date.now() - days * DAY).toISOString()
+
+function evaluation(value = 0.94, evaluatedOn = daysAgo(1), more: object = {}) {
+  const result = { metric: 'accuracy', value, dataset: { name: 'test', digest: { sha256: SHA } }, ...more }
+  return { type: 'evaluation', predicate: makeEvaluation({ results: [result], evaluatedOn }) }
+}
+
+const review = (predicate: object = { approved: true }) => ({ type: REVIEW, predicate })
+
+type Statement = Pick<AttestOptions, 'type' | 'predicate'>
+
+async function attest(by: string, statement: Statement, options: Partial<AttestOptions> = {}, model = name) {
+  const signer = await keySigner({ privateKey: site.file(`${by}.key`) })
+  return attestModel(site.file(model), { signer, ...statement, ...options })
+}
+
+const LAB = { type: 'evaluation', signers: [{ key: 'lab' }] }
+const ACCURATE = { ...LAB, where: [{ metric: 'accuracy', dataset: `sha256:${SHA}`, atLeast: 0.92 }] }
+
+function policy(attestations: object[], revoked: object = {}, rule: object = {}) {
+  const trustRoots = Object.fromEntries(['a', 'lab', 'lab2'].map((key) => [key, { publicKey: `${key}.pub` }]))
+  const match = { path: '**' }
+  const rules = [{ name: 'all', match, signers: [{ key: 'a' }], require: { attestations }, ...rule }]
+  return { version: 1, trustRoots, rules, revoked }
+}
+
+const judged = (attestations: object[], revoked?: object) => site.judge(name, policy(attestations, revoked))
+const claims = (model = name) => site.file(`${model}.claims.jsonl`)
+
+describe('a rule that requires an attestation', () => {
+  test('refuses a model without one, and accepts it once it has one', async () => {
+    expect(await judged([LAB])).toBe('refused ATTESTATION_MISSING')
+    await attest('lab', evaluation())
+    expect(await judged([LAB])).toBe('accepted')
+    expect(await judged([ACCURATE])).toBe('accepted')
+  })
+
+  test('refuses one by somebody else, even by a signer of the model', async () => {
+    await attest('a', evaluation())
+    await attest('mallory', evaluation())
+    expect(await judged([LAB])).toBe('refused SIGNER_NOT_TRUSTED')
+    expect(await judged([{ type: 'evaluation' }])).toBe('accepted')
+  })
+
+  test('means the signers of the rule if it names none', async () => {
+    await attest('lab', evaluation())
+    expect(await judged([{ type: 'evaluation' }])).toBe('refused SIGNER_NOT_TRUSTED')
+  })
+
+  test('refuses one that does not meet its conditions', async () => {
+    await attest('lab', evaluation(0.9199999))
+    expect(await judged([ACCURATE])).toBe('refused ATTESTATION_CONDITION')
+    await attest('lab', evaluation(0.92))
+    expect(await judged([ACCURATE])).toBe('accepted')
+  })
+
+  test('needs one attestation that meets all conditions', async () => {
+    await attest('lab', evaluation(0.95, daysAgo(1), { unit: 'x' }))
+    await attest('lab', evaluation(0.95, daysAgo(1), { slice: 'noisy' }))
+    const where = [
+      { metric: 'accuracy', slice: 'noisy', atLeast: 0.9 },
+      { metric: 'accuracy', unit: 'x', atLeast: 0.9 },
+    ]
+    for (const one of where) expect(await judged([{ ...LAB, where: [one] }])).toBe('accepted')
+    expect(await judged([{ ...LAB, where }])).toBe('refused ATTESTATION_CONDITION')
+  })
+
+  test('limits its age by the time that it states', async () => {
+    await attest('lab', evaluation(1, daysAgo(91)))
+    expect(await judged([{ ...LAB, maxAge: '90d' }])).toBe('refused ATTESTATION_TOO_OLD')
+    expect(await judged([{ ...LAB, maxAge: '92d' }])).toBe('accepted')
+    const { predicate } = evaluation()
+    const late = JSON.parse(
+      JSON.stringify(predicate).replace(/"evaluatedOn":"[^"]+"/, `"evaluatedOn":"${daysAgo(-2)}"`),
+    )
+    await attest('lab', { type: TEST_RESULT, predicate: late })
+    expect(await judged([{ ...LAB, maxAge: '90d' }])).toBe('refused ATTESTATION_TOO_OLD')
+    const plain = { type: TEST_RESULT, predicate: { result: 'PASSED', configuration: [] } }
+    await attest('lab', plain)
+    expect(await judged([{ ...LAB, maxAge: '90d' }])).toBe('refused ATTESTATION_TOO_OLD')
+  })
+
+  test('counts distinct signers', async () => {
+    const two = { type: 'evaluation', signers: [{ key: 'lab' }, { key: 'lab2' }], threshold: 2 }
+    await attest('lab', evaluation())
+    await attest('lab', evaluation(0.95))
+    expect(await judged([two])).toBe('refused ATTESTATION_THRESHOLD')
+    await attest('lab2', evaluation())
+    expect(await judged([two])).toBe('accepted')
+  })
+
+  test('takes any type by its URI', async () => {
+    const wanted = { type: REVIEW, signers: [{ key: 'lab' }], where: [{ field: 'approved', equals: true }] }
+    await attest('lab', evaluation())
+    expect(await judged([wanted])).toBe('refused ATTESTATION_MISSING')
+    await attest('lab', review({ approved: 'true' }))
+    expect(await judged([wanted])).toBe('refused ATTESTATION_CONDITION')
+    await attest('lab', review())
+    expect(await judged([wanted])).toBe('accepted')
+    expect(await judged([wanted, LAB])).toBe('accepted')
+    expect(await judged([wanted, { type: 'provenance' }])).toBe('refused ATTESTATION_MISSING')
+  })
+
+  test('obeys revocations of signers and of single attestations', async () => {
+    const { digest } = await attest('lab', evaluation())
+    expect(await judged([LAB], { claims: [`sha256:${digest}`] })).toBe('refused ATTESTATION_REVOKED')
+    expect(await judged([LAB], { claims: [{ digest: digest.replace(/./, 'f'), reason: 'wrong dataset' }] })).toBe(
+      'accepted',
+    )
+    expect(await judged([LAB], { keys: [{ file: 'lab.pub' }] })).toBe('refused KEY_REVOKED')
+    await attest('lab', evaluation(0.95))
+    expect(await judged([LAB], { claims: [digest] })).toBe('accepted')
+  })
+
+  test('is tolerated in the mode audit, which says what would be refused', async () => {
+    const given = policy([LAB], {}, { mode: 'audit' })
+    expect(await site.judge(name, given)).toBe('tolerated ATTESTATION_MISSING')
+  })
+})
+
+describe('attestations are not believed', () => {
+  test('about another model', async () => {
+    await site.signedModel('other', { 'weights.bin': 'other' })
+    await attest('lab', evaluation(), {}, 'other')
+    await copyFile(claims('other'), claims())
+    expect(await judged([LAB])).toBe('refused ATTESTATION_SUBJECT')
+    await rm(claims('other'))
+  })
+
+  test('of one type under the name of another', async () => {
+    await attest('lab', review({ result: 'PASSED', configuration: [] }))
+    expect(await judged([LAB])).toBe('refused ATTESTATION_MISSING')
+  })
+
+  test('with any bit changed, or any part removed', async () => {
+    await attest('lab', evaluation())
+    const good = await readFile(claims(), 'utf8')
+    const line = JSON.parse(good) as { dsseEnvelope: { payload: string; signatures: { sig: string }[] } }
+    const outcomes = new Set<string>()
+    const tried = async (text: string) => {
+      await writeFile(claims(), text)
+      outcomes.add(await judged([ACCURATE]))
+    }
+    for (let at = 0; at < good.length; at += 29)
+      await tried(good.slice(0, at) + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1))
+    const payload = Buffer.from(line.dsseEnvelope.payload, 'base64')
+    for (let at = 0; at < payload.length; at += 17) {
+      const changed = Buffer.from(payload)
+      changed[at]! ^= 1
+      await tried(
+        JSON.stringify({ ...line, dsseEnvelope: { ...line.dsseEnvelope, payload: changed.toString('base64') } }),
+      )
+    }
+    await tried(good.slice(0, good.length / 2))
+    await tried('')
+    // An unused key hint may differ: it is not signed and means nothing.
+    outcomes.delete('accepted')
+    expect([...outcomes].every((outcome) => outcome.startsWith('refused '))).toBe(true)
+    await writeFile(claims(), good)
+    expect(await judged([ACCURATE])).toBe('accepted')
+  })
+
+  test('that do not have the form of their type', async () => {
+    const predicate = { result: 'MAYBE', configuration: [] }
+    await expect(attest('lab', { type: TEST_RESULT, predicate })).rejects.toEqual(refusal('ATTESTATION_MALFORMED'))
+    await attest('lab', review(predicate))
+  })
+})
+
+describe('attestations that no rule asks for change nothing:', () => {
+  test.each([
+    ['junk', 'junk\n{"a":\n\n[]\n'],
+    ['a line of two megabytes', `${'x'.repeat(2_000_000)}\n`],
+    ['lines without end', '{}'],
+  ])('%s', async (_, text) => {
+    await attest('lab', evaluation())
+    await attest('mallory', evaluation(0.1))
+    const good = await readFile(claims(), 'utf8')
+    await writeFile(claims(), `${text}\n${good}${text}`)
+    expect(await judged([ACCURATE])).toBe('accepted')
+    expect(await judged([{ type: REVIEW }])).toBe('refused ATTESTATION_MISSING')
+    expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('accepted')
+  })
+
+  test('more than a thousand of them refuse only where one is required', async () => {
+    await attest('lab', evaluation())
+    await appendFile(claims(), '{}\n'.repeat(999))
+    expect(await judged([LAB])).toBe('accepted')
+    await appendFile(claims(), '{}\n')
+    expect(await judged([LAB])).toBe('refused ATTESTATIONS_TOO_MANY')
+    expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('accepted')
+  })
+
+  test('a file that is too large refuses only where one is required', async () => {
+    await writeFile(claims(), Buffer.alloc(65 * 1024 * 1024, ' '))
+    expect(await judged([LAB])).toBe('refused ATTESTATIONS_TOO_LARGE')
+    expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('accepted')
+  })
+})
+
+describe('attestations are found', () => {
+  test('in claims.jsonl in the directory, which is not part of the signed model', async () => {
+    await attest('lab', evaluation(), { output: site.file(name, 'claims.jsonl') })
+    expect(await judged([ACCURATE])).toBe('accepted')
+    expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('accepted')
+    const model = await openVerifiedModel(site.file(name), { policy: await site.policy(policy([LAB])) })
+    expect(model.files).not.toContain('claims.jsonl')
+    await expect(model.read('claims.jsonl')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+    await model.close()
+    await symlink('weights.bin', site.file(name, 'claims.jsonl.link'))
+    expect(await judged([LAB])).toBe('refused SYMLINK_REFUSED')
+  })
+
+  test('in no directory or link of that name', async () => {
+    await site.write(`${name}/claims.jsonl/evil.py`, 'import os')
+    expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('refused FILE_UNSIGNED')
+  })
+
+  test('not in a file of the model that is signed: that is content', async () => {
+    await attest('lab', evaluation())
+    await rename(claims(), site.file(name, 'claims.jsonl'))
+    await site.sign(name, 'a')
+    const { rootDigest } = await attest('lab', review())
+    await rm(claims())
+    expect(rootDigest).toMatch(/^[0-9a-f]{64}$/)
+    expect(await judged([LAB])).toBe('refused ATTESTATION_MISSING')
+    await writeFile(site.file(name, 'claims.jsonl'), 'changed')
+    expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('refused FILE_MISMATCH')
+  })
+
+  test('one by one in *.sigstore.json beside the model', async () => {
+    await attest('lab', evaluation())
+    await rename(claims(), site.file(`${name}.eval.sigstore.json`))
+    expect(await judged([ACCURATE])).toBe('accepted')
+    await rename(site.file(`${name}.eval.sigstore.json`), site.file(`x${name}.sigstore.json`))
+    expect(await judged([ACCURATE])).toBe('refused ATTESTATION_MISSING')
+  })
+
+  test('for a single file, and for a file of a signed directory', async () => {
+    await attest('lab', evaluation())
+    expect(await site.judge(`${name}/weights.bin`, policy([LAB]))).toBe('refused BUNDLE_NOT_FOUND')
+    await site.write(`single-${name}.onnx`, 'weights')
+    await site.sign(`single-${name}.onnx`, 'a')
+    await attest('lab', evaluation(), {}, `single-${name}.onnx`)
+    expect(await site.judge(`single-${name}.onnx`, policy([ACCURATE]))).toBe('accepted')
+  })
+})
+
+test('the verdict says which attestation by whom satisfied what, and why others did not', async () => {
+  await attest('mallory', evaluation())
+  await attest('lab', evaluation(0.5))
+  const { digest } = await attest('lab', evaluation())
+  await appendFile(claims(), 'junk\n')
+  const verdict = await judgeModel(site.file(name), { policy: await site.policy(policy([ACCURATE])) })
+  expect(verdict.decision).toBe('accepted')
+  expect(verdict.checks.filter(({ check }) => check === 'attestations')).toMatchObject([{ outcome: 'passed' }])
+  expect(verdict.attestations).toMatchObject([
+    { path: `${claims()}:1`, type: TEST_RESULT, kind: 'evaluation', reason: { code: 'SIGNER_NOT_TRUSTED' } },
+    { path: `${claims()}:2`, signer: { method: 'key', name: 'lab' }, reason: { code: 'ATTESTATION_CONDITION' } },
+    { path: `${claims()}:3`, digest, signer: { method: 'key', name: 'lab' }, satisfies: ['evaluation'] },
+    { path: `${claims()}:4`, reason: { code: 'JSON_INVALID' } },
+  ])
+  expect(verdict.attestations?.[2]?.reason).toBeUndefined()
+})
+
+test('a loaded model answers with what satisfied its rule, and only with that', async () => {
+  await attest('lab', evaluation())
+  await attest('lab', review())
+  await attest('mallory', evaluation(0.1))
+  const wanted = [ACCURATE, { type: REVIEW, signers: [{ key: 'lab' }] }]
+  const model = await openVerifiedModel(site.file(name), { policy: await site.policy(policy(wanted)) })
+  if (model.decision !== 'accepted') throw new Error(model.decision)
+  const [found, ...more] = model.attestations('evaluation')
+  expect(more).toEqual([])
+  expect(found?.signer).toMatchObject({ name: 'lab' })
+  expect(found?.content.results).toMatchObject([{ metric: 'accuracy', value: 0.94 }])
+  expect(model.attestations(REVIEW)).toMatchObject([{ type: REVIEW, content: { approved: true } }])
+  expect(model.attestations('provenance')).toEqual([])
+  // What one caller changes does not concern the next.
+  Object.assign(found?.content ?? {}, { results: [] })
+  expect(model.attestations('evaluation')[0]?.content.results).toHaveLength(1)
+  await model.close()
+})
+
+describe('attesting', () => {
+  test('hashes the files first, unless the caller takes the word of the bundle', async () => {
+    expect(await attest('lab', evaluation())).toMatchObject({ checked: { files: 2 }, name, output: claims() })
+    await site.write(`${name}/weights.bin`, 'changed')
+    await expect(attest('lab', evaluation())).rejects.toEqual(refusal('FILE_MISMATCH'))
+    const { checked } = await attest('lab', evaluation(), { check: false })
+    expect(checked).toBeUndefined()
+  })
+
+  test('refuses a type that is not known', async () => {
+    await expect(attest('lab', { ...review(), type: 'evaluations' })).rejects.toEqual(
+      refusal('INVALID_ARGUMENT', { hint: expect.stringContaining('evaluation') as string }),
+    )
+  })
+
+  test('needs a bundle', async () => {
+    await rm(site.file(`${name}.sig`))
+    await expect(attest('lab', evaluation())).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+  })
+})

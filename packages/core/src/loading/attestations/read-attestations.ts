@@ -1,0 +1,126 @@
+import { parseOwnBundle, type FoundBundle } from '../../bundle/bundle.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { ClaimsCandidate, ModelFiles } from '../../source/model-source.ts'
+import type { OpenedSource } from '../../source/opened-source.ts'
+import { nextTurn } from '../../source/aborted.ts'
+
+/** For all attestations of a model. */
+const MAX_ATTESTATIONS = 1_000
+/** For all files together; a statement may have 4 MiB. */
+const MAX_BYTES = 64 * 1024 * 1024
+/** A line of JSON with the longest statement, in base64, and its certificates. */
+const MAX_LINE_BYTES = 8 * 1024 * 1024
+const LINE_FEED = 0x0a
+
+/** A model whose attestations are read. */
+interface AttestedModel {
+  files: ModelFiles
+  /** Whether the manifest names a file of the model. */
+  isSigned: (name: string) => boolean
+}
+
+/**
+ * Reads all attestations of a model, wherever its source says that they are. Nothing about them is verified. One that cannot be
+ * read is in the result, with its error.
+ *
+ * @throws {@link ModelSealError} `ATTESTATIONS_TOO_MANY`, `ABORTED`, and what the source throws
+ */
+export async function readAttestationFiles(
+  source: OpenedSource,
+  { files, isSigned }: AttestedModel,
+  signal: AbortSignal | undefined,
+): Promise<FoundBundle[]> {
+  const found: FoundBundle[] = []
+  let room = MAX_BYTES
+  const read = async (place: ClaimsCandidate) => {
+    const bytes = await bytesOf(source, place, { maxBytes: room, found })
+    if (!bytes) return
+    room -= bytes.length
+    for (const bundle of place.lines ? linesOf(bytes, place.path) : [{ path: place.path, bytes }]) {
+      if (found.length === MAX_ATTESTATIONS) throw tooMany(place.path)
+      found.push(await parsed(bundle, signal))
+      await nextTurn(signal)
+    }
+  }
+  for await (const place of source.claims(files))
+    if (place.name === undefined || !isSigned(place.name)) await read(place)
+  return found
+}
+
+/** Errors in a file itself. Any other error concerns its source. */
+const OF_THE_FILE = /^(?:FILE|BUNDLE|ATTESTATIONS)_/
+
+async function bytesOf(
+  source: OpenedSource,
+  { path, read }: ClaimsCandidate,
+  { maxBytes, found }: { maxBytes: number; found: FoundBundle[] },
+): Promise<Buffer | undefined> {
+  try {
+    return await source.reader.read(
+      `file of attestations ${shown(path)}`,
+      (signal, receive) => read({ maxBytes, signal }, receive),
+      async ({ size = 0, chunks }) => {
+        if (size > maxBytes) throw tooLarge(path, maxBytes)
+        const parts: Uint8Array[] = []
+        let length = 0
+        for await (const chunk of chunks) {
+          length += chunk.length
+          if (length > maxBytes) throw tooLarge(path, maxBytes)
+          parts.push(chunk)
+        }
+        return Buffer.concat(parts)
+      },
+    )
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || !OF_THE_FILE.test(error.code)) throw error
+    if (error.code !== 'BUNDLE_NOT_FOUND') found.push({ path, error })
+    return undefined
+  }
+}
+
+interface Line {
+  /** The path of the file and the number of the line. */
+  path: string
+  bytes: Buffer
+}
+
+/** The lines that are not empty. */
+function* linesOf(bytes: Buffer, path: string): Generator<Line> {
+  let number = 0
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(LINE_FEED, start)
+    const line = bytes.subarray(start, end < 0 ? bytes.length : end)
+    number++
+    if (line.some((byte) => byte > 0x20)) yield { path: `${path}:${number}`, bytes: line }
+    start += line.length + 1
+  }
+}
+
+async function parsed({ path, bytes }: Line, signal: AbortSignal | undefined): Promise<FoundBundle> {
+  try {
+    if (bytes.length > MAX_LINE_BYTES) throw tooLarge(path, MAX_LINE_BYTES)
+    return { path, bundle: await parseOwnBundle(bytes, path, signal) }
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    return { path, error }
+  }
+}
+
+function tooLarge(path: string, maxBytes: number): ModelSealError {
+  return new ModelSealError(
+    'ATTESTATIONS_TOO_LARGE',
+    `Cannot read the attestations in ${shown(path)}: they are too large.`,
+    {
+      file: path,
+      expected: `at most ${maxBytes} bytes`,
+    },
+  )
+}
+
+function tooMany(path: string): ModelSealError {
+  return new ModelSealError('ATTESTATIONS_TOO_MANY', 'Cannot read the attestations of the model: there are too many.', {
+    file: path,
+    expected: `at most ${MAX_ATTESTATIONS}`,
+    hint: 'Remove those that nobody needs any more.',
+  })
+}

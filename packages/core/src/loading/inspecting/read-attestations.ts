@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
+import { attestationSteps, isAbout } from '../../attestation/statement.ts'
+import type { FoundBundle } from '../../bundle/bundle.ts'
+import type { SigningMethod } from '../../bundle/materials/materials.ts'
+import { statementSteps } from '../../bundle/statement.ts'
+import { ModelSealError } from '../../errors.ts'
+import { signal as abortSignal } from '../../kinds.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import type { SerializedError } from '../../results.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
+import { modelLocation, sourceAt } from '../../source/model-location.ts'
+import type { ModelSource } from '../../source/model-source.ts'
+import { OpenedSource } from '../../source/opened-source.ts'
+import { inTurns } from '../../source/turns.ts'
+import { readAttestationFiles } from '../attestations/read-attestations.ts'
+import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
+import { signatureCopy } from '../open-options.ts'
+import { signerNamedBy, type InspectedSigner } from './claimed-signer.ts'
+
+export interface ReadAttestationsOptions {
+  /** The bundle of the model: a path, or a location in the format of the source. Default: where a load looks. */
+  signature?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+const OPTIONS: Shape<ReadAttestationsOptions> = { signature: signatureCopy, signal: abortSignal }
+
+/** What one attestation says. Nothing of it is trusted. */
+export interface InspectedAttestation {
+  /** Path of its file, with `:` and the number of the line in a file of several. */
+  path: string
+  /** SHA-256 of the signed statement in lowercase hex, by which a policy can revoke it (`revoked.claims`). */
+  digest?: string
+  method?: SigningMethod
+  /** The signer that it names. */
+  signer?: InspectedSigner
+  /** URI of its predicate type. */
+  type?: string
+  /** The kind of statement, if it is known: `evaluation`, `model-card`, `provenance`. */
+  kind?: string
+  /** False if it is about another model. */
+  isAbout?: boolean
+  /** When it was made, as it states itself: ISO 8601. */
+  statedAt?: string
+  /** What it says: typed for a known kind (see `AttestedContents`), otherwise the predicate as parsed JSON. */
+  content?: unknown
+  /** Why it could not be read. */
+  error?: SerializedError
+}
+
+/**
+ * Reads what was attested about a model. Nothing is verified: anyone can write a statement that names anyone. To know what a policy
+ * believes, judge the model by it, and look at `verdict.attestations`.
+ *
+ * @param model a path, a URL (`https:` or that of a registered scheme), or a source
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `MODEL_NOT_FOUND`, `ATTESTATIONS_TOO_MANY`, `INVALID_ARGUMENT`, `ABORTED`, and what
+ * the source throws. An attestation that cannot be read is in the result, with its error
+ * @example
+ * ```ts
+ * for (const { kind, signer, content } of await readAttestations('models/vad')) console.log(kind, signer?.description, content)
+ * ```
+ */
+export async function readAttestations(
+  model: string | URL | ModelSource,
+  options?: ReadAttestationsOptions,
+): Promise<InspectedAttestation[]> {
+  const { signature, signal } = snapshot(options, OPTIONS, 'readAttestations')
+  const opened = await OpenedSource.open(sourceAt(modelLocation(model), undefined), { signal })
+  try {
+    return await attestationsOf(opened, await findBundles(opened, signature, { signal }), signal)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** The attestations of a model that was found. */
+async function attestationsOf(
+  opened: OpenedSource,
+  { files, bundles }: FoundModel,
+  signal: AbortSignal | undefined,
+): Promise<InspectedAttestation[]> {
+  const [first] = bundles
+  const manifest = first && 'bundle' in first ? await manifestIn(first.bundle.envelope.payload, signal) : undefined
+  const isSigned = (name: string) => manifest?.files.has(name) ?? false
+  const inspected: InspectedAttestation[] = []
+  for (const found of await readAttestationFiles(opened, { files, isSigned }, signal))
+    inspected.push(await inspectAttestation(found, manifest?.rootDigest, signal))
+  return inspected
+}
+
+/** @returns undefined if the statement of the bundle cannot be read */
+async function manifestIn(payload: Buffer, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
+  try {
+    return (await inTurns(statementSteps(payload), signal)).manifest
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code !== 'ABORTED') return undefined
+    throw error
+  }
+}
+
+async function inspectAttestation(
+  found: FoundBundle,
+  rootDigest: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<InspectedAttestation> {
+  const about: InspectedAttestation = { path: found.path }
+  try {
+    if ('error' in found) throw found.error
+    const { material, envelope } = found.bundle
+    about.digest = createHash('sha256').update(envelope.payload).digest('hex')
+    about.method = material.method
+    const { signer } = await signerNamedBy(material, found.path)
+    if (signer) about.signer = signer
+    const statement = await inTurns(attestationSteps(envelope.payload, found.path), signal)
+    about.type = statement.predicateType
+    if (rootDigest !== undefined) about.isAbout = isAbout(statement, rootDigest)
+    const kind = kindOfStatement(statement)
+    about.content = statement.predicate
+    if (!kind) return about
+    about.kind = kind.name
+    about.content = readPredicate(kind, statement, found.path)
+    const stated = kind.statedAt(about.content)
+    if (stated !== undefined) about.statedAt = stated
+    return about
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    return { ...about, error: error.toJSON() }
+  }
+}

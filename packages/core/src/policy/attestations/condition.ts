@@ -1,0 +1,135 @@
+import { compareDecimals, decimalOfNumber } from '../../attestation/decimal.ts'
+import type { AttestationKind, FieldValue, Measurement } from '../../attestation/kinds/kind.ts'
+import type { AttestationStatement } from '../../attestation/statement.ts'
+import { shown } from '../../errors.ts'
+import { compileGlob } from '../matching/glob.ts'
+import type { ConditionText } from './schema.ts'
+
+/** What an attestation says, once its signature is verified. */
+export interface ReadAttestation {
+  statement: AttestationStatement
+  /** Undefined for a type that is not known. */
+  kind: AttestationKind | undefined
+  /** Undefined for a type that is not known. */
+  predicate: unknown
+}
+
+/** A condition of a rule. */
+export interface Condition {
+  /** For messages. */
+  written: string
+  /** Undefined if the attestation meets it; otherwise what was found. */
+  unmet(attestation: ReadAttestation): string | undefined
+}
+
+/** Longer lists of what was found would bury what matters. */
+const MOST_SHOWN = 5
+
+/**
+ * Compiles a condition. It concerns one or several values, of which there must be at least one, and all of them must meet it: an
+ * attestation that says two things is not read in favour of the model.
+ */
+export function compileCondition(text: ConditionText): Condition {
+  const comparison = compileComparison(text)
+  return {
+    written: written(text),
+    unmet(attestation) {
+      const { statement } = attestation
+      if (comparison.isNumeric && statement.inexactNumber !== undefined)
+        return `the number ${statement.inexactNumber}, which has too many digits to be compared`
+      const values = valuesOf(text, attestation)
+      if (values.length === 0) return 'no such value'
+      if (values.every(comparison.holds)) return undefined
+      const listed = values.slice(0, MOST_SHOWN).map((value) => shown(String(value)))
+      return `${listed.join(', ')}${values.length > MOST_SHOWN ? ` and ${values.length - MOST_SHOWN} more` : ''}`
+    },
+  }
+}
+
+function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: ConditionText) {
+  const checks: ((value: FieldValue) => boolean)[] = []
+  if (equals !== undefined) checks.push((value) => isSame(value, equals))
+  if (oneOf !== undefined) checks.push((value) => oneOf.some((one) => isSame(value, one)))
+  if (atLeast !== undefined) checks.push((value) => compared(value, atLeast, (order) => order >= 0))
+  if (atMost !== undefined) checks.push((value) => compared(value, atMost, (order) => order <= 0))
+  if (pattern !== undefined) {
+    const { matches } = compileGlob(pattern)
+    checks.push((value) => typeof value === 'string' && matches(value))
+  }
+  const isNumeric =
+    atLeast !== undefined ||
+    atMost !== undefined ||
+    [equals, ...(oneOf ?? [])].some((value) => typeof value === 'number')
+  return { isNumeric, holds: (value: FieldValue) => checks.every((check) => check(value)) }
+}
+
+/** Text never equals a number, even if it looks like one. */
+function isSame(value: FieldValue, wanted: FieldValue): boolean {
+  return typeof wanted === 'number' ? compared(value, wanted, (order) => order === 0) : value === wanted
+}
+
+function compared(value: FieldValue, limit: number, isRight: (order: number) => boolean): boolean {
+  if (typeof value !== 'number') return false
+  const [found, wanted] = [decimalOfNumber(value), decimalOfNumber(limit)]
+  return found !== undefined && wanted !== undefined && isRight(compareDecimals(found, wanted))
+}
+
+function valuesOf(text: ConditionText, { kind, predicate, statement }: ReadAttestation): readonly FieldValue[] {
+  if (text.metric !== undefined) {
+    const measured = kind?.measurements?.(predicate) ?? []
+    return measured.filter((one) => concerns(text, one)).map(({ value }) => value)
+  }
+  const field = text.field ?? ''
+  if (!kind) return valuesAt(statement.predicate, field.split('.'))
+  return Object.hasOwn(kind.fields, field) ? (kind.fields[field]?.(predicate) ?? []) : []
+}
+
+/** A value in another unit, or of a part of the dataset, is another measurement. */
+function concerns({ metric, dataset, slice, unit }: ConditionText, found: Measurement): boolean {
+  return (
+    found.metric === metric &&
+    (dataset === undefined || `sha256:${found.dataset?.sha256 ?? ''}` === dataset) &&
+    found.slice === slice &&
+    found.unit === unit
+  )
+}
+
+/** The values at a path in a predicate whose type is not known: names of fields, separated by dots. */
+function valuesAt(value: unknown, [name, ...rest]: readonly string[]): FieldValue[] {
+  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, name === undefined ? [] : [name, ...rest]))
+  if (name === undefined)
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? [value] : []
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return []
+  return valuesAt((value as Record<string, unknown>)[name], rest)
+}
+
+function written({ field, metric, dataset, slice, unit, ...comparison }: ConditionText): string {
+  const about = field === undefined ? `the metric ${shown(metric ?? '')}` : `the field ${shown(field)}`
+  const where = [
+    dataset === undefined ? '' : ` with the dataset ${dataset}`,
+    slice === undefined ? '' : ` for the slice ${shown(slice)}`,
+    unit === undefined ? '' : ` in ${shown(unit)}`,
+  ].join('')
+  const wanted = Object.entries(comparison).flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : [`${WORDS[name as keyof typeof WORDS]}${name === 'exists' ? '' : ` ${valueText(value)}`}`],
+  )
+  return `${about}${where} ${wanted.join(' and ')}`
+}
+
+const WORDS = {
+  equals: 'equal to',
+  oneOf: 'among',
+  atLeast: 'of at least',
+  atMost: 'of at most',
+  pattern: 'that matches',
+  exists: 'with a value',
+} as const
+
+function valueText(value: FieldValue | readonly FieldValue[]): string {
+  return [value]
+    .flat()
+    .map((one) => (typeof one === 'string' ? shown(one) : String(one)))
+    .join(' or ')
+}

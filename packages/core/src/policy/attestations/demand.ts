@@ -1,0 +1,43 @@
+import type { AttestationKind } from '../../attestation/kinds/kind.ts'
+import { kindNamed, kindOfStatement } from '../../attestation/kinds/kinds.ts'
+import type { AttestationStatement } from '../../attestation/statement.ts'
+import { shown } from '../../errors.ts'
+import type { AcceptedSigner } from '../methods/methods.ts'
+import { parseDuration, type Duration } from '../schema/duration.ts'
+import { compileCondition, type Condition } from './condition.ts'
+import type { AttestationText } from './schema.ts'
+
+/** An attestation that a rule requires. */
+export interface AttestationDemand {
+  /** As written in the policy: the name of a kind, or the URI of a predicate type. */
+  type: string
+  kind: AttestationKind | undefined
+  signers: readonly AcceptedSigner[]
+  threshold: number
+  maxAge: { written: string; duration: Duration } | undefined
+  conditions: readonly Condition[]
+}
+
+/** @param signers those of the demand, or those of the rule */
+export function compileAttestation(text: AttestationText, signers: readonly AcceptedSigner[]): AttestationDemand {
+  const { type, threshold = 1, maxAge, where = [] } = text
+  const duration = maxAge === undefined ? undefined : parseDuration(maxAge)
+  return {
+    type,
+    kind: kindNamed(type),
+    signers,
+    threshold,
+    maxAge: duration && maxAge !== undefined ? { written: maxAge, duration } : undefined,
+    conditions: where.map(compileCondition),
+  }
+}
+
+/** Whether a statement has the type that is demanded. */
+export function isOfType({ type, kind }: AttestationDemand, statement: AttestationStatement): boolean {
+  return kind ? kindOfStatement(statement) === kind : statement.predicateType === type
+}
+
+/** What is demanded, for messages: `an evaluation`, `an attestation of the type "…"`. */
+export function demandWords({ type, kind }: AttestationDemand): string {
+  return kind?.what ?? `an attestation of the type ${shown(type)}`
+}

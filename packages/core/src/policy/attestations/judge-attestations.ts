@@ -1,0 +1,274 @@
+import { createHash } from 'node:crypto'
+import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
+import { attestationSteps, isAbout, type AttestationStatement } from '../../attestation/statement.ts'
+import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { AttestationVerdict, CheckVerdict } from '../../results.ts'
+import { inTurns } from '../../source/turns.ts'
+import { Effort, passAbort } from '../../verification/effort.ts'
+import { describedSigner, identifyEnvelope } from '../identify.ts'
+import type { Occasion } from '../occasion.ts'
+import type { PolicyFacts } from '../policy-facts.ts'
+import { countDistinctSigners, type NamedSigner } from '../requirements/distinct-signers.ts'
+import { REVOKED_CODES } from '../revocations/codes.ts'
+import { revokedSignature } from '../revocations/revoked-signature.ts'
+import { before } from '../schema/duration.ts'
+import { isoTime } from '../signature-time.ts'
+import { signerNames } from '../signer-names.ts'
+import type { ReadAttestation } from './condition.ts'
+import { demandWords, isOfType, type AttestationDemand } from './demand.ts'
+
+/** The attestations of a model, judged by a rule. */
+export interface JudgedAttestations {
+  checks: CheckVerdict[]
+  attestations: AttestationVerdict[]
+  /** Those that satisfy something that the rule requires. */
+  believed: readonly BelievedAttestation[]
+  refusal: ModelSealError | undefined
+}
+
+/** An attestation that satisfies what a rule requires. */
+export interface BelievedAttestation extends ReadAttestation {
+  verdict: AttestationVerdict
+}
+
+interface Grounds {
+  rootDigest: string
+  /** Name of the rule. */
+  rule: string
+  policy: PolicyFacts
+}
+
+/**
+ * Judges what was attested about a model by what a rule requires. A claim that is missing, unreadable or not believed may refuse the
+ * model; one that no rule asks for changes nothing.
+ *
+ * @param demands at least one
+ * @throws {@link ModelSealError} `ABORTED`
+ */
+export async function judgeAttestations(
+  claims: readonly FoundBundle[],
+  demands: readonly AttestationDemand[],
+  { now, signal, ...given }: Grounds & { now: number; signal: AbortSignal | undefined },
+): Promise<JudgedAttestations> {
+  const grounds = { ...given, occasion: { now, effort: new Effort(signal) } }
+  const read: Claim[] = []
+  for (const found of claims) read.push(await readClaim(found, grounds))
+  const checks: CheckVerdict[] = []
+  const believed: BelievedAttestation[] = []
+  let refusal: ModelSealError | undefined
+  for (const demand of demands) {
+    const { accepted, reason } = await satisfying(read, demand, grounds)
+    const count = countDistinctSigners(accepted.map(({ signature }) => signature))
+    if (count < demand.threshold) {
+      const failure = unsatisfied(demand, count, reason, grounds)
+      checks.push({ check: 'attestations', outcome: 'failed', reason: failure.message, code: failure.code })
+      if (!refusal || (REVOKED_CODES.has(failure.code) && !REVOKED_CODES.has(refusal.code))) refusal = failure
+      continue
+    }
+    const by = accepted.map(({ verdict }) => verdict.signer?.description ?? '').join(', ')
+    const passed = `There is ${demandWords(demand)} as required, signed by ${by}.`
+    checks.push({ check: 'attestations', outcome: 'passed', reason: passed })
+    for (const { verdict, content } of accepted) {
+      verdict.satisfies = [...(verdict.satisfies ?? []), demand.type]
+      believed.push({ ...content, verdict })
+    }
+  }
+  const attestations = read.map(({ verdict }) => verdict)
+  return { checks, attestations, believed: refusal ? [] : believed, refusal }
+}
+
+interface Judged extends Grounds {
+  occasion: Occasion
+}
+
+/** A claim before anybody believes it. */
+interface Claim {
+  verdict: AttestationVerdict
+  bundle?: UnverifiedBundle
+  statement?: AttestationStatement
+  /** Why it is of no use, whatever the rule requires. */
+  fault?: ModelSealError
+}
+
+/** A claim that is about the model. */
+type ReadableClaim = Required<Omit<Claim, 'fault'>>
+
+/** Its statement is parsed before its signature is verified, which decides only whether it is verified at all. */
+async function readClaim(found: FoundBundle, { rootDigest, occasion }: Judged): Promise<Claim> {
+  const verdict: AttestationVerdict = { path: found.path }
+  const { effort } = occasion
+  try {
+    await effort.turn()
+    if ('error' in found) throw found.error
+    const { bundle } = found
+    const { payload } = bundle.envelope
+    verdict.digest = createHash('sha256').update(payload).digest('hex')
+    const statement = await inTurns(attestationSteps(payload, found.path), effort.signal)
+    verdict.type = statement.predicateType
+    const kind = kindOfStatement(statement)
+    if (kind) verdict.kind = kind.name
+    if (!isAbout(statement, rootDigest)) throw ofAnotherModel(statement, rootDigest, found.path)
+    return { verdict, bundle, statement }
+  } catch (error) {
+    passAbort(error)
+    if (!(error instanceof ModelSealError)) throw error
+    verdict.reason = error.toJSON()
+    return { verdict, fault: error }
+  }
+}
+
+function ofAnotherModel({ subjects }: AttestationStatement, rootDigest: string, file: string): ModelSealError {
+  const [first] = subjects
+  return new ModelSealError('ATTESTATION_SUBJECT', 'Cannot use the attestation: it is about another model.', {
+    file,
+    expected: `the root digest sha256:${rootDigest}`,
+    found: shown(first?.digest['sha256'] ?? first?.name ?? ''),
+  })
+}
+
+interface AcceptedClaim {
+  signature: NamedSigner
+  content: ReadAttestation
+  verdict: AttestationVerdict
+}
+
+/** The claims that satisfy a demand, and otherwise the reason that helps most. */
+async function satisfying(claims: readonly Claim[], demand: AttestationDemand, grounds: Judged) {
+  const accepted: AcceptedClaim[] = []
+  let reason: ModelSealError | undefined
+  let reached = -1
+  for (const { verdict, bundle, statement, fault } of claims) {
+    if (fault && reached < 0 && mayConcern(demand, verdict, fault)) reason ??= fault
+    if (!bundle || !statement || !isOfType(demand, statement)) continue
+    const progress = { stage: 0 }
+    try {
+      const claim = { verdict, bundle, statement }
+      accepted.push(await judgeClaim(claim, demand, { ...grounds, progress }))
+    } catch (error) {
+      passAbort(error)
+      if (!(error instanceof ModelSealError)) throw error
+      verdict.reason ??= error.toJSON()
+      const isRevoked = REVOKED_CODES.has(error.code)
+      const stage = isRevoked ? Infinity : progress.stage
+      if (stage > reached) [reason, reached] = [error, stage]
+    }
+  }
+  return { accepted, reason }
+}
+
+/** Whether a fault explains why a demand is not satisfied: an attestation of that type about another model, or files that were not read. */
+function mayConcern({ kind, type }: AttestationDemand, found: AttestationVerdict, { code }: ModelSealError): boolean {
+  if (code === 'ATTESTATION_SUBJECT') return kind ? found.kind === kind.name : found.type === type
+  return code === 'ATTESTATIONS_TOO_LARGE' || code.startsWith('FILE_')
+}
+
+/** @throws {@link ModelSealError} why the claim does not satisfy the demand */
+async function judgeClaim(
+  { verdict, bundle, statement }: ReadableClaim,
+  demand: AttestationDemand,
+  { rule, policy, occasion, progress }: Judged & { progress: { stage: number } },
+): Promise<AcceptedClaim> {
+  const file = bundle.path
+  const wanted = { signers: demand.signers, notTrusted: (found: string) => notTrusted(demand, rule, { file, found }) }
+  const identified = await identifyEnvelope(bundle, wanted, policy, occasion)
+  const { signature } = identified
+  verdict.signer = signature.signer
+  if (signature.time) verdict.time = signature.time
+  progress.stage = 1
+  const revoked =
+    (await revokedSignature(bundle, signature, policy.revocations, occasion.effort.signal)) ??
+    policy.revocations.attestation(verdict.digest ?? '', file)
+  if (revoked) throw revoked
+  const kind = kindOfStatement(statement)
+  const content: ReadAttestation = { statement, kind, predicate: kind && readPredicate(kind, statement, file) }
+  progress.stage = 2
+  checkAge(content, demand, { now: occasion.now, file })
+  progress.stage = 3
+  for (const { written, unmet } of demand.conditions) {
+    const found = unmet(content)
+    if (found === undefined) continue
+    throw new ModelSealError('ATTESTATION_CONDITION', 'The attestation does not meet a condition of the policy.', {
+      file,
+      signer: signature.signer.name,
+      expected: written,
+      found,
+    })
+  }
+  return { signature: { ...identified, names: await signerNames(signature.signer, bundle) }, content, verdict }
+}
+
+function notTrusted(
+  demand: AttestationDemand,
+  rule: string,
+  { file, found }: { file: string | undefined; found: string },
+): ModelSealError {
+  return new ModelSealError(
+    'SIGNER_NOT_TRUSTED',
+    `The attestation is not signed by any signer whose ${demand.kind?.name ?? 'attestations'} the rule ${shown(rule)} believes.`,
+    {
+      file,
+      signer: found,
+      expected: demand.signers.map(describedSigner).join(' or '),
+      found,
+      hint: 'If you trust this signer for such statements, name it in the rule, under "signers" of the attestation.',
+    },
+  )
+}
+
+/** A claim that says it was made in the future says nothing about its age. */
+function checkAge(
+  { kind, predicate }: ReadAttestation,
+  { maxAge }: AttestationDemand,
+  { now, file }: { now: number; file: string | undefined },
+): void {
+  if (!maxAge) return
+  const stated = kind?.statedAt(predicate)
+  const at = stated === undefined ? NaN : Date.parse(stated)
+  if (at <= now && at >= before(now, maxAge.duration)) return
+  throw new ModelSealError('ATTESTATION_TOO_OLD', 'The attestation is not recent enough for the policy.', {
+    file,
+    expected: `a time at most ${maxAge.written} ago`,
+    found: Number.isNaN(at) ? 'no time' : at > now ? `${isoTime(at)}, which is in the future` : isoTime(at),
+  })
+}
+
+function unsatisfied(
+  demand: AttestationDemand,
+  count: number,
+  reason: ModelSealError | undefined,
+  { rule }: Grounds,
+): ModelSealError {
+  const what = demandWords(demand)
+  const hint = `The rule ${shown(rule)} requires it ("require.attestations").`
+  if (count > 0) {
+    return new ModelSealError(
+      'ATTESTATION_THRESHOLD',
+      `Too few distinct signers made ${what} that the rule requires.`,
+      {
+        expected: String(demand.threshold),
+        found: String(count),
+        hint,
+      },
+    )
+  }
+  if (!reason) {
+    return new ModelSealError(
+      'ATTESTATION_MISSING',
+      `Cannot accept the model: it has no attestation that the rule requires.`,
+      {
+        expected: what,
+        hint: `${hint} Its publisher adds one with "modelseal attest".`,
+      },
+    )
+  }
+  const { code, file, signer, expected, found } = reason
+  return new ModelSealError(code, `Cannot accept the model: ${what} that the rule requires is not valid.`, {
+    file,
+    signer,
+    expected,
+    found,
+    hint: [`${reason.message.split('.')[0] ?? ''}.`, hint].join(' '),
+    cause: reason,
+  })
+}

@@ -1,0 +1,117 @@
+import * as s from '../../schema/define.ts'
+import { KINDS, kindNamed } from '../../attestation/kinds/kinds.ts'
+import { signerSchema } from '../methods/methods.ts'
+import { durationSchema, globSchema } from '../schema/text.ts'
+
+/** `require.attestations`: what signed statements about a model must say. */
+
+const scalar = s.union([s.string().min(1).max(4096), s.number(), s.boolean()])
+
+const comparisons = {
+  equals: scalar.optional().describe('The value must be this one.'),
+  oneOf: s.array(scalar).min(1).optional().describe('The value must be one of these.'),
+  atLeast: s.number().optional().describe('The number must not be less. Numbers are compared as decimals.'),
+  atMost: s.number().optional().describe('The number must not be greater.'),
+  pattern: globSchema.optional().describe('A glob that must match the whole text.'),
+  exists: s
+    .boolean()
+    .refine((value) => value, 'expected true: nothing can depend on the absence of a statement')
+    .optional()
+    .describe('There must be a value.'),
+}
+
+const COMPARISONS = Object.keys(comparisons) as (keyof typeof comparisons)[]
+const OF_METRICS = ['dataset', 'slice', 'unit'] as const
+
+const datasetSchema = s
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'expected the digest of the dataset: sha256: and 64 lowercase hex digits')
+
+const conditionSchema = s
+  .strictObject({
+    field: s.string().min(1).max(200).optional().describe('A field of the statement, such as licence or builder.'),
+    metric: s.string().min(1).max(200).optional().describe('A metric of an evaluation, such as accuracy.'),
+    dataset: datasetSchema.optional().describe('Only measurements with this dataset count. Default: all of them.'),
+    slice: s.string().min(1).max(200).optional().describe('The part of the dataset. Default: the whole dataset.'),
+    unit: s.string().min(1).max(100).optional().describe('The unit of the value. Default: a number without a unit.'),
+    ...comparisons,
+  })
+  .withCheck((condition, report) => {
+    if ((condition.field === undefined) === (condition.metric === undefined))
+      report({ message: 'expected either a field or a metric' })
+    if (COMPARISONS.every((name) => condition[name] === undefined))
+      report({ message: `expected a comparison: ${COMPARISONS.join(', ')}` })
+    if (condition.metric !== undefined && condition.pattern !== undefined)
+      report({ path: ['pattern'], message: 'expected no pattern: metrics are numbers' })
+    for (const name of OF_METRICS)
+      if (condition.metric === undefined && condition[name] !== undefined)
+        report({ path: [name], message: 'expected a metric beside it' })
+  })
+
+const URI = /^[a-z][a-z0-9+.-]*:\S+$/i
+
+const typeSchema = s
+  .string()
+  .min(1)
+  .max(2048)
+  .withCheck((type, report) => {
+    const names = KINDS.map(({ name }) => name)
+    if (!names.includes(type) && !URI.test(type))
+      report({ message: `expected ${names.join(', ')}, or the URI of a predicate type`, values: names })
+  })
+  .describe('The kind of the attestation, or the URI of its predicate type.')
+
+const attestationSchema = s
+  .strictObject({
+    type: typeSchema,
+    signers: s
+      .array(signerSchema)
+      .min(1)
+      .optional()
+      .describe('Whose attestations count. Default: the signers of the rule.'),
+    threshold: s.int().min(1).optional().describe('The number of distinct signers whose attestations must satisfy it.'),
+    maxAge: durationSchema.optional().describe('The maximum age, counted from the time that the attestation states.'),
+    where: s.array(conditionSchema).min(1).max(64).optional().describe('One attestation must meet all of these.'),
+  })
+  .withCheck(({ type, signers, threshold = 1, maxAge, where = [] }, report) => {
+    if (signers && threshold > signers.length)
+      report({
+        path: ['threshold'],
+        message: `expected at most ${signers.length}, the number of signers`,
+        input: threshold,
+      })
+    const kind = kindNamed(type)
+    if (!kind && maxAge !== undefined)
+      report({ path: ['maxAge'], message: 'expected a kind whose time is known', input: maxAge })
+    for (const [index, { field, metric }] of where.entries()) {
+      if (metric !== undefined && !kind?.measurements)
+        report({
+          path: ['where', String(index), 'metric'],
+          message: `the type ${type} has no metrics`,
+          input: metric,
+        })
+      if (kind && field !== undefined && !Object.hasOwn(kind.fields, field)) {
+        const values = Object.keys(kind.fields)
+        report({
+          path: ['where', String(index), 'field'],
+          message: `expected a field of ${kind.what}: ${values.join(', ')}`,
+          input: field,
+          values,
+        })
+      }
+    }
+  })
+
+/** The field of `require`. */
+export const attestationFields = {
+  attestations: s
+    .array(attestationSchema)
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Signed statements about the model, such as an evaluation. All of them must be there.'),
+}
+
+/** A requirement of attestations as written in the policy. */
+export type AttestationText = s.Infer<typeof attestationSchema>
+export type ConditionText = s.Infer<typeof conditionSchema>
