@@ -4,6 +4,7 @@ import { ModelSealError } from '../../errors.ts'
 import { atOnce } from '../../source/turns.ts'
 import { attestationSteps, writeAttestation } from '../statement.ts'
 import { kindNamed, kindOfStatement, KINDS, makePredicate, readPredicate } from './kinds.ts'
+import { NAMED_KINDS } from './named-kinds.ts'
 import { makeProvenance } from './make-provenance.ts'
 import { makeVerificationSummary, type SummaryInput, type VerificationSummary } from './verification-summary.ts'
 
@@ -16,6 +17,16 @@ const SUMMARY: SummaryInput = {
   isAccepted: true,
   verifiedLevels: ['SLSA_BUILD_LEVEL_2'],
 }
+
+test('policies know the names of all kinds and of their fields', () => {
+  const expected = KINDS.map(({ name, what, fields, measurements }) => ({
+    name,
+    what,
+    fields: Object.keys(fields),
+    hasMetrics: measurements !== undefined,
+  }))
+  expect(NAMED_KINDS).toEqual(expected)
+})
 
 /** For each kind, a file to make a predicate from. */
 const FILES: Readonly<Record<string, string>> = {

@@ -1,6 +1,4 @@
-import type { AttestationKind } from '../../attestation/kinds/kind.ts'
-import { kindNamed, kindOfStatement } from '../../attestation/kinds/kinds.ts'
-import type { AttestationStatement } from '../../attestation/statement.ts'
+import { namedKind, type NamedKind } from '../../attestation/kinds/named-kinds.ts'
 import { shown } from '../../errors.ts'
 import type { AcceptedSigner } from '../methods/methods.ts'
 import { parseDuration, type Duration } from '../schema/duration.ts'
@@ -11,7 +9,8 @@ import type { AttestationText } from './schema.ts'
 export interface AttestationDemand {
   /** As written in the policy: the name of a kind, or the URI of a predicate type. */
   type: string
-  kind: AttestationKind | undefined
+  /** Undefined for a predicate type. */
+  kind: NamedKind | undefined
   signers: readonly AcceptedSigner[]
   threshold: number
   maxAge: { written: string; duration: Duration } | undefined
@@ -24,17 +23,12 @@ export function compileAttestation(text: AttestationText, signers: readonly Acce
   const duration = maxAge === undefined ? undefined : parseDuration(maxAge)
   return {
     type,
-    kind: kindNamed(type),
+    kind: namedKind(type),
     signers,
     threshold,
     maxAge: duration && maxAge !== undefined ? { written: maxAge, duration } : undefined,
     conditions: where.map(compileCondition),
   }
-}
-
-/** Whether a statement has the type that is demanded. */
-export function isOfType({ type, kind }: AttestationDemand, statement: AttestationStatement): boolean {
-  return kind ? kindOfStatement(statement) === kind : statement.predicateType === type
 }
 
 /** What is demanded, for messages: `an evaluation`, `an attestation of the type "…"`. */

@@ -16,7 +16,7 @@ import { before } from '../schema/duration.ts'
 import { isoTime } from '../signature-time.ts'
 import { signerNames } from '../signer-names.ts'
 import type { ReadAttestation } from './condition.ts'
-import { demandWords, isOfType, type AttestationDemand } from './demand.ts'
+import { demandWords, type AttestationDemand } from './demand.ts'
 
 /** The attestations of a model, judged by a rule. */
 export interface JudgedAttestations {
@@ -155,6 +155,11 @@ async function satisfying(claims: readonly Claim[], demand: AttestationDemand, g
     }
   }
   return { accepted, reason }
+}
+
+/** Whether a statement has the type that is demanded. */
+function isOfType({ type, kind }: AttestationDemand, statement: AttestationStatement): boolean {
+  return kind ? kindOfStatement(statement)?.name === kind.name : statement.predicateType === type
 }
 
 /** Whether a fault explains why a demand is not satisfied: an attestation of that type about another model, or files that were not read. */

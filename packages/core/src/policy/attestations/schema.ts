@@ -1,5 +1,5 @@
 import * as s from '../../schema/define.ts'
-import { KINDS, kindNamed } from '../../attestation/kinds/kinds.ts'
+import { NAMED_KINDS, namedKind } from '../../attestation/kinds/named-kinds.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { durationSchema, globSchema } from '../schema/text.ts'
 
@@ -55,7 +55,7 @@ const typeSchema = s
   .min(1)
   .max(2048)
   .withCheck((type, report) => {
-    const names = KINDS.map(({ name }) => name)
+    const names = NAMED_KINDS.map(({ name }) => name)
     if (!names.includes(type) && !URI.test(type))
       report({ message: `expected ${names.join(', ')}, or the URI of a predicate type`, values: names })
   })
@@ -80,18 +80,18 @@ const attestationSchema = s
         message: `expected at most ${signers.length}, the number of signers`,
         input: threshold,
       })
-    const kind = kindNamed(type)
+    const kind = namedKind(type)
     if (!kind && maxAge !== undefined)
       report({ path: ['maxAge'], message: 'expected a kind whose time is known', input: maxAge })
     for (const [index, { field, metric }] of where.entries()) {
-      if (metric !== undefined && !kind?.measurements)
+      if (metric !== undefined && kind?.hasMetrics !== true)
         report({
           path: ['where', String(index), 'metric'],
           message: `the type ${type} has no metrics`,
           input: metric,
         })
-      if (kind && field !== undefined && !Object.hasOwn(kind.fields, field)) {
-        const values = Object.keys(kind.fields)
+      if (kind && field !== undefined && !kind.fields.includes(field)) {
+        const values = kind.fields
         report({
           path: ['where', String(index), 'field'],
           message: `expected a field of ${kind.what}: ${values.join(', ')}`,
