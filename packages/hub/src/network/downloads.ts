@@ -130,7 +130,7 @@ export class Downloads {
         if (part) {
           const bytes = await part
           yield bytes
-          ahead.shift()
+          void ahead.shift()
           this.#held -= 1
           if (reuses && bytes.length === PART_BYTES) this.#memory.push(bytes)
           fetchAhead()

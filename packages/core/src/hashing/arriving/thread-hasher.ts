@@ -7,7 +7,7 @@ import type { PieceListener, PieceThread } from './piece-thread.ts'
 
 interface Waiting {
   readonly piece: Uint8Array
-  readonly settle: PromiseWithResolvers<void>
+  readonly settle: PromiseWithResolvers<true>
 }
 
 /**
@@ -38,10 +38,10 @@ export class ThreadHasher implements PieceHasher, PieceListener {
   async hash(piece: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure
     if (this.#here) return this.#here.hash(piece)
-    const settle = Promise.withResolvers<void>()
+    const settle = Promise.withResolvers<true>()
     this.#waiting.push({ piece, settle })
     this.#thread.send({ file: this.#file, piece })
-    return settle.promise
+    await settle.promise
   }
 
   async digests(): Promise<string[][]> {
@@ -58,7 +58,7 @@ export class ThreadHasher implements PieceHasher, PieceListener {
 
   answered(answer: PieceAnswer): void {
     if ('error' in answer) this.#fail(ModelSealError.revive(answer.error))
-    else if ('hashed' in answer) this.#waiting.shift()?.settle.resolve()
+    else if ('hashed' in answer) this.#waiting.shift()?.settle.resolve(true)
     else if (answer.digests.length === this.#wanted.length && this.#waiting.length === 0)
       this.#ended?.resolve(answer.digests)
     else this.#fail(workerFailed(new Error('The thread answered with the wrong number of digests.')))
@@ -72,7 +72,8 @@ export class ThreadHasher implements PieceHasher, PieceListener {
     warnOnce(cause.warning)
     const here = new CallingThreadHasher(this.#wanted)
     this.#here = here
-    for (const { piece, settle } of this.#waiting.splice(0)) here.hash(piece).then(settle.resolve, settle.reject)
+    for (const { piece, settle } of this.#waiting.splice(0))
+      here.hash(piece).then(() => settle.resolve(true), settle.reject)
     const ended = this.#ended
     if (ended) here.digests().then(ended.resolve, ended.reject)
   }

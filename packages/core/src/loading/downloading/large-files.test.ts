@@ -117,7 +117,14 @@ test.each<[string, (stop: AbortController) => Parameters<typeof store>[0], objec
     () => (_, position) => (position > 5_000_000 ? new Error('reset') : undefined),
     { code: 'SOURCE_FAILED' },
   ],
-  ['an abort', (stop) => (_, position) => void (position > 5_000_000 && stop.abort()), { code: 'ABORTED' }],
+  [
+    'an abort',
+    (stop) => (_, position) => {
+      if (position > 5_000_000) stop.abort()
+      return undefined
+    },
+    { code: 'ABORTED' },
+  ],
 ])('are continued after %s', async (_, fault, found) => {
   const into = await directory()
   const stop = new AbortController()
@@ -125,7 +132,10 @@ test.each<[string, (stop: AbortController) => Parameters<typeof store>[0], objec
   await expect(failing).rejects.toMatchObject(found)
   expect(await partsIn(into)).toHaveLength(2)
   const starts = new Map<string, number>()
-  const rest = store(({ name, range }) => void (starts.has(name) || starts.set(name, range?.start ?? 0)))
+  const rest = store(({ name, range }) => {
+    if (!starts.has(name)) starts.set(name, range?.start ?? 0)
+    return undefined
+  })
   await downloadModel(rest, into, { policy })
   expect(Math.min(...starts.values())).toBeGreaterThan(1_000_000)
   expect(await isComplete(into)).toBe(true)

@@ -56,7 +56,7 @@ export function receivedByFetch(response: Response): Answer {
     status,
     headers,
     url,
-    next: async () => (await reader?.read())?.value,
+    next: async () => (await reader?.read())?.value as Uint8Array | undefined,
     cancel: async () => reader?.cancel(),
   }
 }
