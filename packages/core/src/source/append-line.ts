@@ -6,7 +6,11 @@ import { writeFailed } from './write-file.ts'
 const FILE = { what: 'attestation', failed: 'FILE_WRITE_FAILED', mode: 0o644 } as const
 const LINE_FEED = 0x0a
 const FLAGS =
-  constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | constants.O_NONBLOCK
+  constants.O_RDWR |
+  constants.O_APPEND |
+  constants.O_CREAT |
+  ((constants.O_NOFOLLOW as number | undefined) ?? 0) |
+  constants.O_NONBLOCK
 
 /**
  * Adds a line to a file, or creates the file. Several processes can add lines at the same time: each line is written by one call, which

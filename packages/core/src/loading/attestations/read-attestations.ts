@@ -52,13 +52,14 @@ const OF_THE_FILE = /^(?:FILE|BUNDLE|ATTESTATIONS)_/
 
 async function bytesOf(
   source: OpenedSource,
-  { path, read }: ClaimsCandidate,
+  place: ClaimsCandidate,
   { maxBytes, found }: { maxBytes: number; found: FoundBundle[] },
 ): Promise<Buffer | undefined> {
+  const { path } = place
   try {
     return await source.reader.read(
       `file of attestations ${shown(path)}`,
-      (signal, receive) => read({ maxBytes, signal }, receive),
+      (signal, receive) => place.read({ maxBytes, signal }, receive),
       async ({ size = 0, chunks }) => {
         if (size > maxBytes) throw tooLarge(path, maxBytes)
         const parts: Uint8Array[] = []

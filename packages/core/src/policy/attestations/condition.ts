@@ -110,10 +110,9 @@ function written({ field, metric, dataset, slice, unit, ...comparison }: Conditi
     slice === undefined ? '' : ` for the slice ${shown(slice)}`,
     unit === undefined ? '' : ` in ${shown(unit)}`,
   ].join('')
-  const wanted = Object.entries(comparison).flatMap(([name, value]) =>
-    value === undefined
-      ? []
-      : [`${WORDS[name as keyof typeof WORDS]}${name === 'exists' ? '' : ` ${valueText(value)}`}`],
+  // Only the comparisons that were written are there.
+  const wanted = Object.entries(comparison).map(
+    ([name, value]) => `${WORDS[name as keyof typeof WORDS]}${name === 'exists' ? '' : ` ${valueText(value)}`}`,
   )
   return `${about}${where} ${wanted.join(' and ')}`
 }

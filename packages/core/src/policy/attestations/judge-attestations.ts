@@ -190,13 +190,13 @@ async function judgeClaim(
   progress.stage = 2
   checkAge(content, demand, { now: occasion.now, file })
   progress.stage = 3
-  for (const { written, unmet } of demand.conditions) {
-    const found = unmet(content)
+  for (const condition of demand.conditions) {
+    const found = condition.unmet(content)
     if (found === undefined) continue
     throw new ModelSealError('ATTESTATION_CONDITION', 'The attestation does not meet a condition of the policy.', {
       file,
       signer: signature.signer.name,
-      expected: written,
+      expected: condition.written,
       found,
     })
   }

@@ -43,7 +43,7 @@ const DISPATCHER = Symbol.for('undici.globalDispatcher.1')
  * @returns undefined if `fetch` was replaced, or may use something else
  */
 export function dispatcherOfFetch(): Dispatcher | undefined {
-  const isOfNode = Function.prototype.toString.call(fetch).includes("require('internal/deps/undici/undici')")
+  const isOfNode = Function.prototype.toString.call(fetch).includes('internal/deps/undici/undici')
   const found = (globalThis as { [DISPATCHER]?: Partial<Dispatcher> })[DISPATCHER]
   return isOfNode && typeof found?.dispatch === 'function' ? (found as Dispatcher) : undefined
 }
