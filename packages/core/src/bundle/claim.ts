@@ -27,6 +27,17 @@ export async function claimedStatement(
   return (await inTurns(statementSteps(payload, MAX_CLAIM_VALUES), signal)).manifest
 }
 
+/** Whether the statement of a bundle says that it is something other than the signature of a model. Otherwise, it counts as one. */
+export async function isAttestation(bundle: UnverifiedBundle, signal?: AbortSignal): Promise<boolean> {
+  try {
+    await claimedStatement(bundle, signal)
+    return false
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    return error.code === 'PREDICATE_TYPE'
+  }
+}
+
 /** The subject name that a bundle claims, if its statement begins the way that modelseal and the reference tool write it. */
 export function claimedName(payload: Uint8Array): string | undefined {
   const start = Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.length, NAME_WITHIN)).toString()

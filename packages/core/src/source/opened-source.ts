@@ -30,8 +30,8 @@ import { SourceReader } from './answers/source-reader.ts'
 
 /** More places than any model has for bundles. A search that ended here silently could miss a bundle that claims something revoked. */
 const MAX_GROUPS = 1_000
-/** A file for all of them is usual. */
-const MAX_CLAIMS_PLACES = 100
+/** One for each attestation that is read. A file for all of them is usual. */
+const MAX_CLAIMS_PLACES = 1_000
 /** How long a source may take to close. */
 const CLOSE_MS = 5_000
 

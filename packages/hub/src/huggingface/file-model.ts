@@ -1,4 +1,12 @@
-import type { BundleGroup, ModelDirectory, ModelFiles, NamePattern, PlainModel } from '@modelseal/core/source'
+import type {
+  BundleGroup,
+  ClaimsCandidate,
+  ModelDirectory,
+  ModelFiles,
+  NamePattern,
+  PlainModel,
+} from '@modelseal/core/source'
+import { CLAIMS_NAME } from '@modelseal/core/source'
 import { BUNDLE, type HubFolder } from './hub-folder.ts'
 import type { HubModel } from './hub-session.ts'
 
@@ -44,6 +52,16 @@ export class FileModel implements HubModel {
       const found = [...entries.keys()].filter((name) => name.startsWith(prefix) && isBundle(name))
       yield { candidates: await this.#root.candidates(found), directory, unordered: names !== undefined, looked: [] }
     }
+  }
+
+  /** `FILE.claims.jsonl` for the file, and `claims.jsonl` in a folder that was signed. */
+  async claims({ path }: ModelFiles): Promise<ClaimsCandidate[]> {
+    if (path === this.model().path) return this.#root.claims(`${this.#path}.${CLAIMS_NAME}`)
+    for (const folder of this.#folders()) {
+      const files = await this.#folderAt(folder)
+      if (files.place === path) return files.claims()
+    }
+    return []
   }
 
   *directories(): Generator<ModelDirectory> {

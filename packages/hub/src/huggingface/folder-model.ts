@@ -1,4 +1,4 @@
-import type { BundleGroup, ModelFiles, NamePattern } from '@modelseal/core/source'
+import type { BundleGroup, ClaimsCandidate, ModelFiles, NamePattern } from '@modelseal/core/source'
 import { HubFolder } from './hub-folder.ts'
 import type { HubRepository } from './hub-repository.ts'
 import type { HubModel } from './hub-session.ts'
@@ -25,6 +25,11 @@ export class FolderModel implements HubModel {
     const hasOther = !names && [...entries.keys()].some((name) => /^[^/]+\.oms\.sig$/.test(name))
     if (this.#folder.name === '' || hasOther) return
     yield await new HubFolder(this.#repository, '', await this.#repository.list('', false)).group(names)
+  }
+
+  /** `claims.jsonl` in the folder. */
+  claims(): Promise<ClaimsCandidate[]> {
+    return this.#folder.claims()
   }
 
   /** The only folder inside with a bundle: repositories often have several models. */

@@ -1,7 +1,8 @@
-import { filesAt } from '@modelseal/core/source'
+import { CLAIMS_NAME, filesAt } from '@modelseal/core/source'
 import type {
   BundleCandidate,
   BundleGroup,
+  ClaimsCandidate,
   ModelFiles,
   NamePattern,
   ReadRequest,
@@ -76,6 +77,15 @@ export class HubFolder {
       .sort()
       .slice(0, MAX_BUNDLES)
       .map((name) => this.#repository.bundle(this.#pathOf(name), entries.get(name)))
+  }
+
+  /** The file of attestations, if it is there. */
+  async claims(name = CLAIMS_NAME): Promise<ClaimsCandidate[]> {
+    const entry = (await this.entries()).get(name)
+    if (!entry) return []
+    const found = this.#repository.bundle(this.#pathOf(name), entry, 'file of attestations')
+    // A file of another name belongs to a model that is a single file.
+    return [{ ...found, lines: true, name: name === CLAIMS_NAME ? name : undefined }]
   }
 
   /** A folder of this one. */

@@ -107,12 +107,12 @@ export class HubRepository {
     return listFolder(this.#client, { tree, folder, place: this.placeOf(folder) })
   }
 
-  /** A bundle that may exist. */
-  bundle(path: string, entry?: HubEntry): BundleCandidate {
+  /** A bundle, or file of bundles, that may exist. */
+  bundle(path: string, entry?: HubEntry, what = 'signature bundle'): BundleCandidate {
     return {
       path: this.placeOf(path),
       read: async ({ signal }, receive) => {
-        const request = { path, what: 'signature bundle', signal }
+        const request = { path, what, signal }
         const file = cachedFile(path, entry)
         const fetch = (_: Range | undefined, take: Receive) => this.#fetch(request, take)
         await (this.#cached && file ? this.#cached.readBundle(file, fetch, receive) : fetch(undefined, receive))

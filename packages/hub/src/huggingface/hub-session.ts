@@ -2,6 +2,7 @@ import { ModelSealError, shown } from '@modelseal/core/errors'
 import type {
   BundleCandidate,
   BundleGroup,
+  ClaimsCandidate,
   ModelDirectory,
   ModelFiles,
   NamePattern,
@@ -18,7 +19,9 @@ import { HubRepository } from './hub-repository.ts'
 import type { HubSettings } from './hub-settings.ts'
 
 /** What a URL names: a folder or a file. */
-export type HubModel = Pick<SourceSession, 'model' | 'bundles' | 'directories' | 'unverified'>
+export type HubModel = Pick<SourceSession, 'model' | 'bundles' | 'directories' | 'unverified'> & {
+  claims(files: ModelFiles): Promise<ClaimsCandidate[]>
+}
 
 /** What a load asks of the hub. */
 interface HubLoad {
@@ -66,6 +69,10 @@ export class HubSession implements SourceSession {
 
   bundles(names?: readonly NamePattern[]): Iterable<BundleGroup> | AsyncIterable<BundleGroup> {
     return this.#model.bundles(names)
+  }
+
+  async *claims(files: ModelFiles): AsyncGenerator<ClaimsCandidate> {
+    yield* await this.#model.claims(files)
   }
 
   directories(): Iterable<ModelDirectory> | AsyncIterable<ModelDirectory> {

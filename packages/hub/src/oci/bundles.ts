@@ -1,5 +1,11 @@
 import { ModelSealError } from '@modelseal/core/errors'
-import type { BundleCandidate, BundleGroup, NamePattern } from '@modelseal/core/source'
+import {
+  CLAIMS_NAME,
+  type BundleCandidate,
+  type BundleGroup,
+  type ClaimsCandidate,
+  type NamePattern,
+} from '@modelseal/core/source'
 import type { Artifact } from './artifact.ts'
 import { descriptorFrom, field, type Descriptor } from './descriptor.ts'
 import type { Digest } from './digest.ts'
@@ -13,14 +19,19 @@ const USUAL_NAME = 'model.sig'
 /** Attached manifests that are opened. Signatures of images, SBOMs and the like are among them. */
 const MAX_OPENED = 100
 const OPENED_AT_A_TIME = 6
+/** Attached bundles of this size are kept during a load, because a search for attestations reads them again. */
+const MAX_KEPT_BYTES = 1024 * 1024
 /** How much of archives is read before the policy has judged the model. Publishers can pack the bundle first. */
 const ARCHIVE_BYTES = 64 * 1024 * 1024
 
-/** Where the bundles of an artifact may be. */
+/** Where the bundles and attestations of an artifact may be. */
 export class Bundles {
   readonly #repository: Repository
   readonly #reference: OciReference
   readonly #artifact: Artifact
+  /** Listed and opened once. */
+  #attachedOnce: Promise<BundleCandidate[]> | undefined
+  readonly #kept = new Map<Digest, Buffer>()
 
   constructor(repository: Repository, reference: OciReference, artifact: Artifact) {
     this.#repository = repository
@@ -48,6 +59,18 @@ export class Bundles {
     if (names) return
     yield { candidates: await this.#attached(digest), looked: [`what is attached to ${digest}`] }
     if (this.#artifact.archives.length > 0) yield this.#archived(url)
+  }
+
+  /**
+   * The layer `claims.jsonl`, and what is attached to the manifest. Whether an attached bundle is an attestation, only its statement says.
+   *
+   * @param digest of the artifact's manifest
+   */
+  async *claims(digest: Digest): AsyncGenerator<ClaimsCandidate> {
+    const layer = this.#artifact.files.get(CLAIMS_NAME)
+    const path = `${ociUrl(this.#reference)}/${CLAIMS_NAME}`
+    if (layer) yield { ...this.#candidate(path, layer), lines: true, name: CLAIMS_NAME }
+    yield* await this.#attached(digest)
   }
 
   /** The bundle in an attached manifest, which is named by its digest. */
@@ -85,11 +108,15 @@ export class Bundles {
     }
   }
 
+  #attached(digest: Digest): Promise<BundleCandidate[]> {
+    return (this.#attachedOnce ??= this.#findAttached(digest))
+  }
+
   /**
    * What a descriptor says of an attached manifest is not trusted: registries repeat the wrong type, and only the manifest
    * itself says what it is attached to.
    */
-  async #attached(digest: Digest): Promise<BundleCandidate[]> {
+  async #findAttached(digest: Digest): Promise<BundleCandidate[]> {
     const referrers = new Set((await this.#repository.referrers(digest)).map((each) => each.digest))
     if (referrers.size > MAX_OPENED) throw tooManyReferrers(ociUrl(this.#reference), MAX_OPENED)
     const waiting = [...referrers]
@@ -104,8 +131,27 @@ export class Bundles {
     // In the order of the list, which is the same for every load.
     return [...referrers].flatMap((each) => {
       const layer = found.get(each)
-      return layer ? [this.#candidate(ociUrl({ ...this.#reference, version: { digest: each } }), layer)] : []
+      return layer ? [this.#mixed(ociUrl({ ...this.#reference, version: { digest: each } }), layer)] : []
     })
+  }
+
+  /** A signature of the model, or an attestation. */
+  #mixed(path: string, layer: Descriptor): BundleCandidate {
+    const { read } = this.#candidate(path, layer)
+    return {
+      path,
+      mixed: true,
+      read: async (request, receive) => {
+        const kept = this.#kept.get(layer.digest)
+        if (kept) return receive({ size: kept.length, chunks: [kept] })
+        if (layer.size > MAX_KEPT_BYTES) return read(request, receive)
+        const pieces: Uint8Array[] = []
+        await read(request, ({ size, chunks }) => receive({ size, chunks: noted(chunks, pieces) }))
+        const bytes = Buffer.concat(pieces)
+        // The digest was compared at the end of the content.
+        if (bytes.length === layer.size) this.#kept.set(layer.digest, bytes)
+      },
+    }
   }
 
   async #opened(referrer: Digest, subject: Digest): Promise<Descriptor | undefined> {
@@ -114,6 +160,17 @@ export class Bundles {
     // Undefined if it was deleted since it was listed.
     if (!manifest || field(field(manifest.content, 'subject'), 'digest') !== subject) return undefined
     return bundleIn(manifest, what)
+  }
+}
+
+/** Passes pieces on, and keeps them. */
+async function* noted(
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  pieces: Uint8Array[],
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    pieces.push(chunk)
+    yield chunk
   }
 }
 

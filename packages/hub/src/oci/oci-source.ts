@@ -109,6 +109,10 @@ class OciSession implements port.SourceSession {
     return this.#bundles.find(names, this.revision)
   }
 
+  claims(): AsyncIterable<port.ClaimsCandidate> {
+    return this.#bundles.claims(this.revision)
+  }
+
   /**
    * An attached bundle, by the digest of its manifest.
    *

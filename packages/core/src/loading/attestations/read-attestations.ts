@@ -1,4 +1,5 @@
 import { parseOwnBundle, type FoundBundle } from '../../bundle/bundle.ts'
+import { isAttestation } from '../../bundle/claim.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { ClaimsCandidate, ModelFiles } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
@@ -37,9 +38,11 @@ export async function readAttestationFiles(
     if (!bytes) return
     room -= bytes.length
     for (const bundle of place.lines ? linesOf(bytes, place.path) : [{ path: place.path, bytes }]) {
-      if (found.length === MAX_ATTESTATIONS) throw tooMany(place.path)
-      found.push(await parsed(bundle, signal))
+      const one = await parsed(bundle, signal)
       await nextTurn(signal)
+      if (place.mixed && !('bundle' in one && (await isAttestation(one.bundle, signal)))) continue
+      if (found.length === MAX_ATTESTATIONS) throw tooMany(place.path)
+      found.push(one)
     }
   }
   for await (const place of source.claims(files))
@@ -100,7 +103,7 @@ function* linesOf(bytes: Buffer, path: string): Generator<Line> {
 async function parsed({ path, bytes }: Line, signal: AbortSignal | undefined): Promise<FoundBundle> {
   try {
     if (bytes.length > MAX_LINE_BYTES) throw tooLarge(path, MAX_LINE_BYTES)
-    return { path, bundle: await parseOwnBundle(bytes, path, signal) }
+    return { path, bundle: await parseOwnBundle(bytes, path, signal), bytes }
   } catch (error) {
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
     return { path, error }

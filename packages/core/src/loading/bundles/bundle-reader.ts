@@ -1,4 +1,5 @@
 import { bundleTooLarge, parseOwnBundle, type FoundBundle } from '../../bundle/bundle.ts'
+import { isAttestation } from '../../bundle/claim.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import type { BundleCandidate, SourceBody } from '../../source/model-source.ts'
@@ -70,7 +71,9 @@ export class BundleReader {
         }
         room -= bytes.length
         this.#room -= bytes.length
-        found.push(await this.#parsed(path, bytes))
+        const parsed = await this.#parsed(path, bytes)
+        if (!(candidate.mixed && 'bundle' in parsed && (await isAttestation(parsed.bundle, this.#signal))))
+          found.push(parsed)
       } catch (error) {
         if (error === this.#overrun || !(error instanceof ModelSealError) || !OF_THE_BUNDLE.test(error.code))
           throw error

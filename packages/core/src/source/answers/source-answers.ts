@@ -122,9 +122,9 @@ export function checkedGroup(given: BundleGroup): BundleGroup {
 }
 
 export function checkedCandidate(given: unknown): BundleCandidate {
-  const { path } = fields(given, 'a bundle', ['path'])
+  const { path, mixed } = fields(given, 'a bundle', ['path', 'mixed'])
   const read = method(given as object, 'read') as BundleCandidate['read']
-  return { path: plainPlace(text(path, 'the "path" of a bundle')), read }
+  return { path: plainPlace(text(path, 'the "path" of a bundle')), mixed: mixed === true, read }
 }
 
 export function checkedClaims(given: ClaimsCandidate): ClaimsCandidate {

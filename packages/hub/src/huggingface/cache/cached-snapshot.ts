@@ -34,6 +34,7 @@ export async function openSnapshot(
     timeouts: session.timeouts,
     model: () => session.model(),
     bundles: (names) => session.bundles(names),
+    claims: (files) => session.claims?.(files) ?? [],
     directories: () => session.directories?.() ?? [],
     unverified: async () => session.unverified?.() ?? { files: await session.model() },
   }
