@@ -20,6 +20,7 @@ export const coreWithoutLibraries: Plugin = {
           signing: '../core/src/entries/signing.ts',
           verification: '../core/src/entries/verification.ts',
           policy: '../core/src/entries/policy.ts',
+          attestation: '../core/src/entries/attestation.ts',
           errors: '../core/src/entries/errors.ts',
           'any-realm': '../core/src/any-realm.ts',
           ...FOR_HUBS,

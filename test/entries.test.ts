@@ -29,7 +29,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './attestation': {
     values: names(
-      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary readAttestations`,
+      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary predicateTypeOf readAttestationFile readAttestations`,
     ),
     types:
       names(`Ancestor AttestOptions Attestation AttestationFile AttestationVerdict AttestedContents AttestedModel DataCard Evaluation

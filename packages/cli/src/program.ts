@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { commandPath } from './command-path.ts'
+import { addAttestMethod, ATTEST_HELP } from './commands/attest.ts'
 import { addDigest } from './commands/digest.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addPolicyCheck } from './commands/policy-check.ts'
@@ -47,6 +48,7 @@ export function createProgram(version: string, perform: Perform, only?: string):
 /** In the order in which the help names them. */
 const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   sign: addSigning,
+  attest: addAttesting,
   verify: addVerifying,
   inspect: addInspect,
   pull: addPull,
@@ -70,6 +72,18 @@ function addSigning(program: Command, perform: Perform): void {
   addSigningMethod(sign, perform, CERTIFICATE)
   addSigningMethod(sign, perform, PKCS11_KEY)
   addSigningMethod(sign, perform, PKCS11_CERTIFICATE)
+}
+
+function addAttesting(program: Command, perform: Perform): void {
+  const attest = program
+    .command('attest')
+    .description('Sign a statement about a signed model: its evaluation, model card, provenance.')
+    .addHelpText('after', ATTEST_HELP)
+  addAttestMethod(attest, perform, SIGSTORE)
+  addAttestMethod(attest, perform, KEY)
+  addAttestMethod(attest, perform, CERTIFICATE)
+  addAttestMethod(attest, perform, PKCS11_KEY)
+  addAttestMethod(attest, perform, PKCS11_CERTIFICATE)
 }
 
 function addPushing(program: Command, perform: Perform): void {

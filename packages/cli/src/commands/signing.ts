@@ -14,6 +14,7 @@ export interface SigningFlags extends HashingFlags, ReuseFlags {
   tsaUrl?: string
   receipt?: boolean
   trustHubDigests?: boolean
+  claimsInside?: boolean
 }
 
 /** Adds the options of {@link SigningFlags}. */
@@ -22,11 +23,17 @@ export function withSigning(command: Command): Command {
     .option('--receipt', 'record what was hashed, so that --reuse can use it next time')
     .addOption(pathOption('--signature <path>', 'where to write the bundle (default: "model.sig")'))
     .option('--force', 'replace the signature of another model')
+    .option('--claims-inside', 'leave "claims.jsonl" in the directory unsigned: attestations will be added to it')
     .option(
       '--trust-hub-digests',
       'for a model on a hub: sign the SHA-256 digests that the hub states, without reading these files',
     )
-    .addOption(new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) to witness the time of the signature'))
+    .addOption(timestampOption())
+}
+
+/** `--tsa-url`, for every command that signs. */
+export function timestampOption(): Option {
+  return new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) to witness the time of the signature')
 }
 
 /** Who signs, and for which instance of Sigstore. */
@@ -52,6 +59,7 @@ export async function signed(
   const place = {
     signature: flags.signature ?? 'model.sig',
     overwrite: force ? ('always' as const) : ('same-model' as const),
+    claimsInside: flags.claimsInside,
   }
   const options = { ...hashingOptions(model, flags, session), ...place, timestampAuthority: tsaUrl, signer }
   return previous || receipt
@@ -114,7 +122,7 @@ function statedText(stated: { files: number; bytes: number }): string {
 
 /** Who signed and when, for a summary. */
 export function whoAndWhen(
-  { signer, logEntries = [], time }: SignedModel,
+  { signer, logEntries = [], time }: Pick<SignedModel, 'signer' | 'logEntries' | 'time'>,
   shown: (value: string) => string,
 ): (readonly [string, string])[] {
   return [

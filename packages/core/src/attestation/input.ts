@@ -1,9 +1,29 @@
 import { ModelSealError } from '../errors.ts'
 import { parseStrictJson } from '../bundle/json.ts'
+import { readSmallFile } from '../source/read-small-file.ts'
 import { inexactNumberIn, MAX_STATEMENT_BYTES, MAX_VALUES } from './statement.ts'
 
 /**
- * Reads a JSON file that an attestation is made from.
+ * Reads a file that an attestation is made from, for `makeAttestation()`.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_UNREADABLE`, `ATTESTATION_INPUT` for one of more than 4 MiB
+ * @example
+ * ```ts
+ * const file = await readAttestationFile('models/vad/README.md')
+ * const predicate = await makeAttestation('model-card', { ...file, name: 'vad' })
+ * ```
+ */
+export async function readAttestationFile(path: string): Promise<{ bytes: Uint8Array; file: string }> {
+  const file = {
+    what: 'file of the attestation',
+    maxBytes: MAX_STATEMENT_BYTES,
+    tooLarge: 'ATTESTATION_INPUT',
+  } as const
+  return { bytes: await readSmallFile(path, file), file: path }
+}
+
+/**
+ * Parses a JSON file that an attestation is made from.
  *
  * @throws {@link ModelSealError} `JSON_*`; `ATTESTATION_INPUT` if it is too large, or a number in it has more digits than can be
  * compared

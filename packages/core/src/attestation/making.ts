@@ -2,6 +2,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import { checkInputSize, readAttestationInput } from './input.ts'
 import type { AttestationFile } from './kinds/kind.ts'
 import { kindNamed, KINDS, makePredicate } from './kinds/kinds.ts'
+import { predicateTypeOf } from './predicate-type.ts'
 
 /** The names of the kinds of attestations whose content is understood. */
 export function attestationKinds(): string[] {
@@ -13,7 +14,7 @@ export function attestationKinds(): string[] {
  * of Hugging Face or a CycloneDX document; for other types, the predicate itself as JSON.
  *
  * @param type a kind, such as `evaluation`, or the URI of a predicate type
- * @throws {@link ModelSealError} `ATTESTATION_INPUT`, `JSON_*`, `CYCLONEDX_UNAVAILABLE`
+ * @throws {@link ModelSealError} `ATTESTATION_INPUT`, `JSON_*`, `CYCLONEDX_UNAVAILABLE`, `INVALID_ARGUMENT` for a type that is neither
  * @example
  * ```ts
  * const bytes = await readFile('models/vad/README.md')
@@ -23,6 +24,7 @@ export function attestationKinds(): string[] {
 export async function makeAttestation(type: string, source: AttestationFile): Promise<object> {
   const kind = kindNamed(type)
   if (kind) return makePredicate(kind, source)
+  predicateTypeOf(type)
   const { bytes, file } = source
   checkInputSize(bytes, file)
   const predicate = readAttestationInput(bytes, file)

@@ -53,7 +53,7 @@ export interface ModelDigest {
   rootDigest: string
   files: number
   bytes: number
-  /** Signature bundles in the directory, which were hashed like any other file. Absent if there are none. */
+  /** Signature bundles and attestations in the directory, which were hashed like any other file. Absent if there are none. */
   bundles?: CountedBundles
 }
 

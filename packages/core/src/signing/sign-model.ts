@@ -16,6 +16,7 @@ import { isHubRecord } from '../manifest/plain-names.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { choice, flag, having, path, required, text, type Copy } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
+import { CLAIMS_NAME } from '../source/claims-name.ts'
 import { openLocalSource, localPlace, type LocalSource } from '../source/local/local-source.ts'
 import { pathHere } from '../source/model-location.ts'
 import type { ModelSource } from '../source/model-source.ts'
@@ -41,6 +42,11 @@ export interface SignOptions extends DigestOptions {
    * model.
    */
   overwrite?: 'always' | 'same-model' | undefined
+  /**
+   * True to leave `claims.jsonl` in the directory out of the signed files although it may not exist yet, so that attestations can be
+   * kept inside the model. Default: false, which leaves it out only if it already has attestations.
+   */
+  claimsInside?: boolean | undefined
   /** URL of a timestamp authority (RFC 3161), whose timestamp of the signature is put into the bundle. */
   timestampAuthority?: string | undefined
   /**
@@ -61,6 +67,7 @@ export const SIGN_OPTIONS: Shape<SignOptions> = {
   signer: required(SIGNER),
   signature: path,
   overwrite: choice('always', 'same-model'),
+  claimsInside: flag,
   timestampAuthority: text,
   trustStatedDigests: flag,
 }
@@ -184,7 +191,10 @@ async function signBuilt<Built extends BuiltManifest>(
   const replaced = overwrite === 'same-model' ? new ReplacedBundle(signature) : undefined
   if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
-  const serialization = serializationFor(model, options, await excludedBundles(model, signature))
+  const serialization = serializationFor(model, options, [
+    ...(await excludedBundles(model, signature)),
+    ...(await excludedClaims(model, options)),
+  ])
   await replaced?.refuseOtherModel(model, serialization)
   const built = await build(serialization)
   const { manifest, files, bytes } = built
@@ -217,6 +227,19 @@ async function signBuilt<Built extends BuiltManifest>(
 async function excludedBundles(model: ModelToSign, signature: string): Promise<string[]> {
   const own = model instanceof LocalModel ? model.ignoredNames([signature]) : []
   return [...own, ...model.ignoredNames(await model.bundles())]
+}
+
+/** Attestations are added after signing, so they are no part of what is signed. */
+async function excludedClaims(model: ModelToSign, { claimsInside }: SignOptions): Promise<string[]> {
+  if (claimsInside && model.isFile)
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      `Cannot keep attestations inside ${shown(model.path)}: it is a file.`,
+      {
+        hint: 'They are added beside it, in FILE.claims.jsonl. Omit "claimsInside" (on the command line, --claims-inside).',
+      },
+    )
+  return claimsInside || (await model.hasAttestations()) ? [CLAIMS_NAME] : []
 }
 
 /** Who signed and when, as far as known. */

@@ -5,8 +5,7 @@ import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { readPublicKey } from '../x509/public-key.ts'
 import { keySigner } from '../signing/methods/key.ts'
-import { signModel } from '../signing/sign-model.ts'
-import { type DigestOptions } from '../signing/digest-model.ts'
+import { signModel, type SignOptions } from '../signing/sign-model.ts'
 import { judgeModel } from '../loading/operations/judge-model.ts'
 import type { OpenOptions } from '../loading/open-options.ts'
 
@@ -51,7 +50,12 @@ export class TestSite {
   }
 
   /** Signs a model directory into `NAME.sig` beside it. @returns the root digest */
-  async sign(model: string, key: string, signature = `${model}.sig`, options: DigestOptions = {}): Promise<string> {
+  async sign(
+    model: string,
+    key: string,
+    signature = `${model}.sig`,
+    options: Omit<SignOptions, 'signer' | 'signature'> = {},
+  ): Promise<string> {
     const signer = await keySigner({ privateKey: this.file(`${key}.key`) })
     const signed = await signModel(this.file(model), { ...options, signer, signature: this.file(signature) })
     return signed.rootDigest

@@ -2,6 +2,7 @@ import { appendFile, copyFile, readFile, rename, rm, symlink, writeFile } from '
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
 import { keySigner } from '../../signing/methods/key.ts'
+import { digestModel } from '../../signing/digest-model.ts'
 import { TestSite } from '../../testing/site.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
@@ -247,6 +248,7 @@ describe('attestations are found', () => {
 
   test('not in a file of the model that is signed: that is content', async () => {
     await attest('lab', evaluation())
+    await appendFile(claims(), '{"content":true}\n')
     await rename(claims(), site.file(name, 'claims.jsonl'))
     await site.sign(name, 'a')
     const { rootDigest } = await attest('lab', review())
@@ -329,5 +331,60 @@ describe('attesting', () => {
   test('needs a bundle', async () => {
     await rm(site.file(`${name}.sig`))
     await expect(attest('lab', evaluation())).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+  })
+
+  test('needs a bundle that states the root digest that the caller verified', async () => {
+    const { rootDigest } = await attest('lab', evaluation())
+    await site.write(`${name}/more.bin`, 'more')
+    await site.sign(name, 'a', `${name}.b.sig`)
+    const other = await attest('lab', evaluation(), { signature: site.file(`${name}.b.sig`) })
+    expect(other.rootDigest).not.toBe(rootDigest)
+    for (const one of [rootDigest, other.rootDigest])
+      expect(await attest('lab', review(), { rootDigest: one, check: false })).toMatchObject({ rootDigest: one })
+    const before = await readFile(claims(), 'utf8')
+    await expect(attest('lab', review(), { rootDigest: 'f'.repeat(64), check: false })).rejects.toEqual(
+      refusal('ROOT_DIGEST_MISMATCH'),
+    )
+    expect(await readFile(claims(), 'utf8')).toBe(before)
+  })
+})
+
+describe('attestations inside a directory', () => {
+  const inside = () => site.file(name, 'claims.jsonl')
+
+  test('can be added to a model that was signed for that, and are not part of its next signature', async () => {
+    await site.sign(name, 'a', undefined, { claimsInside: true })
+    const first = await attest('lab', evaluation())
+    expect(first.output).toBe(inside())
+    expect(await judged([ACCURATE])).toBe('accepted')
+    // Signing again leaves them out without being told.
+    await site.sign(name, 'a')
+    const second = await attest('lab', review())
+    expect(second).toMatchObject({ output: inside(), rootDigest: first.rootDigest })
+    expect(await judged([ACCURATE, { type: REVIEW, signers: [{ key: 'lab' }] }])).toBe('accepted')
+    expect((await digestModel(site.file(name))).bundles).toEqual({
+      names: ['claims.jsonl'],
+      rootDigest: first.rootDigest,
+    })
+  })
+
+  test.each([
+    ['other content', () => '{"claim":"water damage"}\n'],
+    ['an empty file', () => '\n'],
+    ['attestations and something else', (good: string) => `${good}{"claim":"water damage"}\n`],
+  ])('are told from %s, which is signed', async (_, text) => {
+    const { rootDigest } = await attest('lab', evaluation())
+    await site.write(`${name}/claims.jsonl`, text(await readFile(claims(), 'utf8')))
+    await site.sign(name, 'a')
+    const again = await attest('lab', review())
+    expect(again.rootDigest).not.toBe(rootDigest)
+    expect(again.output).toBe(claims())
+  })
+
+  test('need a directory', async () => {
+    await site.write('single.onnx', 'weights')
+    await expect(site.sign('single.onnx', 'a', undefined, { claimsInside: true })).rejects.toEqual(
+      refusal('INVALID_ARGUMENT'),
+    )
   })
 })

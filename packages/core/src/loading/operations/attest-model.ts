@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import { kindNamed, kindOfStatement, KINDS, readPredicate } from '../../attestation/kinds/kinds.ts'
+import { join } from 'node:path'
+import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
+import { predicateTypeOf } from '../../attestation/predicate-type.ts'
 import { attestationSteps, writeAttestation } from '../../attestation/statement.ts'
 import { statementSteps } from '../../bundle/statement.ts'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -8,13 +10,13 @@ import { callback, flag, path as pathCopy, required, signal as signalCopy, text 
 import { checkContents } from '../../manifest/check-contents.ts'
 import { nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
-import { didYouMean } from '../../nearest.ts'
 import { SIGNER } from '../../signing/sign-model.ts'
 import { signPayload } from '../../signing/sign-statement.ts'
 import type { LoggedAt, SignedAt, SignedBy, Signer } from '../../signing/signer.ts'
 import { checkTimestampUrl } from '../../signing/timestamp.ts'
 import { plainCopy, snapshot, type Shape } from '../../snapshot.ts'
 import { appendLine } from '../../source/append-line.ts'
+import { CLAIMS_NAME } from '../../source/claims-name.ts'
 import { claimsBeside } from '../../source/local/local-claims.ts'
 import { localPlace } from '../../source/local/local-source.ts'
 import { modelLocation, sourceAt } from '../../source/model-location.ts'
@@ -32,8 +34,16 @@ export interface AttestOptions {
   predicate: object
   /** The bundle of the model, whose root digest is attested: a path, or a location in the format of the source. Default: where a load looks. */
   signature?: string | undefined
-  /** Path of the file to which the attestation is added. Default: `MODEL.claims.jsonl` beside the model. */
+  /**
+   * Path of the file to which the attestation is added. Default: `MODEL.claims.jsonl` beside the model, or `claims.jsonl` in the
+   * directory if the model was signed with `claimsInside`.
+   */
   output?: string | undefined
+  /**
+   * The root digest that the bundle must state, in lowercase hex, for a caller that has already verified the model. Of several bundles,
+   * the first that states it counts.
+   */
+  rootDigest?: string | undefined
   /** False to take the word of the bundle, without hashing the files. Default: true. */
   check?: boolean | undefined
   /** URL of a timestamp authority (RFC 3161). */
@@ -48,6 +58,7 @@ const OPTIONS: Shape<AttestOptions> = {
   predicate: required(plainCopy),
   signature: signatureCopy,
   output: pathCopy,
+  rootDigest: text,
   check: flag,
   timestampAuthority: text,
   signal: signalCopy,
@@ -80,7 +91,7 @@ export interface AttestedModel {
  *
  * @param model path of a directory or file; with `check: false` and `output`, also a URL or a source
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`, `ATTESTATION_MALFORMED`,
- * `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, `TSA_*`, `ABORTED`, and what the signer throws
+ * `ROOT_DIGEST_MISMATCH`, `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, `TSA_*`, `ABORTED`, and what the signer throws
  * @example
  * ```ts
  * const signer = await keySigner({ privateKey: 'evaluation.key' })
@@ -100,8 +111,8 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
   const opened = await OpenedSource.open(sourceAt(modelLocation(model), undefined), { signal })
   try {
     const found = await findBundles(opened, options.signature, { signal })
-    const manifest = await manifestOf(found, signal)
-    const output = localPlace(options.output ?? outputFor(found))
+    const manifest = await manifestOf(found, options.rootDigest, signal)
+    const output = localPlace(options.output ?? outputFor(found, manifest))
     const checked = options.check === false ? undefined : await checkedFiles(found, manifest, options)
     const { modelName: name, rootDigest } = manifest
     const payload = Buffer.from(JSON.stringify(writeAttestation({ name, rootDigest }, predicateType, predicate)))
@@ -125,29 +136,37 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
   }
 }
 
-/** URI with a scheme. */
-const TYPE_URI = /^[a-z][a-z0-9+.-]*:\S+$/i
-
-function predicateTypeOf(type: string): string {
-  const kind = kindNamed(type)
-  if (kind) return kind.types[0]
-  if (TYPE_URI.test(type)) return type
-  const names = KINDS.map(({ name }) => name)
-  throw new ModelSealError('INVALID_ARGUMENT', `Cannot attest the model: ${shown(type)} is no known type.`, {
-    expected: `${names.join(', ')}, or the URI of a predicate type`,
-    hint: didYouMean(type, names).trim() || undefined,
-  })
+/** The statement of the first bundle, at which a load looks first, or of the first with a root digest. */
+async function manifestOf(
+  { bundles, files }: FoundModel,
+  rootDigest: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Manifest> {
+  const found: string[] = []
+  for (const one of bundles) {
+    try {
+      if ('error' in one) throw one.error
+      const { manifest } = await inTurns(statementSteps(one.bundle.envelope.payload), signal)
+      if (rootDigest === undefined || manifest.rootDigest === rootDigest) return manifest
+      found.push(`sha256:${manifest.rootDigest}`)
+    } catch (error) {
+      // Any bundle with the root digest will do.
+      if (rootDigest === undefined || !(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    }
+  }
+  throw new ModelSealError(
+    'ROOT_DIGEST_MISMATCH',
+    `Cannot attest the model ${shown(files.path)}: no bundle states its root digest.`,
+    {
+      expected: `sha256:${rootDigest ?? ''}`,
+      found: found.join(', ') || undefined,
+    },
+  )
 }
 
-/** The statement of the first bundle: what a load looks at first. */
-async function manifestOf({ bundles }: FoundModel, signal: AbortSignal | undefined): Promise<Manifest> {
-  const [first] = bundles
-  if (!first) throw new RangeError('no bundle was found')
-  if ('error' in first) throw first.error
-  return (await inTurns(statementSteps(first.bundle.envelope.payload), signal)).manifest
-}
-
-function outputFor({ files: { local, path } }: FoundModel): string {
+function outputFor({ files: { local, path } }: FoundModel, { serialization: { ignorePaths = [] } }: Manifest): string {
+  // Whoever signed it keeps attestations inside (`claimsInside`).
+  if (local?.kind === 'directory' && ignorePaths.includes(CLAIMS_NAME)) return join(local.path, CLAIMS_NAME)
   if (local) return claimsBeside(local.givenPath)
   throw new ModelSealError(
     'INVALID_ARGUMENT',

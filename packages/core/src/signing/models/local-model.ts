@@ -1,11 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBundle } from '../../bundle/read-bundle.ts'
+import { ModelSealError } from '../../errors.ts'
 import { ignoredNames, ignoring } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
+import { CLAIMS_NAME } from '../../source/claims-name.ts'
 import { findFiles } from '../../source/local/find-files.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
+import { READ_CLAIMS, readSmallFile } from '../../source/read-small-file.ts'
+import { areAttestations, MAX_CLAIMS_BYTES } from '../attestations-inside.ts'
 import { doubtfulFiles, type SigningWarning } from '../doubtful-files.ts'
 import { mayBeBundle, type ModelToSign } from './model-to-sign.ts'
 
@@ -41,6 +45,19 @@ export class LocalModel implements ModelToSign {
     const bundles: string[] = []
     for (const name of names.filter(mayBeBundle)) if (await this.isBundle(name)) bundles.push(name)
     return bundles
+  }
+
+  async hasAttestations(): Promise<boolean> {
+    if (this.isFile) return false
+    try {
+      return await areAttestations(
+        await readSmallFile(join(this.path, CLAIMS_NAME), { ...READ_CLAIMS, maxBytes: MAX_CLAIMS_BYTES }),
+      )
+    } catch (error) {
+      // Whatever cannot be read is content, which hashing reports.
+      if (error instanceof ModelSealError) return false
+      throw error
+    }
   }
 
   isBundle(name: string): Promise<boolean> {

@@ -6,12 +6,14 @@ import { listed } from '../../manifest/compare-listing.ts'
 import { ignoring } from '../../manifest/ignores.ts'
 import { ignorePathFault, isWithin } from '../../manifest/names.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
+import { CLAIMS_NAME } from '../../source/claims-name.ts'
 import { BodyBuffer } from '../../source/body-buffer.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
 import { modelLocation, sourceAt } from '../../source/model-location.ts'
 import type { ModelFiles, ModelSource, SourceEntry } from '../../source/model-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
 import { fileTooLarge } from '../../source/size-limit.ts'
+import { areAttestations, MAX_CLAIMS_BYTES } from '../attestations-inside.ts'
 import { pointerWarning, type SigningWarning } from '../doubtful-files.ts'
 import { mayBeBundle, type ModelToSign } from './model-to-sign.ts'
 
@@ -142,26 +144,41 @@ export class RemoteModel implements ModelToSign {
   /** Whether a file of the model is a bundle. */
   async isBundle(name: string): Promise<boolean> {
     try {
-      const bytes = await this.opened.reader.read(
-        `file ${shown(name)}`,
-        (signal, receive) => this.files.read({ name, maxBytes: MAX_BUNDLE_BYTES, kept: true, signal }, receive),
-        async ({ size, chunks }) => {
-          const buffer = new BodyBuffer(name, size, MAX_BUNDLE_BYTES)
-          let length = 0
-          for await (const chunk of chunks) {
-            length += chunk.length
-            if (length > MAX_BUNDLE_BYTES) throw fileTooLarge(name, MAX_BUNDLE_BYTES)
-            buffer.add(chunk)
-          }
-          return Buffer.from(buffer.finish())
-        },
-      )
+      const bytes = await this.#bytesOf(name, MAX_BUNDLE_BYTES)
       if (bytes) await checkIsBundle(bytes)
       return bytes !== undefined
     } catch (error) {
       if (error instanceof ModelSealError && NOT_A_BUNDLE.test(error.code)) return false
       throw error
     }
+  }
+
+  async hasAttestations(): Promise<boolean> {
+    if (this.isFile || !(await this.#listed()).some(({ name }) => name === CLAIMS_NAME)) return false
+    try {
+      const bytes = await this.#bytesOf(CLAIMS_NAME, MAX_CLAIMS_BYTES)
+      return bytes !== undefined && (await areAttestations(bytes))
+    } catch (error) {
+      if (error instanceof ModelSealError && error.code === 'FILE_TOO_LARGE') return false
+      throw error
+    }
+  }
+
+  #bytesOf(name: string, maxBytes: number): Promise<Buffer | undefined> {
+    return this.opened.reader.read(
+      `file ${shown(name)}`,
+      (signal, receive) => this.files.read({ name, maxBytes, kept: true, signal }, receive),
+      async ({ size, chunks }) => {
+        const buffer = new BodyBuffer(name, size, maxBytes)
+        let length = 0
+        for await (const chunk of chunks) {
+          length += chunk.length
+          if (length > maxBytes) throw fileTooLarge(name, maxBytes)
+          buffer.add(chunk)
+        }
+        return Buffer.from(buffer.finish())
+      },
+    )
   }
 
   async #toSign({ ignorePaths = [] }: Serialization): Promise<SourceEntry[]> {

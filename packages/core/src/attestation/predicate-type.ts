@@ -1,0 +1,27 @@
+import { ModelSealError, shown } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
+import { kindNamed, KINDS } from './kinds/kinds.ts'
+
+/** URI with a scheme. */
+const TYPE_URI = /^[a-z][a-z0-9+.-]*:\S+$/i
+
+/**
+ * The URI of the predicate type that attestations of a type are written with.
+ *
+ * @param type a kind, such as `evaluation`, or a URI, which is returned
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ * @example
+ * ```ts
+ * predicateTypeOf('provenance') // 'https://slsa.dev/provenance/v1'
+ * ```
+ */
+export function predicateTypeOf(type: string): string {
+  const kind = kindNamed(type)
+  if (kind) return kind.types[0]
+  if (TYPE_URI.test(type)) return type
+  const names = KINDS.map(({ name }) => name)
+  throw new ModelSealError('INVALID_ARGUMENT', `Cannot attest the model: ${shown(type)} is not a known type.`, {
+    expected: `${names.join(', ')}, or the URI of a predicate type`,
+    hint: didYouMean(type, names).trim() || undefined,
+  })
+}

@@ -1,0 +1,28 @@
+import { checkIsBundle } from '../bundle/bundle.ts'
+import { ModelSealError } from '../errors.ts'
+
+/** As many as a load reads. */
+export const MAX_CLAIMS_BYTES = 64 * 1024 * 1024
+const LINE_FEED = 0x0a
+
+/**
+ * Whether the content of `claims.jsonl` is attestations: at least one line, and each a Sigstore bundle. A dataset may have the same name,
+ * and its content has to be signed.
+ */
+export async function areAttestations(bytes: Buffer): Promise<boolean> {
+  let count = 0
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(LINE_FEED, start)
+    const line = bytes.subarray(start, end < 0 ? bytes.length : end)
+    start += line.length + 1
+    if (line.every((byte) => byte <= 0x20)) continue
+    try {
+      await checkIsBundle(line)
+    } catch (error) {
+      if (error instanceof ModelSealError) return false
+      throw error
+    }
+    count++
+  }
+  return count > 0
+}

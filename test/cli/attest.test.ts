@@ -1,0 +1,303 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { copyFile, mkdir, readFile, rm, symlink, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { directory, failed, jsonOf, modelseal, rootDigestIn, SIGN, useWorkingDirectory, write } from './modelseal.ts'
+
+useWorkingDirectory()
+
+const SHA = 'd'.repeat(64)
+const EVALUATION = {
+  results: [{ metric: 'accuracy', value: 0.94, dataset: { name: 'test', digest: { sha256: SHA } } }],
+  evaluatedOn: '2026-11-01T00:00:00Z',
+}
+
+beforeEach(async () => {
+  await write('evaluation.json', JSON.stringify(EVALUATION))
+  await write('vad/README.md', '---\nlicense: apache-2.0\n---\n# VAD\n')
+})
+
+async function signed(): Promise<void> {
+  expect(await modelseal(SIGN)).toMatchObject({ code: 0, stderr: '' })
+}
+
+const attest = (type: string, ...more: string[]) => [
+  'attest',
+  'key',
+  'vad',
+  '--private-key',
+  'release.key',
+  '--type',
+  type,
+  ...more,
+]
+const FROM_FILE = attest('evaluation', '--from', 'evaluation.json')
+const file = (name: string) => readFile(join(directory, name), 'utf8')
+
+/** A policy that requires this. */
+function requiring(attestation: object): Promise<void> {
+  return write(
+    'policy.json',
+    JSON.stringify({
+      version: 1,
+      trustRoots: { release: { publicKey: './release.pub' } },
+      rules: [
+        { name: 'r', match: { path: '**' }, signers: [{ key: 'release' }], require: { attestations: [attestation] } },
+      ],
+    }),
+  )
+}
+
+const VERIFY = ['verify', 'vad', '--policy', 'policy.json']
+
+describe('attest', () => {
+  beforeEach(signed)
+
+  test('adds an evaluation that a policy requires, and reports it', async () => {
+    await requiring({ type: 'evaluation', where: [{ metric: 'accuracy', dataset: `sha256:${SHA}`, atLeast: 0.92 }] })
+    failed(await modelseal(VERIFY), 'ATTESTATION_MISSING')
+    const made = await modelseal(FROM_FILE)
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toMatch(/^Attested "vad"\n {2}statement {4}evaluation \(https:\/\/in-toto\.io\//)
+    expect(made.stdout).toContain('made from    "evaluation.json"')
+    expect(made.stdout).toContain('content      3 files, 100.0 kB, as signed')
+    expect(made.stdout).toMatch(/signer +key sha256:[0-9a-f]{64}\n/)
+    expect(made.stdout).toContain(`added to     "${directory}/vad.claims.jsonl"`)
+    const verified = await modelseal(VERIFY)
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(rootDigestIn(made.stdout)).toBe(rootDigestIn(verified.stdout))
+  })
+
+  test('prints JSON with what revokes the attestation', async () => {
+    const { result } = await jsonOf([...FROM_FILE, '--json'], 0)
+    expect(result).toMatchObject({ type: 'evaluation', name: 'vad', from: 'evaluation.json', checked: { files: 3 } })
+    await requiring({ type: 'evaluation' })
+    expect((await modelseal(VERIFY)).code).toBe(0)
+    const policy = JSON.parse(await file('policy.json')) as object
+    await write('policy.json', JSON.stringify({ ...policy, revoked: { claims: [result.digest] } }))
+    failed(await modelseal(VERIFY), 'ATTESTATION_REVOKED')
+  })
+
+  test('makes a model card from README.md, and says so', async () => {
+    await requiring({ type: 'model-card', where: [{ field: 'licence', oneOf: ['apache-2.0'] }] })
+    const made = await modelseal(attest('model-card'))
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toContain('made from    "vad/README.md"')
+    expect((await modelseal(VERIFY)).code).toBe(0)
+    await rm(join(directory, 'vad/README.md'))
+    failed(await modelseal(attest('model-card', '--no-check')), 'FILE_NOT_FOUND')
+  })
+
+  test('makes a provenance from options', async () => {
+    const base = ['--base-model', `hf://org/base=sha256:${SHA}`]
+    const builder = [
+      '--builder',
+      'https://ci.example',
+      '--build-type',
+      'https://ci.example/train/v1',
+      '--param',
+      'a=b=c',
+    ]
+    await requiring({
+      type: 'provenance',
+      where: [
+        { field: 'builder', equals: 'https://ci.example' },
+        { field: 'base-model', equals: `sha256:${SHA}` },
+      ],
+    })
+    expect(await modelseal(attest('provenance', ...base, ...builder))).toMatchObject({ code: 0, stderr: '' })
+    expect((await modelseal(VERIFY)).code).toBe(0)
+  })
+
+  test('makes a provenance from the environment of a CI job', async () => {
+    const none = { GITHUB_ACTIONS: '', GITLAB_CI: '', BUILDKITE: '' }
+    failed(await modelseal(attest('provenance'), none), 'ATTESTATION_INPUT')
+    const gitlab = {
+      ...none,
+      GITLAB_CI: 'true',
+      CI_PROJECT_URL: 'https://gitlab.example/g/p',
+      CI_PROJECT_ID: '1',
+      CI_RUNNER_ID: '7',
+      CI_COMMIT_SHA: 'c'.repeat(40),
+      CI_COMMIT_REF_NAME: 'main',
+      CI_CONFIG_PATH: '.gitlab-ci.yml',
+      CI_JOB_NAME: 'train',
+      CI_JOB_URL: 'https://gitlab.example/g/p/-/jobs/1',
+      CI_JOB_STARTED_AT: '2026-11-01T00:00:00Z',
+      CI_PIPELINE_ID: '1',
+      CI_PIPELINE_SOURCE: 'push',
+    }
+    const made = await modelseal(attest('provenance'), gitlab)
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toContain('made from    the environment of this CI job')
+  })
+
+  test('takes any predicate by the URI of its type', async () => {
+    await write('review.json', '{"approved":true}')
+    const type = 'https://example.org/review/v1'
+    await requiring({ type, where: [{ field: 'approved', equals: true }] })
+    expect(await modelseal(attest(type, '--from', 'review.json'))).toMatchObject({ code: 0, stderr: '' })
+    expect((await modelseal(VERIFY)).code).toBe(0)
+  })
+
+  test('hashes the files first, and says plainly if it did not', async () => {
+    await write('vad/weights.bin', 'changed')
+    failed(await modelseal(FROM_FILE), 'FILE_MISMATCH')
+    const made = await modelseal([...FROM_FILE, '--no-check'])
+    expect(made.code).toBe(0)
+    expect(made.stdout).toContain('not checked: no file was hashed')
+    expect((await jsonOf([...FROM_FILE, '--no-check', '--json'], 0)).result.checked).toBeUndefined()
+  })
+})
+
+describe('attest refuses', () => {
+  test.each([
+    ['an unknown type', attest('evaluations', '--from', 'evaluation.json'), 'Did you mean "evaluation"?'],
+    ['no type', ['attest', 'key', 'vad', '--private-key', 'release.key'], '--type'],
+    ['an evaluation without results', attest('evaluation'), 'needs --from FILE'],
+    ['a URI without a file', attest('https://example.org/review/v1'), 'needs --from FILE'],
+    [
+      'options of another type',
+      [...FROM_FILE, '--builder', 'x'],
+      "'--builder' cannot be used with '--type evaluation'",
+    ],
+    [
+      'options beside a file',
+      attest('provenance', '--from', 'evaluation.json', '--param', 'a=b'),
+      "'--param' cannot be used with '--from'",
+    ],
+    ['a builder without a build type', attest('provenance', '--builder', 'x'), "'--builder' and '--build-type'"],
+    ['a base model without a digest', attest('provenance', '--base-model', 'base'), 'NAME=sha256:'],
+    ['a verdict without a verifier', attest('verification-summary'), '--verifier-id'],
+    [
+      'a verdict without a check',
+      attest('verification-summary', '--verifier-id', 'https://v.example', '--no-check'),
+      "'--no-check' cannot be used",
+    ],
+    ['a misspelt method', ['attest', 'certificat', 'vad', '--type', 'evaluation'], 'Did you mean certificate?'],
+  ])('%s, with exit code 2', async (_, args, words) => {
+    const { code, stdout, stderr } = await modelseal(args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(words)
+    await expect(file('vad.claims.jsonl')).rejects.toThrow('ENOENT')
+  })
+
+  test.each([
+    ['JSON that is cut short', 'JSON_INVALID', '{"results":'],
+    ['duplicate keys', 'JSON_DUPLICATE_KEY', JSON.stringify(EVALUATION).replace('{', '{"results":[],')],
+    ['results of another form', 'ATTESTATION_INPUT', JSON.stringify({ ...EVALUATION, results: {} })],
+    ['a field that is misspelt', 'ATTESTATION_INPUT', JSON.stringify(EVALUATION).replace('"metric"', '"metrics"')],
+    [
+      'a number with too many digits',
+      'ATTESTATION_INPUT',
+      JSON.stringify(EVALUATION).replace('0.94', '0.9400000000000000000001'),
+    ],
+    ['a number as text', 'ATTESTATION_INPUT', JSON.stringify(EVALUATION).replace('0.94', '"0.94"')],
+    ['a time in the future', 'ATTESTATION_INPUT', JSON.stringify(EVALUATION).replace('2026', '2999')],
+  ])('%s', async (_, code, text) => {
+    await write('evaluation.json', text)
+    failed(await modelseal(FROM_FILE), code)
+    await expect(file('vad.claims.jsonl')).rejects.toThrow('ENOENT')
+  })
+
+  test('a file that is missing, huge or no file', async () => {
+    failed(await modelseal(attest('evaluation', '--from', 'missing.json')), 'FILE_NOT_FOUND')
+    failed(await modelseal(attest('evaluation', '--from', 'vad')), 'FILE_SPECIAL')
+    await truncate(join(directory, 'evaluation.json'), 300_000_000)
+    expect(failed(await modelseal(FROM_FILE), 'ATTESTATION_INPUT')).toContain('at most 4194304 bytes')
+  })
+
+  test('a model without a bundle', async () => {
+    failed(await modelseal(FROM_FILE), 'BUNDLE_NOT_FOUND')
+  })
+
+  test('to write through a link, into a directory or where it may not', async () => {
+    await signed()
+    await write('elsewhere', 'precious')
+    await symlink('elsewhere', join(directory, 'vad.claims.jsonl'))
+    failed(await modelseal(FROM_FILE), 'FILE_WRITE_FAILED')
+    expect(await file('elsewhere')).toBe('precious')
+    failed(await modelseal([...FROM_FILE, '--output', 'vad']), 'FILE_WRITE_FAILED')
+    failed(await modelseal([...FROM_FILE, '--output', 'missing/claims.jsonl']), 'FILE_WRITE_FAILED')
+  })
+})
+
+describe('sign --claims-inside', () => {
+  test('lets attestations be added inside the directory', async () => {
+    expect((await modelseal([...SIGN, '--claims-inside'])).code).toBe(0)
+    await requiring({ type: 'evaluation' })
+    const made = await modelseal(FROM_FILE)
+    expect(made.stdout).toContain(`added to     "${directory}/vad/claims.jsonl"`)
+    expect((await modelseal(VERIFY)).code).toBe(0)
+    // Signed again without the option, they still are no part of what is signed.
+    const again = await modelseal(SIGN)
+    expect(rootDigestIn(again.stdout)).toBe(rootDigestIn(made.stdout))
+    expect((await modelseal(VERIFY)).code).toBe(0)
+  })
+
+  test('needs a directory', async () => {
+    const args = ['sign', 'key', 'vad/weights.bin', '--private-key', 'release.key', '--claims-inside']
+    const { code, stderr } = await modelseal([...args, '--signature', 'weights.sig'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('it is a file')
+  })
+})
+
+describe('a verification summary', () => {
+  beforeEach(signed)
+
+  const VERIFIER = 'https://models.example/verifier'
+  const summary = (...more: string[]) => attest('verification-summary', '--verifier-id', VERIFIER, ...more)
+
+  test('of a verdict is believed by a policy that requires one of this verifier', async () => {
+    const made = await modelseal(summary('--policy', 'policy.yaml', '--verified-level', 'SLSA_BUILD_LEVEL_2'))
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toContain(`made from    the verdict of the policy "${directory}/policy.yaml"`)
+    const where = [
+      { field: 'verifier', equals: VERIFIER },
+      { field: 'result', equals: 'PASSED' },
+      { field: 'resource', equals: 'vad' },
+      { field: 'level', equals: 'SLSA_BUILD_LEVEL_2' },
+    ]
+    await requiring({ type: 'verification-summary', where })
+    expect((await modelseal(VERIFY)).code).toBe(0)
+    await requiring({ type: 'verification-summary', where: [{ field: 'verifier', equals: 'https://other.example' }] })
+    failed(await modelseal(VERIFY), 'ATTESTATION_CONDITION')
+  })
+
+  test('is refused for a model that the policy refuses, tolerates or skips', async () => {
+    await requiring({ type: 'evaluation' })
+    failed(await modelseal(summary('--policy', 'policy.json')), 'ATTESTATION_MISSING')
+    const tolerant = JSON.parse(await file('policy.json')) as { rules: { mode?: string }[] }
+    tolerant.rules[0]!.mode = 'audit'
+    await write('policy.json', JSON.stringify(tolerant))
+    expect(failed(await modelseal(summary('--policy', 'policy.json')), 'ATTESTATION_INPUT')).toContain('only tolerates')
+    await write('vad/weights.bin', 'changed')
+    failed(await modelseal(summary('--policy', 'policy.yaml')), 'FILE_MISMATCH')
+    await expect(file('vad.claims.jsonl')).rejects.toThrow('ENOENT')
+  })
+
+  test('is about what the policy accepted, whichever bundle comes first', async () => {
+    await copyFile(join(directory, 'vad/model.sig'), join(directory, 'vad.release.sig'))
+    const accepted = await jsonOf([...VERIFY.slice(0, 3), 'policy.yaml', '--json'], 0)
+    // A bundle of somebody else, over other content, is where a load looks first.
+    await mkdir(join(directory, 'evil/vad'), { recursive: true })
+    await write('evil/vad/weights.bin', 'evil')
+    await write(
+      'other.key',
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    )
+    await modelseal([
+      'sign',
+      'key',
+      'evil/vad',
+      '--private-key',
+      'other.key',
+      '--signature',
+      'vad/model.sig',
+      '--force',
+    ])
+    const { result } = await jsonOf([...summary('--policy', 'policy.yaml'), '--json'], 0)
+    expect(result.rootDigest).toBe(`sha256:${accepted.verdict.model.rootDigest}`)
+  })
+})
