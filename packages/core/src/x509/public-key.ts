@@ -27,6 +27,18 @@ export function keyFingerprints(key: KeyObject): string[] {
   }
 }
 
+/** SHA-256 in base64, with its padding. */
+const BASE64_SHA256_LENGTH = 44
+
+/**
+ * Whether the hint of a bundle names a key: by its fingerprint, as in OMS, or by the SHA-256 of its DER in base64, as cosign does.
+ * The hint is not signed: it only says which key to try.
+ */
+export function isNamedBy(hint: string, { key, fingerprint }: PublicKey): boolean {
+  if (hint === fingerprint) return true
+  return hint.length === BASE64_SHA256_LENGTH && hint === Buffer.from(sha256(spkiDer(key)), 'hex').toString('base64')
+}
+
 /** A key file is a few hundred bytes. */
 export const MAX_KEY_BYTES = 64 * 1024
 

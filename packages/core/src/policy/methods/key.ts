@@ -5,7 +5,7 @@ import { passAbort } from '../../verification/effort.ts'
 import { verifyKeyWithin } from '../../verification/methods/key.ts'
 import type { KeyIdentity } from '../../results.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import { keyFingerprints, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+import { isNamedBy, keyFingerprints, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 import { plainHex } from '../revocations/fingerprint.ts'
 import type { AcceptedKey, PublicKeyRoot } from '../roots/public-key.ts'
 import { nameSchema } from '../schema/text.ts'
@@ -87,7 +87,7 @@ function keysThatMayHaveSigned(
       const { fingerprint } = publicKey
       // If the bundle contains a key, verification compares that key, and its hint is ignored.
       const claimed = rawBytes ? undefined : hint
-      if ((claimed === undefined || claimed === fingerprint) && !keys.has(fingerprint))
+      if ((claimed === undefined || isNamedBy(claimed, publicKey)) && !keys.has(fingerprint))
         keys.set(fingerprint, { name: accepted.root, publicKey })
     }
   }

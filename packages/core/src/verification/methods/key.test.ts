@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { bundleToJSON, toDSSEBundle } from '@sigstore/bundle'
 import { describe, expect, test } from 'vitest'
 import { parseBundle } from '../../bundle/bundle.ts'
@@ -45,6 +45,16 @@ test.each<Curve>(['prime256v1', 'secp384r1', 'secp521r1'])(
     expect(signature.manifest.files.get('weights')?.digests).toEqual([sha256('w')])
   },
 )
+
+test('a bundle may name its key as cosign does', () => {
+  const named = ({ publicKey: { key } }: typeof pair) =>
+    changed((b) => {
+      const der = key.export({ type: 'spki', format: 'der' })
+      b.verificationMaterial.publicKey.hint = createHash('sha256').update(der).digest('base64')
+    })
+  expect(verifyKeyBundle(parseBundle(named(pair)), pair.publicKey, 'release').signer).toMatchObject({ name: 'release' })
+  refuses(named(keyPair()), 'KEY_MISMATCH')
+})
 
 describe('a bundle is refused that', () => {
   test('names another key', () => refuses(good, 'KEY_MISMATCH', keyPair().publicKey))

@@ -17,7 +17,7 @@ import {
   type VerifiedEnvelope,
   type VerifiedSignature,
 } from '../verified-signature.ts'
-import { isDer, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+import { isDer, isNamedBy, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 
 /**
  * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). If `trust` is given,
@@ -118,7 +118,8 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
   const { hint, rawBytes } = material
   // If the bundle contains the key itself, the form of the hint beside it depends on the signer.
   const claimed = rawBytes ? parseCarriedKey(rawBytes, path).fingerprint : hint
-  if (claimed !== undefined && !sameText(claimed, publicKey.fingerprint))
+  const isOwn = (named: string) => sameText(named, publicKey.fingerprint) || (!rawBytes && isNamedBy(named, publicKey))
+  if (claimed !== undefined && !isOwn(claimed))
     throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with a key other than ${shown(name)}.`, {
       file: path,
       signer: name,
