@@ -29,12 +29,13 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './attestation': {
     values: names(
-      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary predicateTypeOf readAttestationFile readAttestations`,
+      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary predicateTypeOf readAttestationFile readAttestations
+      weighAttestations`,
     ),
     types:
-      names(`Ancestor AttestOptions Attestation AttestationFile AttestationVerdict AttestedContents AttestedModel DataCard Evaluation
-      EvaluationResult InspectedAttestation InspectedSigner LineageRole ModelCard Provenance ProvenanceInput ReadAttestationsOptions
-      Signer SummaryInput VerificationSummary`),
+      names(`Ancestor AttestOptions Attestation AttestationFile AttestationVerdict AttestedContents AttestedModel Belief Contradiction
+      DataCard Evaluation EvaluationResult InspectedAttestation InspectedSigner LineageNode LineageRole ModelCard Provenance
+      ProvenanceInput ReadAttestationsOptions Signer SummaryInput VerificationSummary WeighedAttestation WeighedAttestations`),
   },
   './verification': {
     values:
@@ -83,9 +84,9 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     ),
   },
   './publishing': {
-    values: names(`checkServed otherBundlesAmong preparePublication signStatement unsignedAmong`),
+    values: names(`checkServed otherBundlesAmong preparePublication signStatement unsignedAmong writeFileWhole`),
     types: names(`CheckServedOptions OtherBundles Publication PublicationOptions PublicationSigner PublishedBundle
-      PublishedFile ServedModel`),
+      PublishedFile ServedModel WholeFile`),
   },
   './source': {
     values: names(`filesAt httpModelSource localModelSource registerScheme`),

@@ -38,6 +38,14 @@ export function pathsFor(model: string, paths: readonly string[] | undefined): s
 /** Ends with an error of the server or a full disk, and not with the size of a model that exists. */
 export const DEFAULT_MAX_BYTES = 1_000_000_000_000
 
+/** The limit on a model that is not on this machine, as options of a load. */
+export function sizeLimit(
+  model: string,
+  maxBytes = DEFAULT_MAX_BYTES,
+): { maxBytes?: number; http?: { maxBytes: number } } {
+  return isRemote(model) ? { maxBytes, http: { maxBytes } } : {}
+}
+
 /** `--max-bytes`, for every command that can read a model that is not on this machine. */
 function maxBytesOption(): Option {
   return new Option(

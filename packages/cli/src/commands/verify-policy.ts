@@ -1,8 +1,7 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
 import { checkedAmount, revisionFact, summary } from '../output.ts'
-import { DEFAULT_MAX_BYTES, MODEL, nonEmpty, withJson, withJudging, type JudgingFlags } from '../options.ts'
-import { isRemote } from '../hubs.ts'
+import { MODEL, nonEmpty, sizeLimit, withJson, withJudging, type JudgingFlags } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
@@ -66,9 +65,4 @@ function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown:
     ['root digest', `sha256:${model.rootDigest ?? ''}`],
   ]
   return facts
-}
-
-/** The limit on a model that is not on this machine. */
-function sizeLimit(model: string, maxBytes = DEFAULT_MAX_BYTES): { maxBytes?: number; http?: { maxBytes: number } } {
-  return isRemote(model) ? { maxBytes, http: { maxBytes } } : {}
 }

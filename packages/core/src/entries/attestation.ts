@@ -38,6 +38,10 @@ export {
   type InspectedAttestation,
   type ReadAttestationsOptions,
 } from '../loading/inspecting/read-attestations.ts'
+export type { Contradiction } from '../loading/inspecting/contradictions.ts'
+export type { LineageNode } from '../loading/inspecting/lineage-tree.ts'
+export { weighAttestations, type WeighedAttestations } from '../loading/inspecting/weigh-attestations.ts'
+export type { Belief, WeighedAttestation } from '../loading/inspecting/weighed-attestation.ts'
 export { attestModel, type AttestedModel, type AttestOptions } from '../loading/operations/attest-model.ts'
 export type { AttestationVerdict } from '../results.ts'
 export type { Signer } from '../signing/signer.ts'

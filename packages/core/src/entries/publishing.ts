@@ -25,3 +25,4 @@ export {
   type PublishedFile,
 } from '../loading/publishing/publication.ts'
 export { signStatement } from '../signing/sign-statement.ts'
+export { writeFileWhole, type WholeFile } from '../source/write-file.ts'

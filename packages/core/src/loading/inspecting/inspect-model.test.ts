@@ -61,7 +61,7 @@ describe('all bundles of a model say', () => {
       files: { list: () => [{ name: 'weights.bin', size: 1_000 }] },
     })
     const { bundles, ...rest } = await inspectModel(source)
-    expect(rest).toEqual({ model: 'store://vad', revision: 'abc', requested: 'main' })
+    expect(rest).toEqual({ model: 'store://vad', revision: 'abc', requested: 'main', attestations: [] })
     expect(bundles[0]?.statement?.files.map(({ size }) => size)).toEqual([undefined, 1_000])
   })
 })

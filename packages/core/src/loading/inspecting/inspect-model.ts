@@ -6,16 +6,18 @@ import { ModelSealError } from '../../errors.ts'
 import { signal as abortSignal } from '../../kinds.ts'
 import { listed } from '../../manifest/compare-listing.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
+import type { SerializedError } from '../../results.ts'
 import { nextTurn } from '../../source/aborted.ts'
 import { modelLocation, sourceAt } from '../../source/model-location.ts'
 import type { BundleCandidate, ModelFiles, ModelSource } from '../../source/model-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
 import { BundleReader } from '../bundles/bundle-reader.ts'
-import { findBundles } from '../bundles/find-bundles.ts'
+import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
 import { inspectBundle, type InspectedBundle } from './inspect-bundle.ts'
 import { PolicyEntries } from './policy-entry.ts'
+import { attestationsOf, type InspectedAttestation } from './read-attestations.ts'
 
 export interface InspectOptions {
   /** The bundle of the model: a path, or a location in the format of the source. Default: those beside the model. */
@@ -25,7 +27,7 @@ export interface InspectOptions {
   signal?: AbortSignal | undefined
 }
 
-/** What the bundles of a model say. */
+/** What the bundles and the attestations of a model say. */
 export interface InspectedModel {
   /** The model; absent if a bundle was given. */
   model?: string
@@ -34,13 +36,17 @@ export interface InspectedModel {
   /** The branch or tag that was resolved to `revision`. */
   requested?: string
   bundles: readonly InspectedBundle[]
+  /** What was attested about the model; empty if a bundle was given. */
+  attestations: readonly InspectedAttestation[]
+  /** Why the attestations could not be read, such as that there are too many. One that cannot be read has its own error. */
+  attestationsError?: SerializedError
 }
 
 const OPTIONS: Shape<InspectOptions> = { signature: signatureCopy, maxBundleBytes: true, signal: abortSignal }
 
 /**
- * Reads what the bundles of a model say: who signed what, how and when. Nothing is verified: no file of the model is read,
- * and no signer is trusted. Anyone can write a bundle that names anyone.
+ * Reads what the bundles of a model say: who signed what, how and when, and what was attested about it. Nothing is verified: no file of
+ * the model is read, and no signer is trusted. Anyone can write a bundle that names anyone.
  *
  * @param given a bundle, or a model whose bundles are looked for where a load looks for them: a path, a URL (`https:` or that
  * of a registered scheme), or a source
@@ -66,21 +72,39 @@ export async function inspectModel(
     const own =
       signature === undefined && model.isFile ? await asBundle(opened, model, { maxBytes, signal }) : undefined
     const entries = new PolicyEntries()
-    if (own)
-      return { bundles: [await inspectBundle(own, { signal, entries, sizes: () => Promise.resolve(new Map()) })] }
-    const { files, bundles } = await findBundles(opened, signature, { maxBundleBytes, signal })
+    if (own) {
+      const bundle = await inspectBundle(own, { signal, entries, sizes: () => Promise.resolve(new Map()) })
+      return { bundles: [bundle], attestations: [] }
+    }
+    const found = await findBundles(opened, signature, { maxBundleBytes, signal })
+    const { files, bundles } = found
     const inspected: InspectedBundle[] = []
     const sizes = (manifest: Manifest) => sizesOf(files, manifest, opened, signal)
-    for (const found of bundles) inspected.push(await inspectBundle(found, { signal, entries, sizes }))
+    for (const one of bundles) inspected.push(await inspectBundle(one, { signal, entries, sizes }))
     const { revision, requested } = opened
     return {
       model: model.path,
       ...(revision === undefined ? {} : { revision }),
       ...(requested === undefined ? {} : { requested }),
       bundles: inspected,
+      ...(await attested(opened, found, signal)),
     }
   } finally {
     await opened.close()
+  }
+}
+
+/** The signatures of a model can be shown without its attestations. */
+async function attested(
+  opened: OpenedSource,
+  found: FoundModel,
+  signal: AbortSignal | undefined,
+): Promise<Pick<InspectedModel, 'attestations' | 'attestationsError'>> {
+  try {
+    return { attestations: await attestationsOf(opened, found, signal) }
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    return { attestations: [], attestationsError: error.toJSON() }
   }
 }
 

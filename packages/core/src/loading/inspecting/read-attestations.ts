@@ -39,6 +39,8 @@ export interface InspectedAttestation {
   type?: string
   /** The kind of statement, if it is known: `evaluation`, `model-card`, `provenance`. */
   kind?: string
+  /** SHA-256 digests of what it is about, in lowercase hex: the root digest of the model is one of them, or it is about another one. */
+  subjects?: readonly string[]
   /** False if it is about another model. */
   isAbout?: boolean
   /** When it was made, as it states itself: ISO 8601. */
@@ -75,7 +77,7 @@ export async function readAttestations(
 }
 
 /** The attestations of a model that was found. */
-async function attestationsOf(
+export async function attestationsOf(
   opened: OpenedSource,
   { files, bundles }: FoundModel,
   signal: AbortSignal | undefined,
@@ -114,6 +116,7 @@ async function inspectAttestation(
     if (signer) about.signer = signer
     const statement = await inTurns(attestationSteps(envelope.payload, found.path), signal)
     about.type = statement.predicateType
+    about.subjects = statement.subjects.flatMap(({ digest }) => digest['sha256'] ?? [])
     if (rootDigest !== undefined) about.isAbout = isAbout(statement, rootDigest)
     const kind = kindOfStatement(statement)
     about.content = statement.predicate

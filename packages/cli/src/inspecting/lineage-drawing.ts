@@ -1,0 +1,38 @@
+import type { LineageRow } from './lineage-rows.ts'
+import { escaped } from './visible.ts'
+
+const BOX = { width: 292, height: 62, gap: 14, indent: 30 }
+/** What fits into the lines of a box in letters of usual width. What is wider is cut at its edge. */
+const MOST_LETTERS = [32, 44, 38] as const
+
+/** Draws a lineage as boxes, each below and to the right of what was made from it. */
+export function lineageDrawing(rows: readonly LineageRow[]): string {
+  const step = BOX.height + BOX.gap
+  const deepest = Math.max(...rows.map(({ depth }) => depth))
+  const [width, height] = [BOX.width + deepest * BOX.indent + 4, rows.length * step - BOX.gap + 4]
+  const lines = rows.map((row, index) => lineTo(row, index, step))
+  const boxes = rows.map((row, index) => box(row, 2 + row.depth * BOX.indent, 2 + index * step))
+  const said = `Drawing of the lineage: ${rows.length} models and datasets. The list after the drawing says the same in words.`
+  return `<div class="scroll" role="region" tabindex="0" aria-label="Drawing of the lineage"><svg role="img" aria-labelledby="drawing" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"><title id="drawing">${escaped(said)}</title>${lines.join('')}${boxes.join('')}</svg></div>`
+}
+
+function lineTo({ depth, parent, believed }: LineageRow, index: number, step: number): string {
+  if (parent === undefined) return ''
+  const x = 2 + (depth - 1) * BOX.indent + BOX.indent / 2
+  const from = 2 + parent * step + BOX.height
+  const to = 2 + index * step + BOX.height / 2
+  return `<path class="${believed ? 'solid' : 'dashed'}" d="M${x} ${from}V${to}H${2 + depth * BOX.indent}"/>`
+}
+
+/** A drawing inside the drawing cuts what is too wide. */
+function box({ name, role, digest, note, believed, depth }: LineageRow, x: number, y: number): string {
+  const { width, height } = BOX
+  const kind = depth === 0 ? 'own' : believed ? 'solid' : 'dashed'
+  const last = note === '' ? `${digest.slice(0, 'sha256:'.length + 16)}…` : note
+  const texts = [name, role, last].map((line, at) => {
+    const most = MOST_LETTERS[at] ?? 0
+    const short = line.length > most ? `${line.slice(0, most - 1)}…` : line
+    return `<text class="line${at}" x="12" y="${19 + at * 17}">${escaped(short)}</text>`
+  })
+  return `<svg x="${x}" y="${y}" width="${width}" height="${height}"><rect class="${kind}" x="1" y="1" width="${width - 2}" height="${height - 2}" rx="6"/>${texts.join('')}</svg>`
+}

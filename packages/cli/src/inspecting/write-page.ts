@@ -1,0 +1,38 @@
+import { realpath } from 'node:fs/promises'
+import { dirname, join, basename, relative, resolve, isAbsolute } from 'node:path'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import { writeFileWhole } from '@modelseal/core/publishing'
+import { isRemote } from '../hubs.ts'
+import { reportPage } from './page.ts'
+import type { Report } from './report.ts'
+
+/**
+ * Writes the page, completely or not at all. It replaces another page, and never a file of a model.
+ *
+ * @param model its absolute path or its URL; undefined if a bundle was inspected
+ * @returns its absolute path
+ */
+export async function writePage(file: string, model: string | undefined, report: Report): Promise<string> {
+  const path = resolve(file)
+  if (!/\.html?$/i.test(path)) throw refused(file, 'its name does not end in .html', 'Name a file such as model.html.')
+  if (model !== undefined && !isRemote(model) && (await isWithin(path, model)))
+    throw refused(file, 'it would become a file of the model, which nobody signed', 'Name a file outside of the model.')
+  const page = { what: 'page', failed: 'FILE_WRITE_FAILED', mode: 0o644 } as const
+  await writeFileWhole(path, Buffer.from(reportPage(report)), page)
+  return path
+}
+
+async function isWithin(path: string, model: string): Promise<boolean> {
+  const [directory, inner] = await Promise.all([real(dirname(path)), real(model)])
+  const way = relative(inner, join(directory, basename(path)))
+  return way === '' || !(way === '..' || /^\.\.[/\\]/.test(way) || isAbsolute(way))
+}
+
+/** A directory that does not exist is refused when the page is written. */
+function real(path: string): Promise<string> {
+  return realpath(path).catch(() => path)
+}
+
+function refused(file: string, reason: string, hint: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `Cannot write the page to ${shown(file)}: ${reason}.`, { hint })
+}

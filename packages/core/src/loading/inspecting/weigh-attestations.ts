@@ -1,0 +1,92 @@
+import type { Verdict } from '../../results.ts'
+import { findContradictions, type Contradiction } from './contradictions.ts'
+import type { InspectedModel } from './inspect-model.ts'
+import { lineageTree, type LineageNode } from './lineage-tree.ts'
+import type { InspectedAttestation } from './read-attestations.ts'
+import type { Belief, WeighedAttestation } from './weighed-attestation.ts'
+
+/** What was attested about a model. */
+export interface WeighedAttestations {
+  /** What is believed comes first, then what is verified. */
+  attestations: readonly WeighedAttestation[]
+  /** Measurements that differ although they name the same signer. */
+  contradictions: readonly Contradiction[]
+  /** The model and what it was made from; absent if no provenance says so. */
+  lineage?: LineageNode
+}
+
+/**
+ * Tells apart which attestations a policy believes, and which are merely claimed. The verdict decides; without one, nothing is believed.
+ * An attestation that was replaced between the two readings is claimed.
+ *
+ * @param inspected from {@link inspectModel}
+ * @param verdict from `judgeModel()` of `@modelseal/core/policy`, about the same model
+ * @example
+ * ```ts
+ * const { attestations } = weighAttestations(await inspectModel('models/vad'), await judgeModel('models/vad', { policy }))
+ * for (const { kind, belief, why } of attestations) console.log(kind, belief, why)
+ * ```
+ */
+export function weighAttestations(inspected: InspectedModel, verdict?: Verdict): WeighedAttestations {
+  const rootDigest = verdict?.model.rootDigest ?? inspected.bundles[0]?.statement?.rootDigest
+  const judged = new Map(verdict?.attestations?.map((one) => [keyOf(one), one]))
+  const attestations = inspected.attestations
+    .map((one) => weigh(aboutModel(one, rootDigest), verdict, judged.get(keyOf(one))))
+    .sort((one, other) => rankOf(one) - rankOf(other))
+  const lineage = rootDigest === undefined ? undefined : lineageTree(rootDigest, attestations)
+  const contradictions = findContradictions(attestations)
+  return { attestations, contradictions, ...(lineage && { lineage }) }
+}
+
+type Judged = NonNullable<Verdict['attestations']>[number]
+
+/** The same statement in the same place. */
+function keyOf({ path, digest }: { path: string; digest?: string }): string {
+  return `${digest ?? ''} ${path}`
+}
+
+/** The policy may have accepted another bundle than the first. */
+function aboutModel(one: InspectedAttestation, rootDigest: string | undefined): InspectedAttestation {
+  return one.subjects && rootDigest !== undefined ? { ...one, isAbout: one.subjects.includes(rootDigest) } : one
+}
+
+const RANKS: readonly Belief[] = ['believed', 'verified', 'claimed']
+
+function rankOf({ belief, error, isAbout }: WeighedAttestation): number {
+  return RANKS.indexOf(belief) + (isAbout === false ? 1 : 0) + (error ? 2 : 0)
+}
+
+function weigh(
+  one: InspectedAttestation,
+  verdict: Verdict | undefined,
+  judged: Judged | undefined,
+): WeighedAttestation {
+  const { satisfies, signer, time } = judged ?? {}
+  if (!verdict || !judged || !signer || one.digest === undefined)
+    return { ...one, belief: 'claimed', why: whyClaimed(one, verdict, judged) }
+  const verified = { ...one, verifiedSigner: signer, ...(time && { time }), ...(satisfies && { satisfies }) }
+  if (!satisfies || satisfies.length === 0) {
+    const why = judged.reason?.message ?? 'The rule does not ask for it.'
+    return { ...verified, belief: 'verified', why: withCode(why, judged) }
+  }
+  const required = `the rule requires (${satisfies.join(', ')})`
+  if (verdict.decision === 'accepted') return { ...verified, belief: 'believed', why: `It satisfies what ${required}.` }
+  const code = (verdict.error ?? verdict.wouldRefuse)?.code
+  const but = `but the policy does not accept the model${code === undefined ? '' : ` (${code})`}`
+  return { ...verified, belief: 'verified', why: `It satisfies what ${required}, ${but}.` }
+}
+
+function whyClaimed(one: InspectedAttestation, verdict: Verdict | undefined, judged: Judged | undefined): string {
+  if (one.error) return `It cannot be read: ${one.error.message} (${one.error.code})`
+  if (one.isAbout === false) return 'It is about another model.'
+  if (!verdict) return 'No policy was asked, so nobody checked who made it.'
+  if (judged?.reason) return withCode(judged.reason.message, judged)
+  if (verdict.attestations) return 'The rule asks for no such statement, so nobody checked who made it.'
+  return verdict.checks.some(({ outcome }) => outcome === 'failed')
+    ? 'The policy refused the model before its attestations were checked.'
+    : 'The rule asks for no attestations, so nobody checked who made it.'
+}
+
+function withCode(sentence: string, { reason }: Judged): string {
+  return reason ? `${sentence} (${reason.code})` : sentence
+}
