@@ -109,6 +109,20 @@ describe('a starting policy', () => {
     )
     expect((await checkPolicy(path)).map(({ severity }) => severity)).not.toContain('error')
   })
+  test('requires attestations of the kinds that it is written for', async () => {
+    const kinds = ['evaluation', 'model-card', 'data-card', 'provenance', 'verification-summary']
+    const policy = startingPolicy({ kind: 'key', publicKey: 'release.pub' }, '**', kinds)
+    expect(await site.judge('models/vad', policy)).toBe('refused ATTESTATION_MISSING')
+    // With every comment of the requirement made active.
+    const strict = policy
+      .replace(/^( {10})# (?=(?:signers|maxAge|where):| {2}- )/gm, '$1')
+      .replace(/signers: \[\{ key: [\w-]+ \}\]/g, 'signers: [{ key: release }]')
+    expect(strict).not.toBe(policy)
+    expect(await site.judge('models/vad', strict)).toBe('refused ATTESTATION_MISSING')
+    expect(() => startingPolicy({ kind: 'key', publicKey: 'release.pub' }, '**', ['evaluations'])).toThrow(
+      'Did you mean "evaluation"?',
+    )
+  })
   test('for a GitHub Actions workflow is valid', async () => {
     const github = {
       kind: 'github',

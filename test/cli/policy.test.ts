@@ -7,6 +7,16 @@ import { directory, failed, modelseal, POLICY, SIGN, useWorkingDirectory, write 
 useWorkingDirectory()
 
 describe('policy init', () => {
+  test('requires attestations, and names the kind that was probably meant', async () => {
+    const init = (kind: string) => modelseal(['policy', 'init', '--public-key', 'release.pub', '--require', kind])
+    const { code, stderr } = await init('evaluatoin')
+    expect(code).toBe(2)
+    expect(stderr).toContain('Did you mean "evaluation"?')
+    expect(await init('evaluation')).toMatchObject({ code: 0, stderr: '' })
+    await modelseal(SIGN)
+    failed(await modelseal(['verify', 'vad', '--policy', 'modelseal.policy.yaml']), 'ATTESTATION_MISSING')
+  })
+
   test('writes a policy that accepts a signed model and refuses a changed one', async () => {
     const init = await modelseal(['policy', 'init', '--public-key', 'release.pub', '--models', 'vad'])
     expect(init).toMatchObject({ code: 0, stderr: '' })

@@ -15,6 +15,7 @@ interface Flags {
   workflow?: string
   ref?: string
   models: string
+  require: string[]
 }
 
 /** `modelseal policy init`: a commented starting policy, for one signer. */
@@ -52,6 +53,12 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
       nonEmpty,
       '**',
     )
+    .option(
+      '--require <kind>',
+      'attestation that models must have: evaluation, model-card, data-card, provenance or verification-summary; may be repeated',
+      (kind: string, kinds: string[]) => [...kinds, kind],
+      [],
+    )
     .addHelpText('after', HELP)
     .action(perform(init))
 }
@@ -59,6 +66,7 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
 const HELP = `
 Examples:
   $ modelseal policy init --public-key release.pub
+  $ modelseal policy init --public-key release.pub --require evaluation --require provenance
   $ modelseal policy init --certificate root.pem --san email:release@example.com
   $ modelseal policy init --github acme/models --workflow release.yml`
 
@@ -97,9 +105,10 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
       hint: 'See "modelseal policy init --help".',
     })
   }
+  const text = startingPolicy(signer, flags.models, flags.require)
   try {
     // Never replaces an existing policy, and never creates one that others can write to: every load would refuse it.
-    await writeFile(file, startingPolicy(signer, flags.models), { flag: 'wx', mode: 0o644 })
+    await writeFile(file, text, { flag: 'wx', mode: 0o644 })
   } catch (cause) {
     const code = codeOf(cause)
     throw new ModelSealError(

@@ -1,7 +1,7 @@
 import { isArray, propertyOf } from '../any-realm.ts'
 import { shown, withoutHint, type SerializedError } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
-import type { BundleVerdict, Decision, Verdict } from '../results.ts'
+import type { AttestationVerdict, BundleVerdict, Decision, Verdict } from '../results.ts'
 
 /**
  * Explains a verdict in readable sentences: the decision first, then how it was reached.
@@ -29,6 +29,7 @@ export function explain(verdict: Verdict): string {
     ...(verdict.bundles.length > 0
       ? ['Bundles:', ...verdict.bundles.map((bundle) => `  ${bundleSentence(bundle)}`)]
       : []),
+    ...attestationLines(verdict),
     ...(verdict.warnings ?? []).map(({ message }) => `Warning: ${message}`),
     ...endLines(verdict),
   ].join('\n')
@@ -105,6 +106,39 @@ function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict):
       ? `It does not count: ${reason.code}. ${reason.message}`
       : 'It does not count.'
   return `${shown(path)} ${by}${when}. ${why}`
+}
+
+/** Only a rule that requires attestations makes a load look for them. */
+function attestationLines({ attestations }: Verdict): string[] {
+  if (attestations === undefined) return []
+  if (attestations.length === 0) return ['Attestations: there are none.']
+  const told = attestations.slice(0, MOST_ATTESTATIONS)
+  const more = attestations.length - told.length
+  return [
+    'Attestations:',
+    ...told.map((attestation) => `  ${attestationSentence(attestation)}`),
+    ...(more > 0 ? [`  and ${more} more.`] : []),
+  ]
+}
+
+/** A model may have a thousand. */
+const MOST_ATTESTATIONS = 50
+
+function attestationSentence({ path, kind, type, signer, time, satisfies, reason }: AttestationVerdict): string {
+  const what =
+    kind === undefined
+      ? type === undefined
+        ? 'cannot be read'
+        : `is of the type ${shown(type)}`
+      : `is of the kind ${kind}`
+  const by = signer ? `, signed by ${signer.description}, under the trust root ${shown(signer.name)}` : ''
+  const when = time ? `, at ${time.at} according to ${shown(time.authority)}` : ''
+  const why = satisfies
+    ? `It satisfies the rule: ${satisfies.join(', ')}.`
+    : reason
+      ? `It does not count: ${reason.code}. ${reason.message}`
+      : 'The rule does not ask for it.'
+  return `${shown(path)} ${what}${by}${when}. ${why}`
 }
 
 function endLines({ error, wouldRefuse }: Verdict): string[] {

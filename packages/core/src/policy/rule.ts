@@ -41,6 +41,11 @@ export interface Rule {
   require: FileRequirements
 }
 
+/** All signers that a rule names: of models, and of attestations. */
+export function namedSigners({ signers, attestations }: Rule): readonly AcceptedSigner[] {
+  return [...signers, ...attestations.flatMap((demand) => demand.signers)]
+}
+
 /** Compiles all rules in the order in which they are tried. A fault in one is a problem at its position. */
 export function compileRules(
   sources: readonly PolicySource[],

@@ -1,5 +1,7 @@
 import { propertyOf } from '../any-realm.ts'
+import { ModelSealError, shown } from '../errors.ts'
 import { checkedText, checkObject } from '../kinds.ts'
+import { didYouMean } from '../nearest.ts'
 
 /** The signer that a starting policy trusts. */
 export type StartingSigner =
@@ -26,15 +28,17 @@ export type StartingSigner =
  *
  * @param models glob for the models: paths relative to the policy, sources such as `hf://org/*`, or URLs (default: all below
  * the policy)
+ * @param kinds of the attestations that models must have, such as `evaluation`, each with a comment on what to fill in
  * @returns YAML
  * @example
  * ```ts
  * await writeFile('modelseal.policy.yaml', startingPolicy({ kind: 'key', publicKey: 'release.pub' }))
  * ```
  */
-export function startingPolicy(signer: StartingSigner, models = '**'): string {
+export function startingPolicy(signer: StartingSigner, models = '**', kinds: readonly string[] = []): string {
   checkObject(signer, 'the signer', 'a signer of the kind key, certificate or github', isStartingSigner)
   checkedText(models, 'the glob for the models')
+  const required = kindsOf(kinds)
   const { root, accepted } = PARTS[signer.kind](signer as never)
   return `# The trust policy of modelseal: who may sign which model. A model that no rule accepts is refused.
 # "modelseal policy check" finds mistakes in it; "modelseal policy explain MODEL" shows how it judges a model.
@@ -54,7 +58,7 @@ rules:
       ${placeOf(models)}: ${quoted(models)}
     signers:
 ${accepted}
-    # threshold: 2            # how many distinct signers in the list must have signed
+${requirementOf(required)}    # threshold: 2            # how many distinct signers in the list must have signed
     # mode: audit             # load anyway, and report models that would have been refused
 
 # Models that no rule can accept, whoever signed them.
@@ -64,6 +68,61 @@ ${accepted}
 #       reason: recalled by its publisher
 `
 }
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+function kindsOf(kinds: readonly string[]): RequiredKind[] {
+  return [...new Set(kinds)].map((kind) => {
+    if (Object.hasOwn(REQUIRED, kind)) return kind as RequiredKind
+    const names = Object.keys(REQUIRED)
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      `Cannot require the attestation ${shown(kind)}: it is not a known kind.`,
+      {
+        expected: names.join(', '),
+        hint: didYouMean(kind, names).trim() || undefined,
+      },
+    )
+  })
+}
+
+/** `require.attestations`, complete: what is in comments makes it stricter. */
+function requirementOf(kinds: readonly RequiredKind[]): string {
+  if (kinds.length === 0) return ''
+  const demands = kinds.map((kind) => {
+    const { example } = REQUIRED[kind]
+    return `        - type: ${kind}
+          # Whose statements count. Without this line, those of the signers above.
+          # signers: [{ key: ${kind} }]     # add the trust root above
+          # maxAge: 90d                 # counted from the time that the statement states
+          # where:                      # one statement must meet all conditions
+${example.map((line) => `          #   - ${line}\n`).join('')}`
+  })
+  return `    require:
+      # Signed statements about the model, which "modelseal attest" makes (docs/attestations.md).
+      attestations:
+${demands.join('')}`
+}
+
+type RequiredKind = keyof typeof REQUIRED
+
+/** By the name of the kind. */
+const REQUIRED = {
+  evaluation: { example: [`{ metric: accuracy, dataset: "sha256:${'0'.repeat(64)}", atLeast: 0.92 }`] },
+  'model-card': { example: ['{ field: licence, oneOf: [apache-2.0, mit] }'] },
+  'data-card': { example: ['{ field: licence, oneOf: [cc-by-4.0, cc0-1.0] }'] },
+  provenance: {
+    example: [
+      '{ field: builder, pattern: "https://github.com/actions/**" }',
+      `{ field: base-model, equals: "sha256:${'0'.repeat(64)}" }`,
+    ],
+  },
+  'verification-summary': {
+    example: [
+      '{ field: verifier, equals: "https://models.example.com/verifier" }',
+      '{ field: result, equals: PASSED }',
+    ],
+  },
+} as const
 
 /** The field for a glob: models of a hub or registry are matched by their source. */
 function placeOf(models: string): 'path' | 'source' | 'url' {

@@ -1,6 +1,7 @@
 import { appendFile, copyFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
+import { explain } from '../../policy/explain.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel } from '../../signing/digest-model.ts'
 import { TestSite } from '../../testing/site.ts'
@@ -134,9 +135,11 @@ describe('a rule that requires an attestation', () => {
   test('obeys revocations of signers and of single attestations', async () => {
     const { digest } = await attest('lab', evaluation())
     expect(await judged([LAB], { claims: [`sha256:${digest}`] })).toBe('refused ATTESTATION_REVOKED')
-    expect(await judged([LAB], { claims: [{ digest: digest.replace(/./, 'f'), reason: 'wrong dataset' }] })).toBe(
-      'accepted',
-    )
+    expect(
+      await judged([LAB], {
+        claims: [{ digest: digest.replace(/./, (digit) => (digit === 'f' ? '0' : 'f')), reason: 'wrong dataset' }],
+      }),
+    ).toBe('accepted')
     expect(await judged([LAB], { keys: [{ file: 'lab.pub' }] })).toBe('refused KEY_REVOKED')
     await attest('lab', evaluation(0.95))
     expect(await judged([LAB], { claims: [digest] })).toBe('accepted')
@@ -292,6 +295,13 @@ test('the verdict says which attestation by whom satisfied what, and why others 
     { path: `${claims()}:4`, reason: { code: 'JSON_INVALID' } },
   ])
   expect(verdict.attestations?.[2]?.reason).toBeUndefined()
+  const [, told = ''] = /^Attestations:\n(.*)$/ms.exec(explain(verdict)) ?? []
+  expect(told).toMatch(/:1" is of the kind evaluation\. It does not count: SIGNER_NOT_TRUSTED/)
+  expect(told).toMatch(/:2" is of the kind evaluation, signed by .* It does not count: ATTESTATION_CONDITION/)
+  expect(told).toMatch(
+    /:3" is of the kind evaluation, signed by .*, under the trust root "lab"\. It satisfies the rule: evaluation\./,
+  )
+  expect(told).toMatch(/:4" cannot be read\. It does not count: JSON_INVALID/)
 })
 
 test('a loaded model answers with what satisfied its rule, and only with that', async () => {

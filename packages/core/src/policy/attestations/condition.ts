@@ -46,7 +46,7 @@ export function compileCondition(text: ConditionText): Condition {
   }
 }
 
-function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: ConditionText) {
+export function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: ConditionText) {
   const checks: ((value: FieldValue) => boolean)[] = []
   if (equals !== undefined) checks.push((value) => isSame(value, equals))
   if (oneOf !== undefined) checks.push((value) => oneOf.some((one) => isSame(value, one)))

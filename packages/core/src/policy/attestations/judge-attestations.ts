@@ -66,7 +66,7 @@ export async function judgeAttestations(
       if (!refusal || (REVOKED_CODES.has(failure.code) && !REVOKED_CODES.has(refusal.code))) refusal = failure
       continue
     }
-    const by = accepted.map(({ verdict }) => verdict.signer?.description ?? '').join(', ')
+    const by = [...new Set(accepted.map(({ verdict }) => verdict.signer?.description ?? ''))].join(', ')
     const passed = `There is ${demandWords(demand)} as required, signed by ${by}.`
     checks.push({ check: 'attestations', outcome: 'passed', reason: passed })
     for (const { verdict, content } of accepted) {

@@ -2,8 +2,10 @@ import type { ErrorCode } from '../../errors.ts'
 
 /** Problems that a well-formed policy can have. */
 export const WARNING_CODES = {
-  REQUIREMENT_UNMEETABLE: 'too few signers of a rule can ever meet a requirement, so the rule accepts nothing',
-  SIGNERS_REVOKED: 'the policy revokes so many signers of a rule that it accepts nothing',
+  REQUIREMENT_UNMEETABLE:
+    'no signature or attestation can ever meet a requirement of a rule, so the rule accepts nothing',
+  SIGNERS_REVOKED:
+    'the policy revokes so many signers of a rule, or of an attestation that it requires, that it accepts nothing',
   NAME_AVOIDABLE: 'a later rule applies if the bundle is removed or claims another name',
   RULE_UNREACHABLE: 'an earlier rule matches every model that this one matches',
   RULES_UNCOMPARED: 'the policy has too many rules to check whether each can be reached',

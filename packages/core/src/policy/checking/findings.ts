@@ -5,7 +5,8 @@ import type { PolicySource } from '../reading/include.ts'
 import { withoutPlace } from '../reading/invalid-policy.ts'
 import { checkFresh } from '../policy.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
-import type { Rule } from '../rule.ts'
+import { namedSigners, type Rule } from '../rule.ts'
+import { attestationDangers } from './attestation-dangers.ts'
 import type { Danger, PolicyFinding } from './finding.ts'
 import { formatDangers } from './format-dangers.ts'
 import { literalWildcard } from './literal-wildcard.ts'
@@ -67,7 +68,7 @@ function ageFindings({ policy, sources }: PolicyReading, now: number): PolicyFin
 }
 
 function rootFindings({ policy, sources }: PolicyReading, now: number): PolicyFinding[] {
-  const used = new Set(policy.rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
+  const used = new Set(policy.rules.flatMap((rule) => namedSigners(rule).map(({ root }) => root)))
   return sources.flatMap((source) =>
     Object.keys(source.file.trustRoots ?? {}).flatMap((name) => {
       const at = ['trustRoots', name]
@@ -101,6 +102,9 @@ function ruleFindings({ policy, sources }: PolicyReading): PolicyFinding[] {
         ...unmeetableDemands(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
         ...revokedSigners(rule, policy).map((danger) => finding(source, [...at, 'signers'], danger)),
         ...demandDangers(rule).map(({ field, danger }) => finding(source, [...at, 'require', field], danger)),
+        ...attestationDangers(rule, written.require?.attestations ?? [], policy).map(({ at: below, danger }) =>
+          finding(source, [...at, 'require', 'attestations', ...below], danger),
+        ),
         ...unsignedDangers(rule).map((danger) => finding(source, [...at, 'require', 'unsigned'], danger)),
         ...rule.signers.flatMap((signer, position) =>
           methodOf(signer.method)
