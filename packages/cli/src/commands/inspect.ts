@@ -56,6 +56,7 @@ async function inspect(
   const { weighAttestations } = await import('@modelseal/core/attestation')
   const inspection = await inspectModel(model, { signature, maxBundleBytes, signal })
   if (policy !== undefined && inspection.model === undefined) await refusePolicyForBundle(model)
+  const page = html === undefined ? undefined : await (await pages()).checkedPagePath(html, inspection.model)
   const { judgeModel } = await import('@modelseal/core/policy')
   const judged =
     policy === undefined
@@ -65,12 +66,12 @@ async function inspect(
   const known = { inspection, verdict: judged, ...weighed }
   const exitCode = isGood(inspection, judged) ? {} : { exitCode: 1 }
   const bundles = inspection.bundles.map(named)
-  const json = { result: { verified: false, ...inspection, ...weighed, bundles, ...(judged && { verdict: judged }) } }
+  const result = { verified: false, ...inspection, ...weighed, bundles, ...(judged && { verdict: judged }) }
+  const json = { result: { ...result, ...(page !== undefined && { page }) } }
   const { reportOf } = await import('../inspecting/report.ts')
-  if (html !== undefined) {
-    const { writePage } = await import('../inspecting/write-page.ts')
-    const path = await writePage(html, inspection.model, reportOf(known, PAGE))
-    return { lines: [`Wrote ${path}`], json: { result: { ...json.result, page: path } }, ...exitCode }
+  if (page !== undefined) {
+    await (await pages()).writePage(page, reportOf(known, PAGE))
+    return { lines: [`Wrote ${page}`], json, ...exitCode }
   }
   if (markdown) {
     const { reportMarkdown } = await import('../inspecting/markdown.ts')
@@ -79,6 +80,10 @@ async function inspect(
   const { shown } = await import('@modelseal/core/errors')
   const { reportLines } = await import('../inspecting/text.ts')
   return { lines: reportLines(reportOf(known, { ...TEXT, show: shown }), shown), json, ...exitCode }
+}
+
+function pages() {
+  return import('../inspecting/write-page.ts')
 }
 
 const TEXT = { attestations: 100, rows: 20, characters: 10_000 }

@@ -69,9 +69,10 @@ rect.solid, path.solid { stroke: var(--good); stroke-width: 2; }
   dl div { grid-template-columns: minmax(0, 1fr); padding: .3rem 0; }
   dt { font-size: .85rem; }
   table, tbody, tr, th[scope=row], td { display: block; }
+  table { background: none; }
   thead { position: absolute; left: -100rem; }
   caption { display: block; }
-  tr { border: 1px solid var(--line); padding: .5rem .75rem; margin-bottom: .6rem; border-radius: 6px; }
+  tr { background: var(--card); border: 1px solid var(--line); padding: .5rem .75rem; margin-bottom: .6rem; border-radius: 6px; }
   th[scope=row], td { border: 0; padding: .1rem 0; }
   th[scope=row] { font-weight: 600; }
   td:empty { display: none; }

@@ -104,21 +104,25 @@ function idOf(index: number): string {
   return `statement-${index + 1}`
 }
 
-/** @param isOverview if its rows are those of the attestations, whose status is in the second column */
+/**
+ * The roles are those that the elements have anyway: a style that lays tables out as lists takes them away in some browsers.
+ *
+ * @param isOverview if its rows are those of the attestations, whose status is in the second column
+ */
 function table({ caption, header, rows, more }: Table, isOverview = false): string {
-  const head = header.map((name) => `<th scope="col">${escaped(name)}</th>`).join('')
+  const head = header.map((name) => `<th scope="col" role="columnheader">${escaped(name)}</th>`).join('')
   const body = rows.map(([first = '', ...cells], index) => {
     const name = isOverview ? `<a href="#${idOf(index)}">${escaped(first)}</a>` : escaped(first)
     const others = cells.map((cell, at) => {
       const text = isOverview && at === 0 ? `<strong>${escaped(cell)}</strong>` : escaped(cell)
-      return `<td data-name="${escaped(header[at + 1] ?? '')}">${text}</td>`
+      return `<td role="cell" data-name="${escaped(header[at + 1] ?? '')}">${text}</td>`
     })
-    return `<tr><th scope="row">${name}</th>${others.join('')}</tr>`
+    return `<tr role="row"><th scope="row" role="rowheader">${name}</th>${others.join('')}</tr>`
   })
-  return `<div class="scroll" role="region" tabindex="0" aria-label="${escaped(caption)}"><table>
+  return `<div class="scroll" role="region" tabindex="0" aria-label="${escaped(caption)}"><table role="table">
 <caption>${escaped(caption)}</caption>
-<thead><tr>${head}</tr></thead>
-<tbody>
+<thead role="rowgroup"><tr role="row">${head}</tr></thead>
+<tbody role="rowgroup">
 ${body.join('\n')}
 </tbody>
 </table></div>${left(more, 'rows')}`

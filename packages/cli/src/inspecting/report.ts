@@ -2,7 +2,7 @@ import type { Verdict } from '@modelseal/core'
 import type { Contradiction, LineageNode, WeighedAttestation, WeighedAttestations } from '@modelseal/core/attestation'
 import type { InspectedModel } from '@modelseal/core/verification'
 import { revisionFact } from '../output.ts'
-import { statementContent } from './statement-content.ts'
+import { namedBy, statementContent, type StatementContent } from './statement-content.ts'
 import { bundleSection } from './bundle-section.ts'
 
 /** How a name or value of unknown origin is written: quoted on a terminal, plain in a page, which escapes all of its text. */
@@ -74,7 +74,8 @@ export function reportOf(
   const { model, attestationsError, bundles } = inspection
   const shown = attestations.slice(0, extent.attestations)
   const digest = verdict?.model.rootDigest ?? bundles[0]?.statement?.rootDigest
-  const sections = shown.map((one) => attestationSection(one, extent))
+  const described = shown.map((one) => ({ one, content: one.error ? NO_CONTENT : statementContent(one, extent) }))
+  const sections = described.map(({ one, content }) => attestationSection(one, content, extent))
   return {
     title: show(verdict?.model.name ?? bundles[0]?.statement?.name ?? model ?? bundles[0]?.path ?? ''),
     status: decisionOf(verdict, show),
@@ -91,12 +92,12 @@ export function reportOf(
     overview: {
       caption: 'All statements that lie with this model',
       header: ['Statement', 'Status', 'Signer', 'Stated at', 'Says'],
-      rows: shown.map((one, index) => [
+      rows: described.map(({ one, content }, index) => [
         sections[index]?.heading ?? '',
         statusOf(one).words,
         shortened(signerOf(one, show)),
         show(one.statedAt ?? ''),
-        one.error ? '' : brief(statementContent(one, extent).gist),
+        brief(content.gist),
       ]),
       more: attestations.length - shown.length,
     },
@@ -123,10 +124,9 @@ function decisionOf(verdict: Verdict | undefined, show: Show): Status {
   return { tone: 'bad', words: 'Not verified', why: `${by}, lets it load unverified${because}` }
 }
 
-function attestationSection(one: WeighedAttestation, extent: Extent): Section {
-  const { show } = extent
-  const { path, digest, kind, type, statedAt, time, error } = one
-  const { facts, tables, texts } = error ? NO_CONTENT : statementContent(one, extent)
+function attestationSection(one: WeighedAttestation, content: StatementContent, { show }: Extent): Section {
+  const { path, digest, kind, type, statedAt, time } = one
+  const { facts, tables, texts } = content
   const unnamed = type === undefined ? 'unreadable statement' : `statement of the type ${show(type)}`
   return {
     heading: capital(kind?.replace('-', ' ') ?? unnamed),
@@ -145,7 +145,7 @@ function attestationSection(one: WeighedAttestation, extent: Extent): Section {
   }
 }
 
-const NO_CONTENT = { facts: [], tables: [], texts: [] } as const
+const NO_CONTENT: StatementContent = { gist: '', facts: [], tables: [], texts: [] }
 
 /** The name that the policy has for a signer comes first. */
 function signerOf({ verifiedSigner, signer }: WeighedAttestation, show: Show): string {
@@ -174,12 +174,10 @@ function statusOf({ belief, why, error, isAbout }: WeighedAttestation): Status {
 function contradictionTable(contradictions: readonly Contradiction[], { show, rows }: Extent): Table {
   const all = contradictions.map(({ signer, metric, unit, dataset, slice, values }) => [
     `${show(metric)}${unit === undefined ? '' : ` in ${show(unit)}`}`,
-    dataset
-      ? [dataset.name && show(dataset.name), dataset.sha256 && `sha256:${dataset.sha256}`].filter(Boolean).join(', ')
-      : '',
+    dataset ? shortened(namedBy(dataset.name, dataset.sha256, show)) : '',
     slice === undefined ? '' : show(slice),
     values.map(({ value, belief, path }) => `${value} (${CONTRADICTING[belief]}, ${show(path)})`).join('; '),
-    signer,
+    shortened(signer),
   ])
   return {
     caption: 'Measurements that differ although they name the same signer',

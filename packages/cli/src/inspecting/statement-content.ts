@@ -2,7 +2,7 @@ import type { AttestedContents, WeighedAttestation } from '@modelseal/core/attes
 import type { Extent, Facts, Section, Show, Table } from './report.ts'
 
 /** What a statement says, and the same in a few words. */
-interface StatementContent extends Pick<Section, 'facts' | 'tables' | 'texts'> {
+export interface StatementContent extends Pick<Section, 'facts' | 'tables' | 'texts'> {
   gist: string
 }
 
@@ -23,7 +23,7 @@ const CONTENTS: { [K in Kind]: Describe<AttestedContents[K]> } = {
     const rows = results.map(({ metric, value, unit, dataset, slice, comparator, threshold, sampleSize }) => [
       show(metric),
       unit === undefined ? String(value) : `${value} ${show(unit)}`,
-      named(dataset?.name, dataset?.digest?.sha256, show),
+      namedBy(dataset?.name, dataset?.digest?.sha256, show),
       slice === undefined ? '' : show(slice),
       comparator === undefined ? '' : `${comparator} ${threshold}`,
       sampleSize === undefined ? '' : String(sampleSize),
@@ -163,7 +163,8 @@ function list(name: string, values: readonly string[], show: Show): Facts {
   return [[name, `${values.slice(0, MOST_LISTED).map(show).join(', ')}${more}`]]
 }
 
-function named(name: string | undefined, sha256: string | undefined, show: Show): string {
+/** A name, a digest, or both. */
+export function namedBy(name: string | undefined, sha256: string | undefined, show: Show): string {
   return [...(name === undefined ? [] : [show(name)]), ...(sha256 === undefined ? [] : [`sha256:${sha256}`])].join(', ')
 }
 
@@ -181,8 +182,12 @@ export function tableOf(
   return [{ caption, header: kept(header), rows: rows.slice(0, most).map(kept), more: Math.max(0, rows.length - most) }]
 }
 
+/** Indented, a large value could become many times as long. */
+const MOST_INDENTED = 5_000
+
 function jsonText(name: string, json: unknown, extent: Extent): Section['texts'][number] {
-  return longText(name, JSON.stringify(json, null, 2), extent)
+  const compact = JSON.stringify(json)
+  return longText(name, compact.length > MOST_INDENTED ? compact : JSON.stringify(json, null, 2), extent)
 }
 
 function longText(name: string, whole: string, { characters }: Extent): Section['texts'][number] {

@@ -6,19 +6,23 @@ import { isRemote } from '../hubs.ts'
 import { reportPage } from './page.ts'
 import type { Report } from './report.ts'
 
+/** Writes a page, completely or not at all. */
+export async function writePage(path: string, report: Report): Promise<void> {
+  const page = { what: 'page', failed: 'FILE_WRITE_FAILED', mode: 0o644 } as const
+  await writeFileWhole(path, Buffer.from(reportPage(report)), page)
+}
+
 /**
- * Writes the page, completely or not at all. It replaces another page, and never a file of a model.
+ * Refuses a path at which a page could replace a file of a model.
  *
  * @param model its absolute path or its URL; undefined if a bundle was inspected
- * @returns its absolute path
+ * @returns the absolute path
  */
-export async function writePage(file: string, model: string | undefined, report: Report): Promise<string> {
+export async function checkedPagePath(file: string, model: string | undefined): Promise<string> {
   const path = resolve(file)
   if (!/\.html?$/i.test(path)) throw refused(file, 'its name does not end in .html', 'Name a file such as model.html.')
   if (model !== undefined && !isRemote(model) && (await isWithin(path, model)))
     throw refused(file, 'it would become a file of the model, which nobody signed', 'Name a file outside of the model.')
-  const page = { what: 'page', failed: 'FILE_WRITE_FAILED', mode: 0o644 } as const
-  await writeFileWhole(path, Buffer.from(reportPage(report)), page)
   return path
 }
 

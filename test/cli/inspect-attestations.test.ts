@@ -1,0 +1,104 @@
+import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, expect, test } from 'vitest'
+import { directory, failed, jsonOf, modelseal, SIGN, useWorkingDirectory, write } from './modelseal.ts'
+
+useWorkingDirectory()
+
+const HOSTILE = `"><script>alert(1)</script>|\`[x](javascript:alert(1))\u202E`
+const ATTEST = ['attest', 'key', 'vad', '--private-key']
+
+beforeEach(async () => {
+  await write('evaluation.json', evaluation(0.94))
+  await write('policy.json', JSON.stringify(policy))
+  await modelseal(SIGN)
+  await modelseal([...ATTEST, 'release.key', '--type', 'evaluation', '--from', 'evaluation.json'])
+})
+
+function evaluation(value: number): string {
+  const results = [{ metric: 'accuracy', value, slice: HOSTILE }]
+  return JSON.stringify({ results, evaluatedOn: '2026-11-01T00:00:00Z', evaluator: HOSTILE })
+}
+
+const policy = {
+  version: 1,
+  trustRoots: { release: { publicKey: './release.pub' } },
+  rules: [
+    {
+      name: 'ours',
+      match: { path: '**' },
+      signers: [{ key: 'release' }],
+      require: {
+        attestations: [{ type: 'evaluation', where: [{ metric: 'accuracy', slice: HOSTILE, atLeast: 0.9 }] }],
+      },
+    },
+  ],
+}
+
+test('an attestation is merely claimed without a policy, and believed with one that it satisfies', async () => {
+  const plain = await modelseal(['inspect', 'vad'])
+  expect(plain).toMatchObject({ code: 0, stderr: '' })
+  expect(plain.stdout).toMatch(/^Nothing was verified\./)
+  expect(plain.stdout).toMatch(/^MERELY CLAIMED: Evaluation$/m)
+  const judged = await modelseal(['inspect', 'vad', '--policy', 'policy.json'])
+  expect(judged.code).toBe(0)
+  expect(judged.stdout).toMatch(/^Accepted\./)
+  expect(judged.stdout).toMatch(/^BELIEVED: Evaluation$/m)
+  expect(judged.stdout).not.toMatch(/[^\n -~]/)
+  const { result } = await jsonOf(['inspect', 'vad', '--policy', 'policy.json', '--json'], 0)
+  expect(result).toMatchObject({
+    verified: false,
+    attestations: [{ kind: 'evaluation', belief: 'believed', verifiedSigner: { name: 'release' } }],
+    contradictions: [],
+    verdict: { decision: 'accepted' },
+  })
+})
+
+test('contradictions are shown, and a model that the policy refuses has exit code 1', async () => {
+  await write('evaluation.json', evaluation(0.5))
+  await modelseal([...ATTEST, 'release.key', '--type', 'evaluation', '--from', 'evaluation.json'])
+  const { code, stdout } = await modelseal(['inspect', 'vad', '--policy', 'policy.json'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^SIGNED, BUT NOT BELIEVED: Evaluation$/m)
+  expect(stdout).toMatch(/^CONTRADICTIONS\n.*\n.*\n.*0\.94 \(believed, .*0\.5 \(signed, but not believed, /m)
+  await write('vad/weights.bin', 'CHANGED')
+  const { result } = await jsonOf(['inspect', 'vad', '--policy', 'policy.json', '--json'], 1)
+  expect(result.verdict).toMatchObject({ decision: 'refused', error: { code: 'FILE_MISMATCH' } })
+  expect(result.attestations.map(({ belief }: { belief: string }) => belief)).toEqual(['verified', 'verified'])
+})
+
+test('a page and Markdown show the same, and no hostile text gets into their structure', async () => {
+  const { code, stdout } = await modelseal(['inspect', 'vad', '--policy', 'policy.json', '--html', 'vad.html'])
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `Wrote ${join(directory, 'vad.html')}\n` })
+  const page = await readFile(join(directory, 'vad.html'), 'utf8')
+  expect(page).toMatch(/^<!doctype html>/)
+  expect(page).toContain('</span> Believed</span>')
+  expect(page).toContain('&#60;script&#62;alert(1)')
+  expect(page).not.toMatch(/<script|\u202E/)
+  const markdown = await modelseal(['inspect', 'vad', '--policy', 'policy.json', '--markdown'])
+  expect(markdown.stdout).toContain('**Believed.**')
+  expect(markdown.stdout).not.toMatch(/<script|[^\n -~…]/)
+})
+
+test('a page replaces another page, and nothing else', async () => {
+  const html = (file: string) => modelseal(['inspect', 'vad', '--html', file])
+  await write('vad.html', 'old')
+  expect((await html('vad.html')).code).toBe(0)
+  await symlink('vad', join(directory, 'link'))
+  for (const file of ['vad.claims.jsonl', 'vad/nested/page.html', 'link/page.html']) {
+    const { code, stderr } = await html(file)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^Error INVALID_ARGUMENT: Cannot write the page to /)
+  }
+  failed(await html('missing/page.html'), 'FILE_WRITE_FAILED')
+  await mkdir(join(directory, 'taken.html'))
+  failed(await html('taken.html'), 'FILE_WRITE_FAILED')
+  expect((await readdir(directory)).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  expect(await readdir(join(directory, 'vad/nested'))).toEqual(['config.json'])
+})
+
+test('a policy judges a model, not a bundle', async () => {
+  const { code, stderr } = await modelseal(['inspect', 'vad/model.sig', '--policy', 'policy.json'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('it is a bundle')
+})
