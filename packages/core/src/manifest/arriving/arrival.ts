@@ -1,4 +1,4 @@
-import { SeveralDigests } from '../../hashing/arriving/piece-hasher.ts'
+import { SeveralDigests, type PieceWriter } from '../../hashing/arriving/piece-hasher.ts'
 import type { BodyBuffer } from '../../source/body-buffer.ts'
 import type { SourceBody } from '../../source/model-source.ts'
 import type { PartialFile } from '../../source/private/partial-file.ts'
@@ -16,16 +16,11 @@ interface Arrival {
   readonly arrived: (chunk: Uint8Array) => void
 }
 
-/** Where a file is written while it is hashed. */
-interface Writer {
-  /** Stores a piece, which does not change until that is done. Undefined if the file is only hashed. */
-  readonly write: ((piece: Uint8Array) => Promise<void>) | undefined
-}
+/** For a file that is only hashed. */
+export const NOWHERE = { write: undefined }
 
 /** Where the bytes of a file go: into memory, which is then hashed, or elsewhere. */
-export type Sink = Pick<BodyBuffer, 'add'> | Writer
-
-export const NOWHERE: Writer = { write: undefined }
+export type Sink = Pick<BodyBuffer, 'add'> | PieceWriter | typeof NOWHERE
 
 /**
  * Passes a file to the sink, and hashes it.
@@ -53,18 +48,17 @@ async function collected(
 async function written(
   { begun, chunks, arrived, announced }: Arrival,
   digests: ArrivalDigests,
-  writer: Writer,
+  sink: PieceWriter | typeof NOWHERE,
 ): Promise<string[][]> {
-  const line = new PieceLine(digests.hasher(announced), announced)
-  const write = writer.write?.bind(writer)
+  const line = new PieceLine(digests.hasher(announced, sink.write && sink), announced)
   try {
     for await (const chunk of begun?.earlierBytes() ?? []) {
       arrived(chunk)
-      await line.add(chunk, undefined)
+      await line.add(chunk, false)
     }
     for await (const chunk of chunks) {
       arrived(chunk)
-      await line.add(chunk, write)
+      await line.add(chunk, true)
     }
     return await line.end()
   } finally {

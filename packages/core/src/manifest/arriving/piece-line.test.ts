@@ -9,10 +9,12 @@ const WANTED = [{ hashType: 'sha256', partBytes: Infinity }] as const
 const DIGESTS = [[createHash('sha256').update(CONTENT).digest('hex')]]
 
 /** A writer that takes its time. */
-function writer(until: (count: number) => Promise<unknown> = () => setTimeout(1)) {
+function writer(until: (count: number) => Promise<unknown> = () => setTimeout(1), begin = 0) {
   const written: Buffer[] = []
-  const state = { now: 0, most: 0 }
-  const write = async (piece: Uint8Array) => {
+  const state = { now: 0, most: 0, end: begin }
+  const write = async (piece: Uint8Array, position: number) => {
+    expect(position).toBe(state.end)
+    state.end += piece.length
     state.most = Math.max(state.most, ++state.now)
     await until(written.length)
     written.push(Buffer.from(piece))
@@ -35,18 +37,18 @@ test.each([
 ])('what arrives in chunks of %i bytes is written and hashed in order', async (bytes, announced) => {
   // Each write takes its own time, and begins in order.
   const { write, written } = writer(() => Promise.resolve())
-  const line = new PieceLine(new CallingThreadHasher(WANTED), announced)
-  for await (const chunk of chunks(bytes)) await line.add(chunk, write)
+  const line = new PieceLine(new CallingThreadHasher(WANTED, { write }), announced)
+  for await (const chunk of chunks(bytes)) await line.add(chunk, true)
   expect(await line.end()).toEqual(DIGESTS)
   expect(Buffer.concat(written).equals(CONTENT)).toBe(true)
   await line.settle()
 })
 
 test('bytes that are here already are hashed, and not written', async () => {
-  const { write, written } = writer(() => Promise.resolve())
-  const line = new PieceLine(new CallingThreadHasher(WANTED))
-  await line.add(CONTENT.subarray(0, 1_000_001), undefined)
-  await line.add(CONTENT.subarray(1_000_001), write)
+  const { write, written } = writer(() => Promise.resolve(), 1_000_001)
+  const line = new PieceLine(new CallingThreadHasher(WANTED, { write }))
+  await line.add(CONTENT.subarray(0, 1_000_001), false)
+  await line.add(CONTENT.subarray(1_000_001), true)
   expect(await line.end()).toEqual(DIGESTS)
   expect(Buffer.concat(written).equals(CONTENT.subarray(1_000_001))).toBe(true)
 })
@@ -54,9 +56,9 @@ test('bytes that are here already are hashed, and not written', async () => {
 test('a writer that is slow is waited for, so that little is in memory', async () => {
   const released = Promise.withResolvers<true>()
   const { write, state, written } = writer(() => released.promise)
-  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  const line = new PieceLine(new CallingThreadHasher(WANTED, { write }))
   const adding = (async () => {
-    for await (const chunk of chunks(100_000)) await line.add(chunk, write)
+    for await (const chunk of chunks(100_000)) await line.add(chunk, true)
     return line.end()
   })()
   await setTimeout(20)
@@ -76,17 +78,17 @@ test.each(['writing', 'hashing'])(
     })
     let isEnded = false
     const hasher = new (class extends CallingThreadHasher {
-      override async hash(piece: Uint8Array): Promise<void> {
+      override async hash(piece: Uint8Array, position: number): Promise<void> {
         if (what === 'hashing' && piece.length < 512 * 1024) throw new RangeError('full')
-        await super.hash(piece)
+        await super.hash(piece, position)
       }
       override end(): void {
         isEnded = true
       }
-    })(WANTED) satisfies PieceHasher
+    })(WANTED, { write }) satisfies PieceHasher
     const line = new PieceLine(hasher)
     const adding = (async () => {
-      for await (const chunk of chunks(100_000)) await line.add(chunk, write)
+      for await (const chunk of chunks(100_000)) await line.add(chunk, true)
       return line.end()
     })()
     await expect(adding).rejects.toThrow('full')

@@ -7,13 +7,10 @@ const SMALLEST_PIECE = 16 * 1024
 /** One is filled while the others are hashed and written. */
 const SLOTS = 3
 
-/** Stores a piece, which does not change until that is done. */
-type WritePiece = (piece: Uint8Array) => Promise<unknown>
-
 interface Slot {
   readonly memory: Uint8Array
   /** Done with its last piece. */
-  free: readonly Promise<unknown>[]
+  free: Promise<void>
 }
 
 /** Collects what arrives of a file in pieces. Each is hashed and written at the same time, while the next one arrives. */
@@ -23,7 +20,9 @@ export class PieceLine {
   readonly #slots: Slot[] = []
   #current = 0
   #filled = 0
-  #write: WritePiece | undefined
+  /** Of the piece that is being filled, in the file. */
+  #position = 0
+  #isWritten = false
 
   /** @param announced length of the file in bytes; only a hint */
   constructor(hasher: PieceHasher, announced = PIECE_BYTES) {
@@ -34,12 +33,12 @@ export class PieceLine {
   /**
    * Adds a copy of the bytes.
    *
-   * @param write undefined for bytes that are only hashed
+   * @param isWritten false for bytes that are only hashed
    * @throws what hashing and writing earlier pieces threw
    */
-  async add(bytes: Uint8Array, write: WritePiece | undefined): Promise<void> {
-    if (write !== this.#write) await this.#pass()
-    this.#write = write
+  async add(bytes: Uint8Array, isWritten: boolean): Promise<void> {
+    if (isWritten !== this.#isWritten) await this.#pass()
+    this.#isWritten = isWritten
     for (let rest = bytes; rest.length > 0;) {
       const { memory } = this.#slot()
       const taken = rest.subarray(0, memory.length - this.#filled)
@@ -53,14 +52,14 @@ export class PieceLine {
   /** Ends the file. @returns its digests, once everything was written */
   async end(): Promise<string[][]> {
     await this.#pass()
-    for (const { free } of this.#slots) await Promise.all(free)
+    for (const { free } of this.#slots) await free
     return this.#hasher.digests()
   }
 
   /** Also writes the rest of a file that was given up, and waits until nothing uses the pieces any more. Never fails. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.#slots.flatMap(({ free }) => free))
-    if (this.#filled > 0) await this.#write?.(this.#slot().memory.subarray(0, this.#filled)).catch(() => {})
+    await this.#pass().catch(() => {})
+    await Promise.allSettled(this.#slots.map(({ free }) => free))
     this.#hasher.end()
   }
 
@@ -69,16 +68,16 @@ export class PieceLine {
     if (this.#filled === 0) return
     const slot = this.#slot()
     const piece = slot.memory.subarray(0, this.#filled)
-    const writing = this.#write?.(piece)
-    slot.free = writing ? [writing, this.#hasher.hash(piece)] : [this.#hasher.hash(piece)]
+    slot.free = this.#hasher.hash(piece, this.#isWritten ? this.#position : undefined)
     // Reported when the slot is needed.
-    for (const each of slot.free) each.catch(() => {})
+    slot.free.catch(() => {})
+    this.#position += this.#filled
     this.#filled = 0
     this.#current = (this.#current + 1) % SLOTS
-    await Promise.all(this.#slot().free)
+    await this.#slot().free
   }
 
   #slot(): Slot {
-    return (this.#slots[this.#current] ??= { memory: this.#hasher.memory(this.#pieceBytes), free: [] })
+    return (this.#slots[this.#current] ??= { memory: this.#hasher.memory(this.#pieceBytes), free: Promise.resolve() })
   }
 }
