@@ -115,6 +115,19 @@ test.each([
   expect(await isComplete(into)).toBe(true)
 })
 
+test('are what was hashed, even if their source changes its memory afterwards', async () => {
+  const into = await directory()
+  const memory = new Map(NAMES.map((name) => [name, Buffer.from(new SharedArrayBuffer(65_536))]))
+  const changing = store(({ name }, position) => {
+    const own = memory.get(name)!
+    // What it gave before.
+    own.fill(0)
+    return own.subarray(0, LARGE[NAMES.indexOf(name)]!.copy(own, 0, position, position + 65_536))
+  })
+  await downloadModel(changing, into, { policy })
+  expect(await isComplete(into)).toBe(true)
+})
+
 test('that were changed at their end are refused, and nothing of them is left', async () => {
   const into = await directory()
   const changed = store(({ name }, position) =>
