@@ -1,14 +1,15 @@
-// Shows modelseal with two real models: signs them, judges them by a policy, loads and runs them, and refuses
-// them after they were tampered with. Run it from the repository: npm run demo
+// Shows modelseal with two real models: signs them, judges them by a policy, loads and runs them, requires an
+// evaluation of one of them, and refuses both after they were tampered with. Run it from the repository: npm run demo
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { styleText } from 'node:util'
 import { ModelSealError } from '@modelseal/core'
+import { attestModel, makeEvaluation } from '@modelseal/core/attestation'
 import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
 import { loadVerifiedModel as loadTfjs } from '@modelseal/tfjs'
 import * as tf from '@tensorflow/tfjs'
 import { Tensor } from 'onnxruntime-node'
-import { prepare } from './prepare.mjs'
+import { newSigner, prepare } from './prepare.mjs'
 
 tf.enableProdMode() // no banner
 
@@ -55,10 +56,34 @@ for (const { title, path, run } of demos) {
   detail('result', result)
 }
 
-chapter(4, 'An attacker changes one byte of the weights, and the service loads them again')
+chapter(4, 'The security team also requires an evaluation of the models by another team')
+const evaluators = await newSigner(dirname(policy), 'evaluation')
+const strict = join(dirname(policy), 'strict.policy.yaml')
+const requirement = `    require:
+      attestations:
+        - type: evaluation
+          signers: [{ key: evaluation-team }]
+          where: [{ metric: accuracy, atLeast: 0.92 }]
+`
+writeFileSync(
+  strict,
+  policyText.replace('rules:', '  evaluation-team: { publicKey: ./evaluation.pub }\nrules:') + requirement,
+)
+for (const line of requirement.trimEnd().split('\n')) say(style('cyan', `  ${line}`))
+const vad = dirname(models.vad)
+await showRefusal('not evaluated', 'ATTESTATION_MISSING')
+await attestAccuracy(0.88)
+await showRefusal('evaluated, accuracy 0.88', 'ATTESTATION_CONDITION')
+const { output } = await attestAccuracy(0.95)
+const { verdict } = await hearSilence(models.vad, strict)
+say(`${good()} ${style('bold', 'Silero VAD')} evaluated, accuracy 0.95: ${style('green', verdict.decision)}`)
+detail('found in', basename(output))
+detail('signer', verdict.attestations.find(({ satisfies }) => satisfies).signer.name)
+
+chapter(5, 'An attacker changes one byte of the weights, and the service loads them again')
 for (const { title, path, weights, run } of demos) {
   changeOneByte(join(dirname(path), weights))
-  const error = await refusalOf(() => run(path))
+  const error = await refusalOf(() => run(path), 'FILE_MISMATCH')
   say(`${style('red', '✘')} ${style('bold', title)} ${style('red', 'refused')}`)
   detail('code', error.code)
   detail('file', basename(error.file))
@@ -70,8 +95,8 @@ say()
 say('Both models ran as signed. After the change, neither reached its runtime.')
 say()
 
-async function hearSilence(path) {
-  const { session, verdict } = await loadOnnx(path, { policy })
+async function hearSilence(path, by = policy) {
+  const { session, verdict } = await loadOnnx(path, { policy: by })
   const { output } = await session.run({
     input: new Tensor('float32', new Float32Array(512), [1, 512]),
     state: new Tensor('float32', new Float32Array(256), [2, 1, 128]),
@@ -97,14 +122,27 @@ function changeOneByte(path) {
 }
 
 /** Anything other than the expected refusal ends the demo with an error. */
-async function refusalOf(load) {
+async function refusalOf(load, code) {
   try {
     await load()
   } catch (error) {
-    if (error instanceof ModelSealError && error.code === 'FILE_MISMATCH') return error
+    if (error instanceof ModelSealError && error.code === code) return error
     throw error
   }
-  throw new Error('A tampered model was loaded.')
+  throw new Error('A model was loaded that has to be refused.')
+}
+
+/** Signs an evaluation of Silero VAD, and adds it beside the model. */
+function attestAccuracy(value) {
+  const predicate = makeEvaluation({ results: [{ metric: 'accuracy', value }], evaluatedOn: new Date().toISOString() })
+  return attestModel(vad, { signer: evaluators, type: 'evaluation', predicate })
+}
+
+async function showRefusal(state, code) {
+  const { expected, found } = await refusalOf(() => hearSilence(models.vad, strict), code)
+  say(`${style('red', '✘')} ${style('bold', 'Silero VAD')} ${state}: ${style('red', 'refused')}`)
+  detail('code', code)
+  if (found) detail('required', expected)
 }
 
 function chapter(number, title) {

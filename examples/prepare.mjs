@@ -35,12 +35,7 @@ export async function prepare(further = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-example-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const key = join(directory, 'release.key')
-  writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
-  writeFileSync(join(directory, 'release.pub'), publicKey.export({ type: 'spki', format: 'pem' }))
-
-  const signer = await keySigner({ privateKey: key })
+  const signer = await newSigner(directory, 'release')
   const signed = {}
   for (const [name, files] of Object.entries(MODELS)) {
     const model = join(directory, 'models', name)
@@ -62,4 +57,13 @@ export async function prepare(further = {}) {
     ...Object.fromEntries(Object.keys(further).map((name) => [name, join(directory, 'models', name)])),
   }
   return { models, policy, policyText: POLICY, signed }
+}
+
+/** Writes a new key pair, `NAME.key` and `NAME.pub`, and signs with it. */
+export function newSigner(directory, name) {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = join(directory, `${name}.key`)
+  writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  writeFileSync(join(directory, `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }))
+  return keySigner({ privateKey: key })
 }

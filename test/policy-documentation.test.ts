@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { loadPolicy } from '@modelseal/core'
 import { checkPolicy, startingPolicy, WARNING_CODES } from '@modelseal/core/policy'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { attestationFields } from '../packages/core/src/policy/attestations/schema.ts'
 import { fileRequirementFields } from '../packages/core/src/policy/requirements/files.ts'
 import { REQUIREMENTS } from '../packages/core/src/policy/requirements/requirements.ts'
 import { authority, pemOf } from '../packages/core/src/testing/authority.ts'
@@ -40,7 +41,7 @@ describe('the policy of the README', () => {
 })
 
 describe('the policies of docs/policy.md', () => {
-  test('are found', () => expect(policies.length).toBe(12))
+  test('are found', () => expect(policies.length).toBe(13))
 
   test.each(policies.map((policy, index) => [index, policy] as const))('%i is valid', async (_, policy) => {
     const path = await site.policy(policy)
@@ -59,15 +60,17 @@ describe('the policies of docs/policy.md', () => {
     [5, 'models/vad', 'refused POLICY_NO_MATCH'],
     [6, 'models/vad', 'accepted'],
     [6, 'models/production/big', 'refused SIGNER_NOT_TRUSTED'],
-    [7, 'models/vad', 'accepted'],
+    [7, 'models/vad', 'refused ATTESTATION_MISSING'],
     [7, 'models/production/big', 'refused SIGNER_NOT_TRUSTED'],
     [8, 'models/vad', 'accepted'],
-    [8, 'models/production/big', 'refused POLICY_NO_MATCH'],
-    [9, 'models/sandbox/try', 'skipped'],
+    [8, 'models/production/big', 'refused SIGNER_NOT_TRUSTED'],
     [9, 'models/vad', 'accepted'],
-    [9, 'models/production/big', 'tolerated SIGNER_NOT_TRUSTED'],
+    [9, 'models/production/big', 'refused POLICY_NO_MATCH'],
+    [10, 'models/sandbox/try', 'skipped'],
     [10, 'models/vad', 'accepted'],
+    [10, 'models/production/big', 'tolerated SIGNER_NOT_TRUSTED'],
     [11, 'models/vad', 'accepted'],
+    [12, 'models/vad', 'accepted'],
   ])('%i judges %s: %s', async (index, model, decision) => {
     expect(await site.judge(model, policies[index])).toBe(decision)
   })
@@ -88,7 +91,8 @@ describe('the table of requirements in docs/policy.md', () => {
   )
 
   test('has no requirements other than those and the requirements of files', () => {
-    const known = [...REQUIREMENTS.map(({ schema }) => schema), fileRequirementFields].flatMap(Object.keys)
+    const schemas = [...REQUIREMENTS.map(({ schema }) => schema), attestationFields, fileRequirementFields]
+    const known = schemas.flatMap(Object.keys)
     expect([...rows.keys()].sort()).toEqual(known.sort())
   })
 })
