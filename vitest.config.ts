@@ -31,6 +31,7 @@ export default defineConfig({
             'test/interop/**',
             'test/bundlers/**',
             'test/install/**',
+            'test/pages/**',
             'test/sigstore/**',
             'test/tfjs-node/**',
             'test/vitest-pools/**',

@@ -37,7 +37,7 @@ function factLines(facts: Facts): string[] {
   if (facts.length === 0) return []
   return [
     facts
-      .map(([name, value]) => `- ${inline(name)}: ${inline(typeof value === 'string' ? value : value.link)}`)
+      .map(([name, value]) => `- ${inline(name)}: ${inline(typeof value === 'string' ? value : value.address)}`)
       .join('\n'),
   ]
 }

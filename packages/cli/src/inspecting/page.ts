@@ -95,8 +95,8 @@ function factList(facts: Facts): string {
 /** An address is shown as a browser understands it, so that it says where it leads. */
 function valueOf(value: Value): string {
   if (typeof value === 'string') return escaped(value)
-  const address = webAddress(value.link)
-  if (address === undefined) return escaped(visible(value.link))
+  const address = webAddress(value.address)
+  if (address === undefined) return escaped(visible(value.address))
   return `<a href="${escaped(address)}" rel="noreferrer noopener nofollow">${escaped(address)}</a>`
 }
 

@@ -5,7 +5,7 @@ import { inline, reportMarkdown } from './markdown.ts'
 import { reportPage } from './page.ts'
 import { reportOf, type Extent } from './report.ts'
 import { reportLines } from './text.ts'
-import { webAddress } from './visible.ts'
+import { escaped, webAddress } from './visible.ts'
 
 const SHA = 'a'.repeat(64)
 const PAGE: Extent = { attestations: 200, rows: 100, characters: 20_000, show: (text) => text }
@@ -143,6 +143,10 @@ function shapes(html: string): Set<string> {
   return new Set((html.match(/<[^>]*>?/g) ?? []).map((tag) => tag.replace(/="[^"]*"/g, '=""')))
 }
 
+test('text is escaped for elements and for attributes in either kind of quotes', () => {
+  expect(escaped(`<&>"'\``)).toBe('&#60;&#38;&#62;&#34;&#39;&#96;')
+})
+
 describe('in a page,', () => {
   const known = [...shapes(pageWith('x')), ...shapes(pageWith('https://x.example/'))]
 
@@ -213,8 +217,8 @@ test('what is shown stays small, however deep and long a statement is', () => {
   const { attestations, ...known } = knownWith('x')
   let content: unknown = Array.from({ length: 90_000 }, () => 1)
   for (let depth = 0; depth < 90; depth++) content = [content]
-  const { kind: _, ...unknown } = attestations[0]!
-  const many = Array.from({ length: 200 }, () => ({ ...unknown, content }))
+  const [first] = attestations
+  const many = Array.from({ length: 200 }, () => ({ ...first!, kind: 'unheard-of', content }))
   const report = reportOf({ ...known, attestations: many }, PAGE)
   expect(reportPage(report).length).toBeLessThan(10_000_000)
 })

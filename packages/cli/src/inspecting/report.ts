@@ -9,7 +9,7 @@ import { bundleSection } from './bundle-section.ts'
 export type Show = (value: string) => string
 
 /** Text, or an address that somebody wrote. Only http(s) becomes a link. */
-export type Value = string | { link: string }
+export type Value = string | { address: string }
 export type Facts = readonly (readonly [name: string, value: Value])[]
 
 export interface Table {

@@ -35,7 +35,7 @@ const CONTENTS: { [K in Kind]: Describe<AttestedContents[K]> } = {
       facts: [
         ['result', result],
         ...text('evaluator', evaluator, show),
-        ...(url === undefined ? [] : [['page', { link: url }] as const]),
+        ...(url === undefined ? [] : [['page', { address: url }] as const]),
         ...list('failed tests', failedTests, show),
         ...list('warned tests', warnedTests, show),
       ],
@@ -99,9 +99,9 @@ const CONTENTS: { [K in Kind]: Describe<AttestedContents[K]> } = {
     return {
       gist: `by ${show(builder.id)}`,
       facts: [
-        ['builder', { link: builder.id }],
-        ['build type', { link: buildType }],
-        ...(metadata?.invocationId === undefined ? [] : [['invocation', { link: metadata.invocationId }] as const]),
+        ['builder', { address: builder.id }],
+        ['build type', { address: buildType }],
+        ...(metadata?.invocationId === undefined ? [] : [['invocation', { address: metadata.invocationId }] as const]),
         ...text('started', metadata?.startedOn, show),
         ...text('finished', metadata?.finishedOn, show),
       ],
@@ -118,10 +118,10 @@ const CONTENTS: { [K in Kind]: Describe<AttestedContents[K]> } = {
       gist: `${verificationResult} by ${show(verifier.id)}`,
       facts: [
         ['result', verificationResult],
-        ['verifier', { link: verifier.id }],
+        ['verifier', { address: verifier.id }],
         ...text('verified', timeVerified, show),
-        ['loaded from', { link: resourceUri }],
-        ...(policy.uri === undefined ? [] : [['policy', { link: policy.uri }] as const]),
+        ['loaded from', { address: resourceUri }],
+        ...(policy.uri === undefined ? [] : [['policy', { address: policy.uri }] as const]),
         ...list('levels', verifiedLevels, show),
       ],
     }

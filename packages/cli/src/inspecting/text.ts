@@ -6,7 +6,7 @@ import { capital, type Report, type Section, type Show, type Table, type Value }
 /** The report for a terminal. Names and values of unknown origin are quoted in it. */
 export function reportLines(report: Report, show: Show): string[] {
   const { status, facts, attestations, more, contradictions, lineage, bundles } = report
-  const word = (value: Value) => (typeof value === 'string' ? value : show(value.link))
+  const word = (value: Value) => (typeof value === 'string' ? value : show(value.address))
   const sectionLines = ({ heading, status: belief, facts: own, tables, texts }: Section): string[] => {
     const values = own.map(([name, value]) => [name, word(value)] as const)
     const head = belief ? `${belief.words.toUpperCase()}: ${heading}` : heading
