@@ -86,12 +86,13 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   './publishing': {
     values: names(`checkServed otherBundlesAmong preparePublication signStatement unsignedAmong writeFileWhole`),
     types: names(`CheckServedOptions OtherBundles Publication PublicationOptions PublicationSigner PublishedBundle
-      PublishedFile ServedModel WholeFile`),
+      PublishedAttestation PublishedFile ServedModel UnpublishedAttestation WholeFile`),
   },
   './source': {
-    values: names(`filesAt httpModelSource localModelSource registerScheme`),
-    types: names(`BundleCandidate BundleGroup BundleRequest HttpOptions LocalSource ModelDirectory ModelFiles ModelPlace
-      ModelSource NamePattern PlainModel ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl
+    values: names(`CLAIMS_NAME filesAt httpModelSource localModelSource registerScheme`),
+    types:
+      names(`BundleCandidate BundleGroup BundleRequest ClaimsCandidate HttpOptions LocalSource ModelDirectory ModelFiles
+      ModelPlace ModelSource NamePattern PlainModel ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl
       SourceSession SourceTimeouts`),
   },
 }

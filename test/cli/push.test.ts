@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { TestRegistry } from '../../packages/hub/src/testing/oci-registry.ts'
 import { SmallHub } from '../../packages/hub/src/testing/small-hub.ts'
@@ -13,6 +13,14 @@ interface Printed {
   readonly command: string
   readonly result?: Record<string, unknown>
   readonly error?: { readonly code: string; readonly file?: string }
+}
+
+interface Bundle {
+  readonly dsseEnvelope: { readonly payload: string }
+}
+
+interface Statement {
+  readonly predicate: { readonly serialization: { readonly ignore_paths: readonly string[] } }
 }
 
 describe('push to Hugging Face', () => {
@@ -47,6 +55,36 @@ describe('push to Hugging Face', () => {
       'weights.bin',
     ])
     expect(served()?.get('model.sig')).toEqual(readFileSync(join(directory, 'vad/model.sig')))
+  })
+
+  test('leaves room for attestations when it signs, and publishes those that are there', async () => {
+    const signing = ['key', 'vad', 'hf://org/vad', '--private-key', 'release.key']
+    await push(...signing)
+    const bundle = JSON.parse(readFileSync(join(directory, 'vad/model.sig'), 'utf8')) as Bundle
+    const statement = JSON.parse(String(Buffer.from(bundle.dsseEnvelope.payload, 'base64'))) as Statement
+    expect(statement.predicate.serialization.ignore_paths).toContain('claims.jsonl')
+    write('review.json', '{"approved":true}')
+    const type = 'https://example.org/review/v1'
+    const made = await modelseal([
+      'attest',
+      'key',
+      'vad',
+      '--private-key',
+      'release.key',
+      '--type',
+      type,
+      '--from',
+      'review.json',
+    ])
+    expect(made.code, made.stderr).toBe(0)
+    appendFileSync(join(directory, 'vad.claims.jsonl'), 'junk\n')
+    const { code, stdout, stderr } = await push('vad', 'hf://org/vad', '--public-key', 'release.pub')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining(`attestation  "${type}"`) as string })
+    expect(stderr).toMatch(/Note: The attestation ".*vad\.claims\.jsonl:1" was not published\./)
+    expect(served()?.has('claims.jsonl')).toBe(true)
+    const again = await push('vad', 'hf://org/vad', '--public-key', 'release.pub', '--json')
+    expect(again.printed?.result).toMatchObject({ attestations: [{ type }], leftOut: { length: 1 } })
+    for (const name of ['vad.claims.jsonl', 'vad/claims.jsonl']) rmSync(join(directory, name))
   })
 
   test('verifies the bundle that is there, by a key or by the policy', async () => {
@@ -125,9 +163,7 @@ test('push to a registry attaches the bundle and a signature for cosign', async 
   expect([...registry.manifests.values()].filter(({ subject }) => subject === result?.revision)).toHaveLength(2)
   const inspected = await modelseal(['inspect', registry.url()])
   expect(inspected.code).toBe(0)
-  expect(inspected.stdout).toMatch(
-    /^Other attachment .*\n( {2}.*\n)* {2}content +"https:\/\/sigstore\.dev\/cosign\/sign\/v1"/m,
-  )
+  expect(inspected.stdout).toMatch(/^ABOUT ANOTHER MODEL: .*"https:\/\/sigstore\.dev\/cosign\/sign\/v1"$/m)
   expect(inspected.stdout).not.toContain('problem')
   expect(inspected.stdout.match(/To trust this signer/g)).toHaveLength(1)
   rmSync(join(directory, 'vad/model.sig'))

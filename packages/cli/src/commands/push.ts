@@ -1,6 +1,6 @@
 import type { PublicationSigner } from '@modelseal/core/publishing'
 import { join } from 'node:path'
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { instanceOf, withInstance, type InstanceFlags } from '../instance.ts'
 import { pathOption, pathsOption } from '../options.ts'
@@ -56,7 +56,12 @@ export function addPushMethod<MethodFlags extends SigningFlags>(
     const options = await pushOptions(flags, session)
     // So that nothing is signed that cannot be pushed.
     await checkPushTarget(target, options)
-    const made = await signed(model, { ...flags, signature }, session, await method.signing(flags, session))
+    const made = await signed(
+      model,
+      { ...flags, signature, claimsInside: mayHaveClaims(model) },
+      session,
+      await method.signing(flags, session),
+    )
     const by = { signedBy: { bundleDigest: made.bundleDigest }, signature: made.signature }
     return pushingOutcome(model, flags, await pushModel(model, target, { ...options, ...by }), whoAndWhen(made, shown))
   }
@@ -110,6 +115,14 @@ function checkSigner(command: Command): void {
 
 /** Where a load looks first. */
 function besideModel(model: string): string {
-  const isDirectory = statSync(model, { throwIfNoEntry: false })?.isDirectory() === true
-  return isDirectory ? join(model, 'model.sig') : `${model}.sig`
+  return isDirectory(model) ? join(model, 'model.sig') : `${model}.sig`
+}
+
+/** On a hub, attestations are added inside the model. If there is such a file already, signing tells attestations from content. */
+function mayHaveClaims(model: string): boolean {
+  return isDirectory(model) && !existsSync(join(model, 'claims.jsonl'))
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }

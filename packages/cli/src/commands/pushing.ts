@@ -74,6 +74,7 @@ export async function pushingOutcome(
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
   const { url, revision, pullRequest, rootDigest, signers, uploaded, bundles, checked, deleted, bundleFiles } = pushed
+  const { attestations, leftOut } = pushed
   const bytes = uploaded.reduce((sum, { size }) => sum + size, 0)
   const kept = uploaded.filter(({ isSent }) => isSent === false).length
   return {
@@ -85,11 +86,15 @@ export async function pushingOutcome(
       ...who,
       ['content', amount({ files: uploaded.length, bytes })],
       ...(kept === 0 ? [] : [['not sent', `${kept} of them, which the registry had`] as const]),
+      ...attestations.map(({ type }) => ['attestation', shown(type)] as const),
       ...(deleted.length === 0 ? [] : [['deleted', deleted.map(shown).join(', ')] as const]),
       ['read back', readBackText(checked)],
       ['root digest', `sha256:${rootDigest}`],
     ]),
-    notes: checked.full || checked.read === checked.files ? [] : [STATED],
+    notes: [
+      ...(checked.full || checked.read === checked.files ? [] : [STATED]),
+      ...leftOut.map(({ path, reason }) => `The attestation ${shown(path)} was not published. ${reason}`),
+    ],
     json: { result: { ...pushed, url, rootDigest: `sha256:${rootDigest}` } },
   }
 }

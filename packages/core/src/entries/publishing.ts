@@ -24,5 +24,6 @@ export {
   type PublishedBundle,
   type PublishedFile,
 } from '../loading/publishing/publication.ts'
+export type { PublishedAttestation, UnpublishedAttestation } from '../loading/publishing/published-attestations.ts'
 export { signStatement } from '../signing/sign-statement.ts'
 export { writeFileWhole, type WholeFile } from '../source/write-file.ts'

@@ -17,7 +17,7 @@ const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d+(?:\.\d+)?\+
 /** The usual name of a bundle in a directory. */
 const USUAL_NAME = 'model.sig'
 /** Attached manifests that are opened. Signatures of images, SBOMs and the like are among them. */
-const MAX_OPENED = 100
+export const MAX_ATTACHED = 100
 const OPENED_AT_A_TIME = 6
 /** Attached bundles of this size are kept during a load, because a search for attestations reads them again. */
 const MAX_KEPT_BYTES = 1024 * 1024
@@ -118,7 +118,7 @@ export class Bundles {
    */
   async #findAttached(digest: Digest): Promise<BundleCandidate[]> {
     const referrers = new Set((await this.#repository.referrers(digest)).map((each) => each.digest))
-    if (referrers.size > MAX_OPENED) throw tooManyReferrers(ociUrl(this.#reference), MAX_OPENED)
+    if (referrers.size > MAX_ATTACHED) throw tooManyReferrers(ociUrl(this.#reference), MAX_ATTACHED)
     const waiting = [...referrers]
     const found = new Map<Digest, Descriptor>()
     const lane = async () => {

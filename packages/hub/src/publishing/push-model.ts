@@ -9,7 +9,7 @@ import type { PushedModel, PushOptions, PushSettings } from './push-options.ts'
  * Publishes a signed model on Hugging Face or in an OCI registry, and reads back what is served. Succeeds only if that is
  * what was signed.
  *
- * The files and the bundle are uploaded in one commit, which is refused if the branch changed meanwhile. In a registry,
+ * The files, the bundle and the attestations of the model are uploaded in one commit, which is refused if the branch changed meanwhile. In a registry,
  * the manifest and what is attached to it come first, and the tag last, once everything was read back.
  *
  * @param model path of the directory or file

@@ -1,5 +1,5 @@
 import type { ProgressCallback } from '@modelseal/core'
-import type { PublicationSigner } from '@modelseal/core/publishing'
+import type { PublicationSigner, PublishedAttestation, UnpublishedAttestation } from '@modelseal/core/publishing'
 import type { Signer } from '@modelseal/core/signing'
 import type { HuggingFaceOptions } from '../huggingface/hub-settings.ts'
 
@@ -61,6 +61,10 @@ export interface PushedModel {
   readonly bundles: readonly string[]
   /** Path of each of these bundles on this machine, where it may have another name. */
   readonly bundleFiles: readonly string[]
+  /** The attestations that are served beside it: their predicate types, the SHA-256 of their statements (hex), and where they were found. */
+  readonly attestations: readonly Pick<PublishedAttestation, 'type' | 'digest' | 'path'>[]
+  /** What lies beside the model on this machine and was not published, because it is unreadable or about another model. */
+  readonly leftOut: readonly UnpublishedAttestation[]
   /** What was read back. */
   readonly checked: { readonly full: boolean; readonly files: number; readonly read: number; readonly bytes: number }
   /** Names of files that were deleted. */

@@ -8,8 +8,9 @@ import { mismatch } from '../../manifest/mismatch.ts'
 import { SignedComparison } from '../../manifest/arriving/signed-comparison.ts'
 import { StreamedFiles } from '../../manifest/arriving/streamed-files.ts'
 import { snapshot, withoutPrototype, type Shape } from '../../snapshot.ts'
-import type { ModelSource, SourceEntry } from '../../source/model-source.ts'
+import type { ModelFiles, ModelSource, SourceEntry } from '../../source/model-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
+import { readAttestationFiles } from '../attestations/read-attestations.ts'
 import { findBundles } from '../bundles/find-bundles.ts'
 import type { Publication } from './publication.ts'
 
@@ -65,6 +66,7 @@ export async function checkServed(
     compareSizes(files.path, publication, entries)
     comparison.checkStated(entries.values())
     await checkBundles(opened, publication, signal)
+    await checkAttestations(opened, files, publication, signal)
     const isProven = publication.files.filter(
       ({ name, sha256 }) => sha256 !== undefined && entries.get(name)?.sha256 === sha256,
     )
@@ -110,6 +112,30 @@ async function checkBundles(
     expected: `${bytes.length} bytes with the same content`,
     found: served.length === 0 ? 'no bundle' : `other content at ${served.map(({ path }) => shown(path)).join(', ')}`,
   })
+}
+
+/** A load that requires them must find them. */
+async function checkAttestations(
+  opened: OpenedSource,
+  files: ModelFiles,
+  { attestations, manifest }: Publication,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (attestations.length === 0) return
+  const isSigned = (name: string) => manifest.files.has(name)
+  const served = await readAttestationFiles(opened, { files, isSigned }, signal)
+  const digests = new Set(served.flatMap((found) => ('bundle' in found ? [found.bundle.digest] : [])))
+  const missing = attestations.find(({ bytes }) => !digests.has(createHash('sha256').update(bytes).digest('hex')))
+  if (!missing) return
+  throw new ModelSealError(
+    'ATTESTATION_MISSING',
+    `The attestation ${shown(missing.path)} is not served as it was published.`,
+    {
+      file: missing.path,
+      expected: `an attestation of the type ${shown(missing.type)} with the same content`,
+      found: `${served.length} others`,
+    },
+  )
 }
 
 function unlessNone(error: unknown): { bundles: FoundBundle[] } {

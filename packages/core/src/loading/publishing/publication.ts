@@ -23,6 +23,11 @@ import { bundleNames } from '../bundles/bundle-names.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { verifierCopy, verifyBundle, type Verifier } from '../operations/verifier.ts'
+import {
+  publishableAttestations,
+  type PublishedAttestation,
+  type UnpublishedAttestation,
+} from './published-attestations.ts'
 
 /** Who must have signed a model that is published. */
 export type PublicationSigner =
@@ -84,6 +89,10 @@ export interface Publication {
   readonly bundles: readonly PublishedBundle[]
   /** Each signer in one line; empty if this process signed. */
   readonly signers: readonly string[]
+  /** What was attested about this very model. */
+  readonly attestations: readonly PublishedAttestation[]
+  /** What lies beside it and is not published. */
+  readonly leftOut: readonly UnpublishedAttestation[]
 }
 
 /**
@@ -107,7 +116,9 @@ export async function preparePublication(path: string, given: PublicationOptions
     'policy' in signedBy
       ? await acceptedByPolicy(source, options, signedBy.policy)
       : await signedOnce(source, options, signedBy)
-  return { manifest, signers, bundles: named(manifest, bundles), files: await filesOf(source, manifest) }
+  const { attestations, leftOut } = await publishableAttestations(source, manifest, options.signal)
+  const files = await filesOf(source, manifest)
+  return { manifest, signers, bundles: named(manifest, bundles), files, attestations, leftOut }
 }
 
 interface Checked {

@@ -2,7 +2,7 @@ import { openAsBlob } from 'node:fs'
 import type * as Client from '@huggingface/hub'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { otherBundlesAmong, unsignedAmong, type Publication } from '@modelseal/core/publishing'
-import type { SourceEntry } from '@modelseal/core/source'
+import { CLAIMS_NAME, type SourceEntry } from '@modelseal/core/source'
 import type { HuggingFacePush, PushedModel, PushSettings } from '../../publishing/push-options.ts'
 import { pushRefused, pushUnproven } from '../../publishing/push-errors.ts'
 import { readBack } from '../../publishing/read-back.ts'
@@ -12,6 +12,7 @@ import { HubRepository } from '../hub-repository.ts'
 import { HubSession } from '../hub-session.ts'
 import { hubSettings, type HubSettings } from '../hub-settings.ts'
 import { clientPackage } from './client-package.ts'
+import { readClaims, withClaims } from './claims.ts'
 import { typedFailure } from './failure.ts'
 import { guardedFetch } from './guarded-fetch.ts'
 
@@ -25,6 +26,8 @@ interface Parent {
   readonly commit: string
   /** In the folder of the model. */
   readonly entries: readonly SourceEntry[]
+  /** The content of its file of attestations; undefined if there is none, or nothing to add. */
+  readonly claims: Buffer | undefined
 }
 
 /** One push to a repository of a hub. */
@@ -58,9 +61,10 @@ export class HubPush {
     this.#client = clientPackage()
   }
 
-  async push(publication: Publication): Promise<PushedModel> {
+  async push(given: Publication): Promise<PushedModel> {
     const { location, verify, signal } = { ...this.#options, location: this.#location }
-    const parent = (await this.#parent()) ?? (await this.#created())
+    const publication = publishable(given)
+    const parent = (await this.#parent(publication)) ?? (await this.#created(publication))
     const deleted = this.#deletedBy(publication, parent)
     signal?.throwIfAborted()
     const { commit, pullRequestUrl } = await this.#committed(publication, parent, deleted)
@@ -71,7 +75,7 @@ export class HubPush {
       publication,
       this.#options,
     )
-    const { files, bundles, manifest, signers } = publication
+    const { files, bundles, manifest, signers, attestations, leftOut } = publication
     return {
       url: location.folder === '' ? place : `${place}/${location.folder}`,
       revision: commit,
@@ -82,6 +86,8 @@ export class HubPush {
       uploaded: files.map(({ name, size }) => ({ name, size })),
       bundles: bundles.map(({ name }) => `${place}/${this.#pathOf(name)}`),
       bundleFiles: bundles.map(({ path }) => path),
+      attestations: attestations.map(({ type, digest, path }) => ({ type, digest, path })),
+      leftOut,
       checked: { full: verify === 'full', files: served.files.listed, read: served.files.read, bytes: served.bytes },
       deleted,
     }
@@ -98,11 +104,16 @@ export class HubPush {
   }
 
   /** @returns undefined if there is no such repository */
-  async #parent(): Promise<Parent | undefined> {
+  async #parent({ attestations }: Publication): Promise<Parent | undefined> {
     const client = new HubClient(this.#location, this.#settings, this.#options.signal)
     try {
       const repository = await HubRepository.at(client, this.#location, { settings: this.#settings, signal: undefined })
-      return { commit: repository.commit, entries: (await repository.list(this.#location.folder, true)) ?? [] }
+      const entries = (await repository.list(this.#location.folder, true)) ?? []
+      const hasClaims = attestations.length > 0 && entries.some(({ name }) => name === CLAIMS_NAME)
+      const claims = hasClaims
+        ? await readClaims(repository, this.#pathOf(CLAIMS_NAME), this.#options.signal)
+        : undefined
+      return { commit: repository.commit, entries, claims }
     } catch (error) {
       const isMissing = error instanceof ModelSealError && error.code === 'MODEL_NOT_FOUND'
       if (!isMissing) throw error
@@ -120,7 +131,7 @@ export class HubPush {
     }
   }
 
-  async #created(): Promise<Parent> {
+  async #created(publication: Publication): Promise<Parent> {
     const { private: isPrivate } = this.#asked
     try {
       await this.#client.createRepo({
@@ -130,7 +141,7 @@ export class HubPush {
     } catch (error) {
       throw typedFailure(error, { place: this.#location.url, what: 'the hub did not create the repository' })
     }
-    const parent = await this.#parent()
+    const parent = await this.#parent(publication)
     if (parent) return parent
     throw pushRefused(this.#location.url, 'the hub does not have the repository that it created')
   }
@@ -146,6 +157,8 @@ export class HubPush {
       name,
       content: new Blob([Uint8Array.from(bytes)]),
     }))
+    const claims = withClaims(parent.claims, publication.attestations)
+    if (claims) bundles.push({ name: CLAIMS_NAME, content: new Blob([Uint8Array.from(claims)]) })
     try {
       const iterator = this.#client.commitIter({
         ...this.#request(),
@@ -209,6 +222,18 @@ export class HubPush {
       place: { url: location.url },
       open: ({ signal }: { signal: AbortSignal | undefined }) => HubSession.open({ location, settings, signal }),
     }
+  }
+}
+
+/** A signed file with the name of the file of attestations is content, so there is no place for attestations. */
+function publishable(publication: Publication): Publication {
+  const { manifest, attestations, leftOut } = publication
+  if (!manifest.files.has(CLAIMS_NAME)) return publication
+  const reason = `The signed model has a file named ${shown(CLAIMS_NAME)}, which is content.`
+  return {
+    ...publication,
+    attestations: [],
+    leftOut: [...leftOut, ...attestations.map(({ path }) => ({ path, reason }))],
   }
 }
 

@@ -1,9 +1,10 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { signStatement, type Publication, type PublishedFile } from '@modelseal/core/publishing'
-import { pushConflict, pushUnproven } from '../../publishing/push-errors.ts'
+import { pushConflict, pushRefused, pushUnproven } from '../../publishing/push-errors.ts'
 import type { PushedModel, PushSettings, UploadedFile } from '../../publishing/push-options.ts'
 import { readBack } from '../../publishing/read-back.ts'
 import { sha256Of, type Digest } from '../digest.ts'
+import { MAX_ATTACHED } from '../bundles.ts'
 import { ociSource } from '../oci-source.ts'
 import { ociUrl, type OciReference } from '../reference.ts'
 import { Repository } from '../repository.ts'
@@ -98,6 +99,8 @@ export class RegistryPush {
         ociUrl({ ...this.#reference, version: { digest: each.manifest.descriptor.digest } }),
       ),
       bundleFiles: publication.bundles.map(({ path }) => path),
+      attestations: publication.attestations.map(({ type, digest, path }) => ({ type, digest, path })),
+      leftOut: publication.leftOut,
       checked: { full: verify === 'full', files: served.files.listed, read: served.files.read, bytes: served.bytes },
       deleted: [],
     }
@@ -143,8 +146,10 @@ export class RegistryPush {
     await writes.manifest(manifest, manifest.descriptor.digest, 'manifest of the model')
     const { descriptor } = manifest
     const bundles = publication.bundles.map(({ bytes }) => attachmentOf(bytes, OMS_TYPE, descriptor))
+    const attestations = publication.attestations.map(({ bytes, type }) => attachmentOf(bytes, type, descriptor))
     const cosign = await this.#cosignSignature(descriptor)
-    const all = cosign ? [...bundles, cosign] : bundles
+    const all = [...bundles, ...attestations, ...(cosign ? [cosign] : [])]
+    if (attestations.length > 0) await this.#checkRoom(descriptor.digest, all)
     await this.#small(EMPTY, 'empty configuration')
     const unlisted: AttachedBundle[] = []
     for (const each of all) {
@@ -154,6 +159,18 @@ export class RegistryPush {
     }
     if (unlisted.length > 0) await listByTag(this.#repository, descriptor.digest, unlisted)
     return { manifest, attached: bundles }
+  }
+
+  /** A load refuses a model to which more is attached than it opens. */
+  async #checkRoom(subject: Digest, added: readonly AttachedBundle[]): Promise<void> {
+    const there = (await this.#repository.reads.referrers(subject)).map(({ digest }) => digest)
+    const { size } = new Set([...there, ...added.map(({ manifest }) => manifest.descriptor.digest)])
+    if (size <= MAX_ATTACHED) return
+    throw pushRefused(ociUrl(this.#reference), 'too much would be attached to the model', {
+      expected: `at most ${MAX_ATTACHED} manifests`,
+      found: String(size),
+      hint: 'Remove what is not needed from the registry, or attestations beside the model that nobody needs.',
+    })
   }
 
   async #small({ descriptor, bytes }: WrittenContent, what: string): Promise<void> {
