@@ -34,7 +34,7 @@ afterEach(async () => {
   await closeHashPool()
 })
 
-const begin = () => new ThreadHasher(pieceThread()!, WANTED, undefined)
+const begin = () => new ThreadHasher(pieceThread()!, WANTED)
 
 /** Hashes a file in pieces of this size. */
 async function hashed(content: Buffer, pieceBytes: number): Promise<string[][]> {
@@ -44,7 +44,7 @@ async function hashed(content: Buffer, pieceBytes: number): Promise<string[][]> 
     for (let start = 0; start < content.length; start += pieceBytes) {
       const bytes = content.subarray(start, start + pieceBytes)
       memory.set(bytes)
-      await hasher.hash(memory.subarray(0, bytes.length), undefined)
+      await hasher.hash(memory.subarray(0, bytes.length))
     }
     return await hasher.digests()
   } finally {
@@ -101,7 +101,7 @@ describe('a thread', () => {
 
   test('that ends while a file is complete except for its digests fails it', async () => {
     mocks.code = thatAnswers(
-      '"piece" in message ? port.postMessage({ file: message.file, hashed: true, isWritten: false }) : "end" in message && process.exit(0)',
+      '"piece" in message ? port.postMessage({ file: message.file, hashed: true }) : "end" in message && process.exit(0)',
     )
     await expect(hashed(randomBytes(100_000), 1_000)).rejects.toEqual(refusal('WORKER_FAILED'))
   })
@@ -109,9 +109,9 @@ describe('a thread', () => {
   test('that closeHashPool() ends fails the file, and the next file has another one', async () => {
     const hasher = begin()
     const piece = hasher.memory(1_000)
-    await hasher.hash(piece, undefined)
+    await hasher.hash(piece)
     await closeHashPool()
-    await expect(hasher.hash(piece, undefined)).rejects.toMatchObject({
+    await expect(hasher.hash(piece)).rejects.toMatchObject({
       code: 'WORKER_FAILED',
       hint: expect.stringMatching(/closeHashPool/) as string,
     })
@@ -123,7 +123,7 @@ describe('a thread', () => {
 
   test('forgets a file that is given up', async () => {
     const given = begin()
-    await given.hash(given.memory(1_000), undefined)
+    await given.hash(given.memory(1_000))
     given.end()
     const content = randomBytes(100_000)
     expect(await hashed(content, 1_000)).toEqual(expected(content))

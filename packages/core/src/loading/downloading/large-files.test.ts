@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { closeHashPool } from '../../hashing/pool.ts'
 import type { ModelFiles, ReadRequest } from '../../source/model-source.ts'
-import { PartialFile } from '../../source/private/partial-file.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { downloadModel } from './download-model.ts'
 
-// Files of 8 MiB and more are hashed and written on a thread of their own as they arrive.
+// Files of 8 MiB and more are hashed on a thread of their own as they arrive.
 
 const mocks = vi.hoisted(() => ({ code: undefined as string | undefined }))
 vi.mock('../../hashing/threads/thread-code.ts', async (original) => {
@@ -32,7 +30,6 @@ const DIES = `
   const { parentPort } = require('node:worker_threads')
   parentPort.on('message', ({ task: { port } }) => port.on('message', ({ piece }) => piece && process.exit(1)))
   parentPort.postMessage('ready')`
-const NO_THREAD = 'throw new Error("not here")'
 
 let site: TestSite
 let policy: string
@@ -85,16 +82,6 @@ function store(change: (request: ReadRequest, position: number) => Uint8Array | 
   return memorySource('store://models/vad', content, { files })
 }
 
-/** Changes each file that is being downloaded, before a thread opens it. */
-function changing(change: (file: PartialFile) => void) {
-  const open = PartialFile.open.bind(PartialFile)
-  vi.spyOn(PartialFile, 'open').mockImplementation(async (path, name) => {
-    const file = await open(path, name)
-    change(file)
-    return file
-  })
-}
-
 async function isComplete(into: string): Promise<boolean> {
   const found = await Promise.all(NAMES.map((name) => readFile(join(into, name))))
   return found.every((bytes, index) => bytes.equals(LARGE[index]!))
@@ -107,7 +94,7 @@ async function partsIn(into: string): Promise<string[]> {
 
 test.each([
   ['a thread', undefined],
-  ['the calling thread, because none can be started', NO_THREAD],
+  ['the calling thread, because none can be started', 'throw new Error("not here")'],
 ])('are downloaded, and hashed by %s', async (_, code) => {
   mocks.code = code
   const into = await directory()
@@ -178,8 +165,7 @@ test('are refused if their thread ends, and are continued by the next download',
   expect(await isComplete(into)).toBe(true)
 })
 
-test('that do not fit on the disk are refused with its error if the calling thread writes them', async () => {
-  mocks.code = NO_THREAD
+test('that do not fit on the disk are refused with its error', async () => {
   const into = await directory()
   const handle = await open(site.file('a.pub'))
   const prototype = Object.getPrototypeOf(handle) as FileHandle
@@ -194,40 +180,6 @@ test('that do not fit on the disk are refused with its error if the calling thre
     found: 'ENOSPC',
   })
   vi.restoreAllMocks()
-  await downloadModel(store(), into, { policy })
-  expect(await isComplete(into)).toBe(true)
-})
-
-test.runIf(existsSync('/dev/full'))(
-  'that do not fit on the disk are refused with its error if the thread writes them',
-  async () => {
-    const into = await directory()
-    const { dev, ino } = statSync('/dev/full', { bigint: true })
-    changing((file) => Object.assign(file, { shared: { path: '/dev/full', dev, ino } }))
-    await expect(downloadModel(store(), into, { policy })).rejects.toMatchObject({
-      code: 'FILE_WRITE_FAILED',
-      found: 'ENOSPC',
-      hint: expect.stringMatching(/^Free disk space/) as string,
-    })
-    vi.restoreAllMocks()
-    await downloadModel(store(), into, { policy })
-    expect(await isComplete(into)).toBe(true)
-  },
-)
-
-test('that another program replaces are refused', async () => {
-  const into = await directory()
-  changing(({ shared: { path } }) => {
-    writeFileSync(`${path}.other`, 'other')
-    renameSync(`${path}.other`, path)
-  })
-  await expect(downloadModel(store(), into, { policy })).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
-  expect(await readdir(into)).toEqual(['.modelseal-incomplete'])
-})
-
-test('that no other thread may write are written by the calling thread', async () => {
-  const into = await directory()
-  changing((file) => Object.assign(file, { shared: undefined }))
   await downloadModel(store(), into, { policy })
   expect(await isComplete(into)).toBe(true)
 })

@@ -1,9 +1,4 @@
-import {
-  CallingThreadHasher,
-  type PieceHasher,
-  type PieceWriter,
-  type WantedDigests,
-} from '../../hashing/arriving/piece-hasher.ts'
+import { CallingThreadHasher, type PieceHasher, type WantedDigests } from '../../hashing/arriving/piece-hasher.ts'
 import { ThreadHasher } from '../../hashing/arriving/thread-hasher.ts'
 import { pieceThread } from '../../hashing/pool.ts'
 import type { Comparison } from './comparison.ts'
@@ -25,13 +20,10 @@ export class ArrivalDigests {
     this.wanted = [...main, ...further.hashTypes.map((hashType) => ({ hashType, partBytes: Infinity }))]
   }
 
-  /**
-   * @param announced length of the file in bytes; only a hint
-   * @param writer where the file is stored; undefined if it is only hashed
-   */
-  hasher(announced = 0, writer?: PieceWriter): PieceHasher {
+  /** @param announced length of the file in bytes; only a hint */
+  hasher(announced = 0): PieceHasher {
     const thread = this.wanted.length > 0 && announced >= THREAD_BYTES ? pieceThread() : undefined
-    return thread ? new ThreadHasher(thread, this.wanted, writer) : new CallingThreadHasher(this.wanted, writer)
+    return thread ? new ThreadHasher(thread, this.wanted) : new CallingThreadHasher(this.wanted)
   }
 
   /**

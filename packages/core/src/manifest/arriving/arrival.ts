@@ -1,5 +1,4 @@
-import { SeveralDigests, type PieceWriter } from '../../hashing/arriving/piece-hasher.ts'
-import type { Landing } from '../../source/answers/pieces.ts'
+import { SeveralDigests } from '../../hashing/arriving/piece-hasher.ts'
 import type { BodyBuffer } from '../../source/body-buffer.ts'
 import type { SourceBody } from '../../source/model-source.ts'
 import type { PartialFile } from '../../source/private/partial-file.ts'
@@ -11,19 +10,22 @@ interface Arrival {
   /** What is here already. It is hashed like the rest. */
   readonly begun: Pick<PartialFile, 'earlierBytes'> | undefined
   readonly chunks: SourceBody['chunks']
-  /** Where the source's reader copies them to, so that they need not be copied once more. */
-  readonly landing: Landing
   /** In bytes; only a hint. */
   readonly announced: number | undefined
   /** @throws {@link ModelSealError} if the file is too long */
   readonly arrived: (chunk: Uint8Array) => void
 }
 
-/** For a file that is only hashed. */
-export const NOWHERE = { write: undefined }
+/** Where a file is written while it is hashed. */
+interface Writer {
+  /** Stores a piece, which does not change until that is done. Undefined if the file is only hashed. */
+  readonly write: ((piece: Uint8Array) => Promise<void>) | undefined
+}
 
 /** Where the bytes of a file go: into memory, which is then hashed, or elsewhere. */
-export type Sink = Pick<BodyBuffer, 'add'> | PieceWriter | typeof NOWHERE
+export type Sink = Pick<BodyBuffer, 'add'> | Writer
+
+export const NOWHERE: Writer = { write: undefined }
 
 /**
  * Passes a file to the sink, and hashes it.
@@ -49,20 +51,20 @@ async function collected(
 }
 
 async function written(
-  { begun, chunks, arrived, announced, landing }: Arrival,
+  { begun, chunks, arrived, announced }: Arrival,
   digests: ArrivalDigests,
-  sink: PieceWriter | typeof NOWHERE,
+  writer: Writer,
 ): Promise<string[][]> {
-  const line = new PieceLine(digests.hasher(announced, sink.write && sink), announced)
+  const line = new PieceLine(digests.hasher(announced), announced)
+  const write = writer.write?.bind(writer)
   try {
     for await (const chunk of begun?.earlierBytes() ?? []) {
       arrived(chunk)
-      await line.add(chunk, false)
+      await line.add(chunk, undefined)
     }
-    landing.room = () => line.room()
     for await (const chunk of chunks) {
       arrived(chunk)
-      await line.add(chunk, true)
+      await line.add(chunk, write)
     }
     return await line.end()
   } finally {

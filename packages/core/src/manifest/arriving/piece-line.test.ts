@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { CallingThreadHasher, type PieceHasher } from '../../hashing/arriving/piece-hasher.ts'
 import { PieceLine } from './piece-line.ts'
 
@@ -9,12 +9,10 @@ const WANTED = [{ hashType: 'sha256', partBytes: Infinity }] as const
 const DIGESTS = [[createHash('sha256').update(CONTENT).digest('hex')]]
 
 /** A writer that takes its time. */
-function writer(until: (count: number) => Promise<unknown> = () => setTimeout(1), begin = 0) {
+function writer(until: (count: number) => Promise<unknown> = () => setTimeout(1)) {
   const written: Buffer[] = []
-  const state = { now: 0, most: 0, end: begin }
-  const write = async (piece: Uint8Array, position: number) => {
-    expect(position).toBe(state.end)
-    state.end += piece.length
+  const state = { now: 0, most: 0 }
+  const write = async (piece: Uint8Array) => {
     state.most = Math.max(state.most, ++state.now)
     await until(written.length)
     written.push(Buffer.from(piece))
@@ -37,52 +35,28 @@ test.each([
 ])('what arrives in chunks of %i bytes is written and hashed in order', async (bytes, announced) => {
   // Each write takes its own time, and begins in order.
   const { write, written } = writer(() => Promise.resolve())
-  const line = new PieceLine(new CallingThreadHasher(WANTED, { write, shared: undefined }), announced)
-  for await (const chunk of chunks(bytes)) await line.add(chunk, true)
+  const line = new PieceLine(new CallingThreadHasher(WANTED), announced)
+  for await (const chunk of chunks(bytes)) await line.add(chunk, write)
   expect(await line.end()).toEqual(DIGESTS)
   expect(Buffer.concat(written).equals(CONTENT)).toBe(true)
   await line.settle()
 })
 
 test('bytes that are here already are hashed, and not written', async () => {
-  const { write, written } = writer(() => Promise.resolve(), 1_000_001)
-  const line = new PieceLine(new CallingThreadHasher(WANTED, { write, shared: undefined }))
-  await line.add(CONTENT.subarray(0, 1_000_001), false)
-  await line.add(CONTENT.subarray(1_000_001), true)
+  const { write, written } = writer(() => Promise.resolve())
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  await line.add(CONTENT.subarray(0, 1_000_001), undefined)
+  await line.add(CONTENT.subarray(1_000_001), write)
   expect(await line.end()).toEqual(DIGESTS)
   expect(Buffer.concat(written).equals(CONTENT.subarray(1_000_001))).toBe(true)
 })
 
-test.each([1, 100_000, 524_288])(
-  'bytes in the memory that is there for them are not copied, %i at a time',
-  async (most) => {
-    const { write, written } = writer(() => Promise.resolve())
-    const line = new PieceLine(new CallingThreadHasher(WANTED, { write, shared: undefined }))
-    const set = vi.spyOn(Uint8Array.prototype, 'set')
-    try {
-      for (let done = most === 1 ? CONTENT.length - 1000 : 0; done < CONTENT.length;) {
-        const room = line.room()
-        const length = CONTENT.copy(room, 0, done, done + Math.min(most, room.length))
-        await line.add(room.subarray(0, length), true)
-        done += length
-      }
-      expect(set).not.toHaveBeenCalled()
-    } finally {
-      set.mockRestore()
-    }
-    const [[digest]] = (await line.end()) as [[string]]
-    const all = Buffer.concat(written)
-    expect(all.equals(CONTENT.subarray(CONTENT.length - all.length))).toBe(true)
-    expect(digest).toBe(createHash('sha256').update(all).digest('hex'))
-  },
-)
-
 test('a writer that is slow is waited for, so that little is in memory', async () => {
   const released = Promise.withResolvers<true>()
   const { write, state, written } = writer(() => released.promise)
-  const line = new PieceLine(new CallingThreadHasher(WANTED, { write, shared: undefined }))
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
   const adding = (async () => {
-    for await (const chunk of chunks(100_000)) await line.add(chunk, true)
+    for await (const chunk of chunks(100_000)) await line.add(chunk, write)
     return line.end()
   })()
   await setTimeout(20)
@@ -102,17 +76,17 @@ test.each(['writing', 'hashing'])(
     })
     let isEnded = false
     const hasher = new (class extends CallingThreadHasher {
-      override async hash(piece: Uint8Array, position: number): Promise<void> {
+      override async hash(piece: Uint8Array): Promise<void> {
         if (what === 'hashing' && piece.length < 512 * 1024) throw new RangeError('full')
-        await super.hash(piece, position)
+        await super.hash(piece)
       }
       override end(): void {
         isEnded = true
       }
-    })(WANTED, { write, shared: undefined }) satisfies PieceHasher
+    })(WANTED) satisfies PieceHasher
     const line = new PieceLine(hasher)
     const adding = (async () => {
-      for await (const chunk of chunks(100_000)) await line.add(chunk, true)
+      for await (const chunk of chunks(100_000)) await line.add(chunk, write)
       return line.end()
     })()
     await expect(adding).rejects.toThrow('full')

@@ -7,10 +7,13 @@ const SMALLEST_PIECE = 16 * 1024
 /** One is filled while the others are hashed and written. */
 const SLOTS = 3
 
+/** Stores a piece, which does not change until that is done. */
+type WritePiece = (piece: Uint8Array) => Promise<unknown>
+
 interface Slot {
   readonly memory: Uint8Array
   /** Done with its last piece. */
-  free: Promise<void>
+  free: readonly Promise<unknown>[]
 }
 
 /** Collects what arrives of a file in pieces. Each is hashed and written at the same time, while the next one arrives. */
@@ -20,9 +23,7 @@ export class PieceLine {
   readonly #slots: Slot[] = []
   #current = 0
   #filled = 0
-  /** Of the piece that is being filled, in the file. */
-  #position = 0
-  #isWritten = false
+  #write: WritePiece | undefined
 
   /** @param announced length of the file in bytes; only a hint */
   constructor(hasher: PieceHasher, announced = PIECE_BYTES) {
@@ -30,41 +31,36 @@ export class PieceLine {
     this.#pieceBytes = Math.min(PIECE_BYTES, Math.max(SMALLEST_PIECE, announced))
   }
 
-  /** @returns memory for the next bytes, which may then be added without being copied */
-  room(): Uint8Array {
-    return this.#slot().memory.subarray(this.#filled)
-  }
-
   /**
-   * Adds bytes, copied unless they are in the memory that is there for them.
+   * Adds a copy of the bytes.
    *
-   * @param isWritten false for bytes that are only hashed
+   * @param write undefined for bytes that are only hashed
    * @throws what hashing and writing earlier pieces threw
    */
-  async add(bytes: Uint8Array, isWritten: boolean): Promise<void> {
-    if (isWritten !== this.#isWritten) await this.#pass()
-    this.#isWritten = isWritten
+  async add(bytes: Uint8Array, write: WritePiece | undefined): Promise<void> {
+    if (write !== this.#write) await this.#pass()
+    this.#write = write
     for (let rest = bytes; rest.length > 0;) {
-      const room = this.room()
-      const taken = rest.subarray(0, room.length)
-      if (taken.buffer !== room.buffer || taken.byteOffset !== room.byteOffset) room.set(taken)
+      const { memory } = this.#slot()
+      const taken = rest.subarray(0, memory.length - this.#filled)
+      memory.set(taken, this.#filled)
       this.#filled += taken.length
       rest = rest.subarray(taken.length)
-      if (taken.length === room.length) await this.#pass()
+      if (this.#filled === memory.length) await this.#pass()
     }
   }
 
   /** Ends the file. @returns its digests, once everything was written */
   async end(): Promise<string[][]> {
     await this.#pass()
-    for (const { free } of this.#slots) await free
+    for (const { free } of this.#slots) await Promise.all(free)
     return this.#hasher.digests()
   }
 
   /** Also writes the rest of a file that was given up, and waits until nothing uses the pieces any more. Never fails. */
   async settle(): Promise<void> {
-    await this.#pass().catch(() => {})
-    await Promise.allSettled(this.#slots.map(({ free }) => free))
+    await Promise.allSettled(this.#slots.flatMap(({ free }) => free))
+    if (this.#filled > 0) await this.#write?.(this.#slot().memory.subarray(0, this.#filled)).catch(() => {})
     this.#hasher.end()
   }
 
@@ -73,16 +69,16 @@ export class PieceLine {
     if (this.#filled === 0) return
     const slot = this.#slot()
     const piece = slot.memory.subarray(0, this.#filled)
-    slot.free = this.#hasher.hash(piece, this.#isWritten ? this.#position : undefined)
+    const writing = this.#write?.(piece)
+    slot.free = writing ? [writing, this.#hasher.hash(piece)] : [this.#hasher.hash(piece)]
     // Reported when the slot is needed.
-    slot.free.catch(() => {})
-    this.#position += this.#filled
+    for (const each of slot.free) each.catch(() => {})
     this.#filled = 0
     this.#current = (this.#current + 1) % SLOTS
-    await this.#slot().free
+    await Promise.all(this.#slot().free)
   }
 
   #slot(): Slot {
-    return (this.#slots[this.#current] ??= { memory: this.#hasher.memory(this.#pieceBytes), free: Promise.resolve() })
+    return (this.#slots[this.#current] ??= { memory: this.#hasher.memory(this.#pieceBytes), free: [] })
   }
 }

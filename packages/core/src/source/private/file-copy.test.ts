@@ -12,11 +12,7 @@ const DATA = Buffer.alloc(PIECE, 1)
 async function copied(pieces: readonly Buffer[]): Promise<{ content: Buffer; bytesOnDisk: number }> {
   const path = join(scratch(), 'weights.bin')
   const copy = await FileCopy.create(path, 'weights.bin')
-  let position = 0
-  for (const piece of pieces) {
-    await copy.write(piece, position)
-    position += piece.length
-  }
+  for (const piece of pieces) await copy.write(piece)
   await copy.close()
   return { content: readFileSync(path), bytesOnDisk: statSync(path).blocks * 512 }
 }

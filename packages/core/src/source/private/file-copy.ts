@@ -10,8 +10,6 @@ import { isZero } from '../local/zeros.ts'
  * server can send them compressed at almost no cost.
  */
 export class FileCopy {
-  /** No other thread writes it. */
-  readonly shared = undefined
   readonly #path: string
   readonly #name: string
   readonly #handle: FileHandle
@@ -38,13 +36,14 @@ export class FileCopy {
   }
 
   /** Adds bytes, which must not change until that is done. */
-  async write(chunk: Uint8Array, position: number): Promise<void> {
-    const end = position + chunk.length
+  async write(chunk: Uint8Array): Promise<void> {
+    const start = this.#length
+    const end = start + chunk.length
     this.#length = end
     if (isZero(chunk)) return
     await writing(this.#path, this.#name, async () => {
       for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, position + done)
+        const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, start + done)
         done += bytesWritten
       }
     })

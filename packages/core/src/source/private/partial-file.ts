@@ -1,10 +1,9 @@
-import { constants, type BigIntStats } from 'node:fs'
+import { constants } from 'node:fs'
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { errno, systemCode, systemError } from '../file-errors.ts'
 import { denialHint } from './access-denied.ts'
-import type { OpenFile } from './thread-file.ts'
 
 /** Number of bytes that are written at a time, and read when an earlier download is continued. */
 const PIECE_BYTES = 512 * 1024
@@ -19,8 +18,6 @@ export class PartialFile {
   readonly #path: string
   readonly #name: string
   readonly #handle: FileHandle
-  /** The file, which another thread may write in place of {@link PartialFile.write}. */
-  readonly shared: OpenFile
   /** Bytes of an earlier download. */
   #earlier: number
   /** Bytes that were added, written or not. */
@@ -32,11 +29,6 @@ export class PartialFile {
   #spare = Buffer.alloc(0)
   #filled = 0
   #writing: Promise<void> = Promise.resolve()
-  /** What a thread writes. */
-  #elsewhere: Promise<unknown> = Promise.resolve()
-  #isClosed = false
-  /** A thread that ended may still be writing. */
-  #isDoubtful = false
 
   /**
    * @param path of the partial file; its directories are created
@@ -47,19 +39,17 @@ export class PartialFile {
     return writing(path, name, async () => {
       await mkdir(dirname(path), { recursive: true })
       const handle = await open(path, FLAGS, 0o666)
-      const stat = await handle.stat({ bigint: true })
-      if (stat.isFile() && stat.nlink === 1n) return new PartialFile(path, name, handle, stat)
+      const stat = await handle.stat()
+      if (stat.isFile() && stat.nlink === 1) return new PartialFile(path, name, handle, stat.size)
       await handle.close()
       throw systemError('EEXIST')
     })
   }
 
-  private constructor(path: string, name: string, handle: FileHandle, { dev, ino, size }: BigIntStats) {
-    const earlier = Number(size)
+  private constructor(path: string, name: string, handle: FileHandle, earlier: number) {
     this.#path = path
     this.#name = name
     this.#handle = handle
-    this.shared = { path, dev, ino }
     this.#earlier = earlier
     this.#length = earlier
     this.#written = earlier
@@ -76,7 +66,7 @@ export class PartialFile {
     for (let position = 0; position < end;) {
       const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - position))
       const { bytesRead } = await this.#handle.read(piece, 0, piece.length, position)
-      if (bytesRead === 0) throw this.refusal(systemError('EIO'))
+      if (bytesRead === 0) throw this.#failure(systemError('EIO'))
       position += bytesRead
       yield piece.subarray(0, bytesRead)
     }
@@ -106,34 +96,22 @@ export class PartialFile {
    *
    * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, also because earlier bytes could not be written
    */
-  write(piece: Uint8Array, position: number): Promise<void> {
+  write(piece: Uint8Array): Promise<void> {
+    const start = this.#length
     const before = this.#writing
-    this.#length = this.#written = position + piece.length
+    this.#length += piece.length
+    this.#written = this.#length
     this.#writing = writing(this.#path, this.#name, async () => {
       await before
-      await writeAll(this.#handle, piece, position)
+      await writeAll(this.#handle, piece, start)
     })
     return this.#writing
-  }
-
-  /**
-   * Waits for a piece that a thread writes before the file is closed.
-   *
-   * @throws {@link ModelSealError} `FILE_WRITE_FAILED` if it is closed already
-   */
-  passedOn(done: Promise<unknown>): void {
-    if (this.#isClosed) throw this.refusal(systemError('EBADF'))
-    this.#length = Infinity
-    const noted = done.catch((error: unknown) => {
-      if (error instanceof ModelSealError && error.code === 'WORKER_FAILED') this.#isDoubtful = true
-    })
-    this.#elsewhere = Promise.all([this.#elsewhere, noted])
   }
 
   /** Forgets everything, also what was left earlier. */
   async restart(): Promise<void> {
     if (this.#length === 0) return
-    await this.#settled()
+    await this.#writing.catch(() => {})
     this.#filled = this.#earlier = this.#length = this.#written = 0
     this.#writing = Promise.resolve()
     await writing(this.#path, this.#name, () => this.#handle.truncate(0))
@@ -141,9 +119,7 @@ export class PartialFile {
 
   /** Gives the file its name, replacing what had it. */
   async place(path: string): Promise<void> {
-    this.#isClosed = true
     if (this.#filled > 0) await this.#flush()
-    await this.#elsewhere
     await this.#writing
     await writing(path, this.#name, async () => {
       await this.#handle.close()
@@ -152,27 +128,17 @@ export class PartialFile {
     })
   }
 
-  /** Leaves what has arrived for the next download, unless something may still be writing to it. Never fails. */
+  /** Leaves what has arrived for the next download. Never fails. */
   async leave(): Promise<void> {
     if (this.#filled > 0) await this.#flush().catch(() => {})
-    await this.#close()
-    if (this.#isDoubtful) await rm(this.#path, { force: true }).catch(() => {})
-  }
-
-  async discard(): Promise<void> {
-    await this.#close()
-    await rm(this.#path, { force: true })
-  }
-
-  async #close(): Promise<void> {
-    this.#isClosed = true
-    await this.#settled()
+    await this.#writing.catch(() => {})
     await this.#handle.close().catch(() => {})
   }
 
-  async #settled(): Promise<void> {
-    await this.#elsewhere
+  async discard(): Promise<void> {
     await this.#writing.catch(() => {})
+    await this.#handle.close().catch(() => {})
+    await rm(this.#path, { force: true })
   }
 
   /** Writes what was filled, after what is being written. Then the other piece is filled. */
@@ -189,8 +155,7 @@ export class PartialFile {
     this.#writing.catch(() => {})
   }
 
-  /** The error for what the operating system reported about the file. */
-  refusal(cause: unknown): ModelSealError {
+  #failure(cause: unknown): ModelSealError {
     return writeFailure(this.#path, this.#name, cause)
   }
 }
