@@ -1,5 +1,6 @@
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { Verdict } from '../../results.ts'
+import { CLAIMS_NAME } from '../../source/claims-name.ts'
 import type { ModelFiles } from '../../source/model-source.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
 import type { VerifiedFiles } from '../files/verified-files.ts'
@@ -19,14 +20,19 @@ interface ModelToSave {
   readonly model: ModelFiles
   readonly bundles: readonly FoundBundle[]
   readonly verdict: Verdict
+  /** The attestations about it, as lines; read once the files are there. */
+  readonly attestations: () => Promise<Uint8Array>
 }
 
 /**
- * Saves all signed files in a directory, and the bundle beside them.
+ * Saves all signed files in a directory, and beside them the bundle and the attestations of the model.
  *
  * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading the files throws
  */
-export async function saveModel(directory: string, { files, model, ...judged }: ModelToSave): Promise<SavedModel> {
+export async function saveModel(
+  directory: string,
+  { files, model, attestations, ...judged }: ModelToSave,
+): Promise<SavedModel> {
   const target = await TargetDirectory.at(directory)
   try {
     await files.save(await target.targets(files.names))
@@ -35,6 +41,9 @@ export async function saveModel(directory: string, { files, model, ...judged }: 
     const [first] = bundles
     // A file of this name that was signed is content.
     if (first && !files.names.includes(signature)) await writeFileWhole(target.fileAt(signature), first, BUNDLE)
+    const claims = model.isFile ? `${model.name}.${CLAIMS_NAME}` : CLAIMS_NAME
+    const lines = files.names.includes(claims) ? undefined : await attestations()
+    if (lines && lines.length > 0) await writeFileWhole(target.fileAt(claims), lines, ATTESTATIONS)
     await target.finish()
     return { signature, bundles }
   } finally {
@@ -42,6 +51,7 @@ export async function saveModel(directory: string, { files, model, ...judged }: 
   }
 }
 
+const ATTESTATIONS = { what: 'file of attestations', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const
 const BUNDLE = { what: 'signature bundle', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const
 
 function countedBundles({ bundles, verdict }: Pick<ModelToSave, 'bundles' | 'verdict'>): Uint8Array[] {

@@ -1,10 +1,12 @@
-import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memorySource } from '../../testing/memory-source.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
+import { attestModel } from '../operations/attest-model.ts'
+import { keySigner } from '../../signing/methods/key.ts'
 import { pullModels } from './pull-models.ts'
 
 let site: TestSite
@@ -146,4 +148,24 @@ describe('if anything fails, nothing has changed:', () => {
     ]
     await expect(pullModels(pulls, { policy })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
+})
+
+test('attestations are taken along, so that a policy that requires them accepts the model', async () => {
+  await site.model('attested', { 'weights.bin': 'attested' })
+  await site.sign('attested', 'a')
+  const type = 'https://example.org/review/v1'
+  const signer = await keySigner({ privateKey: site.file('a.key') })
+  await attestModel(site.file('attested'), { signer, type, predicate: { approved: true } })
+  await appendFile(site.file('attested.claims.jsonl'), 'junk\n')
+  const rules = [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }], require: { attestations: [{ type }] } }]
+  const strict = await site.policy({ version: 1, trustRoots: { a: { publicKey: 'a.pub' } }, rules })
+  for (const by of [strict, policy]) {
+    const directory = place()
+    const [pulled] = await pullModels([{ source: site.file('attested'), directory }], { policy: by })
+    expect(pulled?.files).toEqual(['weights.bin'])
+    expect(await namesIn(directory)).toEqual(['claims.jsonl', 'model.sig', 'weights.bin'])
+    const model = await openVerifiedModel(directory, { policy: strict })
+    await model.close()
+    expect(model.verdict.attestations).toMatchObject([{ satisfies: [type] }])
+  }
 })

@@ -39,7 +39,7 @@ export interface PulledModel {
 
 /**
  * Downloads models, verifies them like `openVerifiedModel()`, and puts them into directories. Each directory then has exactly
- * the signed files and the bundles, or is unchanged if anything failed.
+ * the signed files, the bundles and the attestations of the model (`claims.jsonl`), or is unchanged if anything failed.
  *
  * All models are downloaded and verified before the first directory changes. A new model is prepared beside its directory
  * and takes its place by renaming, so both need room at the same time. A mounted volume cannot be renamed: there, the
