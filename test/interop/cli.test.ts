@@ -121,6 +121,24 @@ const SCRIPTS: [what: string, sign: string, verify: string][] = [
   ],
 ]
 
+test('with --claims-inside: both verify before and after an attestation is put inside, and only then', async () => {
+  const sign = 'sign key models/vad --private_key k.key --signature vad.sig'
+  const attest =
+    'attest key models/vad --private-key k.key --signature vad.sig --type https://example.org/review/v1 --from review.json'
+  const verify = 'verify key models/vad --public_key k.pub --signature vad.sig'
+  writeFileSync(join(directory, 'review.json'), '{"approved":true}')
+  expect(await verdicts('modelseal', `${sign} --claims-inside`, verify)).toEqual(ACCEPTED)
+  expect(await run('modelseal', attest)).toBe(0)
+  expect(readdirSync(join(directory, 'models/vad'))).toContain('claims.jsonl')
+  for (const program of BOTH) expect(await run(program, verify), program).toBe(0)
+  // Signed again by modelseal, the attestations are left out; the reference tool refuses files that no signature knows.
+  expect(await verdicts('modelseal', sign, verify)).toEqual(ACCEPTED)
+  rmSync(join(directory, 'models/vad/claims.jsonl'))
+  expect(await run('modelseal', sign)).toBe(0)
+  writeFileSync(join(directory, 'models/vad/claims.jsonl'), readFileSync(join(directory, 'review.json')))
+  expect(await run('model_signing', verify)).toBe(1)
+})
+
 describe.each(BOTH)('signed by %s', (signer) => {
   test.each(SCRIPTS)('with %s: both verify with the same arguments, and refuse a change', async (_, sign, verify) => {
     expect(await verdicts(signer, sign, verify)).toEqual(ACCEPTED)
