@@ -16,6 +16,7 @@ const RESOLUTIONS = {
 /** Declarations that the code of a document assumes. */
 const GIVEN: Record<string, string> = {
   'packages/cli/README.md': `import type { ReceiptInfo, Verdict, VerifiedIdentity } from '@modelseal/core'
+    import type { WeighedAttestations } from '@modelseal/core/attestation'
     import type { SerializedError } from '@modelseal/core/errors'
     import type { ExpectationResult, PolicyFinding } from '@modelseal/core/policy'
     import type { LoggedAt, SignedAt, SignedBy, SigningWarning } from '@modelseal/core/signing'

@@ -30,7 +30,8 @@ export function addAttestMethod<MethodFlags extends SigningFlags>(
     .action(
       perform<Flags & MethodFlags>(async (model, flags, session) => {
         const content = await contentOf(model, flags, session)
-        const attested = await attest(model, flags, session, content, await method.signing(flags, session))
+        const { signer } = await method.signing(flags, session)
+        const attested = await attest(model, flags, session, { ...content, signer })
         return attestingOutcome(model, flags, content, attested)
       }),
     )
@@ -73,8 +74,7 @@ async function attest(
   model: string,
   { type, signature, output, check, tsaUrl }: Flags,
   { signal, onProgress }: Session,
-  { predicate, verified }: AttestedContent,
-  { signer }: Signing,
+  { predicate, verified, signer }: AttestedContent & Pick<Signing, 'signer'>,
 ): Promise<AttestedModel> {
   const { attestModel } = await import('@modelseal/core/attestation')
   return attestModel(model, {
