@@ -15,6 +15,9 @@ describe('decimals', () => {
     ['-2', '-1', -1],
     ['1e-400', '0', 1],
     ['000.5', '0.5', 0],
+    ['-1e300', '-1e-300', -1],
+    ['99e-2', '1', -1],
+    ['0', '-1e-300', 1],
   ])('compares %s with %s', (a, b, order) => {
     expect(compared(a, b)).toBe(order)
     expect(compared(b, a)).toBe(order === 0 ? 0 : -order)

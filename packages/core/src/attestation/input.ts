@@ -1,7 +1,8 @@
 import { ModelSealError } from '../errors.ts'
+import { atOnce } from '../source/turns.ts'
 import { parseStrictJson } from '../bundle/json.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
-import { inexactNumberIn, MAX_STATEMENT_BYTES, MAX_VALUES } from './statement.ts'
+import { inexactNumberSteps, MAX_STATEMENT_BYTES, MAX_VALUES } from './statement.ts'
 
 /**
  * Reads a file that an attestation is made from, for `makeAttestation()`.
@@ -31,7 +32,7 @@ export async function readAttestationFile(path: string): Promise<{ bytes: Uint8A
 export function readAttestationInput(bytes: Uint8Array, file?: string): unknown {
   checkInputSize(bytes, file)
   const json = parseStrictJson(bytes, { what: 'file of the attestation', file, maxValues: MAX_VALUES })
-  const inexact = inexactNumberIn(bytes)
+  const inexact = atOnce(inexactNumberSteps(bytes))
   if (inexact === undefined) return json
   throw new ModelSealError('ATTESTATION_INPUT', 'Cannot make an attestation: a number has too many digits.', {
     file,

@@ -10,18 +10,24 @@ const GOOD = {
   predicateType: 'https://example.org/review/v1',
   predicate: { approved: true },
 }
+const model = { rootDigest: ROOT, identity: 'i' }
 const read = (value: unknown) =>
   atOnce(attestationSteps(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))))
 
 describe('the statement of an attestation', () => {
   test('is read as it was written', () => {
-    const written = writeAttestation({ name: 'vad', rootDigest: ROOT }, GOOD.predicateType, GOOD.predicate)
-    expect(written).toEqual(GOOD)
+    const written = writeAttestation(
+      { name: 'vad', rootDigest: ROOT, identity: 'i' },
+      GOOD.predicateType,
+      GOOD.predicate,
+    )
+    const subject = [{ name: 'vad', digest: { sha256: ROOT, modelIdentity: 'i' } }]
+    expect(written).toEqual({ ...GOOD, subject })
     const { predicateType, predicate, subjects, inexactNumber } = read(written)
     expect({ predicateType, predicate, subjects, inexactNumber }).toEqual({
       predicateType: GOOD.predicateType,
       predicate: GOOD.predicate,
-      subjects: GOOD.subject,
+      subjects: subject,
       inexactNumber: undefined,
     })
   })
@@ -29,9 +35,15 @@ describe('the statement of an attestation', () => {
   test('may be of version 0.1, as cosign writes it, without names, and with other subjects', () => {
     const subject = [{ digest: { sha512: 'x' } }, { name: '', digest: { sha256: ROOT } }]
     const statement = read({ ...GOOD, _type: 'https://in-toto.io/Statement/v0.1', subject })
-    expect(isAbout(statement, ROOT)).toBe(true)
-    expect(isAbout(statement, 'b'.repeat(64))).toBe(false)
-    expect(isAbout(read({ ...GOOD, subject: [{ name: ROOT, digest: { sha1: ROOT } }] }), ROOT)).toBe(false)
+    expect(isAbout(statement, model)).toBe(true)
+    expect(isAbout(statement, { ...model, rootDigest: 'b'.repeat(64) })).toBe(false)
+    expect(isAbout(read({ ...GOOD, subject: [{ name: ROOT, digest: { sha1: ROOT } }] }), model)).toBe(false)
+  })
+
+  test('tells models with the same root digest apart, if it names the identity of one', () => {
+    const about = (digest: object) =>
+      isAbout(read({ ...GOOD, subject: [{ digest: { sha256: ROOT, ...digest } }] }), model)
+    expect([about({}), about({ modelIdentity: 'i' }), about({ modelIdentity: 'other' })]).toEqual([true, true, false])
   })
 
   test('may lack a predicate, which is then empty', () => {
@@ -71,8 +83,11 @@ describe('the statement of an attestation', () => {
     },
   )
 
-  test.each(['0.92', '0.10', '1E2', '-0', '-0.0', '1.000', '123456789012345'])('compares %s', (number) => {
-    const text = JSON.stringify({ ...GOOD, predicate: { value: 1 } }).replace('"value":1', `"value":${number}`)
-    expect(read(text).inexactNumber).toBeUndefined()
-  })
+  test.each(['0.92', '0.10', '1E2', '-0', '-0.0', '1.000', '123456789012345', '1e5', '0.12345678901234'])(
+    'compares %s',
+    (number) => {
+      const text = JSON.stringify({ ...GOOD, predicate: { value: 1 } }).replace('"value":1', `"value":${number}`)
+      expect(read(text).inexactNumber).toBeUndefined()
+    },
+  )
 })

@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { Fields } from '../bundle/fields.ts'
-import { strictJsonSteps } from '../bundle/json.ts'
+import { endOfString, strictJsonSteps } from '../bundle/json.ts'
 import { parsedWithoutPrototypes } from '../snapshot.ts'
 import type { Steps } from '../source/turns.ts'
 import { decimalOf, isSameDecimal } from './decimal.ts'
@@ -67,8 +67,7 @@ export function* attestationSteps(payload: Uint8Array, file?: string): Steps<Att
   if (statement.isSet('predicate')) statement.object('predicate')
   const predicate = parsedWithoutPrototypes((statement.raw('predicate') ?? {}) as Record<string, unknown>)
   const subjects = subjectsOf(statement)
-  yield
-  const inexactNumber = inexactNumberIn(payload)
+  const inexactNumber = yield* inexactNumberSteps(payload)
   return { predicateType, subjects, predicate, ...(inexactNumber === undefined ? {} : { inexactNumber }) }
 }
 
@@ -87,37 +86,82 @@ function subjectsOf(statement: Fields): Subject[] {
   })
 }
 
-/** Whether one of its subjects is the model. Names do not count. */
-export function isAbout({ subjects }: AttestationStatement, rootDigest: string): boolean {
-  return subjects.some(({ digest }) => Object.hasOwn(digest, 'sha256') && digest['sha256'] === rootDigest)
+/** The model that attestations are about. */
+export interface AttestedModel {
+  /** SHA-256 in lowercase hex. */
+  rootDigest: string
+  /** As `modelIdentity()` returns it: a root digest does not cover the names of files. */
+  identity: string
 }
+
+/** The name of a digest beside `sha256` in the subject of attestations that modelseal makes: that of names and digests together. */
+const IDENTITY = 'modelIdentity'
+
+/**
+ * Whether one of its subjects is the model. A root digest covers the digests of files only, so two models with the same content under
+ * other names share it; attestations made by modelseal tell them apart, others cannot. Names of subjects do not count.
+ */
+export function isAbout({ subjects }: AttestationStatement, { rootDigest, identity }: AttestedModel): boolean {
+  const has = (digest: Readonly<Record<string, string>>, name: string) => Object.hasOwn(digest, name)
+  return subjects.some(
+    ({ digest }) =>
+      has(digest, 'sha256') &&
+      digest['sha256'] === rootDigest &&
+      (!has(digest, IDENTITY) || digest[IDENTITY] === identity),
+  )
+}
+
+/** Characters that are scanned between two steps. */
+const SCANNED_AT_ONCE = 16 * 1024
+/** A shorter number has at most 15 significant digits and no exponent, which every double holds. */
+const SHORT = 15
 
 /**
  * Numbers are compared as decimals, but `JSON.parse` rounds them. If one of them is not what was written, no number of the statement
  * can be compared.
+ *
+ * @param payload valid JSON
+ * @returns the number as it is written, quoted
  */
-export function inexactNumberIn(payload: Uint8Array): string | undefined {
-  let found: string | undefined
-  const read = function (this: unknown, _: string, value: unknown, context: { source?: string }): unknown {
-    if (typeof value !== 'number' || found !== undefined) return undefined
-    const { source = '' } = context
-    const [written, rounded] = [decimalOf(source), decimalOf(String(value))]
-    if (!written || !rounded || !isSameDecimal(written, rounded)) found = source
-    return undefined
+export function* inexactNumberSteps(payload: Uint8Array): Steps<string | undefined> {
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('latin1')
+  const number = /-?\d[\d.eE+-]*/y
+  let stop = SCANNED_AT_ONCE
+  for (let i = 0; i < text.length; i++) {
+    if (i >= stop) {
+      stop = i + SCANNED_AT_ONCE
+      yield
+    }
+    const code = text.charCodeAt(i)
+    if (code === QUOTE) {
+      i = endOfString(text, i)
+      continue
+    }
+    if (code !== MINUS && (code < ZERO || code > NINE)) continue
+    number.lastIndex = i
+    const written = number.exec(text)?.[0] ?? ''
+    i += Math.max(written.length - 1, 0)
+    if (written.length <= SHORT && !/[eE]/.test(written)) continue
+    const [exact, rounded] = [decimalOf(written), decimalOf(String(Number(written)))]
+    if (!exact || !rounded || !isSameDecimal(exact, rounded)) return shown(written)
   }
-  JSON.parse(Buffer.from(payload).toString(), read as (this: unknown, key: string, value: unknown) => unknown)
-  return found === undefined ? undefined : shown(found)
+  return undefined
 }
+
+const QUOTE = 0x22
+const MINUS = 0x2d
+const ZERO = 0x30
+const NINE = 0x39
 
 /** Writes the statement of an attestation over a model (in-toto Statement v1). */
 export function writeAttestation(
-  subject: { name: string; rootDigest: string },
+  subject: AttestedModel & { name: string },
   predicateType: string,
   predicate: object,
 ): object {
   return {
     _type: STATEMENT_TYPE,
-    subject: [{ name: subject.name, digest: { sha256: subject.rootDigest } }],
+    subject: [{ name: subject.name, digest: { sha256: subject.rootDigest, [IDENTITY]: subject.identity } }],
     predicateType,
     predicate,
   }

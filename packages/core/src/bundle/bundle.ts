@@ -23,6 +23,8 @@ export interface UnverifiedBundle {
   path?: string | undefined
   /** The parsed JSON of a keyless bundle. Its verifier needs all of it. */
   json?: unknown
+  /** True for an attestation. No release before 1.0 made any, so their defective encoding is not accepted. */
+  isAttestation?: true
 }
 
 /** The media type of the bundles that modelseal writes. */

@@ -144,7 +144,7 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
 }
 
 /** Index of the closing quote, or the length of the text if there is none. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0
     while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++

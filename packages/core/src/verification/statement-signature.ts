@@ -39,7 +39,10 @@ export function* payloadSteps(
   const { envelope, path } = bundle
   const signed = yield* signedPayload(envelope, publicKey, isKnownOrValid)
   if (signed) return signed
-  const old = mayBeOld && hasOldShape(envelope) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
+  const old =
+    mayBeOld && !bundle.isAttestation && hasOldShape(envelope)
+      ? yield* signedBeforeVersion1(envelope, publicKey)
+      : undefined
   if (old) return asSigned({ payload: envelope.payload, old })
   throw new ModelSealError('SIGNATURE_INVALID', `The signature over the statement was not made by ${shown(signer)}.`, {
     file: path,

@@ -89,13 +89,17 @@ interface Place {
   component: Readonly<Record<string, unknown>>
 }
 
+/** The types of components that have cards. A document about one of them is the card of nothing else. */
+const OF_CARDS: readonly unknown[] = ['machine-learning-model', 'data']
+
 /** The components of a document for which a test is true: the one that the document describes, or else those in its list. */
 export function componentsOf(
   { metadata, components }: Readonly<Record<string, unknown>>,
   isMeant: (component: Readonly<Record<string, unknown>>) => boolean,
 ): Place[] {
   const main = isFields(metadata) ? metadata['component'] : undefined
-  if (isFields(main) && isMeant(main)) return [{ path: 'metadata.component', component: main }]
+  if (isFields(main) && OF_CARDS.includes(main['type']))
+    return isMeant(main) ? [{ path: 'metadata.component', component: main }] : []
   if (!Array.isArray(components)) return []
   return components.flatMap((component: unknown, index) =>
     isFields(component) && isMeant(component) ? [{ path: `components[${index}]`, component }] : [],
@@ -132,11 +136,10 @@ export function cardOf({ component, timestamp }: CardParts<CardComponent>): Card
     name,
     ...defined({ version, description, timestamp }),
     licences: texts(
-      licenses.flatMap(({ license, expression }) => [
-        license?.id?.toLowerCase(),
-        license?.name,
-        expression?.toLowerCase(),
-      ]),
+      licenses.flatMap(({ license, expression }) => {
+        const stated = texts([license?.id?.toLowerCase(), license?.name, expression?.toLowerCase()])
+        return stated.length > 0 ? stated : [UNNAMED]
+      }),
     ),
     authors: texts([...authors.map((one) => one.name), author]),
     suppliers: texts([supplier?.name, component.manufacturer?.name, publisher]),
@@ -145,6 +148,9 @@ export function cardOf({ component, timestamp }: CardParts<CardComponent>): Card
     ancestors: texts((component.pedigree?.ancestors ?? []).flatMap(namesOf)),
   }
 }
+
+/** Stands for what has no name, so that no list looks shorter than it is. */
+export const UNNAMED = '(unnamed)'
 
 function namesOf({ group = '', name, hashes = [] }: s.Infer<typeof ancestor>): string[] {
   const digests = hashes.flatMap(({ alg, content }) => (alg === 'SHA-256' ? [`sha256:${content.toLowerCase()}`] : []))

@@ -9,8 +9,8 @@ export type FieldValue = string | number | boolean
 /** A measurement of a model. */
 export interface Measurement {
   metric: string
-  /** A decimal number. */
-  value: number
+  /** A decimal number. Text is a value that cannot be compared. */
+  value: number | string
   unit?: string
   dataset?: { name?: string; sha256?: string }
   /** The part of the dataset, such as a language. */
@@ -45,7 +45,10 @@ export interface AttestationKind<Predicate = unknown> {
   make(source: AttestationFile): object | Promise<object>
   /** When it was made, as it states itself: ISO 8601. Undefined if it does not say. */
   statedAt(predicate: Predicate): string | undefined
-  /** The values that a policy may name, by the name of the field. A field without a value has an empty list. */
+  /**
+   * The values that a policy may name, by the name of the field. A field without a value has an empty list. An undefined value is one
+   * that is missing among others, and meets no condition.
+   */
   readonly fields: Readonly<Record<string, FieldReader<Predicate>>>
   /** What was measured, for conditions about a metric. */
   measurements?(predicate: Predicate): readonly Measurement[]
@@ -61,7 +64,7 @@ export interface AttestationFile {
 }
 
 /** A method, so that kinds of all predicates fit into one list. */
-type FieldReader<Predicate> = { read(predicate: Predicate): readonly FieldValue[] }['read']
+type FieldReader<Predicate> = { read(predicate: Predicate): readonly (FieldValue | undefined)[] }['read']
 
 /** Makes the error about a field. An empty path is the predicate itself. */
 export type PredicateFault = (field: string, expected: string, found: unknown) => ModelSealError

@@ -66,7 +66,7 @@ const FILES: Readonly<Record<string, string>> = {
 
 /** The statement about a predicate, written and read again. */
 function statementOf(predicateType: string, predicate: object) {
-  const written = writeAttestation({ name: 'vad', rootDigest: ROOT }, predicateType, predicate)
+  const written = writeAttestation({ name: 'vad', rootDigest: ROOT, identity: 'i' }, predicateType, predicate)
   return atOnce(attestationSteps(Buffer.from(JSON.stringify(written))))
 }
 
@@ -124,7 +124,7 @@ describe.each(KINDS.map((kind) => [kind.name, kind] as const))('%s', (name, kind
   test('is refused if a field is doubled', async () => {
     const [[field, value] = ['']] = Object.entries(await make())
     const written = JSON.stringify(
-      writeAttestation({ name: 'vad', rootDigest: ROOT }, kind.types[0], { [field]: value }),
+      writeAttestation({ name: 'vad', rootDigest: ROOT, identity: 'i' }, kind.types[0], { [field]: value }),
     )
     const doubled = written.replace('"predicate":{', `"predicate":{"${field}":0,`)
     expect(outcomeOf(() => atOnce(attestationSteps(Buffer.from(doubled))))).toBe('JSON_DUPLICATE_KEY')

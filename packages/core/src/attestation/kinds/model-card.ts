@@ -12,6 +12,7 @@ import {
   propertiesOf,
   readCardBy,
   texts,
+  UNNAMED,
   type Card,
 } from './cyclonedx.ts'
 import { defineKind, type Measurement } from './kind.ts'
@@ -77,7 +78,7 @@ export const modelCard = defineKind<ModelCard>({
     return {
       ...cardOf(parts),
       ...defined({ task, architectureFamily, architecture, library }),
-      datasets: texts(datasets.map(({ name, ref = '' }) => name ?? referenced.get(ref))),
+      datasets: texts(datasets.map(({ name, ref = UNNAMED }) => name ?? referenced.get(ref) ?? ref)),
       useCases: texts(considerations.useCases ?? []),
       limitations: texts(considerations.technicalLimitations ?? []),
       metrics: (quantitativeAnalysis.performanceMetrics ?? []).map(({ type = '', value = '', slice }) => ({
@@ -99,19 +100,18 @@ export const modelCard = defineKind<ModelCard>({
     library: ({ library }) => unique([library]),
     metric: ({ metrics }) => unique(metrics.map(({ metric }) => metric)),
   },
-  measurements: ({ metrics }) => metrics.flatMap(measurementOf),
+  measurements: ({ metrics }) => metrics.map(measurementOf),
 })
 
 function isModel({ type, modelCard: card }: Readonly<Record<string, unknown>>): boolean {
   return type === 'machine-learning-model' && isFields(card)
 }
 
-/** CycloneDX writes values as text. Text that is no decimal number, or that a number cannot hold exactly, is no measurement. */
-function measurementOf({ metric, value, slice }: ModelCard['metrics'][number]): Measurement[] {
+/** CycloneDX writes values as text. Text that is no decimal number, or that a number cannot hold exactly, meets no condition. */
+function measurementOf({ metric, value, slice }: ModelCard['metrics'][number]): Measurement {
   const [written, number] = [decimalOf(value), Number(value)]
   const held = written && decimalOfNumber(number)
-  if (metric === '' || !held || !isSameDecimal(written, held)) return []
-  return [{ metric, value: number, ...defined({ slice }) }]
+  return { metric, value: held && isSameDecimal(written, held) ? number : value, ...defined({ slice }) }
 }
 
 /** A dataset may be another component of the document, which has the name. */

@@ -89,8 +89,8 @@ export const provenance = defineKind<Provenance>({
     builder: ({ runDetails }) => [runDetails.builder.id],
     'build-type': ({ buildDefinition }) => [buildDefinition.buildType],
     invocation: ({ runDetails }) => unique([runDetails.metadata?.invocationId]),
-    source: (value) => unique(sourcesOf(value).map(({ uri }) => uri)),
-    commit: (value) => unique(sourcesOf(value).map(commitOf)),
+    source: (value) => sourcesOf(value).map(({ uri }) => uri),
+    commit: (value) => sourcesOf(value).map(commitOf),
     'base-model': (value) => digestsOf(withRole(value, 'base-model')),
     dataset: (value) => digestsOf(withRole(value, 'dataset')),
     dependency: (value) => [

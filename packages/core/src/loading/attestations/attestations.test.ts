@@ -1,4 +1,5 @@
 import { appendFile, copyFile, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
 import { explain } from '../../policy/explain.ts'
@@ -193,6 +194,34 @@ describe('attestations are not believed', () => {
     expect(await judged([ACCURATE])).toBe('accepted')
   })
 
+  test('about a model with the same content under other names, which has the same root digest', async () => {
+    const [good, bad] = ['good weights', 'bad weights']
+    const digest = await site.signedModel(`x${name}`, { 'a.onnx': bad, 'model.onnx': good })
+    expect(await site.signedModel(`y${name}`, { 'model.onnx': bad, 'unused.onnx': good })).toBe(digest)
+    await attest('lab', evaluation(), {}, `x${name}`)
+    await copyFile(claims(`x${name}`), claims(`y${name}`))
+    expect(await site.judge(`x${name}`, policy([LAB]))).toBe('accepted')
+    expect(await site.judge(`y${name}`, policy([LAB]))).toBe('refused ATTESTATION_SUBJECT')
+  })
+
+  test('by a key outside the period in which its trust root says that it is valid', async () => {
+    await attest('lab', evaluation())
+    const valid = (period: object) => {
+      const given = policy([LAB])
+      const lab = { publicKey: { file: 'lab.pub', ...period } }
+      return site.judge(name, { ...given, trustRoots: { ...given.trustRoots, lab } })
+    }
+    expect(await valid({ notAfter: '2020-01-01T00:00:00Z' })).toBe('refused KEY_OUTSIDE_VALIDITY')
+    expect(await valid({ notBefore: '2135-01-01T00:00:00Z' })).toBe('refused KEY_OUTSIDE_VALIDITY')
+    expect(await valid({ notBefore: '2020-01-01T00:00:00Z', notAfter: '2135-01-01T00:00:00Z' })).toBe('accepted')
+  })
+
+  test('if they are signatures of models', async () => {
+    await copyFile(site.file(`${name}.sig`), site.file(`${name}.sigstore.json`))
+    const wanted = { type: 'https://model_signing/signature/v1.0', signers: [{ key: 'a' }] }
+    expect(await judged([wanted])).toBe('refused POLICY_INVALID')
+  })
+
   test('that do not have the form of their type', async () => {
     const predicate = { result: 'MAYBE', configuration: [] }
     await expect(attest('lab', { type: TEST_RESULT, predicate })).rejects.toEqual(refusal('ATTESTATION_MALFORMED'))
@@ -220,6 +249,34 @@ describe('attestations that no rule asks for change nothing:', () => {
     await appendFile(claims(), '{}\n'.repeat(999))
     expect(await judged([LAB])).toBe('accepted')
     await appendFile(claims(), '{}\n')
+    expect(await judged([LAB])).toBe('refused ATTESTATIONS_TOO_MANY')
+    expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('accepted')
+  })
+
+  test.each([
+    ['empty lines', '\n', 'ATTESTATIONS_TOO_MANY'],
+    ['white space', ' ', 'ATTESTATION_MISSING'],
+  ])('%s do not hold up the event loop', async (_, character, code) => {
+    await writeFile(claims(), Buffer.alloc(64 * 1024 * 1024, character))
+    const delay = monitorEventLoopDelay({ resolution: 1 })
+    delay.enable()
+    expect(await judged([LAB])).toBe(`refused ${code}`)
+    delay.disable()
+    // Scanned in one turn, they took up to 19 seconds.
+    expect(delay.max / 1e6).toBeLessThan(2_000)
+  })
+
+  test('copies of one are judged once', async () => {
+    await attest('lab', evaluation(0.5))
+    const line = await readFile(claims(), 'utf8')
+    await appendFile(claims(), line.repeat(400))
+    const verdict = await judgeModel(site.file(name), { policy: await site.policy(policy([ACCURATE])) })
+    expect(verdict.error?.code).toBe('ATTESTATION_CONDITION')
+    expect(verdict.attestations).toHaveLength(1)
+  })
+
+  test('too many files beside the model refuse only where one is required', async () => {
+    for (let i = 0; i <= 100; i++) await writeFile(site.file(`${name}.${i}.sigstore.json`), '')
     expect(await judged([LAB])).toBe('refused ATTESTATIONS_TOO_MANY')
     expect(await site.judge(name, policy([LAB], {}, { require: {} }))).toBe('accepted')
   })

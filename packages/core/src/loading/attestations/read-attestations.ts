@@ -11,6 +11,8 @@ const MAX_ATTESTATIONS = 1_000
 const MAX_BYTES = 64 * 1024 * 1024
 /** A line of JSON with the longest statement, in base64, and its certificates. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024
+/** Empty lines count: an interrupted writer leaves one now and then. */
+const MAX_LINES = 100_000
 const LINE_FEED = 0x0a
 
 /** A model whose attestations are read. */
@@ -32,12 +34,12 @@ export async function readAttestationFiles(
   signal: AbortSignal | undefined,
 ): Promise<FoundBundle[]> {
   const found: FoundBundle[] = []
-  let room = MAX_BYTES
+  let room = Math.min(MAX_BYTES, source.maxSearchBytes)
   const read = async (place: ClaimsCandidate) => {
     const bytes = await bytesOf(source, place, { maxBytes: room, found })
     if (!bytes) return
     room -= bytes.length
-    for (const bundle of place.lines ? linesOf(bytes, place.path) : [{ path: place.path, bytes }]) {
+    for await (const bundle of place.lines ? linesOf(bytes, place.path, signal) : [{ path: place.path, bytes }]) {
       const one = await parsed(bundle, signal)
       await nextTurn(signal)
       if (place.mixed && !('bundle' in one && (await isAttestation(one.bundle, signal)))) continue
@@ -88,16 +90,28 @@ interface Line {
   bytes: Buffer
 }
 
+/** Lines that are looked at in one turn of the event loop, and bytes of white space. */
+const LINES_PER_TURN = 1_000
+const SPACE = 0x20
+
 /** The lines that are not empty. */
-function* linesOf(bytes: Buffer, path: string): Generator<Line> {
+async function* linesOf(bytes: Buffer, path: string, signal: AbortSignal | undefined): AsyncGenerator<Line> {
   let number = 0
   for (let start = 0; start < bytes.length;) {
-    const end = bytes.indexOf(LINE_FEED, start)
-    const line = bytes.subarray(start, end < 0 ? bytes.length : end)
     number++
-    if (line.some((byte) => byte > 0x20)) yield { path: `${path}:${number}`, bytes: line }
-    start += line.length + 1
+    const found = bytes.indexOf(LINE_FEED, start)
+    const end = found < 0 ? bytes.length : found
+    if (number % LINES_PER_TURN === 0) await nextTurn(signal)
+    if (number > MAX_LINES) throw tooMany(path)
+    if (end > start && !isBlank(bytes, start, Math.min(end, start + MAX_LINE_BYTES)))
+      yield { path: `${path}:${number}`, bytes: bytes.subarray(start, end) }
+    start = end + 1
   }
+}
+
+function isBlank(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] ?? 0) > SPACE) return false
+  return true
 }
 
 async function parsed({ path, bytes }: Line, signal: AbortSignal | undefined): Promise<FoundBundle> {

@@ -6,6 +6,7 @@ import type { SigningMethod } from '../../bundle/materials/materials.ts'
 import { statementSteps } from '../../bundle/statement.ts'
 import { ModelSealError } from '../../errors.ts'
 import { signal as abortSignal } from '../../kinds.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { SerializedError } from '../../results.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
@@ -87,7 +88,7 @@ export async function attestationsOf(
   const isSigned = (name: string) => manifest?.files.has(name) ?? false
   const inspected: InspectedAttestation[] = []
   for (const found of await readAttestationFiles(opened, { files, isSigned }, signal))
-    inspected.push(await inspectAttestation(found, manifest?.rootDigest, signal))
+    inspected.push(await inspectAttestation(found, manifest, signal))
   return inspected
 }
 
@@ -103,7 +104,7 @@ async function manifestIn(payload: Buffer, signal: AbortSignal | undefined): Pro
 
 async function inspectAttestation(
   found: FoundBundle,
-  rootDigest: string | undefined,
+  manifest: Manifest | undefined,
   signal: AbortSignal | undefined,
 ): Promise<InspectedAttestation> {
   const about: InspectedAttestation = { path: found.path }
@@ -117,7 +118,8 @@ async function inspectAttestation(
     const statement = await inTurns(attestationSteps(envelope.payload, found.path), signal)
     about.type = statement.predicateType
     about.subjects = statement.subjects.flatMap(({ digest }) => digest['sha256'] ?? [])
-    if (rootDigest !== undefined) about.isAbout = isAbout(statement, rootDigest)
+    if (manifest)
+      about.isAbout = isAbout(statement, { rootDigest: manifest.rootDigest, identity: modelIdentity(manifest) })
     const kind = kindOfStatement(statement)
     about.content = statement.predicate
     if (!kind) return about

@@ -3,6 +3,7 @@ import type { ModelPlace } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { ModelFacts } from '../../policy/matching/match.ts'
 import type { BelievedAttestation } from '../../policy/attestations/judge-attestations.ts'
@@ -208,7 +209,8 @@ export class Judging {
     const isSigned = (name: string) => manifest.files.has(name)
     const claims = await readAttestationFiles(await this.#source.opened(), { files: found.files, isSigned }, signal)
     const { judgeAttestations } = await import('../../policy/attestations/judge-attestations.ts')
-    const grounds = { rootDigest: manifest.rootDigest, rule: rule.name, policy, now, signal }
+    const model = { rootDigest: manifest.rootDigest, identity: modelIdentity(manifest) }
+    const grounds = { model, rule: rule.name, policy, now, signal }
     const judged = await judgeAttestations(claims, rule.attestations, grounds)
     verdict.checks.push(...judged.checks)
     verdict.attestations = judged.attestations

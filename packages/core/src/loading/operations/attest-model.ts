@@ -8,6 +8,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
 import { callback, flag, path as pathCopy, required, signal as signalCopy, text } from '../../kinds.ts'
 import { checkContents } from '../../manifest/check-contents.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
 import { nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import { SIGNER } from '../../signing/sign-model.ts'
@@ -115,7 +116,11 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
     const output = localPlace(options.output ?? outputFor(found, manifest))
     const checked = options.check === false ? undefined : await checkedFiles(found, manifest, options)
     const { modelName: name, rootDigest } = manifest
-    const payload = Buffer.from(JSON.stringify(writeAttestation({ name, rootDigest }, predicateType, predicate)))
+    const payload = Buffer.from(
+      JSON.stringify(
+        writeAttestation({ name, rootDigest, identity: modelIdentity(manifest) }, predicateType, predicate),
+      ),
+    )
     checkStatement(payload)
     const { bundle, signed, checked: seen, time } = await signPayload(payload, signer, { signal, timestampAuthority })
     await appendLine(output, bundle)

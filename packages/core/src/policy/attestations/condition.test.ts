@@ -105,6 +105,10 @@ describe('a condition about a field', () => {
     by: { name: 'Ann', level: 3 },
     areas: ['safety', 'law'],
     notes: [{ text: 'ok' }, { text: 'fine' }],
+    some: [{ ok: true }, {}],
+    nulls: ['ok', null],
+    mixed: ['ok', { b: 'bad' }],
+    many: Array(1_001).fill(1),
   }
   test.each([
     ['true', { field: 'approved', equals: true }, true],
@@ -119,8 +123,79 @@ describe('a condition about a field', () => {
     ['of all objects', { field: 'constructor.name', exists: true }, false],
     ['of all lists', { field: 'areas.length', exists: true }, false],
     ['that is missing', { field: 'by.email', exists: true }, false],
+    ['that one item of a list lacks', { field: 'some.ok', equals: true }, false],
+    ['that is null in a list', { field: 'nulls', exists: true }, false],
+    ['that is an object in a list', { field: 'mixed', equals: 'ok' }, false],
+    ['with too many values', { field: 'many', atLeast: 0 }, false],
   ] as [string, ConditionText, boolean][])('of a type that is not known: %s', (_, condition, met) => {
     expect(isMet(condition, other(review))).toBe(met)
+  })
+})
+
+describe('values that cannot be read meet no condition:', () => {
+  const card = (licenses: object[], metrics: object[] = []) =>
+    readStatement({
+      predicateType: 'https://cyclonedx.org/bom',
+      predicate: {
+        bomFormat: 'CycloneDX',
+        specVersion: '1.7',
+        metadata: {
+          component: {
+            type: 'machine-learning-model',
+            name: 'vad',
+            licenses,
+            modelCard: { quantitativeAnalysis: { performanceMetrics: metrics } },
+          },
+        },
+      },
+    })
+  const accuracy = (value: string) => ({ type: 'accuracy', value })
+
+  test.each([
+    [[accuracy('0.95')], true],
+    [[accuracy('0.95'), accuracy('0.40 ')], false],
+    [[accuracy('0.95'), accuracy('12%')], false],
+    [[accuracy('0.95'), accuracy('0.9500000000000000055511151231257827')], false],
+  ])('metrics of a card %j', (metrics, met) => {
+    expect(isMet({ metric: 'accuracy', atLeast: 0.9 }, card([], metrics))).toBe(met)
+  })
+
+  test.each([
+    [[{ license: { id: 'MIT' } }], true],
+    [[{ license: { id: 'MIT' } }, { license: { url: 'https://proprietary.example' } }], false],
+    [[{ license: { id: 'MIT' } }, {}], false],
+  ])('licences of a card %j', (licences, met) => {
+    expect(isMet({ field: 'licence', equals: 'mit' }, card(licences))).toBe(met)
+  })
+
+  test('a document about a dataset is no model card, whatever else it lists', () => {
+    const predicate = {
+      bomFormat: 'CycloneDX',
+      specVersion: '1.7',
+      metadata: { component: { type: 'data', name: 'd', licenses: [{ license: { id: 'CC-BY-NC-4.0' } }] } },
+      components: [
+        { type: 'machine-learning-model', name: 'm', licenses: [{ license: { id: 'MIT' } }], modelCard: {} },
+      ],
+    }
+    expect(readStatement({ predicateType: 'https://cyclonedx.org/bom', predicate }).kind?.name).toBe('data-card')
+  })
+
+  const git = (uri: string | undefined, digest: object) => ({ ...(uri === undefined ? {} : { uri }), digest })
+  test.each([
+    ['commit', git('git+https://a.example', { gitCommit: 'c1' }), git('git+https://b.example', { sha1: 'x' })],
+    ['source', git('git+https://a.example', { gitCommit: 'c1' }), git(undefined, { gitCommit: 'c2' })],
+  ])('the %s of one of several sources', (field, first, second) => {
+    const built = (...resolvedDependencies: object[]) =>
+      readStatement({
+        predicateType: 'https://slsa.dev/provenance/v1',
+        predicate: {
+          buildDefinition: { buildType: 'https://a.example/build', externalParameters: {}, resolvedDependencies },
+          runDetails: { builder: { id: 'https://a.example' } },
+        },
+      })
+    const wanted = { field, pattern: '**' }
+    expect(isMet(wanted, built(first))).toBe(true)
+    expect(isMet(wanted, built(first, second))).toBe(false)
   })
 })
 

@@ -22,6 +22,8 @@ export interface Condition {
   unmet(attestation: ReadAttestation): string | undefined
 }
 
+/** More than anything real has. Comparing them takes well below a millisecond. */
+const MOST_VALUES = 1_000
 /** Longer lists of what was found would bury what matters. */
 const MOST_SHOWN = 5
 
@@ -35,12 +37,15 @@ export function compileCondition(text: ConditionText): Condition {
     written: written(text),
     unmet(attestation) {
       const { statement } = attestation
-      if (comparison.isNumeric && statement.inexactNumber !== undefined)
-        return `the number ${statement.inexactNumber}, which has too many digits to be compared`
       const values = valuesOf(text, attestation)
       if (values.length === 0) return 'no such value'
-      if (values.every(comparison.holds)) return undefined
-      const listed = values.slice(0, MOST_SHOWN).map((value) => shown(String(value)))
+      if (values.length > MOST_VALUES) return `more than ${MOST_VALUES} values`
+      const inexact = comparison.isNumeric ? statement.inexactNumber : undefined
+      if (inexact !== undefined) return `the number ${inexact}, which has too many digits to be compared`
+      if (values.every((value) => value !== undefined && comparison.holds(value))) return undefined
+      const listed = values
+        .slice(0, MOST_SHOWN)
+        .map((value) => (value === undefined ? 'nothing' : shown(String(value))))
       return `${listed.join(', ')}${values.length > MOST_SHOWN ? ` and ${values.length - MOST_SHOWN} more` : ''}`
     },
   }
@@ -48,10 +53,13 @@ export function compileCondition(text: ConditionText): Condition {
 
 export function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: ConditionText) {
   const checks: ((value: FieldValue) => boolean)[] = []
-  if (equals !== undefined) checks.push((value) => isSame(value, equals))
-  if (oneOf !== undefined) checks.push((value) => oneOf.some((one) => isSame(value, one)))
-  if (atLeast !== undefined) checks.push((value) => compared(value, atLeast, (order) => order >= 0))
-  if (atMost !== undefined) checks.push((value) => compared(value, atMost, (order) => order <= 0))
+  if (equals !== undefined) checks.push(same(equals))
+  if (oneOf !== undefined) {
+    const any = oneOf.map(same)
+    checks.push((value) => any.some((isSame) => isSame(value)))
+  }
+  if (atLeast !== undefined) checks.push(compared(atLeast, (order) => order >= 0))
+  if (atMost !== undefined) checks.push(compared(atMost, (order) => order <= 0))
   if (pattern !== undefined) {
     const { matches } = compileGlob(pattern)
     checks.push((value) => typeof value === 'string' && matches(value))
@@ -64,17 +72,22 @@ export function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: C
 }
 
 /** Text never equals a number, even if it looks like one. */
-function isSame(value: FieldValue, wanted: FieldValue): boolean {
-  return typeof wanted === 'number' ? compared(value, wanted, (order) => order === 0) : value === wanted
+function same(wanted: FieldValue): (value: FieldValue) => boolean {
+  return typeof wanted === 'number' ? compared(wanted, (order) => order === 0) : (value) => value === wanted
 }
 
-function compared(value: FieldValue, limit: number, isRight: (order: number) => boolean): boolean {
-  if (typeof value !== 'number') return false
-  const [found, wanted] = [decimalOfNumber(value), decimalOfNumber(limit)]
-  return found !== undefined && wanted !== undefined && isRight(compareDecimals(found, wanted))
+function compared(limit: number, isRight: (order: number) => boolean): (value: FieldValue) => boolean {
+  const wanted = decimalOfNumber(limit)
+  return (value) => {
+    const found = typeof value === 'number' ? decimalOfNumber(value) : undefined
+    return found !== undefined && wanted !== undefined && isRight(compareDecimals(found, wanted))
+  }
 }
 
-function valuesOf(text: ConditionText, { kind, predicate, statement }: ReadAttestation): readonly FieldValue[] {
+/** Undefined stands for a value that is missing among others. */
+type FoundValue = FieldValue | undefined
+
+function valuesOf(text: ConditionText, { kind, predicate, statement }: ReadAttestation): readonly FoundValue[] {
   if (text.metric !== undefined) {
     const measured = kind?.measurements?.(predicate) ?? []
     return measured.filter((one) => concerns(text, one)).map(({ value }) => value)
@@ -94,9 +107,17 @@ function concerns({ metric, dataset, slice, unit }: ConditionText, found: Measur
   )
 }
 
-/** The values at a path in a predicate whose type is not known: names of fields, separated by dots. */
-function valuesAt(value: unknown, [name, ...rest]: readonly string[]): FieldValue[] {
-  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, name === undefined ? [] : [name, ...rest]))
+/**
+ * The values at a path in a predicate whose type is not known: names of fields, separated by dots. In a list, each item counts: one that
+ * lacks the field, or has an object there, has a value that meets nothing.
+ */
+function valuesAt(value: unknown, [name, ...rest]: readonly string[]): FoundValue[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown) => {
+      const found = valuesAt(item, name === undefined ? [] : [name, ...rest])
+      return found.length > 0 ? found : [undefined]
+    })
+  }
   if (name === undefined)
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? [value] : []
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return []

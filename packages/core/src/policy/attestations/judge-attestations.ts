@@ -1,14 +1,22 @@
 import { createHash } from 'node:crypto'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
-import { attestationSteps, isAbout, type AttestationStatement } from '../../attestation/statement.ts'
+import {
+  attestationSteps,
+  isAbout,
+  type AttestationStatement,
+  type AttestedModel,
+} from '../../attestation/statement.ts'
 import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { AttestationVerdict, CheckVerdict } from '../../results.ts'
+import { withoutPrototype } from '../../snapshot.ts'
 import { inTurns } from '../../source/turns.ts'
 import { Effort, passAbort } from '../../verification/effort.ts'
 import { describedSigner, identifyEnvelope } from '../identify.ts'
+import type { IdentifiedEnvelope } from '../methods/method.ts'
 import type { Occasion } from '../occasion.ts'
 import type { PolicyFacts } from '../policy-facts.ts'
+import { validityFailure } from '../requirements/key-validity.ts'
 import { countDistinctSigners, type NamedSigner } from '../requirements/distinct-signers.ts'
 import { REVOKED_CODES } from '../revocations/codes.ts'
 import { revokedSignature } from '../revocations/revoked-signature.ts'
@@ -33,7 +41,7 @@ export interface BelievedAttestation extends ReadAttestation {
 }
 
 interface Grounds {
-  rootDigest: string
+  model: AttestedModel
   /** Name of the rule. */
   rule: string
   policy: PolicyFacts
@@ -51,9 +59,9 @@ export async function judgeAttestations(
   demands: readonly AttestationDemand[],
   { now, signal, ...given }: Grounds & { now: number; signal: AbortSignal | undefined },
 ): Promise<JudgedAttestations> {
-  const grounds = { ...given, occasion: { now, effort: new Effort(signal) } }
+  const grounds = { ...given, occasion: { now, effort: new Effort(signal, MAX_SIGNATURE_CHECKS) } }
   const read: Claim[] = []
-  for (const found of claims) read.push(await readClaim(found, grounds))
+  for (const found of distinct(claims)) read.push(await readClaim(found, grounds))
   const checks: CheckVerdict[] = []
   const believed: BelievedAttestation[] = []
   let refusal: ModelSealError | undefined
@@ -78,8 +86,22 @@ export async function judgeAttestations(
   return { checks, attestations, believed: refusal ? [] : believed, refusal }
 }
 
+/** For all attestations of a model: a thousand by keys, and each as often as the rule requires its kind. */
+const MAX_SIGNATURE_CHECKS = 2_048
+
 interface Judged extends Grounds {
   occasion: Occasion
+}
+
+/** Anybody can copy an attestation. Copies would have to be verified again and count once anyway. */
+function distinct(claims: readonly FoundBundle[]): FoundBundle[] {
+  const seen = new Set<string>()
+  return claims.filter((found) => {
+    if ('error' in found) return true
+    const { payload, signature } = found.bundle.envelope
+    const key = createHash('sha256').update(payload).update(signature).digest('base64')
+    return !seen.has(key) && seen.add(key).size > 0
+  })
 }
 
 /** A claim before anybody believes it. */
@@ -95,7 +117,7 @@ interface Claim {
 type ReadableClaim = Required<Omit<Claim, 'fault'>>
 
 /** Its statement is parsed before its signature is verified, which decides only whether it is verified at all. */
-async function readClaim(found: FoundBundle, { rootDigest, occasion }: Judged): Promise<Claim> {
+async function readClaim(found: FoundBundle, { model, occasion }: Judged): Promise<Claim> {
   const verdict: AttestationVerdict = { path: found.path }
   const { effort } = occasion
   try {
@@ -108,7 +130,7 @@ async function readClaim(found: FoundBundle, { rootDigest, occasion }: Judged): 
     verdict.type = statement.predicateType
     const kind = kindOfStatement(statement)
     if (kind) verdict.kind = kind.name
-    if (!isAbout(statement, rootDigest)) throw ofAnotherModel(statement, rootDigest, found.path)
+    if (!isAbout(statement, model)) throw ofAnotherModel(statement, model.rootDigest, found.path)
     return { verdict, bundle, statement }
   } catch (error) {
     passAbort(error)
@@ -123,7 +145,10 @@ function ofAnotherModel({ subjects }: AttestationStatement, rootDigest: string, 
   return new ModelSealError('ATTESTATION_SUBJECT', 'Cannot use the attestation: it is about another model.', {
     file,
     expected: `the root digest sha256:${rootDigest}`,
-    found: shown(first?.digest['sha256'] ?? first?.name ?? ''),
+    found:
+      first?.digest['sha256'] === rootDigest
+        ? 'the same root digest over files with other names'
+        : shown(first?.digest['sha256'] ?? first?.name ?? ''),
   })
 }
 
@@ -176,7 +201,13 @@ async function judgeClaim(
 ): Promise<AcceptedClaim> {
   const file = bundle.path
   const wanted = { signers: demand.signers, notTrusted: (found: string) => notTrusted(demand, rule, { file, found }) }
-  const identified = await identifyEnvelope(bundle, wanted, policy, occasion)
+  await occasion.effort.signatures()
+  const identified = await identifyEnvelope(
+    withoutPrototype({ ...bundle, isAttestation: true }),
+    wanted,
+    policy,
+    occasion,
+  )
   const { signature } = identified
   verdict.signer = signature.signer
   if (signature.time) verdict.time = signature.time
@@ -185,6 +216,7 @@ async function judgeClaim(
     (await revokedSignature(bundle, signature, policy.revocations, occasion.effort.signal)) ??
     policy.revocations.attestation(verdict.digest ?? '', file)
   if (revoked) throw revoked
+  checkKeyValidity(identified, { now: occasion.now, file })
   const kind = kindOfStatement(statement)
   const content: ReadAttestation = { statement, kind, predicate: kind && readPredicate(kind, statement, file) }
   progress.stage = 2
@@ -201,6 +233,17 @@ async function judgeClaim(
     })
   }
   return { signature: { ...identified, names: await signerNames(signature.signer, bundle) }, content, verdict }
+}
+
+/** The trust root states when its keys are valid, so it holds for whatever they sign. */
+function checkKeyValidity(
+  { signature, validities }: IdentifiedEnvelope,
+  { now, file }: { now: number; file: string | undefined },
+): void {
+  const failure = validityFailure({ signature, validities, now })
+  if (!failure) return
+  const { code, message, expected, found } = failure
+  throw new ModelSealError(code, message, { file, signer: signature.signer.name, expected, found })
 }
 
 function notTrusted(

@@ -58,6 +58,8 @@ const typeSchema = s
     const names = NAMED_KINDS.map(({ name }) => name)
     if (!names.includes(type) && !URI.test(type))
       report({ message: `expected ${names.join(', ')}, or the URI of a predicate type`, values: names })
+    if (/^https:\/\/model_signing\//i.test(type))
+      report({ message: 'expected no type of model signatures: "signers" says who must have signed the model' })
   })
   .describe('The kind of the attestation, or the URI of its predicate type.')
 

@@ -191,3 +191,20 @@ test('a program that sets a dispatcher for fetch sets it for every request', asy
   }
   expect(paths).toEqual(['/file'])
 })
+
+test('a dispatcher of the program that follows redirects by itself is told not to', async () => {
+  const other = await serve({ '/weights': file('of another server') })
+  const { get } = await known({ '/file': redirect(`${other.origin}/weights`) }, { headers: { 'x-api-key': 'secret' } })
+  const symbol = Symbol.for('undici.globalDispatcher.1')
+  const original = (globalThis as Record<symbol, object>)[symbol]!
+  // What setGlobalDispatcher() of undici does with such an agent.
+  const Agent = original.constructor as new (options: object) => object
+  const own = Object.getOwnPropertyDescriptor(globalThis, symbol)!
+  Object.defineProperty(globalThis, symbol, { ...own, value: new Agent({ maxRedirections: 5 }) })
+  try {
+    await expect(get('/file', contentOf)).rejects.toEqual(refusal('HTTP_REDIRECT'))
+  } finally {
+    Object.defineProperty(globalThis, symbol, own)
+  }
+  expect(other.asked).toEqual([])
+})

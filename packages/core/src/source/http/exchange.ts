@@ -73,7 +73,8 @@ export function exchange(dispatcher: Dispatcher, url: URL, head: ExchangeHead): 
     // What `fetch` adds (Fetch standard, "HTTP-network-or-cache fetch").
     const added = Object.entries({ accept: '*/*', 'user-agent': 'node' }).filter(([name]) => !head.headers.has(name))
     const headers = [...head.headers, ...added].flat()
-    dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers }, handler)
+    // A dispatcher of the program may follow redirects by itself, past the rules for them, unless it is told not to.
+    dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers, maxRedirections: 0 }, handler)
   })
 }
 

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path'
-import { ModelSealError } from '../../errors.ts'
+import { ModelSealError, shown } from '../../errors.ts'
 import type { ClaimsCandidate, ModelFiles } from '../model-source.ts'
 import { READ_CLAIMS, readSmallFile } from '../read-small-file.ts'
 import { inTurns, type Steps } from '../turns.ts'
@@ -7,7 +7,7 @@ import { CLAIMS_NAME } from '../claims-name.ts'
 import { entriesOf } from './entries.ts'
 import { NAMES_PER_STEP } from './find-files.ts'
 
-/** One more than are read: more are refused. */
+/** More are refused: which of them were read would depend on the order of the directory. */
 const MAX_FILES = 100
 
 /** The file beside a model to which attestations are added. @param path of the model */
@@ -37,13 +37,26 @@ function* bundlesBeside(path: string): Steps<string[]> {
   try {
     for (const { name } of entriesOf(dirname(path))) {
       if (++seen % NAMES_PER_STEP === 0) yield
-      if (name.startsWith(base) && name.endsWith('.sigstore.json') && names.length <= MAX_FILES) names.push(name)
+      if (!name.startsWith(base) || !name.endsWith('.sigstore.json')) continue
+      if (names.push(name) > MAX_FILES) throw tooMany(path)
     }
   } catch (error) {
     // If the directory cannot be listed, the file of a known name can still be read.
-    if (!(error instanceof ModelSealError)) throw error
+    if (!(error instanceof ModelSealError) || error.code === 'ATTESTATIONS_TOO_MANY') throw error
   }
   return names.sort()
+}
+
+function tooMany(path: string): ModelSealError {
+  return new ModelSealError(
+    'ATTESTATIONS_TOO_MANY',
+    `Cannot read the attestations of the model: there are too many files beside it.`,
+    {
+      file: path,
+      expected: `at most ${MAX_FILES} files named ${shown(`${basename(path)}.*.sigstore.json`)}`,
+      hint: `Put them into one file, each on a line: ${shown(claimsBeside(path))}.`,
+    },
+  )
 }
 
 function candidateAt(path: string): ClaimsCandidate {
