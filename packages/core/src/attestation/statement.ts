@@ -87,7 +87,7 @@ function subjectsOf(statement: Fields): Subject[] {
 }
 
 /** The model that attestations are about. */
-export interface AttestedModel {
+export interface ModelSubject {
   /** SHA-256 in lowercase hex. */
   rootDigest: string
   /** As `modelIdentity()` returns it: a root digest does not cover the names of files. */
@@ -101,7 +101,7 @@ const IDENTITY = 'modelIdentity'
  * Whether one of its subjects is the model. A root digest covers the digests of files only, so two models with the same content under
  * other names share it; attestations made by modelseal tell them apart, others cannot. Names of subjects do not count.
  */
-export function isAbout({ subjects }: AttestationStatement, { rootDigest, identity }: AttestedModel): boolean {
+export function isAbout({ subjects }: AttestationStatement, { rootDigest, identity }: ModelSubject): boolean {
   const has = (digest: Readonly<Record<string, string>>, name: string) => Object.hasOwn(digest, name)
   return subjects.some(
     ({ digest }) =>
@@ -155,7 +155,7 @@ const NINE = 0x39
 
 /** Writes the statement of an attestation over a model (in-toto Statement v1). */
 export function writeAttestation(
-  subject: AttestedModel & { name: string },
+  subject: ModelSubject & { name: string },
   predicateType: string,
   predicate: object,
 ): object {

@@ -151,7 +151,7 @@ describe('a list of what is attached', () => {
   test('with too many manifests is refused, before they are opened', async () => {
     const registry = await TestRegistry.start()
     registry.push(model(), { tag: '1.0' })
-    const many = Array.from({ length: 101 }, (_, index) => ({
+    const many = Array.from({ length: 901 }, (_, index) => ({
       mediaType: 'a/b',
       size: 1,
       digest: `sha256:${String(index).padStart(64, '0')}`,

@@ -16,11 +16,11 @@ import { IMAGE_MANIFEST, tooManyReferrers, type FetchedManifest, type Repository
 const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d+(?:\.\d+)?\+json|\+json;\s*version=0\.\d)$/
 /** The usual name of a bundle in a directory. */
 const USUAL_NAME = 'model.sig'
-/** Attached manifests that are opened. Signatures of images, SBOMs and the like are among them. */
-export const MAX_ATTACHED = 100
+/** Attached manifests that are opened: signatures of images, SBOMs and an attestation for each night of two years. */
+export const MAX_ATTACHED = 900
 const OPENED_AT_A_TIME = 6
 /** Attached bundles of this size are kept during a load, because a search for attestations reads them again. */
-const MAX_KEPT_BYTES = 1024 * 1024
+const MAX_KEPT_BYTES = 64 * 1024
 /** How much of archives is read before the policy has judged the model. Publishers can pack the bundle first. */
 const ARCHIVE_BYTES = 64 * 1024 * 1024
 

@@ -162,7 +162,7 @@ describe.each([true, false])('attestations are pushed to a registry (referrers A
     const registry = await TestRegistry.start({ referrersApi })
     const signed = await signedDirectory()
     const { revision } = await push(signed, registry)
-    for (let count = 0; count < 99; count++) registry.attach(Buffer.from(`of another ${count}`), revision)
+    for (let count = 0; count < 899; count++) registry.attach(Buffer.from(`of another ${count}`), revision)
     await attest(signed, 'one too many')
     await expect(push(signed, registry)).rejects.toEqual(refusal('PUSH_REFUSED'))
     const { publicKey } = signed

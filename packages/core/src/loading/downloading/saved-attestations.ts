@@ -1,5 +1,6 @@
 import { attestationSteps, isAbout } from '../../attestation/statement.ts'
 import { ModelSealError } from '../../errors.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { ModelFiles } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
@@ -27,12 +28,13 @@ export async function attestationsToSave(
   const lines: Buffer[] = []
   try {
     const isSigned = (name: string) => manifest.files.has(name)
+    const model = { rootDigest: manifest.rootDigest, identity: modelIdentity(manifest) }
     for (const found of await readAttestationFiles(source, { files, isSigned }, signal)) {
       if (!('bundle' in found) || !found.bytes) continue
       const statement = await inTurns(attestationSteps(found.bundle.envelope.payload), signal).catch(unlessAborted)
       // In JSON, line breaks are only between tokens.
       const line = found.bytes.toString('latin1').replaceAll(/[\r\n]/g, ' ')
-      if (statement && isAbout(statement, manifest.rootDigest)) lines.push(Buffer.from(`${line.trim()}\n`, 'latin1'))
+      if (statement && isAbout(statement, model)) lines.push(Buffer.from(`${line.trim()}\n`, 'latin1'))
     }
   } catch (error) {
     if (isRequired) throw error

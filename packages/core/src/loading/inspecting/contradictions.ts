@@ -7,7 +7,7 @@ export interface Contradiction extends Omit<Measurement, 'value'> {
   /** The description of the signer. */
   signer: string
   /** Each value with the attestation that states it. */
-  values: readonly { value: number; path: string; belief: Belief }[]
+  values: readonly { value: number | string; path: string; belief: Belief }[]
 }
 
 /** A page has no use for more. */
@@ -19,7 +19,10 @@ const MAX_VALUES = 20
  * If the values are only claimed, that signer may have written none of them.
  */
 export function findContradictions(attestations: readonly WeighedAttestation[]): Contradiction[] {
-  const found = new Map<string, Contradiction & { values: { value: number; path: string; belief: Belief }[] }>()
+  const found = new Map<
+    string,
+    Contradiction & { values: { value: number | string; path: string; belief: Belief }[] }
+  >()
   for (const one of attestations) {
     const { path, belief, isAbout, verifiedSigner, signer: claimed } = one
     const signer = verifiedSigner?.description ?? claimed?.description

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { attestationSteps, isAbout } from '../../attestation/statement.ts'
+import { attestationSteps, isAbout, type ModelSubject } from '../../attestation/statement.ts'
 import { ModelSealError } from '../../errors.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import { localModelSource } from '../../source/local/local-model-source.ts'
@@ -48,7 +49,7 @@ export async function publishableAttestations(
   try {
     const isSigned = (name: string) => manifest.files.has(name)
     const found = await readAttestationFiles(opened, { files: await opened.model(), isSigned }, signal)
-    return await sorted(found, manifest.rootDigest, signal)
+    return await sorted(found, { rootDigest: manifest.rootDigest, identity: modelIdentity(manifest) }, signal)
   } finally {
     await opened.close()
   }
@@ -57,7 +58,7 @@ export async function publishableAttestations(
 /** Those about the model, each once, and the others. */
 async function sorted(
   found: readonly FoundBundle[],
-  rootDigest: string,
+  model: ModelSubject,
   signal: AbortSignal | undefined,
 ): Promise<FoundAttestations> {
   const attestations = new Map<string, PublishedAttestation>()
@@ -68,7 +69,7 @@ async function sorted(
       if ('error' in each) throw each.error
       const { payload } = each.bundle.envelope
       const statement = await inTurns(attestationSteps(payload, path), signal)
-      if (!isAbout(statement, rootDigest)) leftOut.push({ path, reason: 'It is about another model.' })
+      if (!isAbout(statement, model)) leftOut.push({ path, reason: 'It is about another model.' })
       else {
         const bytes = inOneLine(each.bytes ?? Buffer.alloc(0))
         const digest = createHash('sha256').update(payload).digest('hex')

@@ -1,11 +1,6 @@
 import { createHash } from 'node:crypto'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
-import {
-  attestationSteps,
-  isAbout,
-  type AttestationStatement,
-  type AttestedModel,
-} from '../../attestation/statement.ts'
+import { attestationSteps, isAbout, type AttestationStatement, type ModelSubject } from '../../attestation/statement.ts'
 import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { AttestationVerdict, CheckVerdict } from '../../results.ts'
@@ -41,7 +36,7 @@ export interface BelievedAttestation extends ReadAttestation {
 }
 
 interface Grounds {
-  model: AttestedModel
+  model: ModelSubject
   /** Name of the rule. */
   rule: string
   policy: PolicyFacts
