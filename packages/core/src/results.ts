@@ -37,7 +37,7 @@ export interface Verdict {
   }
   checks: CheckVerdict[]
   bundles: BundleVerdict[]
-  /** The attestations that were found; absent if the rule requires none, so that nobody looked. */
+  /** The attestations that were found; absent if the rule requires none, because the load then looks for none. */
   attestations?: AttestationVerdict[]
   /**
    * `receipt` if a receipt proves that no file changed, so that only what a runtime got as a buffer or
@@ -109,10 +109,10 @@ export interface AttestationVerdict {
   type?: string
   /** The kind of statement, if it is known: `evaluation`, `model-card`, `provenance`. */
   kind?: string
-  /** Proven by the signature, with its trusted time; absent if nobody made it whom the rule names for such statements. */
+  /** Proven by the signature, with its trusted time; absent unless a signer whom the rule names for such statements made it. */
   signer?: VerifiedIdentity
   time?: SignatureTime
-  /** The `type` of each requirement that it satisfies; absent, with a reason, if the decision does not depend on it. */
+  /** The `type` of each requirement that it satisfies. If absent, `reason` says why, unless the rule asks for no such statement. */
   satisfies?: string[]
   reason?: SerializedError
 }

@@ -43,7 +43,7 @@ export function withContent(command: Command): Command {
     )
     .addOption(pathOption('--from <path>', 'file that the statement is made from'))
     .option('--builder <uri>', 'provenance: the platform that made the model', nonEmpty)
-    .option('--build-type <uri>', 'provenance: how to understand its parameters', nonEmpty)
+    .option('--build-type <uri>', 'provenance: defines the meaning of its parameters', nonEmpty)
     .addOption(repeated('--param <name=value>', 'provenance: parameter of the build; may be repeated', isParameter))
     .addOption(
       repeated('--base-model <name=sha256:…>', 'provenance: base model with its root digest; may be repeated', isNamed),

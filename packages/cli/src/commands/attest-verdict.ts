@@ -33,7 +33,7 @@ export function withVerdict(command: Command): Command {
       pathOption('--policy <path>', 'verification summary: trust policy (default: the one that a load would find)'),
     )
     .option('--policy-uri <uri>', 'verification summary: where others find it (default: its file name)', nonEmpty)
-    .option('--verifier-id <uri>', 'verification summary: the verifier for which you sign', nonEmpty)
+    .option('--verifier-id <uri>', 'verification summary: the verifier on whose behalf you sign', nonEmpty)
     .option(
       '--resource-uri <uri>',
       'verification summary: where the model comes from (default: its URL or name)',
@@ -71,13 +71,16 @@ export async function attestedVerdict(
       'ATTESTATION_INPUT',
       `Cannot attest that the model ${shown(model)} was verified: ${why}.`,
       {
-        hint: 'A summary needs a rule in the mode "enforce" that accepts the model.',
+        hint: 'A summary needs a policy whose decision about the model is "accepted".',
       },
     )
   }
   const { verdict } = opened
   if ((await digestOf(path)) !== sha256)
-    throw new ModelSealError('FILE_CHANGED', 'Cannot attest the verdict: the policy changed meanwhile.', { file: path })
+    throw new ModelSealError('FILE_CHANGED', 'Cannot attest the verdict: the policy changed meanwhile.', {
+      file: path,
+      hint: 'Run the command again.',
+    })
   const predicate = makeVerificationSummary({
     verifier: verifierId,
     resourceUri: resourceUri ?? (isRemote(model) ? model : (verdict.model.name ?? basename(model))),
@@ -97,7 +100,7 @@ export async function attestedVerdict(
   }
 }
 
-/** Of the policy file, without those that it includes. */
+/** SHA-256 of the policy file, without the files that it includes. */
 async function digestOf(path: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(path))

@@ -30,7 +30,7 @@ export function lineageRows(root: LineageNode, show: Show): LineageRow[] {
 
 const ROLES = { 'base-model': 'base model', dataset: 'dataset' } as const
 const CUTS = {
-  circle: 'a circle: this is made from itself, according to the statements',
+  circle: 'a cycle: according to the statements, this was made from itself',
   repeated: 'its ancestors are shown above',
   deep: 'it may have more ancestors',
 } as const

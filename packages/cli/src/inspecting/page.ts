@@ -37,7 +37,7 @@ ${lineagePart(report)}
 ${attestations.length === 0 ? '' : part('statements', 'Statements', attestations.map((one, index) => section(one, index)).join('\n') + left(more, 'attestations'))}
 ${part('signatures', 'Signatures', bundles.map((one) => section(one)).join('\n'))}
 </main>
-<footer><p>Written by modelseal inspect. The page is not signed: whoever has the file can change it.</p></footer>
+<footer><p>Written by modelseal inspect. The page is not signed: anyone who has the file can change it.</p></footer>
 </body>
 </html>
 `
@@ -129,7 +129,7 @@ ${body.join('\n')}
 }
 
 function left(more: number, what: string): string {
-  return more > 0 ? `<p>And ${more} more ${what}, which modelseal inspect --json has.</p>` : ''
+  return more > 0 ? `<p>And ${more} more ${what}, which modelseal inspect --json lists.</p>` : ''
 }
 
 function lineagePart({ lineage }: Report): string {

@@ -32,7 +32,7 @@ export interface Section {
 
 /** How far something is believed, in words. */
 export interface Status {
-  /** For the colour, which says nothing that the words do not say. */
+  /** Selects a colour, which says no more than the words do. */
   tone: 'good' | 'unsure' | 'bad'
   words: string
   why: string
@@ -90,7 +90,7 @@ export function reportOf(
     attestations: sections,
     more: attestations.length - shown.length,
     overview: {
-      caption: 'All statements that lie with this model',
+      caption: 'All statements that are kept with this model',
       header: ['Statement', 'Status', 'Signer', 'Stated at', 'Says'],
       rows: described.map(({ one, content }, index) => [
         sections[index]?.heading ?? '',

@@ -22,7 +22,7 @@ export async function checkedPagePath(file: string, model: string | undefined): 
   const path = resolve(file)
   if (!/\.html?$/i.test(path)) throw refused(file, 'its name does not end in .html', 'Name a file such as model.html.')
   if (model !== undefined && !isRemote(model) && (await isWithin(path, model)))
-    throw refused(file, 'it would become a file of the model, which nobody signed', 'Name a file outside of the model.')
+    throw refused(file, 'it would become a file of the model, which nobody signed', 'Name a file outside the model.')
   return path
 }
 

@@ -29,8 +29,12 @@ export async function makeAttestation(type: string, source: AttestationFile): Pr
   checkInputSize(bytes, file)
   const predicate = readAttestationInput(bytes, file)
   if (typeof predicate === 'object' && predicate !== null && !Array.isArray(predicate)) return predicate
-  throw new ModelSealError('ATTESTATION_INPUT', `Cannot make an attestation of the type ${shown(type)}.`, {
-    file,
-    expected: 'an object in JSON',
-  })
+  throw new ModelSealError(
+    'ATTESTATION_INPUT',
+    `Cannot make an attestation of the type ${shown(type)}: its content is not an object.`,
+    {
+      file,
+      expected: 'a JSON object',
+    },
+  )
 }

@@ -76,7 +76,7 @@ function kindsOf(kinds: readonly string[]): RequiredKind[] {
     const names = Object.keys(REQUIRED)
     throw new ModelSealError(
       'INVALID_ARGUMENT',
-      `Cannot require the attestation ${shown(kind)}: it is not a known kind.`,
+      `Cannot require attestations of the kind ${shown(kind)}: there is no such kind.`,
       {
         expected: names.join(', '),
         hint: didYouMean(kind, names).trim() || undefined,

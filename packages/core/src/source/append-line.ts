@@ -28,7 +28,7 @@ export async function appendLine(path: string, line: Uint8Array): Promise<void> 
         throw new ModelSealError(
           'FILE_WRITE_FAILED',
           `Cannot add the attestation to ${shown(path)}: it is not a regular file.`,
-          { file: path },
+          { file: path, hint: 'Remove it, or add the attestation to another file.' },
         )
       const last = Buffer.alloc(1)
       const { bytesRead } = before.size > 0 ? await handle.read(last, 0, 1, before.size - 1) : { bytesRead: 0 }

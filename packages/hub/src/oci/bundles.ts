@@ -16,10 +16,10 @@ import { IMAGE_MANIFEST, tooManyReferrers, type FetchedManifest, type Repository
 const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d+(?:\.\d+)?\+json|\+json;\s*version=0\.\d)$/
 /** The usual name of a bundle in a directory. */
 const USUAL_NAME = 'model.sig'
-/** Attached manifests that are opened: signatures of images, SBOMs and an attestation for each night of two years. */
+/** The most attached manifests that are opened. There is room for an attestation every night for two years, besides signatures and SBOMs. */
 export const MAX_ATTACHED = 900
 const OPENED_AT_A_TIME = 6
-/** Attached bundles of this size are kept during a load, because a search for attestations reads them again. */
+/** Attached bundles of at most this size are kept during a load, because a search for attestations reads them again. */
 const MAX_KEPT_BYTES = 64 * 1024
 /** How much of archives is read before the policy has judged the model. Publishers can pack the bundle first. */
 const ARCHIVE_BYTES = 64 * 1024 * 1024
@@ -62,7 +62,7 @@ export class Bundles {
   }
 
   /**
-   * The layer `claims.jsonl`, and what is attached to the manifest. Whether an attached bundle is an attestation, only its statement says.
+   * The layer `claims.jsonl`, and what is attached to the manifest. Only the statement of an attached bundle says whether it is an attestation.
    *
    * @param digest of the artifact's manifest
    */

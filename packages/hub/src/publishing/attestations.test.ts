@@ -112,7 +112,7 @@ describe('attestations are pushed to Hugging Face:', () => {
     await attest(signed, 'beside')
     const { attestations, leftOut } = await push(signed)
     expect(attestations).toEqual([])
-    expect(leftOut).toMatchObject([{ reason: expect.stringContaining('is content') as string }])
+    expect(leftOut).toMatchObject([{ reason: expect.stringContaining('belongs to the model') as string }])
     expect(served('claims.jsonl')).toBe('{"claim":1}\n')
   })
 

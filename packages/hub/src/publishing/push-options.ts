@@ -59,11 +59,11 @@ export interface PushedModel {
   readonly uploaded: readonly UploadedFile[]
   /** Where each bundle is. */
   readonly bundles: readonly string[]
-  /** Path of each of these bundles on this machine, where it may have another name. */
+  /** The path on this machine of each of these bundles, which may have another name there. */
   readonly bundleFiles: readonly string[]
   /** The attestations that are served beside it: their predicate types, the SHA-256 of their statements (hex), and where they were found. */
   readonly attestations: readonly Pick<PublishedAttestation, 'type' | 'digest' | 'path'>[]
-  /** What lies beside the model on this machine and was not published, because it is unreadable or about another model. */
+  /** Attestations of the model on this machine that were not published, with the reason. */
   readonly leftOut: readonly UnpublishedAttestation[]
   /** What was read back. */
   readonly checked: { readonly full: boolean; readonly files: number; readonly read: number; readonly bytes: number }

@@ -23,7 +23,7 @@ const githubActions: CiSystem = {
   provenanceOf(variables) {
     const repository = variables.url('GITHUB_SERVER_URL', `/${variables.text('GITHUB_REPOSITORY')}`)
     const workflow = variables.text('GITHUB_WORKFLOW_REF')
-    // REPOSITORY/PATH@REF, where the path may contain "@", but no directory.
+    // OWNER/NAME/PATH@REF. The path may contain "@".
     const [, path, ref] = /^[^/]+\/[^/]+\/(.+?)@(refs\/.+)$/.exec(workflow) ?? []
     if (path === undefined || ref === undefined)
       throw variables.fault('GITHUB_WORKFLOW_REF', 'OWNER/NAME/PATH@refs/…', shown(workflow))
@@ -125,7 +125,7 @@ const buildkite: CiSystem = {
 const SYSTEMS = [githubActions, gitlab, buildkite]
 
 /**
- * The provenance of what the current CI job makes, as its variables describe it. Any step of a job can set them: the signer vouches for them.
+ * The provenance of what the current CI job makes, as its variables describe it. Any step of a job can set them, so the signer has to vouch for them.
  *
  * @returns undefined outside of the known systems
  * @throws {@link ModelSealError} `ATTESTATION_INPUT` for a variable that is missing or invalid, and if several systems seem to run
@@ -136,9 +136,9 @@ export function provenanceOfEnvironment(environment: CiVariables): Provenance | 
   if (others.length > 0) {
     throw new ModelSealError(
       'ATTESTATION_INPUT',
-      'Cannot make a provenance: the environment is that of several systems.',
+      'Cannot make a provenance statement: the environment variables are those of several CI systems.',
       {
-        expected: 'one continuous integration system',
+        expected: 'one CI system',
         found: [system, ...others].map(({ name, variable }) => `${name} (${variable})`).join(', '),
       },
     )
@@ -191,7 +191,7 @@ class Variables {
   fault(name: string, expected: string, found?: string): ModelSealError {
     return new ModelSealError(
       'ATTESTATION_INPUT',
-      `Cannot make a provenance from the environment of ${this.#system}: the variable ${name} is missing or invalid.`,
+      `Cannot make a provenance statement from the environment of ${this.#system}: the variable ${name} is missing or invalid.`,
       { expected, found },
     )
   }

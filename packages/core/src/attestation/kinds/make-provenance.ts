@@ -4,7 +4,7 @@ import { faultsIn } from './kind.ts'
 import { provenance, ROLE_ANNOTATION, type LineageRole, type Provenance } from './provenance.ts'
 import { defined, isSha256, type ResourceDescriptor } from './values.ts'
 
-/** What a provenance is made from. Without a builder and a build type, they are those of the CI environment. */
+/** What a provenance statement is made from. Builder and build type are given together; by default, they are those of the CI environment. */
 export interface ProvenanceInput {
   /** URI of the platform that made the model. */
   builder?: string
@@ -23,7 +23,7 @@ export interface ProvenanceInput {
 }
 
 /**
- * Makes the predicate of a provenance: how a model was made, and from which base models and datasets.
+ * Makes the predicate of a provenance statement: how a model was made, and from which base models and datasets.
  *
  * @param environment the variables of the process
  * @throws {@link ModelSealError} `ATTESTATION_INPUT`
@@ -52,7 +52,7 @@ export function makeProvenance(input: ProvenanceInput, environment: CiVariables 
     },
     runDetails: { ...runDetails, ...(Object.keys(metadata).length > 0 && { metadata }) },
   }
-  const fault = faultsIn('ATTESTATION_INPUT', 'Cannot make a provenance', undefined)
+  const fault = faultsIn('ATTESTATION_INPUT', 'Cannot make a provenance statement', undefined)
   const stated = provenance.statedAt(provenance.read({ ...made }, fault))
   if (stated !== undefined && Date.parse(stated) > Date.now())
     throw fault('runDetails.metadata', 'a time that is not in the future', stated)
@@ -62,7 +62,7 @@ export function makeProvenance(input: ProvenanceInput, environment: CiVariables 
 function fromEnvironment({ parameters }: ProvenanceInput, environment: CiVariables): Provenance {
   const read = provenanceOfEnvironment(environment)
   if (!read) {
-    throw unusable('this is no known CI environment, and no builder is given', {
+    throw unusable('this is not a known CI environment, and no builder is given', {
       expected: 'GitHub Actions, GitLab CI/CD or Buildkite, or a builder and a build type',
     })
   }
@@ -100,5 +100,5 @@ function ancestorOf(role: LineageRole, text: string): ResourceDescriptor {
 }
 
 function unusable(reason: string, details: { expected?: string; found?: string }): ModelSealError {
-  return new ModelSealError('ATTESTATION_INPUT', `Cannot make a provenance: ${reason}.`, details)
+  return new ModelSealError('ATTESTATION_INPUT', `Cannot make a provenance statement: ${reason}.`, details)
 }

@@ -35,7 +35,7 @@ export const NAMED_KINDS: readonly NamedKind[] = [
   },
   {
     name: 'provenance',
-    what: 'a provenance',
+    what: 'a provenance statement',
     fields: ['builder', 'build-type', 'invocation', 'source', 'commit', 'base-model', 'dataset', 'dependency'],
     hasMetrics: false,
   },

@@ -76,7 +76,7 @@ export interface Provenance {
 
 export const provenance = defineKind<Provenance>({
   name: 'provenance',
-  what: 'a provenance',
+  what: 'a provenance statement',
   types: ['https://slsa.dev/provenance/v1'],
   read(predicate, fault) {
     const read = readBy(provenanceSchema, predicate, fault)

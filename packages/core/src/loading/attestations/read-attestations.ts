@@ -7,7 +7,7 @@ import { nextTurn } from '../../source/aborted.ts'
 
 /** For all attestations of a model. */
 const MAX_ATTESTATIONS = 1_000
-/** For all files together; a statement may have 4 MiB. */
+/** For all files together; a single statement may have 4 MiB. */
 const MAX_BYTES = 64 * 1024 * 1024
 /** A line of JSON with the longest statement, in base64, and its certificates. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -23,8 +23,8 @@ interface AttestedModel {
 }
 
 /**
- * Reads all attestations of a model, wherever its source says that they are. Nothing about them is verified. One that cannot be
- * read is in the result, with its error.
+ * Reads all attestations of a model, wherever its source says that they are. Nothing about them is verified. One that cannot
+ * be read is part of the result, with its error.
  *
  * @throws {@link ModelSealError} `ATTESTATIONS_TOO_MANY`, `ABORTED`, and what the source throws
  */
@@ -131,6 +131,7 @@ function tooLarge(path: string, maxBytes: number): ModelSealError {
     {
       file: path,
       expected: `at most ${maxBytes} bytes`,
+      hint: 'Remove those that are no longer needed.',
     },
   )
 }
@@ -139,6 +140,6 @@ function tooMany(path: string): ModelSealError {
   return new ModelSealError('ATTESTATIONS_TOO_MANY', 'Cannot read the attestations of the model: there are too many.', {
     file: path,
     expected: `at most ${MAX_ATTESTATIONS}`,
-    hint: 'Remove those that nobody needs any more.',
+    hint: 'Remove those that are no longer needed.',
   })
 }

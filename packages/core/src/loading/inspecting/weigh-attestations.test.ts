@@ -67,7 +67,7 @@ describe('an attestation', () => {
   test('is merely claimed without a policy, whoever made it', async () => {
     await attest('lab', 'evaluation', evaluation(0.94))
     const [one] = (await weighed()).attestations
-    expect(one).toMatchObject({ belief: 'claimed', why: expect.stringContaining('No policy was asked') as string })
+    expect(one).toMatchObject({ belief: 'claimed', why: expect.stringContaining('No policy was given') as string })
     expect(one?.verifiedSigner).toBeUndefined()
   })
 

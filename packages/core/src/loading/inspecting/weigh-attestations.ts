@@ -16,7 +16,7 @@ export interface WeighedAttestations {
 }
 
 /**
- * Tells apart which attestations a policy believes, and which are merely claimed. The verdict decides; without one, nothing is believed.
+ * Tells which attestations a policy believes, and which are merely claimed. The verdict decides; without one, nothing is believed.
  * An attestation that was replaced between the two readings is claimed.
  *
  * @param inspected from {@link inspectModel}
@@ -79,7 +79,7 @@ function weigh(
 function whyClaimed(one: InspectedAttestation, verdict: Verdict | undefined, judged: Judged | undefined): string {
   if (one.error) return `It cannot be read: ${one.error.message} (${one.error.code})`
   if (one.isAbout === false) return 'It is about another model.'
-  if (!verdict) return 'No policy was asked, so nobody checked who made it.'
+  if (!verdict) return 'No policy was given, so nobody checked who made it.'
   if (judged?.reason) return withCode(judged.reason.message, judged)
   if (verdict.attestations) return 'The rule asks for no such statement, so nobody checked who made it.'
   return verdict.checks.some(({ outcome }) => outcome === 'failed')

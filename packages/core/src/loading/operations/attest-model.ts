@@ -31,7 +31,7 @@ export interface AttestOptions {
   signer: Signer
   /** A kind, such as `evaluation`, or the URI of a predicate type. */
   type: string
-  /** The content, which must be JSON and, for a kind that is known, what its type prescribes. */
+  /** The content, which must be representable in JSON and, for a known kind, have the form that its type prescribes. */
   predicate: object
   /** The bundle of the model, whose root digest is attested: a path, or a location in the format of the source. Default: where a load looks. */
   signature?: string | undefined
@@ -87,8 +87,8 @@ export interface AttestedModel {
 
 /**
  * Signs a statement about a model, and adds it to the attestations of the model. The model must have a bundle, which
- * names its root digest; its files are hashed and compared with the bundle first. Who signed the bundle does not matter: whoever
- * believes the attestation knows from its signature who vouches for it.
+ * names its root digest; its files are hashed and compared with the bundle first. Who signed the bundle does not matter: the
+ * signature of the attestation says who vouches for it.
  *
  * @param model path of a directory or file; with `check: false` and `output`, also a URL or a source
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`, `ATTESTATION_MALFORMED`,
@@ -141,7 +141,7 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
   }
 }
 
-/** The statement of the first bundle, at which a load looks first, or of the first with a root digest. */
+/** The statement of the first bundle that a load would look at or, if a root digest is given, of the first that states it. */
 async function manifestOf(
   { bundles, files }: FoundModel,
   rootDigest: string | undefined,
@@ -161,22 +161,23 @@ async function manifestOf(
   }
   throw new ModelSealError(
     'ROOT_DIGEST_MISMATCH',
-    `Cannot attest the model ${shown(files.path)}: no bundle states its root digest.`,
+    `Cannot attest the model ${shown(files.path)}: no bundle states the root digest that was verified.`,
     {
       expected: `sha256:${rootDigest ?? ''}`,
       found: found.join(', ') || undefined,
+      hint: 'If the model was signed again meanwhile, verify it again.',
     },
   )
 }
 
 function outputFor({ files: { local, path } }: FoundModel, { serialization: { ignorePaths = [] } }: Manifest): string {
-  // Whoever signed it keeps attestations inside (`claimsInside`).
+  // The model was signed with `claimsInside`.
   if (local?.kind === 'directory' && ignorePaths.includes(CLAIMS_NAME)) return join(local.path, CLAIMS_NAME)
   if (local) return claimsBeside(local.givenPath)
   throw new ModelSealError(
     'INVALID_ARGUMENT',
-    `Cannot attest the model ${shown(path)}: it is not on this machine, so the attestation needs a path.`,
-    { expected: 'the option "output"' },
+    `Cannot attest the model ${shown(path)}: it is not on this machine, so there is no place beside it for the attestation.`,
+    { hint: 'Name a file with "output" (on the command line, --output).' },
   )
 }
 
@@ -198,7 +199,7 @@ async function checkedFiles(
   return checkContents(local, manifest, { ignored, signal, onProgress })
 }
 
-/** Whoever reads the attestation would refuse what is refused here. */
+/** Refuses what readers of the attestation would refuse. */
 function checkStatement(payload: Buffer): void {
   const statement = atOnce(attestationSteps(payload))
   const kind = kindOfStatement(statement)

@@ -129,11 +129,11 @@ async function checkAttestations(
   if (!missing) return
   throw new ModelSealError(
     'ATTESTATION_MISSING',
-    `The attestation ${shown(missing.path)} is not served as it was published.`,
+    `Cannot find the attestation ${shown(missing.path)} among those that are served.`,
     {
       file: missing.path,
       expected: `an attestation of the type ${shown(missing.type)} with the same content`,
-      found: `${served.length} others`,
+      found: `${served.length} attestations, none of which is this one`,
     },
   )
 }

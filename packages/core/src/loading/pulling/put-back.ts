@@ -36,10 +36,14 @@ function isSame(path: string, copy: string): boolean {
  * @param kept where the old model is
  */
 export function inTheWay(path: string, name: string, kept: string): ModelSealError {
-  return new ModelSealError('DESTINATION_REFUSED', `Cannot put the old model back to ${shown(path)}.`, {
-    file: path,
-    expected: 'only what the interrupted pull left there',
-    found: `${shown(name)}, which somebody else has put there since`,
-    hint: `The old model is in ${shown(kept)}. Move what is in its place elsewhere, and pull again.`,
-  })
+  return new ModelSealError(
+    'DESTINATION_REFUSED',
+    `Cannot put the old model back into ${shown(path)}: something else is there now.`,
+    {
+      file: path,
+      expected: 'only what the interrupted pull left there',
+      found: `${shown(name)}, which somebody else has put there since`,
+      hint: `The old model is in ${shown(kept)}. Move what is in its place elsewhere, and pull again.`,
+    },
+  )
 }

@@ -22,9 +22,9 @@ export interface Condition {
   unmet(attestation: ReadAttestation): string | undefined
 }
 
-/** More than anything real has. Comparing them takes well below a millisecond. */
+/** More than any real attestation has. Comparing them takes far less than a millisecond. */
 const MOST_VALUES = 1_000
-/** Longer lists of what was found would bury what matters. */
+/** A longer list of values would bury what matters in the message. */
 const MOST_SHOWN = 5
 
 /**

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
 import { attestationSteps, isAbout, type AttestationStatement, type ModelSubject } from '../../attestation/statement.ts'
 import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
-import { ModelSealError, shown } from '../../errors.ts'
+import { ModelSealError, sentenceOf, shown } from '../../errors.ts'
 import type { AttestationVerdict, CheckVerdict } from '../../results.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { inTurns } from '../../source/turns.ts'
@@ -88,7 +88,7 @@ interface Judged extends Grounds {
   occasion: Occasion
 }
 
-/** Anybody can copy an attestation. Copies would have to be verified again and count once anyway. */
+/** Anybody can copy an attestation. A copy would count no more than the original, but would have to be verified. */
 function distinct(claims: readonly FoundBundle[]): FoundBundle[] {
   const seen = new Set<string>()
   return claims.filter((found) => {
@@ -153,7 +153,7 @@ interface AcceptedClaim {
   verdict: AttestationVerdict
 }
 
-/** The claims that satisfy a demand, and otherwise the reason that helps most. */
+/** The claims that satisfy a demand, and the most helpful reason why others do not. */
 async function satisfying(claims: readonly Claim[], demand: AttestationDemand, grounds: Judged) {
   const accepted: AcceptedClaim[] = []
   let reason: ModelSealError | undefined
@@ -220,7 +220,7 @@ async function judgeClaim(
   for (const condition of demand.conditions) {
     const found = condition.unmet(content)
     if (found === undefined) continue
-    throw new ModelSealError('ATTESTATION_CONDITION', 'The attestation does not meet a condition of the policy.', {
+    throw new ModelSealError('ATTESTATION_CONDITION', 'Cannot use the attestation: it does not meet a condition.', {
       file,
       signer: signature.signer.name,
       expected: condition.written,
@@ -248,18 +248,18 @@ function notTrusted(
 ): ModelSealError {
   return new ModelSealError(
     'SIGNER_NOT_TRUSTED',
-    `The attestation is not signed by any signer whose ${demand.kind?.name ?? 'attestations'} the rule ${shown(rule)} believes.`,
+    `Cannot use the attestation: no signer whom the rule ${shown(rule)} names for ${demandWords(demand)} signed it.`,
     {
       file,
       signer: found,
       expected: demand.signers.map(describedSigner).join(' or '),
       found,
-      hint: 'If you trust this signer for such statements, name it in the rule, under "signers" of the attestation.',
+      hint: 'If you trust this signer with such statements, add it to the "signers" of the attestation in the rule.',
     },
   )
 }
 
-/** A claim that says it was made in the future says nothing about its age. */
+/** A claim that was made in the future, as it says, proves nothing about its age. */
 function checkAge(
   { kind, predicate }: ReadAttestation,
   { maxAge }: AttestationDemand,
@@ -269,7 +269,7 @@ function checkAge(
   const stated = kind?.statedAt(predicate)
   const at = stated === undefined ? NaN : Date.parse(stated)
   if (at <= now && at >= before(now, maxAge.duration)) return
-  throw new ModelSealError('ATTESTATION_TOO_OLD', 'The attestation is not recent enough for the policy.', {
+  throw new ModelSealError('ATTESTATION_TOO_OLD', 'Cannot use the attestation: it is not recent enough.', {
     file,
     expected: `a time at most ${maxAge.written} ago`,
     found: Number.isNaN(at) ? 'no time' : at > now ? `${isoTime(at)}, which is in the future` : isoTime(at),
@@ -287,7 +287,7 @@ function unsatisfied(
   if (count > 0) {
     return new ModelSealError(
       'ATTESTATION_THRESHOLD',
-      `Too few distinct signers made ${what} that the rule requires.`,
+      `Cannot accept the model: too few distinct signers made ${what} that the rule requires.`,
       {
         expected: String(demand.threshold),
         found: String(count),
@@ -298,20 +298,20 @@ function unsatisfied(
   if (!reason) {
     return new ModelSealError(
       'ATTESTATION_MISSING',
-      `Cannot accept the model: it has no attestation that the rule requires.`,
+      'Cannot accept the model: it does not have an attestation that the rule requires.',
       {
         expected: what,
-        hint: `${hint} Its publisher adds one with "modelseal attest".`,
+        hint: `${hint} Get one from the publisher of the model, or make it with "modelseal attest".`,
       },
     )
   }
   const { code, file, signer, expected, found } = reason
-  return new ModelSealError(code, `Cannot accept the model: ${what} that the rule requires is not valid.`, {
+  return new ModelSealError(code, `Cannot accept the model: ${what} that the rule requires does not count.`, {
     file,
     signer,
     expected,
     found,
-    hint: [`${reason.message.split('.')[0] ?? ''}.`, hint].join(' '),
+    hint: `${sentenceOf(reason)} ${hint}`,
     cause: reason,
   })
 }

@@ -45,7 +45,7 @@ const conditionSchema = s
       report({ path: ['pattern'], message: 'expected no pattern: metrics are numbers' })
     for (const name of OF_METRICS)
       if (condition.metric === undefined && condition[name] !== undefined)
-        report({ path: [name], message: 'expected a metric beside it' })
+        report({ path: [name], message: 'expected only together with a metric' })
   })
 
 const URI = /^[a-z][a-z0-9+.-]*:\S+$/i
@@ -84,7 +84,11 @@ const attestationSchema = s
       })
     const kind = namedKind(type)
     if (!kind && maxAge !== undefined)
-      report({ path: ['maxAge'], message: 'expected a kind whose time is known', input: maxAge })
+      report({
+        path: ['maxAge'],
+        message: 'expected no maximum age, because the time of this type is not known',
+        input: maxAge,
+      })
     for (const [index, { field, metric }] of where.entries()) {
       if (metric !== undefined && kind?.hasMetrics !== true)
         report({

@@ -10,7 +10,7 @@ import { NAMES_PER_STEP } from './find-files.ts'
 /** More are refused: which of them were read would depend on the order of the directory. */
 const MAX_FILES = 100
 
-/** The file beside a model to which attestations are added. @param path of the model */
+/** The path of the file beside a model to which attestations are added. @param path of the model */
 export function claimsBeside(path: string): string {
   return `${path}.claims.jsonl`
 }
@@ -50,11 +50,11 @@ function* bundlesBeside(path: string): Steps<string[]> {
 function tooMany(path: string): ModelSealError {
   return new ModelSealError(
     'ATTESTATIONS_TOO_MANY',
-    `Cannot read the attestations of the model: there are too many files beside it.`,
+    'Cannot read the attestations of the model: there are too many files of attestations beside it.',
     {
       file: path,
       expected: `at most ${MAX_FILES} files named ${shown(`${basename(path)}.*.sigstore.json`)}`,
-      hint: `Put them into one file, each on a line: ${shown(claimsBeside(path))}.`,
+      hint: `Put their contents into one file, ${shown(claimsBeside(path))}, each on a line of its own.`,
     },
   )
 }

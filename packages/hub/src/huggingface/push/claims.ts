@@ -2,7 +2,7 @@ import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { PublishedAttestation } from '@modelseal/core/publishing'
 import type { HubRepository } from '../hub-repository.ts'
 
-/** As many as a load reads. */
+/** The limits of a load. */
 const MAX_BYTES = 64 * 1024 * 1024
 const MAX_ATTESTATIONS = 1_000
 
@@ -29,7 +29,7 @@ export async function readClaims(
 }
 
 /**
- * Adds attestations to those that are there, of which none is lost.
+ * Adds attestations to those that are there, all of which are kept.
  *
  * @returns undefined if all of them are there already
  * @throws {@link ModelSealError} `ATTESTATIONS_TOO_LARGE`, `ATTESTATIONS_TOO_MANY`, because a load would refuse them
@@ -42,7 +42,7 @@ export function withClaims(there: Buffer | undefined, added: readonly PublishedA
   if (missing.length === 0) return undefined
   const count = lines.length + missing.length
   if (count > MAX_ATTESTATIONS) throw tooMany(count)
-  // The last line may have no end.
+  // The last line may lack its line feed.
   const end = Buffer.from(before.length > 0 && !before.toString('latin1').endsWith('\n') ? '\n' : '')
   const merged = Buffer.concat([before, end, ...missing.flatMap((bytes) => [bytes, Buffer.from('\n')])])
   if (merged.length > MAX_BYTES) throw tooLarge('claims.jsonl')
@@ -78,4 +78,4 @@ function tooMany(found: number): ModelSealError {
   )
 }
 
-const HINT = 'Remove those that nobody needs any more from the repository.'
+const HINT = 'Remove attestations that are no longer needed from the repository.'

@@ -225,11 +225,11 @@ export class HubPush {
   }
 }
 
-/** A signed file with the name of the file of attestations is content, so there is no place for attestations. */
+/** If the model has a signed file with the name of the file of attestations, there is no place for attestations. */
 function publishable(publication: Publication): Publication {
   const { manifest, attestations, leftOut } = publication
   if (!manifest.files.has(CLAIMS_NAME)) return publication
-  const reason = `The signed model has a file named ${shown(CLAIMS_NAME)}, which is content.`
+  const reason = `The signed model has a file named ${shown(CLAIMS_NAME)}, which belongs to the model.`
   return {
     ...publication,
     attestations: [],

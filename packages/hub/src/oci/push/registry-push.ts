@@ -47,7 +47,7 @@ export class RegistryPush {
     const { hash = COSIGN_HASH } = options.cosignSigner ?? {}
     if (hash !== COSIGN_HASH)
       throw unusable(
-        'a key on P-256 for cosign, because "cosign verify --key" accepts no other signatures',
+        'a key on P-256 for cosign, because "cosign verify --key" accepts other signatures only with further options',
         `a key whose signatures use ${hash.toUpperCase()}`,
       )
     return new RegistryPush({ ...reference, version }, options)
@@ -161,7 +161,7 @@ export class RegistryPush {
     return { manifest, attached: bundles }
   }
 
-  /** A load refuses a model to which more is attached than it opens. */
+  /** Loads refuse a model with more attached manifests than they open. */
   async #checkRoom(subject: Digest, added: readonly AttachedBundle[]): Promise<void> {
     const there = (await this.#repository.reads.referrers(subject)).map(({ digest }) => digest)
     const { size } = new Set([...there, ...added.map(({ manifest }) => manifest.descriptor.digest)])
@@ -169,7 +169,7 @@ export class RegistryPush {
     throw pushRefused(ociUrl(this.#reference), 'too much would be attached to the model', {
       expected: `at most ${MAX_ATTACHED} manifests`,
       found: String(size),
-      hint: 'Remove what is not needed from the registry, or attestations beside the model that nobody needs.',
+      hint: 'Remove what is not needed from the registry, or from the attestations beside the model.',
     })
   }
 
