@@ -22,7 +22,7 @@ export function hubModel(
   if (propertyOf(env, 'allowRemoteModels') === false) throw notAllowed(id)
   const template = propertyOf(env, 'remotePathTemplate')
   if (template !== TEMPLATE) throw otherTemplate(template)
-  // No revision contains what replaces half of a surrogate pair, so such a one is refused as any other bad revision.
+  // No revision contains the character that replaces half of a surrogate pair, so such a revision is refused like any other bad one.
   const url = `hf://${id}${revision === undefined ? '' : `@${encodeURIComponent(revision.toWellFormed())}`}`
   const endpoint = endpointOf(propertyOf(env, 'remoteHost'))
   return async () => {

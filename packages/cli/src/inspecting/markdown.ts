@@ -12,7 +12,7 @@ export function reportMarkdown(report: Report): string {
     ...factLines(facts),
     ...(overview.rows.length > 0 ? ['## Attestations', ...tableLines(overview)] : []),
     ...(contradictions.rows.length > 0 ? ['## Contradictions', ...tableLines(contradictions)] : []),
-    ...(lineage ? ['## Lineage', 'As the provenances say:', treeLines(lineage)] : []),
+    ...(lineage ? ['## Lineage', 'According to the provenance statements:', treeLines(lineage)] : []),
     ...(attestations.length > 0 ? ['## Statements', ...attestations.flatMap(sectionLines)] : []),
     ...(more > 0 ? [`And ${more} more attestations.`] : []),
     ...(bundles.length > 0 ? ['## Signatures', ...bundles.flatMap(sectionLines)] : []),

@@ -144,7 +144,7 @@ function lineagePart({ lineage }: Report): string {
   return part(
     'lineage',
     'Lineage',
-    `<p>What the model was made from, as the provenances say.</p>
+    `<p>What the model was made from, according to the provenance statements.</p>
 <figure>${lineageDrawing(rows)}<figcaption>Solid lines are believed, dashed ones are not. The list below says the same.</figcaption></figure>
 <ul class="tree">${list}</ul>`,
   )

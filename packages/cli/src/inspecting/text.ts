@@ -30,7 +30,7 @@ export function reportLines(report: Report, show: Show): string[] {
     ...attestations.flatMap(sectionLines),
     ...(more > 0 ? ['', `And ${more} more attestations (see --json).`] : []),
     ...(contradictions.rows.length > 0 ? ['', 'CONTRADICTIONS', ...tableLines(contradictions)] : []),
-    ...(lineage ? ['', 'Lineage, as the provenances say', ...treeLines(lineage, show)] : []),
+    ...(lineage ? ['', 'Lineage, according to the provenance statements', ...treeLines(lineage, show)] : []),
     ...bundles.flatMap(sectionLines),
   ]
 }

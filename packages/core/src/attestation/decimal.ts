@@ -5,7 +5,7 @@ interface Decimal {
 }
 
 const NUMBER = /^(-?)(\d{1,400})(?:\.(\d{1,400}))?(?:[eE]([+-]?\d{1,6}))?$/
-/** Beyond the range of what any metric measures. Aligning two numbers takes as many digits. */
+/** Beyond the range of any metric. Aligning two numbers can take as many digits. */
 const MAX_EXPONENT = 1_000
 
 /** @returns undefined for anything but a decimal number of a reasonable size */

@@ -7,7 +7,7 @@ import { inexactNumberSteps, MAX_STATEMENT_BYTES, MAX_VALUES } from './statement
 /**
  * Reads a file that an attestation is made from, for `makeAttestation()`.
  *
- * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_UNREADABLE`, `ATTESTATION_INPUT` for one of more than 4 MiB
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_UNREADABLE`, `ATTESTATION_INPUT` for a file of more than 4 MiB
  * @example
  * ```ts
  * const file = await readAttestationFile('models/vad/README.md')
@@ -26,8 +26,8 @@ export async function readAttestationFile(path: string): Promise<{ bytes: Uint8A
 /**
  * Parses a JSON file that an attestation is made from.
  *
- * @throws {@link ModelSealError} `JSON_*`; `ATTESTATION_INPUT` if it is too large, or a number in it has more digits than can be
- * compared
+ * @throws {@link ModelSealError} `JSON_*`; `ATTESTATION_INPUT` if it is too large, or if a number in it has more digits than can
+ * be compared
  */
 export function readAttestationInput(bytes: Uint8Array, file?: string): unknown {
   checkInputSize(bytes, file)

@@ -17,8 +17,8 @@ export function attestationKinds(): string[] {
  * @throws {@link ModelSealError} `ATTESTATION_INPUT`, `JSON_*`, `CYCLONEDX_UNAVAILABLE`, `INVALID_ARGUMENT` for a type that is neither
  * @example
  * ```ts
- * const bytes = await readFile('models/vad/README.md')
- * const predicate = await makeAttestation('model-card', { bytes, file: 'README.md', name: 'vad' })
+ * const file = await readAttestationFile('models/vad/README.md')
+ * const predicate = await makeAttestation('model-card', { ...file, name: 'vad' })
  * ```
  */
 export async function makeAttestation(type: string, source: AttestationFile): Promise<object> {

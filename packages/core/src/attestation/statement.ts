@@ -11,7 +11,7 @@ const OLD_STATEMENT_TYPE = 'https://in-toto.io/Statement/v0.1'
 
 /** Largest size of a statement in bytes. */
 export const MAX_STATEMENT_BYTES = 4 * 1024 * 1024
-/** A model card with long texts has a few thousand. */
+/** JSON values of a statement. A model card with long texts has a few thousand. */
 export const MAX_VALUES = 100_000
 const MAX_SUBJECTS = 1_000
 const MAX_TYPE_LENGTH = 2_048
@@ -94,12 +94,12 @@ export interface ModelSubject {
   identity: string
 }
 
-/** The name of a digest beside `sha256` in the subject of attestations that modelseal makes: that of names and digests together. */
+/** The name of the digest, beside `sha256`, that covers file names as well. Only attestations made by modelseal have it. */
 const IDENTITY = 'modelIdentity'
 
 /**
  * Whether one of its subjects is the model. A root digest covers the digests of files only, so two models with the same content under
- * other names share it; attestations made by modelseal tell them apart, others cannot. Names of subjects do not count.
+ * other names share it; attestations made by modelseal tell them apart, those of other tools cannot. Names of subjects do not count.
  */
 export function isAbout({ subjects }: AttestationStatement, { rootDigest, identity }: ModelSubject): boolean {
   const has = (digest: Readonly<Record<string, string>>, name: string) => Object.hasOwn(digest, name)
@@ -117,8 +117,8 @@ const SCANNED_AT_ONCE = 16 * 1024
 const SHORT = 15
 
 /**
- * Numbers are compared as decimals, but `JSON.parse` rounds them. If one of them is not what was written, no number of the statement
- * can be compared.
+ * Finds a number that `JSON.parse` rounds. Numbers are compared as decimals, so if one of them is not what was written, no number of the
+ * statement can be compared.
  *
  * @param payload valid JSON
  * @returns the number as it is written, quoted

@@ -1,6 +1,6 @@
 /**
- * Statements about models: evaluations, model cards, provenance. They are signed over the root digest of a model and gather beside it;
- * a policy can require them.
+ * Statements about models: evaluations, model cards, provenance. Each is signed and names the root digest of a model. They are kept
+ * beside the model, and a policy can require them.
  *
  * @example
  * ```ts

@@ -182,8 +182,8 @@ export function reservePool(): TaskThreads {
 }
 
 /**
- * An additional thread, which hashes files as they arrive: it is needed for as long as a download takes, and must not keep
- * others from theirs. Undefined if the program has a pool of its own, beside which no threads are started.
+ * An additional thread, which hashes files as they arrive: a download occupies it for as long as it takes, which must not keep
+ * other work waiting. Undefined if the program has a pool of its own, beside which no threads are started.
  */
 export function pieceThread(): PieceThread | undefined {
   if (state.options.pool) return undefined

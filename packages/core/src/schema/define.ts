@@ -21,7 +21,7 @@ export const oneOf = <const Value extends string>(values: readonly Value[], mess
 
 /** An object that has only these fields. */
 export const strictObject = <F extends FieldSchemas>(fields: F) => new ObjectSchema(fields)
-/** An object of which only these fields are read. As in-toto and SLSA prescribe, others are ignored, and null means that a field is not set. */
+/** An object of which only these fields are read. As in-toto and SLSA prescribe, other fields are ignored, and null means that a field is not set. */
 export const openObject = <F extends FieldSchemas>(fields: F) => new ObjectSchema(fields, true)
 export const anything = () => new AnySchema()
 export const array = <Value>(element: Schema<Value>) => new ListSchema(element)

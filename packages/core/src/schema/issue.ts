@@ -33,7 +33,7 @@ export const TYPES = {
   record: 'fields with values',
 } as const
 
-/** Nobody reads as many, and each takes time and memory. */
+/** Nobody reads more, and each takes time and memory. */
 const MAX_ISSUES = 10_000
 
 /** Collects the issues of one value, up to a limit. */

@@ -1,7 +1,7 @@
 import { checkIsBundle } from '../bundle/bundle.ts'
 import { ModelSealError } from '../errors.ts'
 
-/** As many as a load reads. */
+/** The limit of a load. */
 export const MAX_CLAIMS_BYTES = 64 * 1024 * 1024
 const LINE_FEED = 0x0a
 

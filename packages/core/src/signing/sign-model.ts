@@ -43,7 +43,7 @@ export interface SignOptions extends DigestOptions {
    */
   overwrite?: 'always' | 'same-model' | undefined
   /**
-   * True to leave `claims.jsonl` in the directory out of the signed files although it may not exist yet, so that attestations can be
+   * True to leave `claims.jsonl` in the directory out of the signed files, even if it does not exist yet, so that attestations can be
    * kept inside the model. Default: false, which leaves it out only if it already has attestations.
    */
   claimsInside?: boolean | undefined
@@ -229,7 +229,7 @@ async function excludedBundles(model: ModelToSign, signature: string): Promise<s
   return [...own, ...model.ignoredNames(await model.bundles())]
 }
 
-/** Attestations are added after signing, so they are no part of what is signed. */
+/** Attestations are added after signing, so they are not part of what is signed. */
 async function excludedClaims(model: ModelToSign, { claimsInside }: SignOptions): Promise<string[]> {
   if (claimsInside && model.isFile)
     throw new ModelSealError(

@@ -1,5 +1,5 @@
 /**
- * A file with this name at the top of a model has attestations. It is not one of the signed files, because attestations are added
- * after signing. A manifest that names it makes it content like any other.
+ * A file with this name at the top of a model contains attestations. It is not one of the signed files, because attestations are added
+ * after signing. If the manifest names it, it is content like any other file.
  */
 export const CLAIMS_NAME = 'claims.jsonl'

@@ -84,8 +84,8 @@ export interface SourceSession {
    */
   bundles(names?: readonly NamePattern[]): Iterable<BundleGroup> | AsyncIterable<BundleGroup>
   /**
-   * Where attestations of a model may be: at most 1,000 places. Only asked if a rule requires attestations, or if somebody wants
-   * to see them.
+   * Where attestations of a model may be: at most 1,000 places. Called only if a rule requires attestations, or if somebody wants
+   * to see or keep them.
    *
    * @param files the signed model, as {@link model} or a {@link ModelDirectory} returned it
    */
@@ -239,7 +239,7 @@ export interface BundleCandidate {
   /** Its name in messages and verdicts. */
   readonly path: string
   /**
-   * True if signatures and attestations lie together, as among what is attached to an artifact in a registry. The statement in
+   * True if signatures and attestations are mixed, as among what is attached to an artifact in a registry. The statement in
    * the bundle decides which it is: a search for bundles leaves attestations out, and a search for attestations leaves
    * signatures of models out.
    */

@@ -6,8 +6,8 @@ import { withoutPrototype } from '../snapshot.ts'
 export const LONGEST_PAYLOAD = 256 * 1024
 
 /**
- * What this process has found valid by each object of trust material, by the digest of what was verified; least recently
- * used first. The trust material is the object itself, not what anybody says about it; a policy that is read again has
+ * What this process has found valid by each object of trust material, by the digest of what was verified; the least recently
+ * used first. The trust material is known by the identity of its object, not by its content; a policy that is read again has
  * other objects. Only what depends on neither time nor revocations may be remembered, and nothing that was refused.
  */
 export class Memory<Fact> {

@@ -14,14 +14,14 @@ export interface CachedFile {
   readonly size: number
 }
 
-/** Neither follows a link nor waits for the writer of a FIFO. Windows has neither, nor the flags. */
+/** Follows no link, and does not wait for the writer of a FIFO. Windows has neither FIFOs nor these flags. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-/** More partial files than processes download the same file. */
+/** More than the processes that download the same file at a time. */
 const MAX_PARTIAL = 64
 
 /**
- * Content by its digest, in a directory that other programs use as well. It is never believed: whatever is read from it is
- * hashed by the load. It is written only if its directories belong to this user, and nobody else can put links into them
+ * Content by its digest, in a directory that other programs use as well. It is never trusted: the load hashes whatever is read
+ * from it. It is written only if its directories belong to this user, and nobody else can put links into them
  * that lead elsewhere. All failures to write are ignored, because a load works without a cache.
  */
 export class BlobStore {

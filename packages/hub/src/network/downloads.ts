@@ -47,7 +47,7 @@ export class Downloads {
   #running = 0
   /** Parts that are fetched ahead and were not passed on completely. */
   #held = 0
-  /** Memory for parts, which is used again: new memory costs more than receiving into it. */
+  /** Memory for parts, which is reused: allocating it would cost more than receiving into it. */
   readonly #memory: Buffer[] = []
 
   /**

@@ -15,7 +15,7 @@ export function layerCache(directory: string | undefined, signal: AbortSignal | 
   return new CachedFiles(new BlobStore(root, join(root, 'blobs', 'sha256')), signal)
 }
 
-/** How the cache knows a layer; undefined if its digest is of another kind. */
+/** The layer as the cache knows it; undefined if its digest is of another kind. */
 export function cachedLayer(path: string, { digest, size }: Descriptor): CachedFile | undefined {
   const blob = sha256Of(digest)
   return blob === undefined ? undefined : { path, blob, size }

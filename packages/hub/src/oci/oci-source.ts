@@ -14,7 +14,8 @@ import { Repository } from './repository.ts'
  * A model in an OCI registry: a ModelPack artifact, or an artifact whose layers have titles, as `oras push` makes it.
  * A tag is resolved once, to the digest of a manifest; everything is read by digest. Bundles are the layer `model.sig`,
  * or what is attached to the manifest. Credentials are those of `docker login`, and are looked for only if the registry
- * demands them. If `ORAS_CACHE` names a directory, layers that are files are kept there. Importing `@modelseal/hub` makes `oci://` URLs work wherever a path does, so few programs call this.
+ * demands them. If `ORAS_CACHE` names a directory, layers that are files are kept there. Importing `@modelseal/hub` makes
+ * `oci://` URLs work wherever a path does, so few programs call this.
  *
  * @param url `oci://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]`. The default tag is `latest`. Registries on the loopback
  * interface are spoken to with HTTP, all others with HTTPS

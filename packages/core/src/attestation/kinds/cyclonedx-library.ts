@@ -8,7 +8,7 @@ import { denialHint } from '../../source/private/access-denied.ts'
 import { CYCLONEDX_VERSIONS } from './cyclonedx.ts'
 import type { PredicateFault } from './kind.ts'
 
-/** The library of CycloneDX has the published schemas. It validates with packages that it does not install. */
+/** The library of CycloneDX contains the published schemas, but does not install the packages that it validates with. */
 const INSTALL = 'npm install @cyclonedx/cyclonedx-library@10 ajv@8 ajv-formats@3 ajv-formats-draft2019@1'
 
 /**
@@ -58,7 +58,7 @@ interface SchemaError {
   params: Readonly<Record<string, unknown>>
 }
 
-/** Where the schema has alternatives, the error that lies deepest is about the one that was meant. */
+/** Where the schema has alternatives, the deepest error is about the alternative that was meant. */
 function deepestFirst(errors: unknown): SchemaError[] {
   const depth = ({ instancePath }: SchemaError) => instancePath.split('/').length
   return ((errors ?? []) as SchemaError[]).toSorted((a, b) => depth(b) - depth(a))

@@ -4,9 +4,9 @@ import { timeSchema } from '../../schema/time.ts'
 import { readBy, type PredicateFault } from './kind.ts'
 import { defined, boundedList, MAX_TEXT, unique } from './values.ts'
 
-/** What model cards and data cards have in common: both are a component of a CycloneDX document (ECMA-424). */
+/** Model cards and data cards are both read from a component of a CycloneDX document (ECMA-424). */
 
-/** The first is written. The others are by producers that put the version into the type. */
+/** The first is written. The others are used by producers that put the version into the type. */
 export const CYCLONEDX_TYPES = [
   'https://cyclonedx.org/bom',
   'https://cyclonedx.org/bom/v1.6',
@@ -64,7 +64,7 @@ export const componentFields = {
 
 type CardComponent = s.ObjectOf<typeof componentFields>
 
-/** What a model card and a data card say alike. */
+/** What model cards and data cards have in common. */
 export interface Card {
   name: string
   version?: string

@@ -155,7 +155,7 @@ function measurementOf({ metric, value, unit, dataset, slice }: EvaluationResult
  * Makes the predicate of an evaluation from its file: results, when they were measured, and optionally by whom and where to look at
  * them. The time is required, because policies limit the age of evaluations by it.
  *
- * @param json the parsed file, as `readAttestationInput()` returns it
+ * @param json the content of the file, parsed
  * @throws {@link ModelSealError} `ATTESTATION_INPUT` for a field that is missing, unknown or of the wrong kind, and for a time in the future
  *
  * @example
@@ -201,14 +201,14 @@ const MEETS: Readonly<Record<string, (difference: number) => boolean>> = {
   '<': (difference) => difference < 0,
 }
 
-/** Whether a result misses its own threshold. */
+/** Whether a result does not reach its own threshold. */
 function misses({ value, comparator, threshold }: EvaluationResult): boolean {
   if (comparator === undefined || threshold === undefined) return false
   const [measuredValue, limit] = [decimalOfNumber(value), decimalOfNumber(threshold)]
   return !measuredValue || !limit || MEETS[comparator]?.(compareDecimals(measuredValue, limit)) !== true
 }
 
-/** The path of a second value for a measurement that has one. */
+/** The path of the first value that differs from an earlier value of the same measurement. */
 function contradiction(results: readonly EvaluationResult[]): [index: number, name: string] | undefined {
   const values = new Map<string, number>()
   for (const [index, { metric, value, unit, dataset, slice }] of results.entries()) {

@@ -18,8 +18,8 @@ export interface Measurement {
 }
 
 /**
- * Everything that is known about one kind of attestation. To add a kind, add a file beside this one and a line in `kinds.ts`; the
- * policy schema, `attest` and `inspect` follow from that.
+ * Everything that is known about one kind of attestation. To add a kind, add a file beside this one, and a line each in `kinds.ts`
+ * and `named-kinds.ts`; the policy schema, `attest` and `inspect` follow from these.
  */
 export interface AttestationKind<Predicate = unknown> {
   /** Its name in policies and on the command line. */
@@ -43,7 +43,7 @@ export interface AttestationKind<Predicate = unknown> {
    * @throws {@link ModelSealError} `ATTESTATION_INPUT`, `JSON_*`
    */
   make(source: AttestationFile): object | Promise<object>
-  /** When it was made, as it states itself: ISO 8601. Undefined if it does not say. */
+  /** When it was made, according to itself: ISO 8601. Undefined if it does not say. */
   statedAt(predicate: Predicate): string | undefined
   /**
    * The values that a policy may name, by the name of the field. A field without a value has an empty list. An undefined value is one
@@ -63,7 +63,7 @@ export interface AttestationFile {
   name: string
 }
 
-/** A method, so that kinds of all predicates fit into one list. */
+/** Declared as a method, so that kinds with different predicates fit into one list. */
 type FieldReader<Predicate> = { read(predicate: Predicate): readonly (FieldValue | undefined)[] }['read']
 
 /** Makes the error about a field. An empty path is the predicate itself. */

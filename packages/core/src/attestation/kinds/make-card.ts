@@ -10,8 +10,8 @@ import { defined, boundedList, MAX_TEXT, boundedName, boundedUri } from './value
 const OPEN_BRACE = 0x7b
 
 /**
- * Makes the CycloneDX document of a card from a `README.md` as on Hugging Face, or takes the document from a file. It is valid under the
- * published schema.
+ * Makes the CycloneDX document of a card from a `README.md` as on Hugging Face, or takes the document from a file. The document is
+ * validated against the published schema.
  *
  * @throws {@link ModelSealError} `ATTESTATION_INPUT`, `CYCLONEDX_UNAVAILABLE`, and `JSON_*` for a CycloneDX document
  */
@@ -162,7 +162,7 @@ function commonOf(
 
 type ModelIndex = NonNullable<s.Infer<typeof modelFields>['model-index']>[number]
 
-/** CycloneDX has no field for the dataset of a metric, so that its name is the slice. */
+/** CycloneDX has no field for the dataset of a metric, so the slice contains its name. */
 function metricsOf({ results }: ModelIndex): object[] {
   return results.flatMap(({ dataset: { name, config, split } = {}, metrics }) => {
     const parts = [config, split].filter((part) => part !== undefined)

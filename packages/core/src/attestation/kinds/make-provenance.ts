@@ -14,7 +14,7 @@ export interface ProvenanceInput {
   parameters?: Readonly<Record<string, string>>
   /** Identifies the run of the build. */
   invocation?: string
-  /** RFC 3339, with a time zone. In a CI environment, the end is now by default. */
+  /** RFC 3339, with a time zone. In a CI environment, the default of `finishedOn` is now. */
   startedOn?: string
   finishedOn?: string
   /** Each `NAME=sha256:HEX`, with the root digest. The name may be a URL. */

@@ -107,14 +107,14 @@ function isModel({ type, modelCard: card }: Readonly<Record<string, unknown>>): 
   return type === 'machine-learning-model' && isFields(card)
 }
 
-/** CycloneDX writes values as text. Text that is no decimal number, or that a number cannot hold exactly, meets no condition. */
+/** CycloneDX writes values as text. Text that is not a decimal number, or that a number cannot hold exactly, stays text and meets no numeric condition. */
 function measurementOf({ metric, value, slice }: ModelCard['metrics'][number]): Measurement {
   const [written, number] = [decimalOf(value), Number(value)]
   const held = written && decimalOfNumber(number)
   return { metric, value: held && isSameDecimal(written, held) ? number : value, ...defined({ slice }) }
 }
 
-/** A dataset may be another component of the document, which has the name. */
+/** The names of components. A model card may refer to a dataset that is another component of the document. */
 function namesByReference({ components }: Readonly<Record<string, unknown>>): Map<string, string> {
   const names = new Map<string, string>()
   if (!Array.isArray(components)) return names

@@ -1,6 +1,6 @@
 import * as s from '../../schema/define.ts'
 
-/** Values that several kinds of predicates contain, with bounds far beyond what real ones have. */
+/** Values that several kinds of predicates contain, with bounds far beyond those of real predicates. */
 
 /** The entries of any list that is read. */
 const MAX_ENTRIES = 1_000
@@ -25,7 +25,7 @@ export const boundedList = <Value>(element: s.Schema<Value>) => s.array(element)
 
 export const boundedRecord = <Value>(values: s.Schema<Value>) => s.record(boundedName, values).max(MAX_ENTRIES)
 
-/** A ResourceDescriptor (in-toto Attestation Framework 1.0). Of its fields, the inline content is not read. */
+/** A ResourceDescriptor (in-toto Attestation Framework 1.0), without its inline content. */
 export const resourceSchema = s.openObject({
   name: boundedName.optional(),
   uri: boundedUri.optional(),

@@ -29,7 +29,7 @@ const summarySchema = s.openObject({
 
 /** What a verifier says about a model that it verified. */
 export interface VerificationSummary {
-  /** `id` is the URI of the verifier. A summary is worth something only if its signer is allowed to speak for it. */
+  /** `id` is the URI of the verifier. Believe a summary only if its signer is allowed to speak for the verifier. */
   verifier: { id: string; version?: Readonly<Record<string, string>> }
   /** RFC 3339. */
   timeVerified?: string
@@ -65,7 +65,7 @@ export const verificationSummary = defineKind<VerificationSummary>({
 export interface SummaryInput {
   /** URI of the verifier. */
   verifier: string
-  /** When the model was verified; by default now. */
+  /** When the model was verified. Default: now. */
   timeVerified?: Date
   /** Where the model was loaded from. */
   resourceUri: string
@@ -74,7 +74,7 @@ export interface SummaryInput {
   /** Digests of the bundles that were verified. */
   inputAttestations?: readonly { uri: string; sha256: string }[]
   isAccepted: boolean
-  /** Levels of SLSA that were verified; by default none. */
+  /** SLSA levels that were verified. Default: none. */
   verifiedLevels?: readonly string[]
 }
 

@@ -9,7 +9,7 @@ export interface WantedDigests {
 
 /** Computes digests of a file that arrives in pieces. */
 export interface PieceHasher {
-  /** New memory that pieces can be in. */
+  /** Allocates memory that pieces can be in. */
   memory(bytes: number): Uint8Array
   /** Hashes the next piece, which must not change before that is done. */
   hash(piece: Uint8Array): Promise<void>

@@ -27,7 +27,7 @@ export interface DownloadedModel extends SavedModel {
  * only once its digest was right.
  *
  * If the download fails or the process is killed, what has arrived stays in the directory. Another call with the same
- * directory continues it; everything that is there is hashed again. Of two calls at the same time, the second is refused. Only files that were signed, the bundle, and the
+ * directory continues it; everything that is there is hashed again. Of two calls at the same time, the second is refused. Only signed files, the bundle, and the
  * attestations of the model (`claims.jsonl`, or for a single file `FILE.claims.jsonl`) are in the directory afterwards.
  *
  * Unlike a load, a download is never unverified: a rule in the mode `audit` or `skip` does not apply.

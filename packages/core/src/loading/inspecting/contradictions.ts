@@ -10,7 +10,7 @@ export interface Contradiction extends Omit<Measurement, 'value'> {
   values: readonly { value: number | string; path: string; belief: Belief }[]
 }
 
-/** A page has no use for more. */
+/** A page would not show more. */
 const MAX_CONTRADICTIONS = 100
 const MAX_VALUES = 20
 

@@ -5,14 +5,14 @@ import type { Belief, WeighedAttestation } from './weighed-attestation.ts'
 export interface LineageNode {
   /** In lowercase hex; the root digest, if it is signed. */
   sha256: string
-  /** What it was for its child; absent for the model itself. */
+  /** How its descendant used it; absent for the model itself. */
   role?: LineageRole
   /** Both are only hints. */
   name?: string
   uri?: string
   /** The attestations that name it. */
   statedBy: readonly { path: string; belief: Belief }[]
-  /** The best belief of those; `claimed` for the model itself, of which no provenance is needed. */
+  /** The best belief of those; `claimed` for the model itself, which needs no provenance. */
   belief: Belief
   /**
    * Why it has no ancestors here: `circle` if it is its own ancestor, `repeated` if they are shown where it occurs first, `deep` if the
@@ -24,18 +24,18 @@ export interface LineageNode {
   ancestors: readonly LineageNode[]
 }
 
-/** More is no lineage that a person reads. */
+/** Nobody would read a larger lineage. */
 const MAX_DEPTH = 10
 const MAX_NODES = 200
-/** What is said about the ancestors of one model. What is believed is said first. */
+/** Statements about the ancestors of one model. What is believed comes first. */
 const MAX_STATED = 1_000
 const MAX_STATED_BY = 20
 
 type Stated = Ancestor & { path: string; belief: Belief }
 
 /**
- * What a model was made from, as its provenances say: a tree of bounded size. The ancestors of an ancestor are known if its own
- * provenance lies beside the model too.
+ * What a model was made from, according to its provenance statements: a tree of bounded size. The ancestors of an ancestor are known if
+ * its own provenance is kept with the model too.
  *
  * @returns undefined if nothing is known
  */

@@ -5,7 +5,7 @@ import type { InspectedAttestation } from './read-attestations.ts'
  * How far a policy believes an attestation:
  * - `believed`: it satisfies what the rule requires, and the policy accepts the model;
  * - `verified`: a signer that the rule names for such statements made it, but the policy does not rely on it;
- * - `claimed`: nobody checked who made it, or the check failed. Anyone may have written it.
+ * - `claimed`: nobody checked who made it, or the check failed. Anyone may have made it.
  */
 export type Belief = 'believed' | 'verified' | 'claimed'
 

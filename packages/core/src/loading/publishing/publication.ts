@@ -89,9 +89,9 @@ export interface Publication {
   readonly bundles: readonly PublishedBundle[]
   /** Each signer in one line; empty if this process signed. */
   readonly signers: readonly string[]
-  /** What was attested about this very model. */
+  /** The attestations about this very model. */
   readonly attestations: readonly PublishedAttestation[]
-  /** What lies beside it and is not published. */
+  /** Attestations that were found and are not published. */
   readonly leftOut: readonly UnpublishedAttestation[]
 }
 

@@ -22,7 +22,7 @@ export interface PublishedAttestation {
   readonly bytes: Buffer
 }
 
-/** An attestation that is not published, because it is unreadable or about another model. */
+/** An attestation that is not published, because it is unreadable or about another model, or because there is no place for it. */
 export interface UnpublishedAttestation {
   readonly path: string
   /** One sentence. */
@@ -36,7 +36,7 @@ interface FoundAttestations {
 }
 
 /**
- * Reads the attestations of a model on this machine: those about its root digest, wherever a load looks for them.
+ * Reads the attestations of a model on this machine, wherever a load looks for them.
  *
  * @throws {@link ModelSealError} `ATTESTATIONS_TOO_MANY`, `ABORTED`
  */

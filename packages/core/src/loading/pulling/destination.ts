@@ -178,7 +178,7 @@ export class Destination {
     }
   }
 
-  /** What is left of the old model in its place was being removed. */
+  /** The old model was copied aside, and what is left of it in its place was being removed. */
   async #putBack(aside: string): Promise<void> {
     const foreign = existsSync(this.path) ? await foreignIn(this.path, aside) : undefined
     if (foreign !== undefined) throw inTheWay(this.path, foreign, aside)

@@ -13,7 +13,7 @@ export async function checkReplaceable(path: string, harmless: ReadonlySet<strin
   if (!existsSync(path)) return
   const names = (await readdir(path)).filter((name) => !harmless.has(name))
   if (names.length === 0) return
-  // Signatures leave it out, and nobody else may have what is in it.
+  // Signatures leave it out, and it may be the only copy of what is in it.
   if (names.includes('.git')) throw destinationRefused(path, 'a Git repository, which would be removed')
   for (const name of names.filter((each) => mayBeBundle(each) || each.endsWith('.sig')).slice(0, MOST_BUNDLES))
     if (await isBundle(join(path, name))) return

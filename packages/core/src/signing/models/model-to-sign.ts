@@ -17,7 +17,7 @@ export interface ModelToSign {
   ignoredNames(paths: readonly string[]): string[]
   /** Names of the bundles in the model: those of other signers are not part of it, so that all sign the same content. */
   bundles(): Promise<string[]>
-  /** Whether the model has a `claims.jsonl` with attestations, and not content of that name. */
+  /** Whether the model has a `claims.jsonl` that contains attestations, and not other content. */
   hasAttestations(): Promise<boolean>
   /** Whether a file of the model is a bundle. */
   isBundle(name: string): Promise<boolean>

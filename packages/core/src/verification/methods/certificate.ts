@@ -99,9 +99,9 @@ interface CertifiedSigner {
 const known = new Memory<CertifiedSigner>(128)
 
 /**
- * Like {@link verifyCertificateBundle}, but without reading the statement, and within the remaining effort of a load. A chain and timestamps that this process has
- * found valid are not verified again, but judged by the current time and the revocation lists. If that refuses them,
- * everything is verified in full.
+ * Like {@link verifyCertificateBundle}, but without reading the statement, and within the remaining effort of a load. A chain and timestamps
+ * that this process has found valid are not verified again, but judged by the current time and the revocation lists. If these refuse
+ * them, everything is verified in full.
  */
 export async function verifyCertificateWithin(
   given: UnverifiedBundle,

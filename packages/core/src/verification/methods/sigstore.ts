@@ -72,7 +72,7 @@ const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
   signingConfig: true,
 }
 
-/** Who signed an envelope, and when: everything that a valid bundle proves but its statement. */
+/** Who signed an envelope, and when: everything that a valid bundle proves, except for its statement. */
 export interface ProvenSigner {
   readonly signer: SigstoreIdentity
   readonly time: SignatureTime
@@ -82,7 +82,7 @@ export interface ProvenSigner {
   readonly issuerPath: readonly Buffer[]
 }
 
-/** The result of a verification, of which the caller may change everything. */
+/** A new copy of the result of a verification, which the caller may change. */
 export function keylessEnvelope(
   { digest }: UnverifiedBundle,
   { signer, time, timestampPath, issuerPath }: ProvenSigner,
@@ -92,7 +92,7 @@ export function keylessEnvelope(
   return asVerified({ signer: own, signed, bundleDigest: digest, time: { ...time }, timestampPath, issuerPath })
 }
 
-/** Verifies everything but the statement. */
+/** Verifies everything except the statement. */
 export async function verifyKeyless(
   bundle: UnverifiedBundle,
   trust: SigstoreTrust,

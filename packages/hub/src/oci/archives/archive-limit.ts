@@ -1,7 +1,7 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { Archive } from '../artifact.ts'
 
-/** That of the core, for loads without the option "maxBytes". */
+/** The default of the core, for loads without the option "maxBytes". */
 const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
 /** For what is between the files of an archive: as many entries as it may have, with the headers of most. */
 const HEADER_BYTES = 256 * 1024 * 1024
@@ -36,7 +36,7 @@ export class ArchiveLimit {
     let bytes = 0
     const count = (more: number) => {
       this.#read += more
-      // A layer and the files in it count apart.
+      // A layer and the files in it are counted separately.
       if (this.#read > 2 * MAX_PASSES * most) throw readTooOften(path)
     }
     if (size > most) throw tooLarge(path, this.#maxBytes)
