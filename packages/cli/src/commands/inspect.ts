@@ -37,7 +37,8 @@ a bundle or an attestation that names anyone. With --policy, the model is judged
 believed (it satisfies what the rule requires), signed but not believed, or merely claimed. Use "modelseal verify" to find out
 only whether a model is accepted.
 
-Sigstore bundles of other content, such as the signature that cosign attaches in a registry, are listed as other attachments.
+In a registry, every attached statement that is not a signature of a model is shown as an attestation, such as the signature
+that cosign attaches, which is about another subject. Sigstore bundles of other content are listed as other attachments.
 
 Exit code: 0 if all bundles could be read, 1 if one of them or the file of attestations could not, or there is none. With
 --policy, 1 unless the policy accepts the model. A single attestation that cannot be read is shown, and changes nothing.

@@ -17,7 +17,7 @@ export function bundleSection(bundle: InspectedBundle, extent: Extent): Section 
     ...(bundle.timestamps ?? []).map((at): Facts[number] => ['timestamp', `states the time ${at}`]),
     ...(signature === undefined ? [] : [['signature', ARITHMETIC[signature]] as const]),
     ...(digest === undefined ? [] : [['bundle', `sha256:${digest}, ${byteCount(bytes)}`] as const]),
-    ...(other === undefined ? [] : [['content', `${other}, which is no signature of a model`] as const]),
+    ...(other === undefined ? [] : [['content', `${other}, which is not a signature of a model`] as const]),
     ...(error ? [['problem', `${error.code}: ${error.message}`] as const] : []),
     ...(statement ? statementFacts(statement, show) : []),
   ]

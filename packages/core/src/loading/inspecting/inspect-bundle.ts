@@ -34,7 +34,7 @@ export interface InspectedBundle {
   statement?: InspectedStatement
   /** YAML for a policy that trusts this signer, if that is what the reader wants. */
   policy?: string
-  /** Of a Sigstore bundle that is no signature of a model, such as one for cosign: the quoted type of its content. */
+  /** Of a Sigstore bundle that is not a signature of a model: the quoted type of its content. */
   other?: string
   /** Why the bundle, or the statement in it, could not be read. */
   error?: SerializedError
@@ -109,7 +109,7 @@ export async function inspectBundle(
   return policy === undefined ? about : { ...about, policy }
 }
 
-/** Registries keep signatures of images and attestations of all kinds beside the signatures of a model. */
+/** What is attached in a registry may be something else, such as the signature of an image in another format. */
 function otherContent({ code, found }: ModelSealError): string | undefined {
   return code === 'PREDICATE_TYPE' || code === 'PAYLOAD_TYPE' ? found : undefined
 }

@@ -51,7 +51,7 @@ const OPTIONS: Shape<InspectOptions> = { signature: signatureCopy, maxBundleByte
  * @param given a bundle, or a model whose bundles are looked for where a load looks for them: a path, a URL (`https:` or that
  * of a registered scheme), or a source
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `MODEL_NOT_FOUND`, `INVALID_ARGUMENT`, `ABORTED`, and what the source
- * throws. A bundle that cannot be read is in the result, with its error, and so is one that is no signature of a model
+ * throws. A bundle that cannot be read is in the result, with its error, and so is one that is not a signature of a model
  * @example
  * ```ts
  * import { inspectModel } from '@modelseal/core/verification'
