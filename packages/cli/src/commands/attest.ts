@@ -99,7 +99,7 @@ async function attestingOutcome(
   attested: AttestedModel,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
-  const { output, name, predicateType, signer, logEntries, time } = attested
+  const { output, name, predicateType, signer, logEntries, time, ignored = [] } = attested
   const checked = attested.checked ?? (verified?.isWhole ? verified : undefined)
   const [digest, rootDigest] = [`sha256:${attested.digest}`, `sha256:${attested.rootDigest}`]
   return {
@@ -109,6 +109,7 @@ async function attestingOutcome(
       ['about', `${shown(name)}, the name under which it was signed`],
       ['root digest', rootDigest],
       ['content', checked ? `${amount(checked)}, as signed` : NOT_CHECKED],
+      ...(ignored.length > 0 ? [['not attested', `${listed(ignored, shown)}: the bundle ignores them`] as const] : []),
       ...whoAndWhen(attested, shown),
       ['added to', shown(output)],
       ['digest', `${digest}, to revoke it with "revoked.claims"`],
@@ -123,12 +124,22 @@ async function attestingOutcome(
         name,
         from,
         checked: checked && { files: checked.files, bytes: checked.bytes },
+        ignored: attested.ignored,
         signer,
         logEntries,
         time,
       },
     },
   }
+}
+
+/** A longer list would bury the rest. */
+const MOST_LISTED = 10
+
+function listed(names: readonly string[], shown: (text: string) => string): string {
+  const more = names.length - MOST_LISTED
+  const some = names.slice(0, MOST_LISTED).map((name) => shown(name))
+  return `${some.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 const NOT_CHECKED = 'not checked: no file was hashed, and the root digest is the one that the bundle states'

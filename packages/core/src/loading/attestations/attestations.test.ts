@@ -389,6 +389,14 @@ describe('attesting', () => {
     expect(checked).toBeUndefined()
   })
 
+  test('says what the bundle of the model leaves out', async () => {
+    await site.write(`${name}/modeling.py`, 'import os')
+    await site.write(`${name}/.gitignore`, '')
+    await site.sign(name, 'a', `${name}.sig`, { ignorePaths: ['modeling.py', 'gone'] })
+    expect((await attest('lab', evaluation())).ignored).toEqual(['modeling.py'])
+    expect((await attest('lab', evaluation(), { check: false })).ignored).toBeUndefined()
+  })
+
   test('refuses a type that is not known', async () => {
     await expect(attest('lab', { ...review(), type: 'evaluations' })).rejects.toEqual(
       refusal('INVALID_ARGUMENT', { hint: expect.stringContaining('evaluation') as string }),

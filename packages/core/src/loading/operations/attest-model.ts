@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
 import { predicateTypeOf } from '../../attestation/predicate-type.ts'
@@ -9,7 +10,7 @@ import type { ProgressCallback } from '../../hashing/hash-files.ts'
 import { callback, flag, path as pathCopy, required, signal as signalCopy, text } from '../../kinds.ts'
 import { checkContents } from '../../manifest/check-contents.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
-import { nameWithin } from '../../manifest/ignores.ts'
+import { GIT_PATHS, nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import { SIGNER } from '../../signing/sign-model.ts'
 import { signPayload } from '../../signing/sign-statement.ts'
@@ -80,6 +81,11 @@ export interface AttestedModel {
   predicateType: string
   /** Files and bytes that were hashed and compared with the bundle; absent if they were not. */
   checked?: { files: number; bytes: number }
+  /**
+   * Files and directories of the model that its bundle ignores, so that the attestation is not about them. Absent if there are none, or if
+   * the files were not checked.
+   */
+  ignored?: readonly string[]
   signer?: SignedBy
   logEntries?: readonly LoggedAt[]
   time?: SignedAt
@@ -115,6 +121,7 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
     const manifest = await manifestOf(found, options.rootDigest, signal)
     const output = localPlace(options.output ?? outputFor(found, manifest))
     const checked = options.check === false ? undefined : await checkedFiles(found, manifest, options)
+    const ignored = checked ? ignoredHere(found, manifest) : []
     const { modelName: name, rootDigest } = manifest
     const payload = Buffer.from(
       JSON.stringify(
@@ -132,6 +139,7 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
       name,
       predicateType,
       ...(checked ? { checked } : {}),
+      ...(ignored.length > 0 ? { ignored } : {}),
       ...(who ? { signer: who } : {}),
       ...(signed.logEntries?.length ? { logEntries: signed.logEntries } : {}),
       ...(time ? { time } : {}),
@@ -197,6 +205,14 @@ async function checkedFiles(
   }
   const ignored = bundles.flatMap((bundle) => nameWithin(local, bundle.path) || [])
   return checkContents(local, manifest, { ignored, signal, onProgress })
+}
+
+/** What lies in the model, but is not covered by its bundle, apart from what never is. */
+function ignoredHere({ files: { local }, bundles }: FoundModel, { files, serialization }: Manifest): string[] {
+  if (local?.kind !== 'directory') return []
+  const usual = new Set([...GIT_PATHS, CLAIMS_NAME, ...bundles.map(({ path }) => nameWithin(local, path))])
+  const ignored = (serialization.ignorePaths ?? []).filter((name) => !usual.has(name) && !files.has(name))
+  return ignored.filter((name) => existsSync(join(local.path, name)))
 }
 
 /** Refuses what readers of the attestation would refuse. */
