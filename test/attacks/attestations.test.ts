@@ -166,8 +166,7 @@ function* changes(value: Json): Generator<Json> {
     }
   } else if (typeof value === 'object' && value !== null) {
     for (const [name, item] of Object.entries(value)) {
-      const { [name]: _, ...rest } = value
-      yield rest
+      yield Object.fromEntries(Object.entries(value).filter(([other]) => other !== name))
       for (const other of [null, 7, '', [], {}, [item], { [name]: item }])
         if (JSON.stringify(other) !== JSON.stringify(item)) yield { ...value, [name]: other }
       for (const changed of changes(item)) yield { ...value, [name]: changed }

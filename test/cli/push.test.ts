@@ -63,7 +63,7 @@ describe('push to Hugging Face', () => {
     const bundle = JSON.parse(readFileSync(join(directory, 'vad/model.sig'), 'utf8')) as Bundle
     const statement = JSON.parse(String(Buffer.from(bundle.dsseEnvelope.payload, 'base64'))) as Statement
     expect(statement.predicate.serialization.ignore_paths).toContain('claims.jsonl')
-    write('review.json', '{"approved":true}')
+    await write('review.json', '{"approved":true}')
     const type = 'https://example.org/review/v1'
     const made = await modelseal([
       'attest',

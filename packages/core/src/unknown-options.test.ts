@@ -115,6 +115,7 @@ const WITHOUT_OPTIONS = new Set<string>([
   'parseStrictJson',
   'shown',
   'withHint',
+  'writeFileWhole',
   'otherBundlesAmong',
   'unsignedAmong',
   'signStatement',

@@ -57,5 +57,5 @@ export function* signatureSteps<Signer extends VerifiedIdentity>(
   envelope: VerifiedEnvelope<Signer>,
 ): Steps<VerifiedSignature<Signer>> {
   const { signed, ...others } = withoutPrototype(envelope)
-  return withoutPrototype({ ...others, manifest: yield* signedManifestSteps(signed) }) as VerifiedSignature<Signer>
+  return withoutPrototype({ ...others, manifest: yield* signedManifestSteps(signed) })
 }

@@ -137,16 +137,16 @@ export class Bundles {
 
   /** A signature of the model, or an attestation. */
   #mixed(path: string, layer: Descriptor): BundleCandidate {
-    const { read } = this.#candidate(path, layer)
+    const candidate = this.#candidate(path, layer)
     return {
       path,
       mixed: true,
       read: async (request, receive) => {
         const kept = this.#kept.get(layer.digest)
         if (kept) return receive({ size: kept.length, chunks: [kept] })
-        if (layer.size > MAX_KEPT_BYTES) return read(request, receive)
+        if (layer.size > MAX_KEPT_BYTES) return candidate.read(request, receive)
         const pieces: Uint8Array[] = []
-        await read(request, ({ size, chunks }) => receive({ size, chunks: noted(chunks, pieces) }))
+        await candidate.read(request, ({ size, chunks }) => receive({ size, chunks: noted(chunks, pieces) }))
         const bytes = Buffer.concat(pieces)
         // The digest was compared at the end of the content.
         if (bytes.length === layer.size) this.#kept.set(layer.digest, bytes)

@@ -389,6 +389,32 @@ describe('attesting', () => {
     expect(checked).toBeUndefined()
   })
 
+  test.each([
+    ['a file of the model', (model: string) => `${model}/weights.bin`],
+    ['a key', () => 'lab.key'],
+    ['lines of something else', (model: string) => `${model}.other.jsonl`],
+    ['a file of one attestation', (model: string) => `${model}.one.sigstore.json`],
+  ])('adds nothing to %s', async (_, place) => {
+    const output = site.file(place(name))
+    await attest('lab', evaluation(), { output: site.file(`${name}.one.sigstore.json`) })
+    await site.write(`${name}.other.jsonl`, '{}\n')
+    const before = await readFile(output)
+    await expect(attest('lab', evaluation(), { output })).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+    expect(await readFile(output)).toEqual(before)
+  })
+
+  test('of a verified model refuses a bundle for the same content under other names', async () => {
+    const rootDigest = await site.signedModel(name, { 'a.onnx': 'bad', 'model.onnx': 'good' })
+    for (const file of ['config.json', 'weights.bin']) await rm(site.file(name, file))
+    await site.sign(name, 'a')
+    const signed = await attest('lab', evaluation(), { check: false })
+    await site.signedModel(`other-${name}`, { 'model.onnx': 'bad', 'unused.onnx': 'good' })
+    await copyFile(site.file(`other-${name}.sig`), site.file(`${name}.sig`))
+    const trusting = attest('lab', evaluation(), { check: false, rootDigest: signed.rootDigest })
+    await expect(trusting).rejects.toMatchObject({ code: expect.stringMatching(/^FILE_/) as string })
+    expect(rootDigest).not.toBe('')
+  })
+
   test('says what the bundle of the model leaves out', async () => {
     await site.write(`${name}/modeling.py`, 'import os')
     await site.write(`${name}/.gitignore`, '')

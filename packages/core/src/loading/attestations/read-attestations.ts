@@ -102,7 +102,7 @@ async function* linesOf(bytes: Buffer, path: string, signal: AbortSignal | undef
     const found = bytes.indexOf(LINE_FEED, start)
     const end = found < 0 ? bytes.length : found
     if (number % LINES_PER_TURN === 0) await nextTurn(signal)
-    if (number > MAX_LINES) throw tooMany(path)
+    if (number > MAX_LINES) throw tooMany(path, `${MAX_LINES} lines`)
     if (end > start && !isBlank(bytes, start, Math.min(end, start + MAX_LINE_BYTES)))
       yield { path: `${path}:${number}`, bytes: bytes.subarray(start, end) }
     start = end + 1
@@ -136,10 +136,10 @@ function tooLarge(path: string, maxBytes: number): ModelSealError {
   )
 }
 
-function tooMany(path: string): ModelSealError {
+function tooMany(path: string, most = `${MAX_ATTESTATIONS}`): ModelSealError {
   return new ModelSealError('ATTESTATIONS_TOO_MANY', 'Cannot read the attestations of the model: there are too many.', {
     file: path,
-    expected: `at most ${MAX_ATTESTATIONS}`,
+    expected: `at most ${most}`,
     hint: 'Remove those that are no longer needed.',
   })
 }

@@ -17,7 +17,7 @@ import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
 import { inspectBundle, type InspectedBundle } from './inspect-bundle.ts'
 import { PolicyEntries } from './policy-entry.ts'
-import { attestationsOf, type InspectedAttestation } from './read-attestations.ts'
+import type { InspectedAttestation } from './read-attestations.ts'
 
 export interface InspectOptions {
   /** The bundle of the model: a path, or a location in the format of the source. Default: those beside the model. */
@@ -101,6 +101,8 @@ async function attested(
   signal: AbortSignal | undefined,
 ): Promise<Pick<InspectedModel, 'attestations' | 'attestationsError'>> {
   try {
+    // Imported lazily: other users of this entry point need none of it.
+    const { attestationsOf } = await import('./read-attestations.ts')
     return { attestations: await attestationsOf(opened, found, signal) }
   } catch (error) {
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error

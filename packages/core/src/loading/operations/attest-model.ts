@@ -9,6 +9,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
 import { callback, flag, path as pathCopy, required, signal as signalCopy, text } from '../../kinds.ts'
 import { checkContents } from '../../manifest/check-contents.ts'
+import { findSigned } from '../../manifest/find-signed.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { GIT_PATHS, nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
@@ -27,6 +28,7 @@ import { OpenedSource } from '../../source/opened-source.ts'
 import { atOnce, inTurns } from '../../source/turns.ts'
 import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
+import { checkOutput } from './attestation-output.ts'
 
 export interface AttestOptions {
   signer: Signer
@@ -120,7 +122,10 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
     const found = await findBundles(opened, options.signature, { signal })
     const manifest = await manifestOf(found, options.rootDigest, signal)
     const output = localPlace(options.output ?? outputFor(found, manifest))
+    await checkOutput(output)
     const checked = options.check === false ? undefined : await checkedFiles(found, manifest, options)
+    // The caller has verified a model with this root digest, which does not cover the names.
+    if (!checked && options.rootDigest !== undefined) await checkNames(found, manifest, signal)
     const ignored = checked ? ignoredHere(found, manifest) : []
     const { modelName: name, rootDigest } = manifest
     const payload = Buffer.from(
@@ -205,6 +210,18 @@ async function checkedFiles(
   }
   const ignored = bundles.flatMap((bundle) => nameWithin(local, bundle.path) || [])
   return checkContents(local, manifest, { ignored, signal, onProgress })
+}
+
+/** Refuses a bundle for the same content under other names. */
+async function checkNames(
+  { files: { local }, bundles }: FoundModel,
+  manifest: Manifest,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (!local) return
+  const ignored = bundles.flatMap((bundle) => nameWithin(local, bundle.path) || [])
+  // The policy has judged what else is there.
+  await findSigned(local, manifest, { ignored, ignoreUnsignedFiles: true, signal })
 }
 
 /** What lies in the model, but is not covered by its bundle, apart from what never is. */

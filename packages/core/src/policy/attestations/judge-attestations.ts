@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
-import { attestationSteps, isAbout, type AttestationStatement, type ModelSubject } from '../../attestation/statement.ts'
-import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
+import type { AttestationStatement, ModelSubject } from '../../attestation/statement.ts'
+import type { FoundBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, sentenceOf, shown } from '../../errors.ts'
 import type { AttestationVerdict, CheckVerdict } from '../../results.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import { inTurns } from '../../source/turns.ts'
 import { Effort, passAbort } from '../../verification/effort.ts'
 import { describedSigner, identifyEnvelope } from '../identify.ts'
 import type { IdentifiedEnvelope } from '../methods/method.ts'
@@ -19,6 +17,7 @@ import { before } from '../schema/duration.ts'
 import { isoTime } from '../signature-time.ts'
 import { signerNames } from '../signer-names.ts'
 import type { ReadAttestation } from './condition.ts'
+import { distinct, readClaim, type Claim, type ReadableClaim } from './claim.ts'
 import { demandWords, type AttestationDemand } from './demand.ts'
 
 /** The attestations of a model, judged by a rule. */
@@ -56,7 +55,7 @@ export async function judgeAttestations(
 ): Promise<JudgedAttestations> {
   const grounds = { ...given, occasion: { now, effort: new Effort(signal, MAX_SIGNATURE_CHECKS) } }
   const read: Claim[] = []
-  for (const found of distinct(claims)) read.push(await readClaim(found, grounds))
+  for (const found of distinct(claims)) read.push(await readClaim(found, grounds.model, grounds.occasion.effort))
   const checks: CheckVerdict[] = []
   const believed: BelievedAttestation[] = []
   let refusal: ModelSealError | undefined
@@ -86,65 +85,6 @@ const MAX_SIGNATURE_CHECKS = 2_048
 
 interface Judged extends Grounds {
   occasion: Occasion
-}
-
-/** Anybody can copy an attestation. A copy would count no more than the original, but would have to be verified. */
-function distinct(claims: readonly FoundBundle[]): FoundBundle[] {
-  const seen = new Set<string>()
-  return claims.filter((found) => {
-    if ('error' in found) return true
-    const { payload, signature } = found.bundle.envelope
-    const key = createHash('sha256').update(payload).update(signature).digest('base64')
-    return !seen.has(key) && seen.add(key).size > 0
-  })
-}
-
-/** A claim before anybody believes it. */
-interface Claim {
-  verdict: AttestationVerdict
-  bundle?: UnverifiedBundle
-  statement?: AttestationStatement
-  /** Why it is of no use, whatever the rule requires. */
-  fault?: ModelSealError
-}
-
-/** A claim that is about the model. */
-type ReadableClaim = Required<Omit<Claim, 'fault'>>
-
-/** Its statement is parsed before its signature is verified, which decides only whether it is verified at all. */
-async function readClaim(found: FoundBundle, { model, occasion }: Judged): Promise<Claim> {
-  const verdict: AttestationVerdict = { path: found.path }
-  const { effort } = occasion
-  try {
-    await effort.turn()
-    if ('error' in found) throw found.error
-    const { bundle } = found
-    const { payload } = bundle.envelope
-    verdict.digest = createHash('sha256').update(payload).digest('hex')
-    const statement = await inTurns(attestationSteps(payload, found.path), effort.signal)
-    verdict.type = statement.predicateType
-    const kind = kindOfStatement(statement)
-    if (kind) verdict.kind = kind.name
-    if (!isAbout(statement, model)) throw ofAnotherModel(statement, model.rootDigest, found.path)
-    return { verdict, bundle, statement }
-  } catch (error) {
-    passAbort(error)
-    if (!(error instanceof ModelSealError)) throw error
-    verdict.reason = error.toJSON()
-    return { verdict, fault: error }
-  }
-}
-
-function ofAnotherModel({ subjects }: AttestationStatement, rootDigest: string, file: string): ModelSealError {
-  const [first] = subjects
-  return new ModelSealError('ATTESTATION_SUBJECT', 'Cannot use the attestation: it is about another model.', {
-    file,
-    expected: `the root digest sha256:${rootDigest}`,
-    found:
-      first?.digest['sha256'] === rootDigest
-        ? 'the same root digest over files with other names'
-        : shown(first?.digest['sha256'] ?? first?.name ?? ''),
-  })
 }
 
 interface AcceptedClaim {

@@ -1,0 +1,45 @@
+import { areAttestations } from '../../signing/attestations-inside.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { READ_CLAIMS, readSmallFile } from '../../source/read-small-file.ts'
+
+/** The first lines of a file decide; a file of attestations may be long. */
+const MAX_BYTES = 64 * 1024 * 1024
+
+/**
+ * Checks the file to which an attestation is to be added: a new one, an empty one, or one of attestations. Anything else, such as a file
+ * of the model or a key, would be spoilt.
+ *
+ * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading the file throws
+ */
+export async function checkOutput(path: string): Promise<void> {
+  const bytes = await contentOf(path)
+  if (bytes === undefined || bytes.length === 0) return
+  // A file with another name holds one attestation, and is read as one.
+  if (path.endsWith('.jsonl') && (await areAttestations(firstLine(bytes)))) return
+  throw new ModelSealError(
+    'FILE_WRITE_FAILED',
+    `Cannot add the attestation to ${shown(path)}: it would spoil the file.`,
+    {
+      file: path,
+      expected: 'a new file, or a file of attestations whose name ends in .jsonl',
+      found: path.endsWith('.jsonl') ? 'other content' : 'a file that exists',
+      hint: 'Choose another file, or leave the option "output" out: a load finds attestations beside the model.',
+    },
+  )
+}
+
+/** @returns undefined if there is no such file */
+async function contentOf(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readSmallFile(path, { ...READ_CLAIMS, maxBytes: MAX_BYTES })
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'BUNDLE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+function firstLine(bytes: Buffer): Buffer {
+  const start = bytes.findIndex((byte) => byte > 0x20)
+  const end = bytes.indexOf('\n', Math.max(start, 0))
+  return bytes.subarray(Math.max(start, 0), end < 0 ? bytes.length : end)
+}
