@@ -32,4 +32,9 @@ export const LONG_TESTS = [
   'test/cli/hashing.test.ts',
   'test/load-tfjs-http.test.ts',
   'test/register-adapters.test.ts',
+  'test/attacks/attestations.test.ts',
+  'test/cli/attest.test.ts',
+  'test/cli/hubs.test.ts',
+  'test/cli/inspect-attestations.test.ts',
+  'test/cli/push.test.ts',
 ]

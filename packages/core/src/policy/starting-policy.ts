@@ -89,13 +89,14 @@ function kindsOf(kinds: readonly string[]): RequiredKind[] {
 function requirementOf(kinds: readonly RequiredKind[]): string {
   if (kinds.length === 0) return ''
   const demands = kinds.map((kind) => {
-    const { example } = REQUIRED[kind]
+    const { always, example } = REQUIRED[kind]
+    const mark = always.length > 0 ? '' : '# '
     return `        - type: ${kind}
           # Whose statements count. Without this line, those of the signers above.
           # signers: [{ key: ${kind} }]     # add the trust root above
           # maxAge: 90d                 # counted from the time that the statement states
-          # where:                      # one statement must meet all conditions
-${example.map((line) => `          #   - ${line}\n`).join('')}`
+          ${mark}where:                      # one statement must meet all conditions
+${[...always.map((line) => `            - ${line}\n`), ...example.map((line) => `          #   - ${line}\n`)].join('')}`
   })
   return `    require:
       # Signed statements about the model, which "modelseal attest" makes (docs/attestations.md).
@@ -107,20 +108,23 @@ type RequiredKind = keyof typeof REQUIRED
 
 /** By the name of the kind. */
 const REQUIRED = {
-  evaluation: { example: [`{ metric: accuracy, dataset: "sha256:${'0'.repeat(64)}", atLeast: 0.92 }`] },
-  'model-card': { example: ['{ field: licence, oneOf: [apache-2.0, mit] }'] },
-  'data-card': { example: ['{ field: licence, oneOf: [cc-by-4.0, cc0-1.0] }'] },
+  // A statement that a model failed is an evaluation, too.
+  evaluation: {
+    always: ['{ field: result, equals: PASSED }'],
+    example: [`{ metric: accuracy, dataset: "sha256:${'0'.repeat(64)}", atLeast: 0.92 }`],
+  },
+  'model-card': { always: [], example: ['{ field: licence, oneOf: [apache-2.0, mit] }'] },
+  'data-card': { always: [], example: ['{ field: licence, oneOf: [cc-by-4.0, cc0-1.0] }'] },
   provenance: {
+    always: [],
     example: [
       '{ field: builder, pattern: "https://github.com/actions/**" }',
       `{ field: base-model, equals: "sha256:${'0'.repeat(64)}" }`,
     ],
   },
   'verification-summary': {
-    example: [
-      '{ field: verifier, equals: "https://models.example.com/verifier" }',
-      '{ field: result, equals: PASSED }',
-    ],
+    always: ['{ field: result, equals: PASSED }'],
+    example: ['{ field: verifier, equals: "https://models.example.com/verifier" }'],
   },
 } as const
 

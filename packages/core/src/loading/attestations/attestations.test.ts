@@ -116,7 +116,9 @@ describe('a rule that requires an attestation', () => {
     const two = { type: 'evaluation', signers: [{ key: 'lab' }, { key: 'lab2' }], threshold: 2 }
     await attest('lab', evaluation())
     await attest('lab', evaluation(0.95))
-    expect(await judged([two])).toBe('refused ATTESTATION_THRESHOLD')
+    const { error, attestations } = await judgeModel(site.file(name), { policy: await site.policy(policy([two])) })
+    expect(error?.code).toBe('ATTESTATION_THRESHOLD')
+    expect(attestations?.map(({ reason }) => reason?.code)).toEqual(['ATTESTATION_THRESHOLD', 'ATTESTATION_THRESHOLD'])
     await attest('lab2', evaluation())
     expect(await judged([two])).toBe('accepted')
   })

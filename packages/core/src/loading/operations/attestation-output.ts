@@ -1,5 +1,5 @@
 import { areAttestations } from '../../signing/attestations-inside.ts'
-import { ModelSealError, shown } from '../../errors.ts'
+import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
 import { READ_CLAIMS, readSmallFile } from '../../source/read-small-file.ts'
 
 /** The first lines of a file decide; a file of attestations may be long. */
@@ -28,15 +28,18 @@ export async function checkOutput(path: string): Promise<void> {
   )
 }
 
-/** @returns undefined if there is no such file */
+/** @returns undefined if there is no file that can be read */
 async function contentOf(path: string): Promise<Buffer | undefined> {
   try {
     return await readSmallFile(path, { ...READ_CLAIMS, maxBytes: MAX_BYTES })
   } catch (error) {
-    if (error instanceof ModelSealError && error.code === 'BUNDLE_NOT_FOUND') return undefined
+    // Whatever is no readable file cannot be written either, which is reported then.
+    if (error instanceof ModelSealError && NOT_READ.has(error.code)) return undefined
     throw error
   }
 }
+
+const NOT_READ: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_NOT_FOUND', 'FILE_SPECIAL', 'FILE_UNREADABLE'])
 
 function firstLine(bytes: Buffer): Buffer {
   const start = bytes.findIndex((byte) => byte > 0x20)

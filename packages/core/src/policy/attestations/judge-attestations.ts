@@ -64,6 +64,8 @@ export async function judgeAttestations(
     const count = countDistinctSigners(accepted.map(({ signature }) => signature))
     if (count < demand.threshold) {
       const failure = unsatisfied(demand, count, reason, grounds)
+      // They are valid, but too few.
+      for (const { verdict } of accepted) verdict.reason ??= failure.toJSON()
       checks.push({ check: 'attestations', outcome: 'failed', reason: failure.message, code: failure.code })
       if (!refusal || (REVOKED_CODES.has(failure.code) && !REVOKED_CODES.has(refusal.code))) refusal = failure
       continue
