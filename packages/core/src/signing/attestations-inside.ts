@@ -1,8 +1,6 @@
 import { checkIsBundle } from '../bundle/bundle.ts'
 import { ModelSealError } from '../errors.ts'
 
-/** The limit of a load. */
-export const MAX_CLAIMS_BYTES = 64 * 1024 * 1024
 const LINE_FEED = 0x0a
 
 /**

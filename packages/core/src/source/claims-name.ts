@@ -3,3 +3,6 @@
  * after signing. If the manifest names it, it is content like any other file.
  */
 export const CLAIMS_NAME = 'claims.jsonl'
+
+/** For all attestations of a model together, in bytes. */
+export const MAX_CLAIMS_BYTES = 64 * 1024 * 1024

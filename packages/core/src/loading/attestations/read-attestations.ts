@@ -1,14 +1,13 @@
 import { parseOwnBundle, type FoundBundle } from '../../bundle/bundle.ts'
 import { isAttestation } from '../../bundle/claim.ts'
 import { ModelSealError, shown } from '../../errors.ts'
+import { MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
 import type { ClaimsCandidate, ModelFiles } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import { nextTurn } from '../../source/aborted.ts'
 
 /** For all attestations of a model. */
 const MAX_ATTESTATIONS = 1_000
-/** For all files together; a single statement may have 4 MiB. */
-const MAX_BYTES = 64 * 1024 * 1024
 /** A line of JSON with the longest statement, in base64, and its certificates. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024
 /** Empty lines count: an interrupted writer leaves one now and then. */
@@ -34,7 +33,7 @@ export async function readAttestationFiles(
   signal: AbortSignal | undefined,
 ): Promise<FoundBundle[]> {
   const found: FoundBundle[] = []
-  let room = Math.min(MAX_BYTES, source.maxSearchBytes)
+  let room = Math.min(MAX_CLAIMS_BYTES, source.maxSearchBytes)
   const read = async (place: ClaimsCandidate) => {
     const bytes = await bytesOf(source, place, { maxBytes: room, found })
     if (!bytes) return

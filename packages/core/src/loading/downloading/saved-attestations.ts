@@ -5,7 +5,10 @@ import type { Manifest } from '../../manifest/manifest.ts'
 import type { ModelFiles } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import { inTurns } from '../../source/turns.ts'
+import { inOneLine } from '../attestations/one-line.ts'
 import { readAttestationFiles } from '../attestations/read-attestations.ts'
+
+const LINE_FEED = Buffer.from('\n')
 
 /** The accepted model whose attestations are saved. */
 interface AttestedModel {
@@ -32,9 +35,7 @@ export async function attestationsToSave(
     for (const found of await readAttestationFiles(source, { files, isSigned }, signal)) {
       if (!('bundle' in found) || !found.bytes) continue
       const statement = await inTurns(attestationSteps(found.bundle.envelope.payload), signal).catch(unlessAborted)
-      // In JSON, line breaks are only between tokens.
-      const line = found.bytes.toString('latin1').replaceAll(/[\r\n]/g, ' ')
-      if (statement && isAbout(statement, model)) lines.push(Buffer.from(`${line.trim()}\n`, 'latin1'))
+      if (statement && isAbout(statement, model)) lines.push(inOneLine(found.bytes), LINE_FEED)
     }
   } catch (error) {
     if (isRequired) throw error

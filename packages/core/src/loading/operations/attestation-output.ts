@@ -1,9 +1,7 @@
 import { areAttestations } from '../../signing/attestations-inside.ts'
 import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
+import { MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
 import { READ_CLAIMS, readSmallFile } from '../../source/read-small-file.ts'
-
-/** The first lines of a file decide; a file of attestations may be long. */
-const MAX_BYTES = 64 * 1024 * 1024
 
 /**
  * Checks the file to which an attestation is to be added: a new one, an empty one, or one of attestations. Anything else, such as a file
@@ -31,7 +29,7 @@ export async function checkOutput(path: string): Promise<void> {
 /** @returns undefined if there is no file that can be read */
 async function contentOf(path: string): Promise<Buffer | undefined> {
   try {
-    return await readSmallFile(path, { ...READ_CLAIMS, maxBytes: MAX_BYTES })
+    return await readSmallFile(path, { ...READ_CLAIMS, maxBytes: MAX_CLAIMS_BYTES })
   } catch (error) {
     // Whatever is no readable file cannot be written either, which is reported then.
     if (error instanceof ModelSealError && NOT_READ.has(error.code)) return undefined

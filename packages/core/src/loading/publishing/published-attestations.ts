@@ -8,6 +8,7 @@ import { localModelSource } from '../../source/local/local-model-source.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
 import { inTurns } from '../../source/turns.ts'
+import { inOneLine } from '../attestations/one-line.ts'
 import { readAttestationFiles } from '../attestations/read-attestations.ts'
 
 /** An attestation to publish. Its signature was not verified: those who load the model decide whom they believe. */
@@ -81,13 +82,4 @@ async function sorted(
     }
   }
   return { attestations: [...attestations.values()], leftOut }
-}
-
-/** In JSON, line breaks are only between tokens, where spaces mean the same. */
-function inOneLine(bytes: Buffer): Buffer {
-  const text = bytes
-    .toString('latin1')
-    .replaceAll(/[\r\n]/g, ' ')
-    .trim()
-  return Buffer.from(text, 'latin1')
 }
