@@ -8,9 +8,9 @@ import { redirectRule } from './redirect-rule.ts'
 export const CONNECTIONS = 8
 /** Small enough that the parts which were fetched ahead fit into memory, large enough that their requests cost little. */
 export const PART_BYTES = 4 * 1024 * 1024
-/** Parts of one file that are fetched ahead. */
-const MOST_AHEAD = 4
-/** Parts of all files that are in memory: 32 MiB. */
+/** Parts of one file that are in memory. The first of them is passed on, the others are ahead. */
+const MOST_OF_ONE = 5
+/** Parts of all files that are in memory: 32 MiB. More only if more files than that are read, which then have one each. */
 const MOST_HELD = 8
 
 /** A file to download. */
@@ -31,6 +31,22 @@ interface Plan {
   readonly all: Range | undefined
   /** Undefined for the whole file. */
   readonly first: Range | undefined
+  /** True if the first request is for the first of several parts. */
+  readonly isParted: boolean
+}
+
+interface PartToCollect extends Range {
+  /** Memory for it. */
+  readonly into: Buffer
+  readonly begun?: HttpBody
+}
+
+/** A file whose first part is arriving. */
+interface PartedFile {
+  readonly reader: PartReader
+  readonly all: Range
+  /** The first part. */
+  readonly first: PartToCollect
   readonly reuses: boolean
 }
 
@@ -69,16 +85,16 @@ export class Downloads {
    * @throws {@link ModelSealError} `HTTP_RESPONSE` if something else is sent, and what `fetch` and `receive` throw
    */
   async read(file: FileToDownload, fetch: FetchPart, receive: Receive): Promise<boolean> {
-    const { size, range, reuses = false } = file
+    const { size, range } = file
     const all = range ?? (size === undefined ? undefined : { start: 0, end: size })
-    const isLarge = all !== undefined && all.end - all.start >= 2 * PART_BYTES
-    if (!isLarge) return this.#read(file, { all, first: range, reuses }, fetch, receive)
+    if (all === undefined || all.end - all.start < 2 * PART_BYTES)
+      return this.#read(file, { all, first: range, isParted: false }, fetch, receive)
     try {
       const first = { start: all.start, end: all.start + PART_BYTES }
-      return await this.#read(file, { all, first, reuses }, fetch, receive)
+      return await this.#read(file, { all, first, isParted: true }, fetch, receive)
     } catch (error) {
       if (range !== undefined || !ignoresRanges(error)) throw error
-      return this.#read(file, { all, first: undefined, reuses }, fetch, receive)
+      return this.#read(file, { all, first: undefined, isParted: false }, fetch, receive)
     }
   }
 
@@ -86,85 +102,92 @@ export class Downloads {
     const ended = new AbortController()
     const signal = AbortSignal.any([file.signal, this.#stop, ended.signal])
     const reader = new PartReader(file.what, fetch, { signal, redirect: this.#redirect, other: this.#other })
-    const { all, first } = plan
+    const { all, first, isParted } = plan
+    const into = isParted ? this.#newMemory() : undefined
+    // The first request ends with its part, so that its connection is free for others.
+    const opened = Promise.withResolvers<HttpBody | undefined>()
+    const finished = Promise.withResolvers<true>()
+    const request = this.#requested(() =>
+      fetch({ range: first, into, signal }, (body) => {
+        opened.resolve(body)
+        return finished.promise
+      }),
+    )
+    request.then((found) => found ?? opened.resolve(undefined), opened.reject)
+    try {
+      const begun = await opened.promise
+      if (!begun) return false
+      reader.remember(begun, this.#origin)
+      const size = all ? all.end - all.start : begun.length
+      const { reuses = false } = file
+      const chunks =
+        into && all && first
+          ? this.#parts({ reader, all, first: { ...first, into, begun }, reuses }, () => {
+              finished.resolve(true)
+            })
+          : all
+            ? reader.read({ ...all, begun })
+            : // Nothing says where it ends, so a broken connection is the end.
+              begun.chunks
+      await receive({ size, chunks })
+      return true
+    } finally {
+      finished.resolve(true)
+      ended.abort()
+      await request.catch(() => {})
+    }
+  }
+
+  async *#parts({ reader, all, first, reuses }: PartedFile, firstArrived: () => void): AsyncGenerator<Uint8Array> {
+    const firstPart = this.#collected(reader, first).finally(firstArrived)
+    firstPart.catch(() => {})
+    const parts = [firstPart]
+    let next = first.end
+    const fetchAhead = () => {
+      const isFree = () => parts.length < MOST_OF_ONE && this.#held < MOST_HELD && this.#running < CONNECTIONS
+      while (next < all.end && (parts.length === 0 || isFree())) {
+        const start = next
+        next = Math.min(start + PART_BYTES, all.end)
+        parts.push(this.#requested(() => this.#collected(reader, { start, end: next, into: this.#newMemory() })))
+        // Reported when its turn comes.
+        parts.at(-1)?.catch(() => {})
+      }
+    }
+    try {
+      for (fetchAhead(); parts[0]; fetchAhead()) {
+        const bytes = await parts[0]
+        yield bytes
+        void parts.shift()
+        this.#held -= 1
+        if (reuses && bytes.length === PART_BYTES) this.#memory.push(bytes)
+      }
+    } finally {
+      this.#held -= parts.length
+    }
+  }
+
+  async #requested<T>(work: () => Promise<T>): Promise<T> {
     this.#running += 1
     try {
-      const found = await fetch({ range: first, signal }, async (body) => {
-        reader.remember(body, this.#origin)
-        const size = all ? all.end - all.start : body.length
-        await receive({ size, chunks: this.#chunks(reader, plan, body) })
-        return true
-      })
-      return found === true
+      return await work()
     } finally {
       this.#running -= 1
-      ended.abort()
     }
   }
 
-  async *#chunks(reader: PartReader, { all, first, reuses }: Plan, body: HttpBody): AsyncGenerator<Uint8Array> {
-    // Nothing says where it ends, so a broken connection is the end.
-    if (!all) {
-      yield* body.chunks
-      return
-    }
-    const ahead: Promise<Buffer>[] = []
-    let next = first?.end ?? all.end
-    const following = (): Range => {
-      const start = next
-      next = Math.min(start + PART_BYTES, all.end)
-      return { start, end: next }
-    }
-    const fetchAhead = () => {
-      while (next < all.end && ahead.length < MOST_AHEAD && this.#held < MOST_HELD && this.#running < CONNECTIONS)
-        ahead.push(this.#collected(reader, following()))
-    }
-    try {
-      fetchAhead()
-      for await (const chunk of reader.read(first ?? all, body)) {
-        yield chunk
-        fetchAhead()
-      }
-      while (ahead.length > 0 || next < all.end) {
-        const [part] = ahead
-        if (part) {
-          const bytes = await part
-          yield bytes
-          void ahead.shift()
-          this.#held -= 1
-          if (reuses && bytes.length === PART_BYTES) this.#memory.push(bytes)
-          fetchAhead()
-        } else {
-          for await (const chunk of reader.read(following())) {
-            yield chunk
-            fetchAhead()
-          }
-        }
-      }
-    } finally {
-      this.#held -= ahead.length
-    }
+  #newMemory(): Buffer {
+    return this.#memory.pop() ?? Buffer.allocUnsafeSlow(PART_BYTES)
   }
 
-  #collected(reader: PartReader, range: Range): Promise<Buffer> {
-    this.#running += 1
+  async #collected(reader: PartReader, part: PartToCollect): Promise<Buffer> {
+    const { into } = part
     this.#held += 1
-    const collecting = (async () => {
-      try {
-        const memory = this.#memory.pop() ?? Buffer.allocUnsafeSlow(PART_BYTES)
-        let filled = 0
-        for await (const chunk of reader.read(range)) {
-          memory.set(chunk, filled)
-          filled += chunk.length
-        }
-        return filled === PART_BYTES ? memory : memory.subarray(0, filled)
-      } finally {
-        this.#running -= 1
-      }
-    })()
-    // Reported when its turn comes.
-    collecting.catch(() => {})
-    return collecting
+    let filled = 0
+    for await (const chunk of reader.read(part)) {
+      if (chunk.buffer !== into.buffer) into.set(chunk, filled)
+      filled += chunk.length
+    }
+    return filled === into.length ? into : into.subarray(0, filled)
   }
 }
 

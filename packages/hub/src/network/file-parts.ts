@@ -14,7 +14,17 @@ interface PartRequest {
   readonly range: Range | undefined
   /** The address that an earlier request was redirected to. It may have expired. */
   readonly from?: string | undefined
+  /** Memory for all of the range. */
+  readonly into?: Uint8Array | undefined
   readonly signal: AbortSignal
+}
+
+/** A part of a file, and what is known of it. */
+interface PartToRead extends Range {
+  /** Memory for all of it. Chunks are then parts of that memory, unless they come from a `fetch` of the program. */
+  readonly into?: Uint8Array | undefined
+  /** The response to a request for it. */
+  readonly begun?: HttpBody | undefined
 }
 
 /** Requests bytes of one file. Returns undefined if there is no such file. */
@@ -67,14 +77,13 @@ export class PartReader {
     if (target && target.origin !== origin) this.#from = target.href
   }
 
-  /** @param begun the response to a request for the part */
-  async *read({ start, end }: Range, begun?: HttpBody): AsyncGenerator<Uint8Array> {
+  async *read({ start, end, into, begun }: PartToRead): AsyncGenerator<Uint8Array> {
     const retries = new Retries([this.#signal])
     let position = start
     let counted = start
     for (let body = begun; position < end; body = undefined) {
       try {
-        for await (const chunk of body?.chunks ?? this.#bytes({ start: position, end })) {
+        for await (const chunk of body?.chunks ?? this.#bytes(position, end, into?.subarray(position - start))) {
           position += chunk.length
           if (position > end) throw this.#other(this.#what, `${end - start} bytes`, `${position - start} bytes or more`)
           if (position - counted >= PROGRESS_BYTES) {
@@ -90,10 +99,10 @@ export class PartReader {
     }
   }
 
-  async *#bytes(range: Range): AsyncGenerator<Uint8Array> {
+  async *#bytes(start: number, end: number, into: Uint8Array | undefined): AsyncGenerator<Uint8Array> {
     const opened = Promise.withResolvers<HttpBody | undefined>()
     const finished = Promise.withResolvers<true>()
-    const request = this.#request(range, (body) => {
+    const request = this.#request({ range: { start, end }, into }, (body) => {
       opened.resolve(body)
       return finished.promise
     })
@@ -111,13 +120,16 @@ export class PartReader {
     }
   }
 
-  async #request(range: Range, receive: (body: HttpBody) => Promise<true>): Promise<true | undefined> {
+  async #request(
+    part: Pick<PartRequest, 'range' | 'into'>,
+    receive: (body: HttpBody) => Promise<true>,
+  ): Promise<true | undefined> {
     const from = this.#from
     const signal = this.#signal
-    if (from === undefined || (await this.#redirect(new URL(from)))) return this.#fetch({ range, signal }, receive)
+    if (from === undefined || (await this.#redirect(new URL(from)))) return this.#fetch({ ...part, signal }, receive)
     const seen = { isReceived: false }
     try {
-      return await this.#fetch({ range, from, signal }, (body) => {
+      return await this.#fetch({ ...part, from, signal }, (body) => {
         seen.isReceived = true
         return receive(body)
       })
@@ -125,7 +137,7 @@ export class PartReader {
       // Such addresses expire.
       if (seen.isReceived || signal.aborted) throw error
       this.#from = undefined
-      return this.#fetch({ range, signal }, receive)
+      return this.#fetch({ ...part, signal }, receive)
     }
   }
 }

@@ -1,4 +1,5 @@
 import { SeveralDigests } from '../../hashing/arriving/piece-hasher.ts'
+import type { Landing } from '../../source/answers/pieces.ts'
 import type { BodyBuffer } from '../../source/body-buffer.ts'
 import type { SourceBody } from '../../source/model-source.ts'
 import type { PartialFile } from '../../source/private/partial-file.ts'
@@ -10,6 +11,8 @@ interface Arrival {
   /** What is here already. It is hashed like the rest. */
   readonly begun: Pick<PartialFile, 'earlierBytes'> | undefined
   readonly chunks: SourceBody['chunks']
+  /** Where the source's reader copies them to, so that they need not be copied once more. */
+  readonly landing: Landing
   /** In bytes; only a hint. */
   readonly announced: number | undefined
   /** @throws {@link ModelSealError} if the file is too long */
@@ -51,7 +54,7 @@ async function collected(
 }
 
 async function written(
-  { begun, chunks, arrived, announced }: Arrival,
+  { begun, chunks, arrived, announced, landing }: Arrival,
   digests: ArrivalDigests,
   writer: Writer,
 ): Promise<string[][]> {
@@ -62,6 +65,7 @@ async function written(
       arrived(chunk)
       await line.add(chunk, undefined)
     }
+    landing.room = () => line.room()
     for await (const chunk of chunks) {
       arrived(chunk)
       await line.add(chunk, write)

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { CallingThreadHasher, type PieceHasher } from '../../hashing/arriving/piece-hasher.ts'
 import { PieceLine } from './piece-line.ts'
 
@@ -50,6 +50,30 @@ test('bytes that are here already are hashed, and not written', async () => {
   expect(await line.end()).toEqual(DIGESTS)
   expect(Buffer.concat(written).equals(CONTENT.subarray(1_000_001))).toBe(true)
 })
+
+test.each([1, 100_000, 524_288])(
+  'bytes in the memory that is there for them are not copied, %i at a time',
+  async (most) => {
+    const { write, written } = writer(() => Promise.resolve())
+    const line = new PieceLine(new CallingThreadHasher(WANTED))
+    const set = vi.spyOn(Uint8Array.prototype, 'set')
+    try {
+      for (let done = most === 1 ? CONTENT.length - 1000 : 0; done < CONTENT.length;) {
+        const room = line.room()
+        const length = CONTENT.copy(room, 0, done, done + Math.min(most, room.length))
+        await line.add(room.subarray(0, length), write)
+        done += length
+      }
+      expect(set).not.toHaveBeenCalled()
+    } finally {
+      set.mockRestore()
+    }
+    const [[digest]] = (await line.end()) as [[string]]
+    const all = Buffer.concat(written)
+    expect(all.equals(CONTENT.subarray(CONTENT.length - all.length))).toBe(true)
+    expect(digest).toBe(createHash('sha256').update(all).digest('hex'))
+  },
+)
 
 test('a writer that is slow is waited for, so that little is in memory', async () => {
   const released = Promise.withResolvers<true>()

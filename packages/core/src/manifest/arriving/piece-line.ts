@@ -31,8 +31,13 @@ export class PieceLine {
     this.#pieceBytes = Math.min(PIECE_BYTES, Math.max(SMALLEST_PIECE, announced))
   }
 
+  /** @returns memory for the next bytes, which may then be added without being copied */
+  room(): Uint8Array {
+    return this.#slot().memory.subarray(this.#filled)
+  }
+
   /**
-   * Adds a copy of the bytes.
+   * Adds bytes, copied unless they are in the memory that is there for them.
    *
    * @param write undefined for bytes that are only hashed
    * @throws what hashing and writing earlier pieces threw
@@ -41,12 +46,12 @@ export class PieceLine {
     if (write !== this.#write) await this.#pass()
     this.#write = write
     for (let rest = bytes; rest.length > 0;) {
-      const { memory } = this.#slot()
-      const taken = rest.subarray(0, memory.length - this.#filled)
-      memory.set(taken, this.#filled)
+      const room = this.room()
+      const taken = rest.subarray(0, room.length)
+      if (taken.buffer !== room.buffer || taken.byteOffset !== room.byteOffset) room.set(taken)
       this.#filled += taken.length
       rest = rest.subarray(taken.length)
-      if (this.#filled === memory.length) await this.#pass()
+      if (taken.length === room.length) await this.#pass()
     }
   }
 

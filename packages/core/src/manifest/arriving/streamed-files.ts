@@ -9,6 +9,7 @@ import type { ModelFiles, SignedContent, SourceBody, SourceEntry } from '../../s
 import { FileCopy } from '../../source/private/file-copy.ts'
 import { PartialFile } from '../../source/private/partial-file.ts'
 import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
+import { Landing } from '../../source/answers/pieces.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
 import { hashedArrival, NOWHERE, type Sink } from './arrival.ts'
 import { ArrivalDigests } from './arrival-digests.ts'
@@ -209,6 +210,7 @@ export class StreamedFiles {
     const isHere = begun !== undefined && (end === undefined || begun.earlier >= end)
     const range = begun && end !== undefined ? { start: begun.earlier, end } : undefined
     const asked = { name, signed: copied, range, maxBytes, kept, again }
+    const landing = new Landing()
     const sink = await reader.read(
       `file ${shown(name)}`,
       async (signal, receive) => {
@@ -217,9 +219,9 @@ export class StreamedFiles {
       },
       (body) => {
         answer.cached = body.cached === true
-        return this.#receive(request, signed, body, sinkFor)
+        return this.#receive(request, signed, { ...body, landing }, sinkFor)
       },
-      true,
+      landing,
     )
     if (sink) return sink
     throw this.#comparison.missing(name)
@@ -228,7 +230,7 @@ export class StreamedFiles {
   async #receive<S extends Sink>(
     request: LimitedRequest,
     signed: SignedContent | undefined,
-    { size, chunks }: SourceBody,
+    { size, chunks, landing }: SourceBody & { landing: Landing },
     sinkFor: SinkFor<S>,
   ): Promise<S> {
     const { name, begun } = withoutPrototype(request)
@@ -249,7 +251,7 @@ export class StreamedFiles {
       if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
     }
     const digests = new ArrivalDigests(this.#comparison.digests, this.#further)
-    const arrival = { begun, chunks, arrived, announced: announced ?? known }
+    const arrival = { begun, chunks, arrived, landing, announced: announced ?? known }
     const found = await hashedArrival(arrival, digests, sink)
     if (known !== undefined && known !== bytes)
       throw this.#comparison.wrongSize(name, { expected: known, found: `${bytes} bytes` }, head)

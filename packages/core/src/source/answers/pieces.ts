@@ -14,24 +14,35 @@ const bufferOf = getterOf('buffer') as (view: Uint8Array) => ArrayBufferLike
 const byteOffsetOf = getterOf('byteOffset') as (view: Uint8Array) => number
 const byteLengthOf = getterOf('byteLength') as (view: Uint8Array) => number
 
+/** Where the next copy of a piece goes. */
+export class Landing {
+  /**
+   * Set by the receiver of a file before it requests pieces.
+   *
+   * @returns memory of at least one byte, which only the receiver uses
+   */
+  room: (() => Uint8Array) | undefined = undefined
+}
+
 /**
  * Copies the pieces of a file, because a source could change its own memory while the core hashes it.
  *
- * @param reuses whether each copy is valid only until the next one: large files would otherwise leave hundreds of megabytes
+ * @param landing if given, each copy is valid only until the next one: large files would otherwise leave hundreds of megabytes
  * to the garbage collector
  * @throws {@link ModelSealError} `SOURCE_FAILED`, and what the source throws
  */
 export async function* pieces(
   what: string,
   chunks: SourceBody['chunks'],
-  { watch, reuses }: { watch: Watch; reuses: boolean },
-): AsyncGenerator<Buffer> {
+  { watch, landing }: { watch: Watch; landing: Landing | undefined },
+): AsyncGenerator<Uint8Array> {
   let memory: Buffer | undefined
-  const copyOf = (slice: Uint8Array): Buffer => {
-    if (!reuses) return Buffer.from(slice)
-    memory ??= Buffer.allocUnsafeSlow(SLICE_BYTES)
-    memory.set(slice)
-    return memory.subarray(0, slice.length)
+  const copyOf = (rest: Uint8Array): Uint8Array => {
+    if (!landing) return Buffer.from(rest.subarray(0, SLICE_BYTES))
+    const room = landing.room?.() ?? (memory ??= Buffer.allocUnsafeSlow(SLICE_BYTES))
+    const slice = rest.subarray(0, Math.min(room.length, SLICE_BYTES))
+    room.set(slice)
+    return room.subarray(0, slice.length)
   }
   const iterator = attempted(what, watch, () => iteratorOf(chunks))
   let empty = 0
@@ -44,8 +55,10 @@ export async function* pieces(
         empty = 0
         watch.alive()
       } else if (++empty > MAX_EMPTY_PIECES) throw sourceFailed(what, 'its pieces are empty')
-      for (let start = 0; start < piece.length; start += SLICE_BYTES) {
-        yield copyOf(piece.subarray(start, start + SLICE_BYTES))
+      for (let rest = piece; rest.length > 0;) {
+        const copy = copyOf(rest)
+        yield copy
+        rest = rest.subarray(copy.length)
         await watch.turn()
       }
       if (piece.length === 0) await watch.turn()

@@ -3,7 +3,7 @@ import { ModelSealError } from '../../errors.ts'
 import { valueOf, withoutPrototype } from '../../snapshot.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 import type { Receive, SourceBody, SourceTimeouts } from '../model-source.ts'
-import { ownPieces, pieces } from './pieces.ts'
+import { ownPieces, pieces, type Landing } from './pieces.ts'
 import { answered, boxed, iteratorOf, leave, nextOf, sourceFailed, unshared, type Items } from './source-answers.ts'
 import { Watch } from './watch.ts'
 
@@ -53,14 +53,14 @@ export class SourceReader {
    * Reads one file.
    *
    * @param what what is read, for messages
-   * @param reuses whether `take` needs each piece only until it asks for the next one
+   * @param landing if `take` needs each piece only until it asks for the next one
    * @returns what `take` returns; undefined if there is no such file
    * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source and `take` throw
    */
-  read<T>(what: string, reading: AskToRead, take: Take<T>, reuses = false): Promise<T | undefined> {
+  read<T>(what: string, reading: AskToRead, take: Take<T>, landing?: Landing): Promise<T | undefined> {
     return this.#run(async () => {
       if (this.#isOwn) return ownReading(reading, (body) => take(ownBody(what, body)), this.#stopSignal)
-      return this.#watched(what, (watch) => guardedReading(what, { watch, reuses }, { reading, take }))
+      return this.#watched(what, (watch) => guardedReading(what, { watch, landing }, { reading, take }))
     })
   }
 
@@ -183,7 +183,7 @@ function ownBody(what: string, { size, cached, chunks }: SourceBody): SourceBody
 /** Reads from any other source, which gets no reference to what was received. */
 async function guardedReading<T>(
   what: string,
-  { watch, reuses }: { watch: Watch; reuses: boolean },
+  { watch, landing }: { watch: Watch; landing: Landing | undefined },
   { reading, take }: { reading: AskToRead; take: Take<T> },
 ): Promise<T | undefined> {
   let received: Promise<T> | undefined
@@ -192,7 +192,7 @@ async function guardedReading<T>(
     if (received) throw sourceFailed(what, 'it passed the content more than once')
     if (isOver) throw sourceFailed(what, 'it passed the content too late')
     const taking = takenFrom(what, body, ({ chunks, ...given }) =>
-      take({ ...given, chunks: pieces(what, chunks, { watch, reuses }) }),
+      take({ ...given, chunks: pieces(what, chunks, { watch, landing }) }),
     )
     received = taking
     // The actual refusal is thrown below, where the source cannot change it.

@@ -1,6 +1,13 @@
 import { causeOf, codeOf, reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import { receivedByFetch, dispatcherOfFetch, exchange, type Answer, type ExchangeHead } from './exchange.ts'
+import {
+  receivedByFetch,
+  dispatcherOfFetch,
+  exchange,
+  type Answer,
+  type ExchangeHead,
+  type Receiving,
+} from './exchange.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { redirectedContent, Redirects, type RedirectRule } from './redirects.ts'
 import { announcedLength, plainUrl, verbOf, type HttpBody, type HttpRequest } from './request.ts'
@@ -187,17 +194,18 @@ export class HttpClient {
     const init = () => ({ ...head, ...(content ? sending(content, headers, () => watch.alive()) : {}) })
     const { fetch: given, resends = true } = this.#options
     if (given) return receivedByFetch(await watch.unlessOver(given(url.href, init())))
-    const send = async () => (await this.#exchanged(url, head)) ?? receivedByFetch(await fetch(url, init()))
+    const receiving = { into: request.into, arrived: () => watch.alive() }
+    const send = async () => (await this.#exchanged(url, head, receiving)) ?? receivedByFetch(await fetch(url, init()))
     const answer = await (resends ? sentAgain(send, watch) : send())
     remember(url)
     return answer
   }
 
   /** @returns undefined if only `fetch` can do it */
-  async #exchanged(url: URL, head: ExchangeHead): Promise<Answer | undefined> {
+  async #exchanged(url: URL, head: ExchangeHead, receiving: Receiving): Promise<Answer | undefined> {
     const isKnown = head.method === 'GET' && accepted.has(url.origin)
     const dispatcher = isKnown ? dispatcherOfFetch() : undefined
-    const answer = dispatcher && (await exchange(dispatcher, url, head))
+    const answer = dispatcher && (await exchange(dispatcher, url, head, receiving))
     if ((answer?.headers.get('content-encoding') ?? 'identity') === 'identity') return answer
     await answer?.cancel()
     return undefined

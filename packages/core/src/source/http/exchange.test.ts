@@ -15,8 +15,8 @@ const CONTENT = randomBytes(3_000_001)
 async function known(answers: Record<string, Answer>, options: HttpOptions = {}, signal?: AbortSignal) {
   const { origin } = await serve(answers)
   const client = new HttpClient(origin, checkedHttpOptions(options), signal)
-  const get = <T>(path: string, receive: (body: HttpBody) => Promise<T>) =>
-    client.get({ url: new URL(path, origin), what: 'file' }, receive)
+  const get = <T>(path: string, receive: (body: HttpBody) => Promise<T>, into?: Uint8Array) =>
+    client.get({ url: new URL(path, origin), what: 'file', into }, receive)
   expect(await get('/none', contentOf)).toBeUndefined()
   return { get, origin }
 }
@@ -89,6 +89,59 @@ test('a receiver that is slow slows down the server, and misses nothing', async 
   const whole = createHash('sha256')
   for (let index = 0; index < 64; index++) whole.update(chunk)
   expect(hash.digest('hex')).toBe(whole.digest('hex'))
+})
+
+test.each([1_000, CONTENT.length, CONTENT.length + 1])(
+  'content is received into %i bytes of memory as one piece, and what is left as it comes',
+  async (room) => {
+    const { get } = await known({ '/file': file(CONTENT) })
+    const into = new Uint8Array(room)
+    const parts: Uint8Array[] = []
+    const receive = async ({ chunks }: HttpBody) => {
+      for await (const chunk of chunks) parts.push(chunk)
+    }
+    await get('/file', receive, into)
+    expect(parts[0]?.buffer).toBe(into.buffer)
+    expect(parts[0]).toHaveLength(Math.min(room, CONTENT.length))
+    expect(parts.slice(1).every(({ buffer }) => buffer !== into.buffer)).toBe(true)
+    expect(Buffer.concat(parts).equals(CONTENT)).toBe(true)
+  },
+)
+
+test('memory is passed on as far as it is filled when the connection breaks, and is not written to after that', async () => {
+  const { get } = await known({
+    '/file': (_, response) => {
+      response.writeHead(200, { 'content-length': 2_000_000 })
+      response.write(CONTENT.subarray(0, 1_000_000), () => response.destroy())
+    },
+  })
+  const into = new Uint8Array(2_000_000)
+  let arrived = 0
+  const receive = async ({ chunks }: HttpBody) => {
+    for await (const chunk of chunks) {
+      expect(chunk.buffer).toBe(into.buffer)
+      expect(CONTENT.subarray(0, chunk.length).equals(chunk)).toBe(true)
+      arrived += chunk.length
+    }
+  }
+  await expect(get('/file', receive, into)).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
+  expect(arrived).toBeGreaterThan(0)
+  expect(into.subarray(arrived).every((byte) => byte === 0)).toBe(true)
+})
+
+test('a server that goes on sending into memory is not idle, and one that stops is', async () => {
+  const drip: Answer = (_, response) => {
+    response.writeHead(200, { 'content-length': 12 })
+    let sent = 0
+    const timer = setInterval(() => {
+      if (++sent === 8) clearInterval(timer)
+      response.write('w')
+    }, 100)
+  }
+  const { get } = await known({ '/file': drip }, { idleTimeout: 500 })
+  const into = new Uint8Array(12)
+  await expect(get('/file', contentOf, into)).rejects.toThrow(refusal('HTTP_TIMEOUT'))
+  expect(Buffer.from(into).toString()).toBe('wwwwwwww\0\0\0\0')
 })
 
 test('content that is compressed although it must not be is decompressed', async () => {

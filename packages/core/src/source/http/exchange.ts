@@ -24,6 +24,14 @@ export interface ExchangeHead {
   readonly signal: AbortSignal
 }
 
+/** What to do with content while it arrives. */
+export interface Receiving {
+  /** Memory for its beginning, which is then one piece. */
+  readonly into: Uint8Array | undefined
+  /** Called whenever some of it has arrived. */
+  readonly arrived: () => void
+}
+
 /** Learns of the response, or that there is none. */
 interface Begun {
   resolve(answer: Answer): void
@@ -65,10 +73,10 @@ export function receivedByFetch(response: Response): Answer {
  * Sends a GET request like `fetch`, and receives the content without web streams, which take two thirds of the time of a
  * download. Redirects are not followed, and content is not decoded.
  */
-export function exchange(dispatcher: Dispatcher, url: URL, head: ExchangeHead): Promise<Answer> {
+export function exchange(dispatcher: Dispatcher, url: URL, head: ExchangeHead, receiving: Receiving): Promise<Answer> {
   return new Promise((resolve, reject) => {
     throwIfAborted(head.signal)
-    const handler = new Exchange(url, head.signal, { resolve, reject })
+    const handler = new Exchange(url, head.signal, { receiving, begun: { resolve, reject } })
     const { origin, pathname, search } = url
     // What `fetch` adds (Fetch standard, "HTTP-network-or-cache fetch").
     const added = Object.entries({ accept: '*/*', 'user-agent': 'node' }).filter(([name]) => !head.headers.has(name))
@@ -85,6 +93,10 @@ class Exchange implements Answer {
   status = 0
   readonly #begun: Begun
   readonly #signal: AbortSignal
+  readonly #arrived: () => void
+  /** Undefined once it was passed on. */
+  #into: Uint8Array | undefined
+  #filled = 0
   readonly #kept: Uint8Array[] = []
   #keptBytes = 0
   #isPaused = false
@@ -94,14 +106,17 @@ class Exchange implements Answer {
   #resume: () => void = () => {}
   #wake: () => void = () => {}
 
-  constructor(url: URL, signal: AbortSignal, begun: Begun) {
+  constructor(url: URL, signal: AbortSignal, { receiving, begun }: { receiving: Receiving; begun: Begun }) {
     this.url = url.href
     this.#signal = signal
     this.#begun = begun
+    this.#into = receiving.into
+    this.#arrived = receiving.arrived
     signal.addEventListener('abort', this.#aborted, { once: true })
   }
 
   kept(): Uint8Array | undefined {
+    if (this.#into) return this.#received(this.#into)
     const chunk = this.#kept.shift()
     this.#keptBytes -= chunk?.length ?? 0
     if (this.#isPaused && this.#keptBytes < MOST_KEPT / 2) {
@@ -149,9 +164,13 @@ class Exchange implements Answer {
 
   onData(chunk: Uint8Array): boolean {
     if (this.#isOver) return true
-    this.#kept.push(chunk)
-    this.#keptBytes += chunk.length
-    this.#wake()
+    this.#arrived()
+    const rest = this.#into ? this.#copied(chunk, this.#into) : chunk
+    if (rest.length > 0) {
+      this.#kept.push(rest)
+      this.#keptBytes += rest.length
+    }
+    if (!this.#isFilling) this.#wake()
     this.#isPaused = this.#keptBytes >= MOST_KEPT
     return !this.#isPaused
   }
@@ -164,11 +183,31 @@ class Exchange implements Answer {
     this.#end({ error })
   }
 
+  get #isFilling(): boolean {
+    return this.#into !== undefined && this.#filled < this.#into.length && !this.#isOver
+  }
+
+  /** @returns what there was no room for */
+  #copied(chunk: Uint8Array, into: Uint8Array): Uint8Array {
+    const taken = chunk.subarray(0, into.length - this.#filled)
+    into.set(taken, this.#filled)
+    this.#filled += taken.length
+    return chunk.subarray(taken.length)
+  }
+
+  /** @returns the memory, once nothing more gets into it; undefined if it is not full, or nothing has arrived */
+  #received(into: Uint8Array): Uint8Array | undefined {
+    if (this.#isFilling) return undefined
+    this.#into = undefined
+    return this.#filled > 0 ? into.subarray(0, this.#filled) : this.kept()
+  }
+
   readonly #aborted = (): void => this.#fail(this.#signal.reason)
 
   #fail(error: unknown): void {
     if (this.#isOver) return
     this.#kept.length = 0
+    this.#into = undefined
     this.#end({ error })
     this.#abort?.(error)
   }

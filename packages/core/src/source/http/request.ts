@@ -18,6 +18,11 @@ export interface HttpRequest {
   range?: { readonly start: number; readonly end: number } | undefined
   /** Further headers, such as credentials. Sent only to the origin of `url`, never to the target of a redirect. */
   headers?: Readonly<Record<string, string>> | undefined
+  /**
+   * Memory to receive the beginning of the content into. It is passed on in one chunk once it is full, or once the content or
+   * the connection ends. A custom `fetch`, and the one of a program, do not use it.
+   */
+  into?: Uint8Array | undefined
   /** Aborts only this request. */
   signal?: AbortSignal | undefined
   /** Statuses that mean that it does not exist. Default: 404 and 410. */
