@@ -154,12 +154,14 @@ export class Downloads {
       }
     }
     try {
-      for (fetchAhead(); parts[0]; fetchAhead()) {
+      while (parts[0]) {
+        fetchAhead()
         const bytes = await parts[0]
         yield bytes
         void parts.shift()
         this.#held -= 1
         if (reuses && bytes.length === PART_BYTES) this.#memory.push(bytes)
+        if (parts.length === 0) fetchAhead()
       }
     } finally {
       this.#held -= parts.length
