@@ -18,6 +18,7 @@ type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
 const REVIEW = 'https://example.org/review/v1'
 const OTHER = 'https://example.org/other/v1'
+const TEST_RESULT = 'https://in-toto.io/attestation/test-result/v0.1'
 const KEYS = ['a', 'lab', 'audit', 'mallory'] as const
 
 let site: TestSite
@@ -252,7 +253,7 @@ interface Written {
   by: (typeof KEYS)[number]
   type: string
   about: 'this' | 'other' | 'both'
-  predicate: { score?: Json; tags?: Json; name?: Json }
+  predicate: { score?: Json; tags?: Json; name?: Json } | { result: string; configuration: []; url?: string }
 }
 
 interface Wanted {
@@ -262,20 +263,23 @@ interface Wanted {
   where: { field: string; equals?: Json; atLeast?: number; atMost?: number; oneOf?: Json[]; exists?: true }[]
 }
 
+const RESULTS = ['PASSED', 'WARNED', 'FAILED'] as const
 const VALUES: readonly Json[] = [0, 0.5, 0.92, 1, -1, '0.92', 'mit', '', true, false, null]
 
 function writtenBy(random: Random): Written {
+  const by = random.pick(KEYS)
+  const about = random.pick(['this', 'this', 'this', 'other', 'both'] as const)
+  if (random.chance(0.3)) {
+    const result = random.pick(RESULTS)
+    const url = random.chance(0.5) ? { url: 'https://lab.example' } : {}
+    return { by, about, type: TEST_RESULT, predicate: { result, configuration: [], ...url } }
+  }
   const value = (): Json => random.pick([...VALUES, [random.pick(VALUES), random.pick(VALUES)], {}])
-  const predicate: Written['predicate'] = {}
+  const predicate: { score?: Json; tags?: Json; name?: Json } = {}
   if (random.chance(0.8)) predicate.score = value()
   if (random.chance(0.5)) predicate.tags = value()
   if (random.chance(0.5)) predicate.name = value()
-  return {
-    by: random.pick(KEYS),
-    type: random.pick([REVIEW, REVIEW, OTHER]),
-    about: random.pick(['this', 'this', 'this', 'other', 'both'] as const),
-    predicate,
-  }
+  return { by, about, type: random.pick([REVIEW, REVIEW, OTHER]), predicate }
 }
 
 function wantedBy(random: Random): Wanted {
@@ -296,10 +300,19 @@ function wantedBy(random: Random): Wanted {
         return { field, exists: true }
     }
   }
+  const who = { signers: [...signers], threshold: random.chance(0.2) ? signers.length : 1 }
+  if (random.chance(0.3)) {
+    const where: Wanted['where'] = [
+      { field: 'url', exists: true as const },
+      { field: 'result', exists: true as const },
+      { field: 'result', equals: random.pick(RESULTS) },
+      { field: 'result', oneOf: [...random.shuffled(RESULTS).slice(1)] },
+    ].filter(() => random.chance(0.2))
+    return { ...who, type: random.pick(['evaluation', TEST_RESULT]), where }
+  }
   return {
+    ...who,
     type: random.pick([REVIEW, REVIEW, OTHER]),
-    signers: [...signers],
-    threshold: random.chance(0.2) ? signers.length : 1,
     where: Array.from({ length: random.geometric(0.4) }, condition),
   }
 }
@@ -308,7 +321,11 @@ function wantedBy(random: Random): Wanted {
 function isSatisfied({ type, signers, threshold, where }: Wanted, claims: readonly Written[]): boolean {
   const by = new Set<string>()
   for (const claim of claims) {
-    if (claim.type !== type || claim.about === 'other' || !signers.includes(claim.by)) continue
+    if (claim.type !== (type === 'evaluation' ? TEST_RESULT : type)) continue
+    // What failed helps only a rule that asks for the result.
+    const failed = 'result' in claim.predicate && claim.predicate.result === 'FAILED'
+    if (failed && !where.some(({ field }) => field === 'result')) continue
+    if (claim.about === 'other' || !signers.includes(claim.by)) continue
     if (where.every((condition) => holds(condition, claim.predicate))) by.add(claim.by)
   }
   return by.size >= threshold

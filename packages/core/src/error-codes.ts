@@ -29,6 +29,8 @@ export const ERROR_CODES = {
   ATTESTATION_SUBJECT: 'an attestation is about another model',
   ATTESTATION_MISSING: 'the model has no attestation of a type that the rule requires',
   ATTESTATION_CONDITION: 'an attestation does not meet a condition of the rule',
+  ATTESTATION_RESULT_FAILED:
+    'an evaluation or a verification summary states that the model failed, and the rule has no condition about its result',
   ATTESTATION_TOO_OLD: 'an attestation states no time, one in the future, or one that is too long ago',
   ATTESTATION_THRESHOLD: 'too few distinct signers made an attestation that the rule requires',
   ATTESTATION_REVOKED: 'the policy revokes an attestation',

@@ -143,6 +143,7 @@ export const evaluation = defineKind<Evaluation>({
     metric: ({ results }) => unique(results.map(({ metric }) => metric)),
     dataset: ({ results }) => digestsOf(results.map(({ dataset }) => dataset?.digest?.sha256)),
   },
+  hasFailed: ({ result }) => result === 'FAILED',
   measurements: ({ results }) => results.map(measurementOf),
 })
 

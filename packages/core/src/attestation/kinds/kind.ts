@@ -50,6 +50,8 @@ export interface AttestationKind<Predicate = unknown> {
    * that is missing among others, and meets no condition.
    */
   readonly fields: Readonly<Record<string, FieldReader<Predicate>>>
+  /** Whether it states that the model failed. Such a statement satisfies only what asks for its `result`. */
+  hasFailed?(predicate: Predicate): boolean
   /** What was measured, for conditions about a metric. */
   measurements?(predicate: Predicate): readonly Measurement[]
 }

@@ -59,6 +59,7 @@ export const verificationSummary = defineKind<VerificationSummary>({
     policy: ({ policy: { uri, digest = {} } }) => [...unique([uri]), ...digestsOf([digest['sha256']])],
     level: ({ verifiedLevels }) => unique(verifiedLevels),
   },
+  hasFailed: ({ verificationResult }) => verificationResult === 'FAILED',
 })
 
 /** What a summary of a verdict is made from. */

@@ -2,6 +2,7 @@ import { appendFile, copyFile, readFile, rename, rm, symlink, writeFile } from '
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
+import { makeVerificationSummary } from '../../attestation/kinds/verification-summary.ts'
 import { explain } from '../../policy/explain.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel } from '../../signing/digest-model.ts'
@@ -35,6 +36,12 @@ const daysAgo = (days: number) => new Date(Date.now() - days * DAY).toISOString(
 function evaluation(value = 0.94, evaluatedOn = daysAgo(1), more: object = {}) {
   const result = { metric: 'accuracy', value, dataset: { name: 'test', digest: { sha256: SHA } }, ...more }
   return { type: 'evaluation', predicate: makeEvaluation({ results: [result], evaluatedOn }) }
+}
+
+function failedSummary(): object {
+  const [verifier, resourceUri] = ['https://models.example/verifier', 'https://models.example/vad']
+  const summarized = { uri: 'trust-policy.yaml', sha256: SHA }
+  return makeVerificationSummary({ verifier, resourceUri, policy: summarized, isAccepted: false })
 }
 
 const review = (predicate: object = { approved: true }) => ({ type: REVIEW, predicate })
@@ -83,6 +90,29 @@ describe('a rule that requires an attestation', () => {
     await attest('lab', evaluation(0.9199999))
     expect(await judged([ACCURATE])).toBe('refused ATTESTATION_CONDITION')
     await attest('lab', evaluation(0.92))
+    expect(await judged([ACCURATE])).toBe('accepted')
+  })
+
+  test.each([
+    ['evaluation', { type: TEST_RESULT, predicate: { result: 'FAILED', configuration: [] } }],
+    [TEST_RESULT, { type: TEST_RESULT, predicate: { result: 'FAILED', configuration: [] } }],
+    ['verification-summary', { type: 'verification-summary', predicate: failedSummary() }],
+  ])('accepts a statement that the model failed only if it asks for the result: %s', async (type, statement) => {
+    const field = 'result'
+    await attest('lab', statement)
+    const wanted = { type, signers: [{ key: 'lab' }] }
+    expect(await judged([wanted])).toBe('refused ATTESTATION_RESULT_FAILED')
+    expect(await judged([{ ...wanted, where: [{ field, equals: 'PASSED' }] }])).toBe('refused ATTESTATION_CONDITION')
+    expect(await judged([{ ...wanted, where: [{ field, oneOf: ['PASSED', 'FAILED'] }] }])).toBe('accepted')
+    expect(await judged([{ ...wanted, where: [{ field, exists: true }] }])).toBe('accepted')
+  })
+
+  test('refuses an evaluation that failed its own test, whatever the metric that a condition asks for', async () => {
+    await attest('lab', evaluation(0.94, daysAgo(1), { comparator: '>=', threshold: 0.99 }))
+    const { error } = await judgeModel(site.file(name), { policy: await site.policy(policy([ACCURATE])) })
+    expect(error).toMatchObject({ code: 'ATTESTATION_RESULT_FAILED', found: 'the result FAILED' })
+    expect(error?.message).toContain('no condition of the rule is about the result')
+    await attest('lab', evaluation())
     expect(await judged([ACCURATE])).toBe('accepted')
   })
 

@@ -16,6 +16,8 @@ export interface ReadAttestation {
 
 /** A condition of a rule. */
 export interface Condition {
+  /** Undefined for a condition about a metric. */
+  field: string | undefined
   /** For messages. */
   written: string
   /** Undefined if the attestation meets it; otherwise what was found. */
@@ -34,6 +36,7 @@ const MOST_SHOWN = 5
 export function compileCondition(text: ConditionText): Condition {
   const comparison = compileComparison(text)
   return {
+    field: text.field,
     written: written(text),
     unmet(attestation) {
       const { statement } = attestation

@@ -159,6 +159,7 @@ async function judgeClaim(
   progress.stage = 2
   checkAge(content, demand, { now: occasion.now, file })
   progress.stage = 3
+  checkResult(content, demand, { file, signer: signature.signer.name })
   for (const condition of demand.conditions) {
     const found = condition.unmet(content)
     if (found === undefined) continue
@@ -216,6 +217,20 @@ function checkAge(
     expected: `a time at most ${maxAge.written} ago`,
     found: Number.isNaN(at) ? 'no time' : at > now ? `${isoTime(at)}, which is in the future` : isoTime(at),
   })
+}
+
+/** A statement that the model failed must not be what makes it acceptable, unless the rule says what it wants of the result. */
+function checkResult(
+  { kind, predicate }: ReadAttestation,
+  { conditions }: AttestationDemand,
+  { file, signer }: { file: string | undefined; signer: string | undefined },
+): void {
+  if (kind?.hasFailed?.(predicate) !== true || conditions.some(({ field }) => field === 'result')) return
+  throw new ModelSealError(
+    'ATTESTATION_RESULT_FAILED',
+    'Cannot use the attestation: it states that the model failed, and no condition of the rule is about the result.',
+    { file, signer, expected: 'PASSED or WARNED', found: 'the result FAILED' },
+  )
 }
 
 function unsatisfied(
