@@ -2,7 +2,18 @@ import { generateKeyPairSync } from 'node:crypto'
 import { copyFile, mkdir, readFile, rm, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { directory, failed, jsonOf, modelseal, rootDigestIn, SIGN, useWorkingDirectory, write } from './modelseal.ts'
+import {
+  directory,
+  failed,
+  JUDGE,
+  jsonOf,
+  modelseal,
+  requiring,
+  rootDigestIn,
+  SIGN,
+  useWorkingDirectory,
+  write,
+} from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -34,28 +45,12 @@ const attest = (type: string, ...more: string[]) => [
 const FROM_FILE = attest('evaluation', '--from', 'evaluation.json')
 const file = (name: string) => readFile(join(directory, name), 'utf8')
 
-/** A policy that requires this. */
-function requiring(attestation: object): Promise<void> {
-  return write(
-    'policy.json',
-    JSON.stringify({
-      version: 1,
-      trustRoots: { release: { publicKey: './release.pub' } },
-      rules: [
-        { name: 'r', match: { path: '**' }, signers: [{ key: 'release' }], require: { attestations: [attestation] } },
-      ],
-    }),
-  )
-}
-
-const VERIFY = ['verify', 'vad', '--policy', 'policy.json']
-
 describe('attest', () => {
   beforeEach(signed)
 
   test('adds an evaluation that a policy requires, and reports it', async () => {
     await requiring({ type: 'evaluation', where: [{ metric: 'accuracy', dataset: `sha256:${SHA}`, atLeast: 0.92 }] })
-    failed(await modelseal(VERIFY), 'ATTESTATION_MISSING')
+    failed(await modelseal(JUDGE), 'ATTESTATION_MISSING')
     const made = await modelseal(FROM_FILE)
     expect(made).toMatchObject({ code: 0, stderr: '' })
     expect(made.stdout).toMatch(/^Attested "vad"\n {2}statement {4}evaluation \(https:\/\/in-toto\.io\//)
@@ -63,7 +58,7 @@ describe('attest', () => {
     expect(made.stdout).toContain('content      3 files, 100.0 kB, as signed')
     expect(made.stdout).toMatch(/signer +key sha256:[0-9a-f]{64}\n/)
     expect(made.stdout).toContain(`added to     "${directory}/vad.claims.jsonl"`)
-    const verified = await modelseal(VERIFY)
+    const verified = await modelseal(JUDGE)
     expect(verified).toMatchObject({ code: 0, stderr: '' })
     expect(rootDigestIn(made.stdout)).toBe(rootDigestIn(verified.stdout))
   })
@@ -72,10 +67,10 @@ describe('attest', () => {
     const { result } = await jsonOf([...FROM_FILE, '--json'], 0)
     expect(result).toMatchObject({ type: 'evaluation', name: 'vad', from: 'evaluation.json', checked: { files: 3 } })
     await requiring({ type: 'evaluation' })
-    expect((await modelseal(VERIFY)).code).toBe(0)
+    expect((await modelseal(JUDGE)).code).toBe(0)
     const policy = JSON.parse(await file('policy.json')) as object
     await write('policy.json', JSON.stringify({ ...policy, revoked: { claims: [result.digest] } }))
-    failed(await modelseal(VERIFY), 'ATTESTATION_REVOKED')
+    failed(await modelseal(JUDGE), 'ATTESTATION_REVOKED')
   })
 
   test('makes a model card from README.md, and says so', async () => {
@@ -83,7 +78,7 @@ describe('attest', () => {
     const made = await modelseal(attest('model-card'))
     expect(made).toMatchObject({ code: 0, stderr: '' })
     expect(made.stdout).toContain('made from    "vad/README.md"')
-    expect((await modelseal(VERIFY)).code).toBe(0)
+    expect((await modelseal(JUDGE)).code).toBe(0)
     await rm(join(directory, 'vad/README.md'))
     failed(await modelseal(attest('model-card', '--no-check')), 'FILE_NOT_FOUND')
   })
@@ -106,7 +101,7 @@ describe('attest', () => {
       ],
     })
     expect(await modelseal(attest('provenance', ...base, ...builder))).toMatchObject({ code: 0, stderr: '' })
-    expect((await modelseal(VERIFY)).code).toBe(0)
+    expect((await modelseal(JUDGE)).code).toBe(0)
   })
 
   test('makes a provenance from the environment of a CI job', async () => {
@@ -137,7 +132,7 @@ describe('attest', () => {
     const type = 'https://example.org/review/v1'
     await requiring({ type, where: [{ field: 'approved', equals: true }] })
     expect(await modelseal(attest(type, '--from', 'review.json'))).toMatchObject({ code: 0, stderr: '' })
-    expect((await modelseal(VERIFY)).code).toBe(0)
+    expect((await modelseal(JUDGE)).code).toBe(0)
   })
 
   test('hashes the files first, and says plainly if it did not', async () => {
@@ -228,11 +223,11 @@ describe('sign --claims-inside', () => {
     await requiring({ type: 'evaluation' })
     const made = await modelseal(FROM_FILE)
     expect(made.stdout).toContain(`added to     "${directory}/vad/claims.jsonl"`)
-    expect((await modelseal(VERIFY)).code).toBe(0)
+    expect((await modelseal(JUDGE)).code).toBe(0)
     // Signed again without the option, they still are no part of what is signed.
     const again = await modelseal(SIGN)
     expect(rootDigestIn(again.stdout)).toBe(rootDigestIn(made.stdout))
-    expect((await modelseal(VERIFY)).code).toBe(0)
+    expect((await modelseal(JUDGE)).code).toBe(0)
   })
 
   test('needs a directory', async () => {
@@ -260,9 +255,9 @@ describe('a verification summary', () => {
       { field: 'level', equals: 'SLSA_BUILD_LEVEL_2' },
     ]
     await requiring({ type: 'verification-summary', where })
-    expect((await modelseal(VERIFY)).code).toBe(0)
+    expect((await modelseal(JUDGE)).code).toBe(0)
     await requiring({ type: 'verification-summary', where: [{ field: 'verifier', equals: 'https://other.example' }] })
-    failed(await modelseal(VERIFY), 'ATTESTATION_CONDITION')
+    failed(await modelseal(JUDGE), 'ATTESTATION_CONDITION')
   })
 
   test('is refused for a model that the policy refuses, tolerates or skips', async () => {
@@ -279,7 +274,7 @@ describe('a verification summary', () => {
 
   test('is about what the policy accepted, whichever bundle comes first', async () => {
     await copyFile(join(directory, 'vad/model.sig'), join(directory, 'vad.release.sig'))
-    const accepted = await jsonOf([...VERIFY.slice(0, 3), 'policy.yaml', '--json'], 0)
+    const accepted = await jsonOf([...JUDGE.slice(0, 3), 'policy.yaml', '--json'], 0)
     // A bundle of somebody else, over other content, is where a load looks first.
     await mkdir(join(directory, 'evil/vad'), { recursive: true })
     await write('evil/vad/weights.bin', 'evil')

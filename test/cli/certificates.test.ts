@@ -17,8 +17,10 @@ import { answerBlindly, timestampAuthority } from '../../packages/core/src/testi
 import {
   directory,
   failed,
+  JUDGE,
   jsonOf,
   modelseal,
+  requiring,
   rootDigestIn,
   SIGN,
   useWorkingDirectory,
@@ -197,6 +199,45 @@ describe('sign certificate and verify certificate', () => {
     await sign()
     await write('vad/weights.bin', 'other')
     expect(failed(await modelseal(VERIFY_CERTIFICATE), 'FILE_MISMATCH')).toContain('"weights.bin"')
+  })
+})
+
+describe('attest certificate', () => {
+  const ATTEST = [
+    ...['attest', 'certificate', 'vad', '--type', 'https://example.org/review/v1', '--from', 'review.json'],
+    ...['--private-key', 'leaf.key', '--signing-certificate', 'leaf.pem'],
+  ]
+  const CHAIN = ['--certificate-chain', 'intermediate.pem']
+  const bySubject = (cn: string) =>
+    requiring(
+      { type: 'https://example.org/review/v1', signers: [{ certificate: { root: 'acme', subject: `CN=${cn}` } }] },
+      { acme: { certificates: { roots: './root.pem' } } },
+    )
+
+  beforeEach(async () => {
+    await write('review.json', '{"approved":true}')
+    await modelseal(SIGN)
+  })
+
+  test('adds an attestation that a policy believes by its chain, and only by this signer', async () => {
+    await bySubject('Release team')
+    const attested = await modelseal([...ATTEST, ...CHAIN])
+    expect(attested).toMatchObject({ code: 0, stderr: '' })
+    expect(attested.stdout).toMatch(/^ {2}signer +CN=Release team/m)
+    expect(await modelseal(JUDGE)).toMatchObject({ code: 0, stderr: '' })
+    await bySubject('Somebody else')
+    failed(await modelseal(JUDGE), 'SIGNER_NOT_TRUSTED')
+  })
+
+  test('without the intermediate certificate, makes one that no policy believes', async () => {
+    await bySubject('Release team')
+    expect(await modelseal(ATTEST)).toMatchObject({ code: 0 })
+    failed(await modelseal(JUDGE), 'CHAIN_NO_PATH')
+  })
+
+  test('refuses a key that does not match the certificate', async () => {
+    failed(await modelseal([...ATTEST, '--private-key', 'release.key']), 'KEY_MISMATCH')
+    expect(await readdir(directory)).not.toContain('vad.claims.jsonl')
   })
 })
 

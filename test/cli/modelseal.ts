@@ -51,6 +51,24 @@ rules:
     signers: [{ key: release }]
 `
 
+/**
+ * Writes a policy that requires this attestation.
+ *
+ * @param trustRoots beside `release`, which signs the model
+ */
+export function requiring(attestation: object, trustRoots: object = {}): Promise<void> {
+  const require = { attestations: [attestation] }
+  return write(
+    'policy.json',
+    JSON.stringify({
+      version: 1,
+      trustRoots: { release: { publicKey: './release.pub' }, ...trustRoots },
+      rules: [{ name: 'r', match: { path: '**' }, signers: [{ key: 'release' }], require }],
+    }),
+  )
+}
+
+export const JUDGE = ['verify', 'vad', '--policy', 'policy.json']
 export const SIGN = ['sign', 'key', 'vad', '--private-key', 'release.key', '--signature', 'vad/model.sig']
 export const VERIFY = ['verify', 'key', 'vad', '--signature', 'vad/model.sig', '--public-key', 'release.pub']
 

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { importPair, makeCertificate, makeKey, makeToken, PIN, ready, softHsm, work } from '../pkcs11/soft-hsm.ts'
-import { directory, failed, modelseal, useWorkingDirectory, write } from './modelseal.ts'
+import { directory, failed, JUDGE, modelseal, requiring, SIGN, useWorkingDirectory, write } from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -61,6 +61,30 @@ describe.skipIf(!ready)('with SoftHSM', () => {
       await modelseal([...sign, '--pkcs11-uri', uri('bare'), '--signing-certificate', certificate]),
       'KEY_MISMATCH',
     )
+  })
+
+  test.each([
+    ['pkcs11-key', 'bare', () => [], () => ({ team: { publicKey } }), { key: 'team' }],
+    [
+      'pkcs11-certificate',
+      'certified',
+      () => ['--signing-certificate', certificate],
+      () => ({ team: { certificates: { roots: certificate } } }),
+      { certificate: { root: 'team', subject: { pattern: 'CN=signer *' } } },
+    ],
+  ])('attests with %s, and a policy believes only this signer', async (method, object, more, roots, signer) => {
+    const type = 'https://example.org/review/v1'
+    await write('review.json', '{"approved":true}')
+    await modelseal(SIGN)
+    const attest = ['attest', method, 'vad', '--type', type, '--from', 'review.json']
+    const attested = await modelseal([...attest, '--pkcs11-uri', uri(object), ...more()])
+    expect(attested).toMatchObject({ code: 0, stderr: '' })
+    expect(attested.stdout).not.toContain(PIN)
+    await requiring({ type, signers: [signer] }, roots())
+    expect(await modelseal(JUDGE)).toMatchObject({ code: 0, stderr: '' })
+    // The signers of the rule are meant, who have attested nothing.
+    await requiring({ type })
+    failed(await modelseal(JUDGE), 'SIGNER_NOT_TRUSTED')
   })
 
   test('never prints a wrong PIN, not even with stack traces', async () => {

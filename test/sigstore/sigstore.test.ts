@@ -165,6 +165,48 @@ describe('another signer is refused', () => {
   })
 })
 
+describe('attested keyless', () => {
+  const type = 'https://example.org/review/v1'
+  const policyFor = (who: string) => {
+    const policy = join(work, `policy-${++count}.json`)
+    const signer = (name: string) => ({ sigstore: { root: 'ours', issuer: stack.provider.url, identity: name } })
+    writeFileSync(
+      policy,
+      JSON.stringify({
+        version: 1,
+        trustRoots: { ours: { sigstore: { file: stack.trustConfig } } },
+        rules: [
+          {
+            name: 'ours',
+            match: { path: '**' },
+            signers: [signer(EMAIL)],
+            require: { attestations: [{ type, signers: [signer(who)] }] },
+          },
+        ],
+      }),
+    )
+    return policy
+  }
+
+  test('satisfies a policy that requires this identity, and no other', async () => {
+    const { model, signature } = fresh()
+    const predicate = join(work, `review-${count}.json`)
+    writeFileSync(predicate, '{"approved":true}')
+    await we(['sign', model, '--signature', signature, ...instance(), ...token()])
+    const verify = (who: string) => we(['verify', model, '--policy', policyFor(who)])
+    expect(await verify(EMAIL)).toMatchObject({ code: 1, output: expect.stringContaining('ATTESTATION_MISSING') })
+    const attested = await we(['attest', model, '--type', type, '--from', predicate, ...instance(), ...token()])
+    expect(attested).toMatchObject({ code: 0 })
+    expect(attested.output).toContain(EMAIL)
+    expect(attested.output).toMatch(/^ {2}log entry +\d+ of /m)
+    expect(await verify(EMAIL)).toMatchObject({ code: 0 })
+    expect(await verify('somebody.else@example.com')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('SIGNER_NOT_TRUSTED'),
+    })
+  })
+})
+
 describe('a token', () => {
   const attempt = async (claims: { aud?: string; expiresIn?: number }) => {
     const { model, signature } = fresh()
