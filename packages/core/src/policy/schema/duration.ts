@@ -4,10 +4,12 @@ export interface Duration {
   milliseconds: number
 }
 
-const HOUR = 3_600_000
-const UNITS = { h: HOUR, d: 24 * HOUR, w: 7 * 24 * HOUR } as const
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const UNITS = { s: SECOND, m: MINUTE, h: HOUR, d: 24 * HOUR, w: 7 * 24 * HOUR } as const
 
-const SHORT = /^(\d{1,5})([hdw])$/
+const SHORT = /^(\d{1,6})([smhdw])$/
 // ISO 8601-1:2019, 5.5.2.2: whole numbers only.
 const ISO =
   /^P(?=.)(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?=.)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?$/
@@ -16,7 +18,7 @@ const ISO =
 export const DURATION = new RegExp(`${SHORT.source}|${ISO.source}`)
 
 /**
- * Parses `180d`, `12h`, `2w` or an ISO 8601 duration such as `P6M` or `PT36H`.
+ * Parses `30s`, `10m` (minutes), `12h`, `180d`, `2w` or an ISO 8601 duration such as `P6M` (months) or `PT36H`.
  *
  * @returns undefined for anything else
  */
@@ -36,7 +38,7 @@ export function parseDuration(text: string): Duration | undefined {
   ]
   return {
     months: 12 * years + months,
-    milliseconds: weeks * UNITS.w + days * UNITS.d + hours * HOUR + minutes * 60_000 + seconds * 1000,
+    milliseconds: weeks * UNITS.w + days * UNITS.d + hours * HOUR + minutes * MINUTE + seconds * SECOND,
   }
 }
 

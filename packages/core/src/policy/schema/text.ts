@@ -48,12 +48,12 @@ export const textSchema = s
     'Matched exactly. A glob is written as { pattern }, a regular expression as { regexp }; both must match the whole text.',
   )
 
-const A_DURATION = 'expected a duration such as 180d, 12h or P6M'
+const A_DURATION = 'expected a duration such as 180d, 12h, 10m, 30s or P6M'
 
 export const durationSchema = s
   .string(A_DURATION)
   .regex(DURATION, A_DURATION)
-  .describe('180d, 12h, 2w, or an ISO 8601 duration.')
+  .describe('180d, 12h, 10m (minutes), 30s, 2w, or an ISO 8601 duration.')
 
 /** As modelseal and other tools print it; compared in the form of {@link plainHex}. */
 export const fingerprintSchema = s.string().regex(FINGERPRINT, fingerprintFault)
