@@ -6,7 +6,7 @@ import type { ReadFile } from '../../source/read-small-file.ts'
 import { fingerprintsOf } from './certificate-twins.ts'
 import type { PolicySource } from '../reading/include.ts'
 import type { TrackedFiles } from '../reading/reading.ts'
-import type { FingerprintsOfFiles } from './revocations.ts'
+import type { FingerprintsOfFiles } from './revocation-list.ts'
 
 /** Reads the keys and certificates that `revoked` names by file. A fault in one is a problem at its position. */
 export async function readRevokedFiles(source: PolicySource, reading: TrackedFiles): Promise<FingerprintsOfFiles> {

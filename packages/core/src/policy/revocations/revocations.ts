@@ -1,29 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { keyFingerprints } from '../../x509/public-key.ts'
 import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
-import { plainHex, plainSerial } from './fingerprint.ts'
-import { withoutPrototype } from '../../snapshot.ts'
 import type { RevokedText } from './schema.ts'
 import type { CertificateFacts } from './certificate-facts.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
-import { looseForm, looseName } from './loose-name.ts'
-import { compileLoose, type LooseText } from './loose-text.ts'
-
-/** Fingerprints of the keys and certificates that revocations name by file: lowercase hex, by the entry of the policy. */
-export type FingerprintsOfFiles = ReadonlyMap<unknown, readonly string[]>
-
-/** When and why something is revoked. */
-interface Revocation {
-  /** Milliseconds since 1970. */
-  from: number
-  until: number
-  reason?: string | undefined
-}
-
-interface RevokedIdentity extends Revocation {
-  identity: LooseText
-  issuer?: LooseText | undefined
-}
+import { looseName } from './loose-name.ts'
+import { RevocationList, serialKey, type FingerprintsOfFiles, type Revocation } from './revocation-list.ts'
 
 /** A signer to look up among the revoked identities. */
 interface IdentityFacts {
@@ -35,71 +17,45 @@ interface IdentityFacts {
   issuers?: readonly string[] | undefined
 }
 
-/**
- * All revocations of a policy and its included files, indexed so that a lookup takes the same time
- * however many there are.
- */
+/** Everything that is revoked for a policy: by its files, and by others on whom it relies. */
 export class Revocations {
-  readonly #exact = new Map<string, Revocation[]>()
+  readonly #own: RevocationList
+  /** Those of the policy first. */
+  readonly #lists: readonly RevocationList[]
   /** Maps each fingerprint of a key that the policy names to all fingerprints of that key. */
-  readonly #keys = new Map<string, readonly string[]>()
-  readonly #names = new Map<string, RevokedIdentity[]>()
-  readonly #patterns: RevokedIdentity[] = []
-  /** Algorithms of revoked file digests. */
-  readonly fileAlgorithms = new Set<string>()
-  #rootDigests = false
-  #signers = false
-  #identities = false
+  readonly #keys: Map<string, readonly string[]>
+
+  constructor() {
+    this.#own = new RevocationList('the policy')
+    this.#lists = [this.#own]
+    this.#keys = new Map()
+  }
 
   /** @param files fingerprints of the entries that name a file */
-  add(revoked: RevokedText, files: FingerprintsOfFiles = new Map()): void {
-    for (const entry of revoked.rootDigests ?? []) {
-      this.#rootDigests = true
-      this.#addExact(`root:${withoutPrefix(digestOf(entry))}`, entry)
-    }
-    for (const entry of revoked.fileDigests ?? []) {
-      const digest = digestOf(entry)
-      const [algorithm, hex] = digest.includes(':') ? (digest.split(':') as [string, string]) : ['sha256', digest]
-      this.fileAlgorithms.add(algorithm)
-      this.#addExact(`${algorithm}:${hex}`, entry)
-    }
-    for (const entry of revoked.claims ?? []) this.#addExact(`attestation:${withoutPrefix(digestOf(entry))}`, entry)
-    this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
-    for (const entry of revoked.keys ?? [])
-      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`key:${fingerprint}`, entry)
-    for (const entry of revoked.certificates ?? []) {
-      if (typeof entry !== 'string' && entry.serial !== undefined)
-        this.#addExact(serialKey(entry.serial, entry.issuer ?? ''), entry)
-      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`certificate:${fingerprint}`, entry)
-    }
-    for (const entry of revoked.identities ?? []) {
-      const identity = compileLoose(entry.identity)
-      const item = {
-        ...windowOf(entry),
-        identity,
-        issuer: entry.issuer === undefined ? undefined : compileLoose(entry.issuer),
-      }
-      this.#identities = true
-      if (identity.keys.length === 0) this.#patterns.push(item)
-      for (const key of identity.keys) addTo(this.#names, key, item)
-    }
+  add(revoked: RevokedText, files?: FingerprintsOfFiles): void {
+    this.#own.add(revoked, files)
+  }
+
+  /** Algorithms of revoked file digests. */
+  get fileAlgorithms(): ReadonlySet<string> {
+    return this.#lists.length === 1
+      ? this.#own.fileAlgorithms
+      : new Set(this.#lists.flatMap(({ fileAlgorithms }) => [...fileAlgorithms]))
   }
 
   /** True if any root digest is revoked. */
   get concernsModels(): boolean {
-    return this.#rootDigests
+    return this.#lists.some(({ concernsModels }) => concernsModels)
   }
 
   /** True if any key, certificate or identity is revoked. */
   get concernsSigners(): boolean {
-    return this.#signers
+    return this.#lists.some(({ concernsSigners }) => concernsSigners)
   }
 
   /** True if this root digest is revoked whenever it was signed. */
   revokesAlways(digest: string): boolean {
-    return (
-      this.#exact.get(`root:${digest}`)?.some(({ from, until }) => from === -Infinity && until === Infinity) ?? false
-    )
+    return this.#lists.some((list) => list.always(`root:${digest}`))
   }
 
   /** @param when the signature was made; a window matches unless that time is proven to be outside it */
@@ -173,58 +129,30 @@ export class Revocations {
     return undefined
   }
 
-  /** Compares loosely, see {@link compileLoose}: a name that may be revoked counts as revoked. */
+  /** Compares loosely, see `compileLoose()`: a name that may be revoked counts as revoked. */
   identity(
     { names, unreadable = [], issuers }: IdentityFacts,
     when: SignatureBounds | undefined,
   ): ModelSealError | undefined {
-    if (!this.#identities) return undefined
+    const lists = this.#lists.filter(({ concernsIdentities }) => concernsIdentities)
+    if (lists.length === 0) return undefined
     const issuerNames = issuers?.map(looseName)
-    for (const written of names) {
-      const name = looseName(written)
-      const candidates = [
-        ...(this.#names.get(name.key) ?? []),
-        ...this.#patterns.filter(({ identity }) => identity.matches(name)),
-      ].filter(({ issuer }) => issuer === undefined || issuerNames === undefined || issuerNames.some(issuer.matches))
-      const match = candidates.find((entry) => isWithin(entry, when))
-      if (match) return revokedError({ code: 'IDENTITY_REVOKED', what: `The identity ${shown(written)}` }, match, when)
+    for (const name of names) {
+      for (const list of lists) {
+        const match = list.identity({ name, issuers: issuerNames }, when)
+        if (match) return revokedError({ code: 'IDENTITY_REVOKED', what: `The identity ${shown(name)}` }, match, when)
+      }
     }
     return unreadable[0] === undefined ? undefined : unreadableName(unreadable[0])
   }
 
   #lookUp(key: string, when: SignatureBounds | undefined): Revocation | undefined {
-    return this.#exact.get(key)?.find((entry) => isWithin(entry, when))
+    for (const list of this.#lists) {
+      const found = list.lookUp(key, when)
+      if (found) return found
+    }
+    return undefined
   }
-
-  #addExact(key: string, entry: string | Window): void {
-    addTo(this.#exact, key, windowOf(typeof entry === 'string' ? ALWAYS : entry))
-  }
-}
-
-interface Window {
-  from?: string | undefined
-  until?: string | undefined
-  reason?: string | undefined
-}
-
-const ALWAYS: Window = withoutPrototype({})
-
-/** In the form in which they are compared; several if the entry names a file. */
-function fingerprintsOfEntry(
-  entry: string | { fingerprint?: string | undefined },
-  files: FingerprintsOfFiles,
-): readonly string[] {
-  const fingerprint = typeof entry === 'string' ? entry : entry.fingerprint
-  return fingerprint === undefined ? (files.get(entry) ?? []) : [plainHex(fingerprint)]
-}
-
-function windowOf({ from, until, reason }: Window): Revocation {
-  return { from: from ? Date.parse(from) : -Infinity, until: until ? Date.parse(until) : Infinity, reason }
-}
-
-/** True unless the signature was provably made before or after. */
-function isWithin({ from, until }: Revocation, when: SignatureBounds = ANY_TIME): boolean {
-  return from <= when.latest && when.earliest < until
 }
 
 /** What is revoked. */
@@ -237,12 +165,12 @@ interface Revoked {
 
 function revokedError(
   { code, what, file }: Revoked,
-  { from, until, reason }: Revocation,
+  { from, until, reason, by }: Revocation,
   { earliest, latest }: SignatureBounds = ANY_TIME,
 ): ModelSealError {
   const proven = from <= earliest && (latest < until || until === Infinity)
   const undated = proven ? '' : ' for a period, and nothing trusted proves that the signature was made outside it'
-  return new ModelSealError(code, `${what} is revoked by the policy${undated}.`, {
+  return new ModelSealError(code, `${what} is revoked by ${by}${undated}.`, {
     file,
     found: reason === undefined ? undefined : `the reason ${shown(reason)}`,
     hint: 'Do not load the model. Ask its publisher to sign it again.',
@@ -259,22 +187,4 @@ function unreadableName(name: string): ModelSealError {
       hint: 'Do not load the model. Ask its publisher to sign it with another certificate.',
     },
   )
-}
-
-function digestOf(entry: string | { digest: string }): string {
-  return typeof entry === 'string' ? entry : entry.digest
-}
-
-function withoutPrefix(digest: string): string {
-  return digest.replace(/^sha256:/, '')
-}
-
-function serialKey(serial: string, issuer: string): string {
-  return `serial:${plainSerial(serial)} ${looseForm(issuer)}`
-}
-
-function addTo<T>(map: Map<string, T[]>, key: string, item: T): void {
-  const items = map.get(key)
-  if (items) items.push(item)
-  else map.set(key, [item])
 }
