@@ -13,7 +13,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel pullModels
       watchPolicy`),
     types:
-      names(`AcceptedVerdict Attestation AttestedContents DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
+      names(`AcceptedVerdict Attestation AttestedContents BelievedAttestations DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
       OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
       PulledModel ReceiptInfo ThreadPool UnverifiedModel
       Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),

@@ -3,6 +3,8 @@ import {
   ModelSealError,
   openVerifiedModel,
   watchPolicy,
+  type Attestation,
+  type BelievedAttestations,
   type Manifest,
   type OpenOptions,
   type Policy,
@@ -12,9 +14,10 @@ import {
 } from '@modelseal/core'
 import * as core from '@modelseal/core'
 import { outcomeOf } from '@modelseal/core/adapter'
+import type { Evaluation, ModelCard, Provenance } from '@modelseal/core/attestation'
 import * as onnx from '@modelseal/onnxruntime'
 import * as tfjs from '@modelseal/tfjs'
-import { verdictOf, verified, type VerifiedOptions } from '@modelseal/transformers'
+import { attestationsOf, verdictOf, verified, type VerifiedOptions } from '@modelseal/transformers'
 import * as transformers from '@huggingface/transformers'
 
 // What the published types promise. Nothing here runs: public-types.test.ts compiles it, as it does the code of the documents.
@@ -76,7 +79,12 @@ export async function modelsTellWhetherTheyWereVerified(): Promise<void> {
     holds<Same<typeof model.manifest, undefined>>()
   }
   const outcome = outcomeOf(model)
-  if (outcome.decision === 'accepted') holds<Same<typeof outcome.verdict.decision, 'accepted'>>()
+  if (outcome.decision === 'accepted') {
+    holds<Same<typeof outcome.verdict.decision, 'accepted'>>()
+    holds<Same<typeof outcome.attestations, BelievedAttestations>>()
+  }
+  // @ts-expect-error it may be unverified
+  void outcome.attestations
 }
 
 export async function adaptersDoLikewise(tf: tfjs.TensorFlow, loadedByTransformers: object): Promise<void> {
@@ -86,10 +94,18 @@ export async function adaptersDoLikewise(tf: tfjs.TensorFlow, loadedByTransforme
   onlyVerified(loaded)
   if (loaded.decision === 'accepted') holds<Same<typeof loaded.verdict.decision, 'accepted'>>()
   if (loaded.decision === 'accepted') onlyVerified(loaded)
+  if (loaded.decision === 'accepted') {
+    const evaluation = loaded.attestations('evaluation').at(0)
+    holds<Same<typeof evaluation, Attestation<Evaluation> | undefined>>()
+    const review = loaded.attestations('https://example.org/review/v1').at(0)
+    holds<Same<typeof review, Attestation | undefined>>()
+  }
   const byTf = await tfjs.loadVerifiedModel(tf, 'models/blazeface')
   if (byTf.decision === 'accepted' && byTf.format === 'graph-model') {
     holds<Same<typeof byTf.verdict.decision, 'accepted'>>()
     holds<Same<typeof byTf.format, 'graph-model'>>()
+    const card = byTf.attestations('model-card').at(0)
+    holds<Same<typeof card, Attestation<ModelCard> | undefined>>()
   }
   await onnx.loadVerifiedModel(new URL('hf://org/vad/onnx/model.onnx'))
   const { pipeline } = verified(transformers, { policy: 'policy.yaml', hub: true })
@@ -99,4 +115,6 @@ export async function adaptersDoLikewise(tf: tfjs.TensorFlow, loadedByTransforme
   verified(transformers, options)
   const verdict = verdictOf(loadedByTransformers)
   if (verdict?.decision === 'accepted') holds<Same<typeof verdict.rule, string>>()
+  const provenance = attestationsOf(loadedByTransformers, 'provenance').at(0)
+  holds<Same<typeof provenance, Attestation<Provenance> | undefined>>()
 }

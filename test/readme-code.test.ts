@@ -11,9 +11,9 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 describe.each([
   ['README.md', 6],
   ['packages/core/README.md', 1],
-  ['packages/onnxruntime/README.md', 5],
-  ['packages/tfjs/README.md', 3],
-  ['packages/transformers/README.md', 2],
+  ['packages/onnxruntime/README.md', 6],
+  ['packages/tfjs/README.md', 4],
+  ['packages/transformers/README.md', 3],
   ['packages/hub/README.md', 5],
 ])('the JavaScript of %s', (readme, count) => {
   const text = readFileSync(join(ROOT, readme), 'utf8')

@@ -14,9 +14,7 @@ export class Workspace implements Disposable {
   readonly #key = join(this.path, 'release.key')
 
   constructor() {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    writeFileSync(this.#key, privateKey.export({ type: 'pkcs8', format: 'pem' }))
-    writeFileSync(join(this.path, 'release.pub'), publicKey.export({ type: 'spki', format: 'pem' }))
+    this.key('release')
     writeFileSync(
       this.policy,
       [
@@ -29,6 +27,19 @@ export class Workspace implements Disposable {
         '    signers: [{ key: release }]',
       ].join('\n'),
     )
+  }
+
+  /**
+   * Writes a key pair, `NAME.key` and `NAME.pub`.
+   *
+   * @returns path of the private key
+   */
+  key(name: string): string {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const path = join(this.path, `${name}.key`)
+    writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    writeFileSync(join(this.path, `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }))
+    return path
   }
 
   /** Writes a model directory, without signing it. */

@@ -28,7 +28,7 @@ export { LOAD_CHANNEL, POLICY_CHANNEL, VERDICT_CHANNEL, type LoadTrace, type Pol
 export type { ProgressCallback } from './hashing/hash-files.ts'
 export { closeHashPool, configureHashing, type HashingOptions } from './hashing/pool.ts'
 export type { ThreadPool } from './hashing/threads/program-threads.ts'
-export type { Attestation, AttestedContents } from './loading/attestations/attestation.ts'
+export type { Attestation, AttestedContents, BelievedAttestations } from './loading/attestations/attestation.ts'
 export { downloadModel, type DownloadedModel } from './loading/downloading/download-model.ts'
 export type { ModelReader } from './loading/model-reader.ts'
 export type { OpenOptions } from './loading/open-options.ts'

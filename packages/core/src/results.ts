@@ -72,19 +72,6 @@ export type AcceptedVerdict = Verdict & {
 /** The verdict of a load that handed out an unverified model, as a rule in the mode `audit` or `skip` allows. */
 export type UnverifiedVerdict = Verdict & { decision: 'tolerated' | 'skipped' }
 
-/**
- * The outcome of a load that handed out a model. `decision` says whether the model was verified, and narrows what adapters return:
- *
- * @example
- * ```ts
- * const loaded = await loadVerifiedModel('models/vad', { policy: 'trust-policy.yaml' })
- * if (loaded.decision !== 'accepted') log.warn(`running an unverified model: ${loaded.verdict.wouldRefuse?.message}`)
- * ```
- */
-export type LoadOutcome =
-  | { readonly decision: 'accepted'; readonly verdict: AcceptedVerdict }
-  | { readonly decision: 'tolerated' | 'skipped'; readonly verdict: UnverifiedVerdict }
-
 /** The outcome for one bundle. */
 export interface BundleVerdict {
   /** Absolute path of the bundle. */

@@ -12,7 +12,19 @@ export interface LoadOptions extends OpenOptions {
   session?: InferenceSession.SessionOptions | undefined
 }
 
-/** The session, who signed the model, which rule accepted it, and what was hashed. */
+/**
+ * The session, who signed the model, which rule accepted it, and what was hashed; for a verified model, also what was attested about
+ * it by attestations that satisfied the rule.
+ *
+ * @example
+ * ```ts
+ * const loaded = await loadVerifiedModel('models/vad/silero_vad.onnx', { policy: 'trust-policy.yaml' })
+ * if (loaded.decision === 'accepted') {
+ *   const [evaluation] = loaded.attestations('evaluation')
+ *   console.log(evaluation?.content.results, evaluation?.signer.description)
+ * }
+ * ```
+ */
 export type LoadedModel = LoadOutcome & { session: InferenceSession }
 
 /**

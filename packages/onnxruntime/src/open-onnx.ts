@@ -70,7 +70,7 @@ export interface ModelEntry {
  * @param source what `loadVerifiedModel` takes
  * @param options those of `openVerifiedModel`
  * @param givenSessionOptions those of `InferenceSession.create()`; options that would make the runtime read other files are refused
- * @returns the session, with `decision` and `verdict`
+ * @returns the session, with `decision`, `verdict` and, for a verified model, `attestations()`
  * @throws {@link ModelSealError} see `loadVerifiedModel`
  * @example
  * ```ts

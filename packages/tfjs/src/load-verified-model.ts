@@ -9,7 +9,19 @@ export interface LoadOptions<T extends TensorFlow> extends OpenOptions {
   load?: Parameters<T['loadGraphModel']>[1] | undefined
 }
 
-/** `format` tells which of tf's classes `model` has, `decision` whether it was verified, and the verdict who signed it. */
+/**
+ * `format` tells which of tf's classes `model` has, `decision` whether it was verified, and the verdict who signed it. If it was
+ * verified, `attestations()` returns what was attested about it by attestations that satisfied the rule.
+ *
+ * @example
+ * ```ts
+ * const loaded = await loadVerifiedModel(tf, 'models/blazeface', { policy: 'trust-policy.yaml' })
+ * if (loaded.decision === 'accepted') {
+ *   const [evaluation] = loaded.attestations('evaluation')
+ *   console.log(evaluation?.content.results, evaluation?.signer.description)
+ * }
+ * ```
+ */
 export type LoadedModel<T extends TensorFlow> = LoadOutcome &
   (
     | { format: 'graph-model'; model: Awaited<ReturnType<T['loadGraphModel']>> }

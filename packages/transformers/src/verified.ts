@@ -1,4 +1,4 @@
-import { ModelSealError, type OpenOptions } from '@modelseal/core'
+import { ModelSealError, type Attestation, type AttestedContents, type OpenOptions } from '@modelseal/core'
 import { loadOptions, type LoadOutcome } from '@modelseal/core/adapter'
 import { kindOf } from '@modelseal/core/any-realm'
 import { divideEnv } from './closed-env.ts'
@@ -29,7 +29,7 @@ export interface VerifiedOptions extends OpenOptions {
  *
  * Pass a signed directory instead of a model's name: its path, its `file:`, `http:` or `https:` URL (a string or a `URL`), or a
  * `ModelSource`; or, with the option `hub`, its id on Hugging Face. Options are passed on, except those that would load
- * something else. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`; see also {@link verdictOf}.
+ * something else. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`; see also {@link verdictOf} and {@link attestationsOf}.
  * Transformers.js itself does not change: loads by its own functions, even at the same time, are not affected.
  *
  * @param transformers the module `@huggingface/transformers`, version 4
@@ -54,8 +54,8 @@ export function verified<T extends Transformers>(transformers: T, given?: Verifi
   checkLibrary(transformers)
   divideEnv(transformers.env)
   const load = async (loader: Loader, asked: Asked) => {
-    const { loaded, verdict } = await loadVerified(transformers, loader, asked, { hub, open })
-    if (typeof loaded === 'object' || typeof loaded === 'function') verdicts.set(loaded as object, verdict)
+    const { loaded, ...outcome } = await loadVerified(transformers, loader, asked, { hub, open })
+    if (typeof loaded === 'object' || typeof loaded === 'function') outcomes.set(loaded as object, outcome)
     return loaded
   }
   const loaders = Object.entries(transformers).flatMap(([name, value]: [string, unknown]): [string, unknown][] => {
@@ -83,10 +83,34 @@ export function verified<T extends Transformers>(transformers: T, given?: Verifi
  * ```
  */
 export function verdictOf(loaded: object): LoadOutcome['verdict'] | undefined {
-  return verdicts.get(loaded)
+  return outcomes.get(loaded)?.verdict
 }
 
-const verdicts = new WeakMap<object, LoadOutcome['verdict']>()
+/**
+ * What was attested about the model from which a function of {@link verified} has loaded an object, as far as the rule requires
+ * it: attestations of one kind that satisfied the rule (`require.attestations`). Others are not believed, so they are not returned.
+ *
+ * @param type a kind, such as `evaluation`, or the URI of a predicate type
+ * @returns none for objects that were loaded unverified, or not by one of these functions
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the type is not text
+ * @example
+ * ```ts
+ * const embed = await pipeline('feature-extraction', 'models/all-MiniLM-L6-v2')
+ * const [evaluation] = attestationsOf(embed, 'evaluation')
+ * console.log(evaluation?.content.results, evaluation?.signer.description)
+ * ```
+ */
+export function attestationsOf<Kind extends keyof AttestedContents>(
+  loaded: object,
+  type: Kind,
+): Attestation<AttestedContents[Kind]>[]
+export function attestationsOf(loaded: object, type: string): Attestation[]
+export function attestationsOf(loaded: object, type: string): Attestation[] {
+  const outcome = outcomes.get(loaded)
+  return outcome?.decision === 'accepted' ? outcome.attestations(type) : []
+}
+
+const outcomes = new WeakMap<object, LoadOutcome>()
 
 function notBoolean(found: unknown): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "hub".', {

@@ -21,7 +21,13 @@
 export { parseJsonInTurns, parseStrictJson, type JsonBounds } from '../bundle/json.ts'
 export { shown, withHint } from '../errors.ts'
 export { onlyModel } from '../loading/adapting/only-model.ts'
-export { outcomeOf, runtimeFailed, withVerdict, type RuntimeFailure } from '../loading/adapting/outcome.ts'
+export {
+  outcomeOf,
+  runtimeFailed,
+  withVerdict,
+  type LoadOutcome,
+  type RuntimeFailure,
+} from '../loading/adapting/outcome.ts'
 export { installedGuard, type Guard, type Opening } from '../loading/guard.ts'
 export { tolerate } from '../loading/judging/tolerate.ts'
 export type { Gather, ModelReader } from '../loading/model-reader.ts'
@@ -31,7 +37,7 @@ export type { IsolationLevel } from '../loading/placing/isolation.ts'
 export type { PlacedFiles, PlaceOptions } from '../loading/placing/placed-files.ts'
 export { referencedName } from '../manifest/references.ts'
 export type { PossibleFormats } from '../policy/matching/match.ts'
-export type { LoadOutcome, ModelFormat } from '../results.ts'
+export type { ModelFormat } from '../results.ts'
 export { isModelSource, modelLocation } from '../source/model-location.ts'
 export { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 export type { FileRequest } from '../source/size-limit.ts'

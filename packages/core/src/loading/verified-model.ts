@@ -4,9 +4,8 @@ import { ASYNC_DISPOSE } from '../any-realm.ts'
 import { checkedText, choice, listOf, text } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
-import type { BelievedAttestation } from '../policy/attestations/judge-attestations.ts'
 import type { AcceptedVerdict, UnverifiedVerdict, Verdict } from '../results.ts'
-import { attestationOf, type Attestation, type AttestedContents } from './attestations/attestation.ts'
+import { believedAttestations, type BelievedAttestations } from './attestations/attestation.ts'
 import type { Accepted } from './judging/judging.ts'
 import { modelClosed } from './model-closed.ts'
 import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
@@ -164,32 +163,14 @@ export class VerifiedModel<T = undefined> extends ModelHandle<T, AcceptedVerdict
   readonly decision = 'accepted'
   /** The names and digests that were signed. */
   readonly manifest: Manifest
-
-  readonly #attestations: readonly BelievedAttestation[]
+  /** What was attested about the model by attestations that satisfied the rule. */
+  readonly attestations: BelievedAttestations
 
   /** @internal */
   constructor(served: ServedFiles, accepted: Accepted, verdict: Verdict, gathered: T) {
     super(served, verdict, gathered)
     this.manifest = accepted.signature.manifest
-    this.#attestations = accepted.attestations
-  }
-
-  /**
-   * What was attested about the model, as far as the rule requires it: attestations of this kind that satisfied the rule
-   * (`require.attestations`). Others are not believed, so they are not returned.
-   *
-   * @param type a kind, such as `evaluation`, or the URI of a predicate type
-   * @example
-   * ```ts
-   * const [evaluation] = model.attestations('evaluation')
-   * console.log(evaluation?.content.results, evaluation?.signer.description)
-   * ```
-   */
-  attestations<Kind extends keyof AttestedContents>(type: Kind): Attestation<AttestedContents[Kind]>[]
-  attestations(type: string): Attestation[]
-  attestations(type: string): Attestation[] {
-    checkedText(type, 'the type of an attestation')
-    return this.#attestations.flatMap((believed) => attestationOf(believed, type) ?? [])
+    this.attestations = believedAttestations(accepted.attestations)
   }
 }
 

@@ -1,7 +1,28 @@
 import { messageOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import type { LoadOutcome, Verdict } from '../../results.ts'
+import type { AcceptedVerdict, UnverifiedVerdict, Verdict } from '../../results.ts'
+import type { BelievedAttestations } from '../attestations/attestation.ts'
 import type { OpenedModel } from '../verified-model.ts'
+
+/**
+ * The outcome of a load that handed out a model. `decision` says whether the model was verified, and narrows what adapters return:
+ * only a verified model has `attestations`.
+ *
+ * @example
+ * ```ts
+ * const loaded = await loadVerifiedModel('models/vad', { policy: 'trust-policy.yaml' })
+ * if (loaded.decision === 'accepted') console.log(loaded.attestations('evaluation')[0]?.content.results)
+ * else log.warn(`running an unverified model: ${loaded.verdict.wouldRefuse?.message}`)
+ * ```
+ */
+export type LoadOutcome =
+  | {
+      readonly decision: 'accepted'
+      readonly verdict: AcceptedVerdict
+      /** What was attested about the model by attestations that satisfied the rule. */
+      readonly attestations: BelievedAttestations
+    }
+  | { readonly decision: 'tolerated' | 'skipped'; readonly verdict: UnverifiedVerdict }
 
 /**
  * What an adapter returns besides the object that the runtime created.
@@ -13,7 +34,7 @@ import type { OpenedModel } from '../verified-model.ts'
  */
 export function outcomeOf(model: OpenedModel<unknown>): LoadOutcome {
   return model.decision === 'accepted'
-    ? { decision: model.decision, verdict: model.verdict }
+    ? { decision: model.decision, verdict: model.verdict, attestations: model.attestations }
     : { decision: model.decision, verdict: model.verdict }
 }
 

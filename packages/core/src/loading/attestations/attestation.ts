@@ -3,6 +3,7 @@ import type { Evaluation } from '../../attestation/kinds/evaluation.ts'
 import type { ModelCard } from '../../attestation/kinds/model-card.ts'
 import type { Provenance } from '../../attestation/kinds/provenance.ts'
 import type { VerificationSummary } from '../../attestation/kinds/verification-summary.ts'
+import { checkedText } from '../../kinds.ts'
 import type { BelievedAttestation } from '../../policy/attestations/judge-attestations.ts'
 import type { SignatureTime, VerifiedIdentity } from '../../results.ts'
 
@@ -29,8 +30,36 @@ export interface Attestation<Content = unknown> {
   readonly digest: string
 }
 
+/**
+ * What was attested about a model, as far as its rule requires it: attestations of one kind that satisfied the rule
+ * (`require.attestations`). Others are not believed, so they are not returned.
+ *
+ * @param type a kind, such as `evaluation`, or the URI of a predicate type
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the type is not text
+ * @example
+ * ```ts
+ * const model = await openVerifiedModel('models/vad', { policy: 'trust-policy.yaml' })
+ * if (model.decision === 'accepted') {
+ *   const [evaluation] = model.attestations('evaluation')
+ *   console.log(evaluation?.content.results, evaluation?.signer.description)
+ * }
+ * ```
+ */
+export interface BelievedAttestations {
+  <Kind extends keyof AttestedContents>(type: Kind): Attestation<AttestedContents[Kind]>[]
+  (type: string): Attestation[]
+}
+
+/** The result keeps nothing else of the load in memory. */
+export function believedAttestations(believed: readonly BelievedAttestation[]): BelievedAttestations {
+  return (type: string) => {
+    checkedText(type, 'the type of an attestation')
+    return believed.flatMap((each) => attestationOf(each, type) ?? [])
+  }
+}
+
 /** @returns undefined if it is of another type */
-export function attestationOf(
+function attestationOf(
   { verdict, kind, statement, predicate }: BelievedAttestation,
   wanted: string,
 ): Attestation | undefined {
