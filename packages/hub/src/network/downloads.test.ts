@@ -178,6 +178,34 @@ test('the first request gives back its connection with its part, so that others 
   expect(got.every(({ digest }) => digest === digestOf(CONTENT.subarray(0, range.end)))).toBe(true)
 })
 
+test.each([
+  ['in parts', undefined],
+  ['in one piece', { start: 0, end: 1_000_000 }],
+])('more files than connections, fetched %s, are continued after all connections broke', async (_, range) => {
+  const sent: ServerResponse[] = []
+  let begun = 0
+  const { origin } = await server(({ start, end }, response) => {
+    if (start !== 0 || begun === CONNECTIONS) return false
+    begun += 1
+    response.writeHead(206, headOf(start, end)).write(CONTENT.subarray(0, 300_000), () => {
+      if (sent.push(response) === CONNECTIONS) for (const each of sent) each.destroy()
+    })
+    return true
+  })
+  const got = await download(origin, { files: CONNECTIONS + 1, ...(range ? { range } : {}) }).all()
+  const { start, end } = range ?? { start: 0, end: CONTENT.length }
+  expect(new Set(got.map(({ digest }) => digest))).toEqual(new Set([digestOf(CONTENT.subarray(start, end))]))
+})
+
+test('a whole file in place of a later part is refused, because its beginning was passed on', async () => {
+  const { origin } = await server(({ start }, response) => {
+    if (start < 2 * PART_BYTES) return false
+    response.writeHead(200, { 'content-length': CONTENT.length }).end(CONTENT)
+    return true
+  })
+  await expect(download(origin).read()).rejects.toMatchObject({ code: 'HTTP_RESPONSE', found: 'status 200' })
+})
+
 test('a file that became another one is not continued', async () => {
   const { origin } = await server(({ start, end }, response) => {
     if (start < 2 * PART_BYTES) return false

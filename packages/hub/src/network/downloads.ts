@@ -89,11 +89,16 @@ export class Downloads {
     const all = range ?? (size === undefined ? undefined : { start: 0, end: size })
     if (all === undefined || all.end - all.start < 2 * PART_BYTES)
       return this.#read(file, { all, first: range, isParted: false }, fetch, receive)
+    const seen = { isPassed: false }
+    const pass: Receive = (body) => {
+      seen.isPassed = true
+      return receive(body)
+    }
     try {
       const first = { start: all.start, end: all.start + PART_BYTES }
-      return await this.#read(file, { all, first, isParted: true }, fetch, receive)
+      return await this.#read(file, { all, first, isParted: true }, fetch, pass)
     } catch (error) {
-      if (range !== undefined || !ignoresRanges(error)) throw error
+      if (range !== undefined || seen.isPassed || !ignoresRanges(error)) throw error
       return this.#read(file, { all, first: undefined, isParted: false }, fetch, receive)
     }
   }
@@ -115,16 +120,16 @@ export class Downloads {
     )
     request.then((found) => found ?? opened.resolve(undefined), opened.reject)
     try {
-      const begun = await opened.promise
-      if (!begun) return false
-      reader.remember(begun, this.#origin)
+      const answer = await opened.promise
+      if (!answer) return false
+      reader.remember(answer, this.#origin)
+      // It gives back its connection however it ends: if it breaks, the rest is fetched with another one.
+      const begun = { ...answer, chunks: ending(answer.chunks, () => finished.resolve(true)) }
       const size = all ? all.end - all.start : begun.length
       const { reuses = false } = file
       const chunks =
         into && all && first
-          ? this.#parts({ reader, all, first: { ...first, into, begun }, reuses }, () => {
-              finished.resolve(true)
-            })
+          ? this.#parts({ reader, all, first: { ...first, into, begun }, reuses })
           : all
             ? reader.read({ ...all, begun })
             : // Nothing says where it ends, so a broken connection is the end.
@@ -138,19 +143,22 @@ export class Downloads {
     }
   }
 
-  async *#parts({ reader, all, first, reuses }: PartedFile, firstArrived: () => void): AsyncGenerator<Uint8Array> {
-    const firstPart = this.#collected(reader, first).finally(firstArrived)
-    firstPart.catch(() => {})
-    const parts = [firstPart]
+  async *#parts({ reader, all, first, reuses }: PartedFile): AsyncGenerator<Uint8Array> {
+    const parts: Promise<Buffer>[] = []
+    const add = (part: Promise<Buffer>) => {
+      this.#held += 1
+      parts.push(part)
+      // Reported when its turn comes.
+      part.catch(() => {})
+    }
+    add(collected(reader, first))
     let next = first.end
     const fetchAhead = () => {
       const isFree = () => parts.length < MOST_OF_ONE && this.#held < MOST_HELD && this.#running < CONNECTIONS
       while (next < all.end && (parts.length === 0 || isFree())) {
         const start = next
         next = Math.min(start + PART_BYTES, all.end)
-        parts.push(this.#requested(() => this.#collected(reader, { start, end: next, into: this.#newMemory() })))
-        // Reported when its turn comes.
-        parts.at(-1)?.catch(() => {})
+        add(this.#requested(() => collected(reader, { start, end: next, into: this.#newMemory() })))
       }
     }
     try {
@@ -165,6 +173,8 @@ export class Downloads {
       }
     } finally {
       this.#held -= parts.length
+      // A model may stay open for as long as its service runs.
+      if (this.#held === 0) this.#memory.length = 0
     }
   }
 
@@ -180,16 +190,23 @@ export class Downloads {
   #newMemory(): Buffer {
     return this.#memory.pop() ?? Buffer.allocUnsafeSlow(PART_BYTES)
   }
+}
 
-  async #collected(reader: PartReader, part: PartToCollect): Promise<Buffer> {
-    const { into } = part
-    this.#held += 1
-    let filled = 0
-    for await (const chunk of reader.read(part)) {
-      if (chunk.buffer !== into.buffer) into.set(chunk, filled)
-      filled += chunk.length
-    }
-    return filled === into.length ? into : into.subarray(0, filled)
+async function collected(reader: PartReader, part: PartToCollect): Promise<Buffer> {
+  const { into } = part
+  let filled = 0
+  for await (const chunk of reader.read(part)) {
+    if (chunk.buffer !== into.buffer) into.set(chunk, filled)
+    filled += chunk.length
+  }
+  return filled === into.length ? into : into.subarray(0, filled)
+}
+
+async function* ending(chunks: AsyncIterable<Uint8Array>, ended: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks
+  } finally {
+    ended()
   }
 }
 
