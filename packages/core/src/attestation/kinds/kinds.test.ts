@@ -19,13 +19,20 @@ const SUMMARY: SummaryInput = {
 }
 
 test('policies know the names of all kinds and of their fields', () => {
-  const expected = KINDS.map(({ name, what, fields, measurements }) => ({
+  const expected = KINDS.map(({ name, what, types, fields, measurements }) => ({
     name,
     what,
+    types,
     fields: Object.keys(fields),
     hasMetrics: measurements !== undefined,
   }))
-  expect(NAMED_KINDS).toEqual(expected)
+  expect(
+    NAMED_KINDS.map(({ name, what, types, fields, hasMetrics }) => ({ name, what, types, fields, hasMetrics })),
+  ).toEqual(expected)
+  for (const { fields, values = {}, caseless = [], digests = { only: [], among: [] } } of NAMED_KINDS)
+    expect(fields).toEqual(
+      expect.arrayContaining([...Object.keys(values), ...caseless, ...digests.only, ...digests.among]),
+    )
 })
 
 /** For each kind, a file to make a predicate from. */

@@ -4,6 +4,7 @@ import { evaluation } from '../../attestation/kinds/evaluation.ts'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
 import { attestationSteps } from '../../attestation/statement.ts'
 import { atOnce } from '../../source/turns.ts'
+import { isCaseless } from './caseless.ts'
 import { compileCondition, type ReadAttestation } from './condition.ts'
 import type { ConditionText } from './schema.ts'
 
@@ -166,6 +167,27 @@ describe('values that cannot be read meet no condition:', () => {
     [[{ license: { id: 'MIT' } }, {}], false],
   ])('licences of a card %j', (licences, met) => {
     expect(isMet({ field: 'licence', equals: 'mit' }, card(licences))).toBe(met)
+  })
+
+  test.each([
+    ['MIT', { equals: 'mit' }, true],
+    ['mit', { equals: 'MIT' }, true],
+    ['Apache-2.0', { oneOf: ['MIT', 'APACHE-2.0'] }, true],
+    ['Apache-2.0', { pattern: 'APACHE-*' }, true],
+    ['Apache-2.0', { equals: 'Apache-2' }, false],
+  ])('the licence %s is compared without regard to case with %j', (id, comparison, met) => {
+    const text = { field: 'licence', ...comparison }
+    for (const license of [{ id }, { name: id }]) {
+      expect(compileCondition(text, isCaseless(text, 'model-card')).unmet(card([{ license }])) === undefined).toBe(met)
+    }
+    expect(isCaseless(text, 'https://cyclonedx.org/bom')).toBe(true)
+    expect(isCaseless(text, 'https://example.org/review/v1')).toBe(false)
+    expect(isCaseless({ field: 'name' }, 'model-card')).toBe(false)
+  })
+
+  test('letters that only look alike are no licence', () => {
+    const kelvin = compileCondition({ field: 'licence', equals: '\u212a' }, true)
+    expect(kelvin.unmet(card([{ license: { name: 'K' } }]))).toBe('"K"')
   })
 
   test('a document about a dataset is no model card, whatever else it lists', () => {

@@ -3,6 +3,7 @@ import type { AttestationKind, FieldValue, Measurement } from '../../attestation
 import type { AttestationStatement } from '../../attestation/statement.ts'
 import { shown } from '../../errors.ts'
 import { compileGlob } from '../matching/glob.ts'
+import { inLowerCase, lowerCase } from './caseless.ts'
 import type { ConditionText } from './schema.ts'
 
 /** What an attestation says, once its signature is verified. */
@@ -32,9 +33,12 @@ const MOST_SHOWN = 5
 /**
  * Compiles a condition. It concerns one or several values, of which there must be at least one, and all of them must meet it: an
  * attestation that says two things is not read in favour of the model.
+ *
+ * @param isCaseless whether text is compared without regard to case
  */
-export function compileCondition(text: ConditionText): Condition {
-  const comparison = compileComparison(text)
+export function compileCondition(text: ConditionText, isCaseless = false): Condition {
+  const comparison = compileComparison(isCaseless ? inLowerCase(text) : text)
+  const holds = (value: FieldValue) => comparison.holds(isCaseless ? lowerCase(value) : value)
   return {
     field: text.field,
     written: written(text),
@@ -45,7 +49,7 @@ export function compileCondition(text: ConditionText): Condition {
       if (values.length > MOST_VALUES) return `more than ${MOST_VALUES} values`
       const inexact = comparison.isNumeric ? statement.inexactNumber : undefined
       if (inexact !== undefined) return `the number ${inexact}, which has too many digits to be compared`
-      if (values.every((value) => value !== undefined && comparison.holds(value))) return undefined
+      if (values.every((value) => value !== undefined && holds(value))) return undefined
       const listed = values
         .slice(0, MOST_SHOWN)
         .map((value) => (value === undefined ? 'nothing' : shown(String(value))))

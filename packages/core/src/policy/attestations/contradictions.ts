@@ -1,14 +1,20 @@
 import { compareDecimals, decimalOfNumber } from '../../attestation/decimal.ts'
+import { inLowerCase, isCaseless } from './caseless.ts'
 import { compileComparison } from './condition.ts'
 import type { ConditionText } from './schema.ts'
 
-/** The positions of conditions that no attestation can meet, alone or together with an earlier one about the same values. */
-export function contradictions(where: readonly ConditionText[]): number[] {
+/**
+ * The positions of conditions that no attestation can meet, alone or together with an earlier one about the same values.
+ *
+ * @param type of the attestation, as in the policy
+ */
+export function contradictions(where: readonly ConditionText[], type: string): number[] {
   const earlier = new Map<string, ConditionText[]>()
   return where.flatMap((condition, index) => {
     const { field, metric, dataset, slice, unit } = condition
     const about = JSON.stringify([field, metric, dataset, slice, unit])
-    const together = [...(earlier.get(about) ?? []), condition]
+    const comparable = isCaseless(condition, type) ? inLowerCase(condition) : condition
+    const together = [...(earlier.get(about) ?? []), comparable]
     if (!canBeMet(together)) return [index]
     earlier.set(about, together)
     return []

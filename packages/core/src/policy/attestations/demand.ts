@@ -2,6 +2,7 @@ import { namedKind, type NamedKind } from '../../attestation/kinds/named-kinds.t
 import { shown } from '../../errors.ts'
 import type { AcceptedSigner } from '../methods/methods.ts'
 import { parseDuration, type Duration } from '../schema/duration.ts'
+import { isCaseless } from './caseless.ts'
 import { compileCondition, type Condition } from './condition.ts'
 import type { AttestationText } from './schema.ts'
 
@@ -9,7 +10,7 @@ import type { AttestationText } from './schema.ts'
 export interface AttestationDemand {
   /** As written in the policy: the name of a kind, or the URI of a predicate type. */
   type: string
-  /** Undefined for a predicate type. */
+  /** Undefined for the URI of a predicate type that is not known, or that several kinds share. */
   kind: NamedKind | undefined
   signers: readonly AcceptedSigner[]
   threshold: number
@@ -27,7 +28,7 @@ export function compileAttestation(text: AttestationText, signers: readonly Acce
     signers,
     threshold,
     maxAge: duration && maxAge !== undefined ? { written: maxAge, duration } : undefined,
-    conditions: where.map(compileCondition),
+    conditions: where.map((condition) => compileCondition(condition, isCaseless(condition, type))),
   }
 }
 

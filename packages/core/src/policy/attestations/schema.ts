@@ -1,5 +1,5 @@
 import * as s from '../../schema/define.ts'
-import { NAMED_KINDS, namedKind } from '../../attestation/kinds/named-kinds.ts'
+import { kindsOfType, NAMED_KINDS, namedKind } from '../../attestation/kinds/named-kinds.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { durationSchema, globSchema } from '../schema/text.ts'
 
@@ -83,17 +83,21 @@ const attestationSchema = s
         input: threshold,
       })
     const kind = namedKind(type)
+    const sharing = kindsOfType(type)
+    const instead = sharing.length > 1 ? `; name the kind instead: ${sharing.map(({ name }) => name).join(' or ')}` : ''
     if (!kind && maxAge !== undefined)
       report({
         path: ['maxAge'],
-        message: 'expected no maximum age, because the time of this type is not known',
+        message: `expected no maximum age: where statements of this type state their time is not known${instead}`,
         input: maxAge,
       })
     for (const [index, { field, metric }] of where.entries()) {
       if (metric !== undefined && kind?.hasMetrics !== true)
         report({
           path: ['where', String(index), 'metric'],
-          message: `the type ${type} has no metrics`,
+          message: kind
+            ? `expected a field: ${kind.what} has no metrics`
+            : `expected a field: the metrics of this type are not known${instead}`,
           input: metric,
         })
       if (kind && field !== undefined && !kind.fields.includes(field)) {

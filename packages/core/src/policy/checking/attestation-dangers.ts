@@ -1,11 +1,12 @@
 import { shown } from '../../errors.ts'
 import { contradictions } from '../attestations/contradictions.ts'
 import { demandWords, type AttestationDemand } from '../attestations/demand.ts'
-import type { AttestationText } from '../attestations/schema.ts'
+import type { AttestationText, ConditionText } from '../attestations/schema.ts'
 import { methodOf } from '../methods/methods.ts'
 import type { CompiledPolicy } from '../policy.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 import type { Rule } from '../rule.ts'
+import { conditionFaults } from './condition-faults.ts'
 import type { Danger } from './finding.ts'
 
 /** A danger, and its place below `require.attestations`. */
@@ -27,16 +28,30 @@ export function attestationDangers(
   return rule.attestations.flatMap((demand, index) => {
     const text = written[index]
     if (!text) return []
-    const unmet = contradictions(text.where ?? []).map((position): PlacedDanger => {
-      const condition = demand.conditions[position]?.written ?? ''
-      return unmeetable(
-        [index, 'where', position],
-        rule,
-        demand,
-        `nothing can meet this condition and those before it: ${condition}`,
-      )
-    })
-    return [...unmet, ...signerDangers(rule, demand, { text, index, policy })]
+    return [
+      ...conditionDangers(rule, demand, text.where ?? [], index),
+      ...signerDangers(rule, demand, { text, index, policy }),
+    ]
+  })
+}
+
+function conditionDangers(
+  rule: Rule,
+  demand: AttestationDemand,
+  where: readonly ConditionText[],
+  index: number,
+): PlacedDanger[] {
+  const contradictory = contradictions(where, demand.type)
+  return where.flatMap((condition, position) => {
+    const at = [index, 'where', position]
+    const faults = conditionFaults(condition, demand.kind).map(({ code, what }): PlacedDanger =>
+      code === 'REQUIREMENT_UNMEETABLE'
+        ? unmeetable(at, rule, demand, what)
+        : { at, danger: { severity: 'warning', code, message: what } },
+    )
+    if (!contradictory.includes(position) || faults.some(({ danger }) => danger.severity === 'error')) return faults
+    const why = `nothing can meet this condition and those before it: ${demand.conditions[position]?.written}`
+    return [...faults, unmeetable(at, rule, demand, why)]
   })
 }
 

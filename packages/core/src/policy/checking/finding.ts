@@ -16,6 +16,7 @@ export const WARNING_CODES = {
   FORMAT_UNKNOWN: 'a rule matches by a format that no adapter of this project loads',
   PATH_MISSPELT: 'a path is written in a form that matches nothing',
   WILDCARD_EXACT: 'a text contains a wildcard, but is compared exactly',
+  CONDITION_MISSPELT: 'a condition about an attestation compares with a value that is never found',
   UNSIGNED_BROAD: 'every file in the model may be unsigned',
   ROOT_UNUSED: 'no rule names this trust root',
   KEY_LAPSES: 'the validity of a key in the policy ends soon or has ended',
