@@ -137,7 +137,14 @@ describe('attest', () => {
 
   test('hashes the files first, and says plainly if it did not', async () => {
     await write('vad/weights.bin', 'changed')
-    failed(await modelseal(FROM_FILE), 'FILE_MISMATCH')
+    const refused = failed(await modelseal(FROM_FILE), 'FILE_MISMATCH')
+    expect(refused).toContain('cannot be attested, because its files are not those that were signed')
+    expect(refused).not.toContain('Do not load this copy')
+    await write('vad/weights.bin', Buffer.alloc(100_000, 8))
+    await write('vad/nested/config.json', '[]')
+    const several = failed(await modelseal(FROM_FILE), 'FILE_MISMATCH')
+    expect(several).toContain('2 files do not match the signature:\n')
+    expect(several).toContain('cannot be attested, because')
     const made = await modelseal([...FROM_FILE, '--no-check'])
     expect(made.code).toBe(0)
     expect(made.stdout).toContain('not checked: no file was hashed')
@@ -153,7 +160,7 @@ describe('attest refuses', () => {
     ['a URI without a file', attest('https://example.org/review/v1'), 'needs --from FILE'],
     [
       'options of another type',
-      [...FROM_FILE, '--builder', 'x'],
+      [...FROM_FILE, '--builder', 'https://ci.example'],
       "'--builder' cannot be used with '--type evaluation'",
     ],
     [
@@ -161,7 +168,30 @@ describe('attest refuses', () => {
       attest('provenance', '--from', 'evaluation.json', '--param', 'a=b'),
       "'--param' cannot be used with '--from'",
     ],
-    ['a builder without a build type', attest('provenance', '--builder', 'x'), "'--builder' and '--build-type'"],
+    [
+      'a builder without a build type',
+      attest('provenance', '--builder', 'https://ci.example'),
+      "'--builder' and '--build-type'",
+    ],
+    ['a builder that is no URI', attest('provenance', '--builder', 'foo'), "'--builder <uri>' argument 'foo'"],
+    [
+      'a build type that is no URI',
+      attest('provenance', '--build-type', 'my type'),
+      "'--build-type <uri>' argument 'my type'",
+    ],
+    ['a verifier that is no URI', attest('verification-summary', '--verifier-id', 'us'), "'--verifier-id <uri>'"],
+    ['a bare date', attest('provenance', '--started-on', '2026-11-01'), "'--started-on <time>' argument '2026-11-01'"],
+    [
+      'a day that does not exist',
+      attest('provenance', '--finished-on', '2026-02-30T00:00:00Z'),
+      "'--finished-on <time>'",
+    ],
+    ['a time in the future', attest('provenance', '--finished-on', '2999-01-01T00:00:00Z'), 'in the future'],
+    [
+      'an end before the start',
+      attest('provenance', '--started-on', '2026-11-01T09:00:00+01:00', '--finished-on', '2026-11-01T07:59:59Z'),
+      "'--finished-on' is before that of '--started-on'",
+    ],
     ['a base model without a digest', attest('provenance', '--base-model', 'base'), 'NAME=sha256:'],
     ['a verdict without a verifier', attest('verification-summary'), '--verifier-id'],
     [
@@ -191,7 +221,7 @@ describe('attest refuses', () => {
     ['a time in the future', 'ATTESTATION_INPUT', JSON.stringify(EVALUATION).replace('2026', '2999')],
   ])('%s', async (_, code, text) => {
     await write('evaluation.json', text)
-    failed(await modelseal(FROM_FILE), code)
+    expect(failed(await modelseal(FROM_FILE), code)).toContain('"evaluation.json"')
     await expect(file('vad.claims.jsonl')).rejects.toThrow('ENOENT')
   })
 

@@ -178,3 +178,9 @@ export function nonEmpty(path: string): string {
   if (path === '') throw new InvalidArgumentError('The value is empty.')
   return path
 }
+
+/** Refuses a value that is no URI, such as a bare name: others would not know what it means. */
+export function isUri(text: string): string {
+  if (/^[a-z][a-z0-9+.-]*:\S+$/i.test(text)) return text
+  throw new InvalidArgumentError('Expected a URI with its scheme, such as https://ci.example.')
+}

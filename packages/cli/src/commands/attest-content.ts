@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { isRemote } from '../hubs.ts'
-import { nonEmpty, pathOption } from '../options.ts'
+import { isUri, nonEmpty, pathOption } from '../options.ts'
 import type { Session } from '../perform.ts'
 import { attestedVerdict, withVerdict, type VerdictFlags, type VerifiedByPolicy } from './attest-verdict.ts'
 
@@ -42,8 +42,8 @@ export function withContent(command: Command): Command {
         .makeOptionMandatory(),
     )
     .addOption(pathOption('--from <path>', 'file that the statement is made from'))
-    .option('--builder <uri>', 'provenance: the platform that made the model', nonEmpty)
-    .option('--build-type <uri>', 'provenance: defines the meaning of its parameters', nonEmpty)
+    .option('--builder <uri>', 'provenance: the platform that made the model', isUri)
+    .option('--build-type <uri>', 'provenance: defines the meaning of its parameters', isUri)
     .addOption(repeated('--param <name=value>', 'provenance: parameter of the build; may be repeated', isParameter))
     .addOption(
       repeated('--base-model <name=sha256:…>', 'provenance: base model with its root digest; may be repeated', isNamed),
@@ -52,8 +52,8 @@ export function withContent(command: Command): Command {
       repeated('--dataset <name=sha256:…>', 'provenance: dataset with its root digest; may be repeated', isNamed),
     )
     .option('--invocation <uri>', 'provenance: the run of the build', nonEmpty)
-    .option('--started-on <time>', 'provenance: when the build began, such as 2026-11-01T09:30:00Z', nonEmpty)
-    .option('--finished-on <time>', 'provenance: when it ended', nonEmpty)
+    .option('--started-on <time>', 'provenance: when the build began, such as 2026-11-01T09:30:00Z', isPastTime)
+    .option('--finished-on <time>', 'provenance: when it ended', isPastTime)
   return withVerdict(described)
 }
 
@@ -65,6 +65,17 @@ function repeated(flags: string, description: string, check: (text: string) => s
 
 function isParameter(text: string): string {
   if (!/^[^=]+=/.test(text)) throw new InvalidArgumentError('Expected NAME=VALUE.')
+  return text
+}
+
+function isPastTime(text: string): string {
+  const [, day = ''] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
+  const time = Date.parse(text)
+  const start = Date.parse(`${day}T00:00:00Z`)
+  // A day that does not exist is read as one of the next month.
+  if (day === '' || Number.isNaN(time) || !new Date(start).toISOString().startsWith(day))
+    throw new InvalidArgumentError('Expected a time with a time zone, such as 2026-11-01T09:30:00Z.')
+  if (time > Date.now()) throw new InvalidArgumentError('This time is in the future.')
   return text
 }
 
@@ -83,7 +94,9 @@ const OPTIONS_OF: Readonly<Partial<Record<string, readonly (keyof ContentFlags)[
 
 /** Refuses options that would have no effect, and a statement without content. */
 export function checkContent(command: Command): void {
-  const { type, from, builder, buildType, verifierId, check } = command.opts<ContentFlags & { check: boolean }>()
+  const { type, from, builder, buildType, startedOn, finishedOn, verifierId, check } = command.opts<
+    ContentFlags & { check: boolean }
+  >()
   const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli'
   for (const [owner, names] of Object.entries(OPTIONS_OF)) {
     const given = names?.find(isGiven)
@@ -95,6 +108,8 @@ export function checkContent(command: Command): void {
   if (from !== undefined) return
   if ((builder === undefined) !== (buildType === undefined))
     command.error("error: '--builder' and '--build-type' must be used together")
+  if (startedOn !== undefined && finishedOn !== undefined && Date.parse(finishedOn) < Date.parse(startedOn))
+    command.error("error: the time of '--finished-on' is before that of '--started-on'")
   if (type !== 'verification-summary') return
   if (verifierId === undefined)
     command.error("error: '--type verification-summary' needs '--verifier-id URI', which names the verifier")

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { isRemote } from '../hubs.ts'
-import { nonEmpty, pathOption } from '../options.ts'
+import { isUri, nonEmpty, pathOption } from '../options.ts'
 import type { Session } from '../perform.ts'
 import type { AttestedContent } from './attest-content.ts'
 
@@ -33,7 +33,7 @@ export function withVerdict(command: Command): Command {
       pathOption('--policy <path>', 'verification summary: trust policy (default: the one that a load would find)'),
     )
     .option('--policy-uri <uri>', 'verification summary: where others find it (default: its file name)', nonEmpty)
-    .option('--verifier-id <uri>', 'verification summary: the verifier on whose behalf you sign', nonEmpty)
+    .option('--verifier-id <uri>', 'verification summary: the verifier on whose behalf you sign', isUri)
     .option(
       '--resource-uri <uri>',
       'verification summary: where the model comes from (default: its URL or name)',

@@ -1,4 +1,4 @@
-import { ModelSealError } from '../errors.ts'
+import { ModelSealError, shown } from '../errors.ts'
 import { atOnce } from '../source/turns.ts'
 import { parseStrictJson } from '../bundle/json.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
@@ -31,23 +31,33 @@ export async function readAttestationFile(path: string): Promise<{ bytes: Uint8A
  */
 export function readAttestationInput(bytes: Uint8Array, file?: string): unknown {
   checkInputSize(bytes, file)
-  const json = parseStrictJson(bytes, { what: 'file of the attestation', file, maxValues: MAX_VALUES })
+  const what = `file of the attestation${file === undefined ? '' : ` ${shown(file)}`}`
+  const json = parseStrictJson(bytes, { what, file, maxValues: MAX_VALUES })
   const inexact = atOnce(inexactNumberSteps(bytes))
   if (inexact === undefined) return json
-  throw new ModelSealError('ATTESTATION_INPUT', 'Cannot make an attestation: a number has too many digits.', {
-    file,
-    expected: 'numbers of at most 15 significant digits',
-    found: inexact,
-    hint: 'No program could compare this number exactly. Round it.',
-  })
+  throw new ModelSealError(
+    'ATTESTATION_INPUT',
+    `${cannotMake('an attestation', file)}: a number has too many digits.`,
+    {
+      file,
+      expected: 'numbers of at most 15 significant digits',
+      found: inexact,
+      hint: 'No program could compare this number exactly. Round it.',
+    },
+  )
 }
 
 /** @throws {@link ModelSealError} `ATTESTATION_INPUT` */
 export function checkInputSize({ length }: Uint8Array, file?: string): void {
   if (length <= MAX_STATEMENT_BYTES) return
-  throw new ModelSealError('ATTESTATION_INPUT', 'Cannot make an attestation: the file is too large.', {
+  throw new ModelSealError('ATTESTATION_INPUT', `${cannotMake('an attestation', file)}: the file is too large.`, {
     file,
     expected: `at most ${MAX_STATEMENT_BYTES} bytes`,
     found: `${length} bytes`,
   })
+}
+
+/** How a refusal to make something of a file begins. */
+export function cannotMake(what: string, file: string | undefined): string {
+  return `Cannot make ${what}${file === undefined ? '' : ` from ${shown(file)}`}`
 }

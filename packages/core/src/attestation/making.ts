@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
-import { checkInputSize, readAttestationInput } from './input.ts'
+import { cannotMake, checkInputSize, readAttestationInput } from './input.ts'
 import type { AttestationFile } from './kinds/kind.ts'
 import { kindNamed, KINDS, makePredicate } from './kinds/kinds.ts'
 import { predicateTypeOf } from './predicate-type.ts'
@@ -31,7 +31,7 @@ export async function makeAttestation(type: string, source: AttestationFile): Pr
   if (typeof predicate === 'object' && predicate !== null && !Array.isArray(predicate)) return predicate
   throw new ModelSealError(
     'ATTESTATION_INPUT',
-    `Cannot make an attestation of the type ${shown(type)}: its content is not an object.`,
+    `${cannotMake(`an attestation of the type ${shown(type)}`, file)}: its content is not an object.`,
     {
       file,
       expected: 'a JSON object',

@@ -1,9 +1,7 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
 import { kindNamed, KINDS } from './kinds/kinds.ts'
-
-/** URI with a scheme. */
-const TYPE_URI = /^[a-z][a-z0-9+.-]*:\S+$/i
+import { isUri } from './kinds/values.ts'
 
 /**
  * The URI of the predicate type that attestations of a type are written with.
@@ -18,7 +16,7 @@ const TYPE_URI = /^[a-z][a-z0-9+.-]*:\S+$/i
 export function predicateTypeOf(type: string): string {
   const kind = kindNamed(type)
   if (kind) return kind.types[0]
-  if (TYPE_URI.test(type)) return type
+  if (isUri(type)) return type
   const names = KINDS.map(({ name }) => name)
   throw new ModelSealError('INVALID_ARGUMENT', `Cannot attest the model: ${shown(type)} is not a known type.`, {
     expected: `${names.join(', ')}, or the URI of a predicate type`,

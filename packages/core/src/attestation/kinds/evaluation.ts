@@ -2,7 +2,7 @@ import { shown } from '../../errors.ts'
 import * as s from '../../schema/define.ts'
 import { timeSchema } from '../../schema/time.ts'
 import { compareDecimals, decimalOfNumber } from '../decimal.ts'
-import { readAttestationInput } from '../input.ts'
+import { cannotMake, readAttestationInput } from '../input.ts'
 import { defineKind, faultsIn, readBy, type Measurement } from './kind.ts'
 import {
   defined,
@@ -165,7 +165,7 @@ function measurementOf({ metric, value, unit, dataset, slice }: EvaluationResult
  * ```
  */
 export function makeEvaluation(json: unknown, file?: string): object {
-  const fault = faultsIn('ATTESTATION_INPUT', 'Cannot make an evaluation', file)
+  const fault = faultsIn('ATTESTATION_INPUT', cannotMake('an evaluation', file), file)
   const { evaluatedOn, evaluator, results, url } = readBy(inputSchema, json, fault)
   if (Date.parse(evaluatedOn) > Date.now()) throw fault('evaluatedOn', 'a time that is not in the future', evaluatedOn)
   const tests = results.filter(({ threshold }) => threshold !== undefined)

@@ -1,6 +1,7 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter } from 'yaml'
 import { isUtf8 } from 'node:buffer'
 import { ModelSealError } from '../../errors.ts'
+import { cannotMake } from '../input.ts'
 import { keyName, type TextFault } from '../../yaml/duplicate-keys.ts'
 import { readYaml } from '../../yaml/read-yaml.ts'
 
@@ -77,5 +78,5 @@ function unreadable(
   reason: string,
   details: { file: string | undefined; line?: number; column?: number; expected?: string },
 ): ModelSealError {
-  return new ModelSealError('ATTESTATION_INPUT', `Cannot make a card from the text: ${reason}.`, details)
+  return new ModelSealError('ATTESTATION_INPUT', `${cannotMake('a card', details.file)}: ${reason}.`, details)
 }

@@ -1,4 +1,5 @@
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
+import { cannotMake } from '../input.ts'
 import type { AttestationStatement } from '../statement.ts'
 import { dataCard } from './data-card.ts'
 import { evaluation } from './evaluation.ts'
@@ -32,7 +33,7 @@ export function readPredicate(kind: AttestationKind, { predicate }: AttestationS
  */
 export async function makePredicate(kind: AttestationKind, source: AttestationFile): Promise<object> {
   const predicate = parsedWithoutPrototypes(await kind.make(source)) as Readonly<Record<string, unknown>>
-  const fault = faultsIn('ATTESTATION_INPUT', `Cannot make ${kind.what}`, source.file)
+  const fault = faultsIn('ATTESTATION_INPUT', cannotMake(kind.what, source.file), source.file)
   if (kind.isOne?.(predicate) === false) throw fault('', kind.what, 'a document about something else')
   const stated = kind.statedAt(kind.read(predicate, fault))
   if (stated !== undefined && Date.parse(stated) > Date.now())

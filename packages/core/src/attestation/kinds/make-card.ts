@@ -1,6 +1,6 @@
 import { isFields } from '../../schema/compounds.ts'
 import * as s from '../../schema/define.ts'
-import { checkInputSize, readAttestationInput } from '../input.ts'
+import { cannotMake, checkInputSize, readAttestationInput } from '../input.ts'
 import { CARD_PROPERTIES, CYCLONEDX_VERSIONS } from './cyclonedx.ts'
 import { cycloneDxLibrary, validateCycloneDx } from './cyclonedx-library.ts'
 import { readFrontMatter } from './front-matter.ts'
@@ -21,7 +21,7 @@ export async function makeCard(source: AttestationFile, type: 'machine-learning-
   const document = isJson(bytes)
     ? readAttestationInput(bytes, file)
     : documentOf(type === 'data' ? datasetOf(source) : modelOf(source))
-  await validateCycloneDx(document, faultsIn('ATTESTATION_INPUT', 'Cannot make a card', file))
+  await validateCycloneDx(document, faultsIn('ATTESTATION_INPUT', cannotMake('a card', file), file))
   return document as object
 }
 
@@ -130,7 +130,7 @@ function readReadme<Fields>(
   lists: readonly string[],
 ): { fields: Fields; text: string } {
   const { fields, text } = readFrontMatter(bytes, file)
-  const fault = faultsIn('ATTESTATION_INPUT', 'Cannot make a card from the front matter', file)
+  const fault = faultsIn('ATTESTATION_INPUT', cannotMake('a card', file), file)
   if (text.length > MAX_TEXT) throw fault('', `a text of at most ${MAX_TEXT} characters`, `${text.length} characters`)
   const listed = isFields(fields) ? { ...fields } : fields
   if (isFields(listed))

@@ -1,8 +1,9 @@
 import { ModelSealError, shown } from '../../errors.ts'
+import { timeSchema } from '../../schema/time.ts'
 import { provenanceOfEnvironment, type CiVariables } from './ci-environments.ts'
-import { faultsIn } from './kind.ts'
-import { provenance, ROLE_ANNOTATION, type LineageRole, type Provenance } from './provenance.ts'
-import { defined, isSha256, type ResourceDescriptor } from './values.ts'
+import { faultsIn, readBy } from './kind.ts'
+import { checkOrder, provenance, ROLE_ANNOTATION, type LineageRole, type Provenance } from './provenance.ts'
+import { defined, isSha256, isUri, type ResourceDescriptor } from './values.ts'
 
 /** What a provenance statement is made from. Builder and build type are given together; by default, they are those of the CI environment. */
 export interface ProvenanceInput {
@@ -52,11 +53,25 @@ export function makeProvenance(input: ProvenanceInput, environment: CiVariables 
     },
     runDetails: { ...runDetails, ...(Object.keys(metadata).length > 0 && { metadata }) },
   }
-  const fault = faultsIn('ATTESTATION_INPUT', 'Cannot make a provenance statement', undefined)
-  const stated = provenance.statedAt(provenance.read({ ...made }, fault))
-  if (stated !== undefined && Date.parse(stated) > Date.now())
-    throw fault('runDetails.metadata', 'a time that is not in the future', stated)
+  checkTimes(metadata, input)
+  provenance.read({ ...made }, inputFault)
   return made
+}
+
+const inputFault = faultsIn('ATTESTATION_INPUT', 'Cannot make a provenance statement', undefined)
+
+/** Errors name the option of {@link ProvenanceInput}. */
+function checkTimes(metadata: { startedOn?: string; finishedOn?: string }, input: ProvenanceInput): void {
+  for (const name of ['startedOn', 'finishedOn'] as const) {
+    const time = input[name]
+    if (time === undefined) continue
+    readBy(timeSchema, time, (_, ...about) => inputFault(name, ...about))
+    if (Date.parse(time) > Date.now()) throw inputFault(name, 'a time that is not in the future', time)
+  }
+  // The clocks of a CI system and of its runner may differ.
+  if (input.startedOn === undefined && input.finishedOn === undefined) return
+  const name = input.finishedOn === undefined ? 'startedOn' : 'finishedOn'
+  checkOrder(metadata, (...about) => inputFault(name, ...about))
 }
 
 function fromEnvironment({ parameters }: ProvenanceInput, environment: CiVariables): Provenance {
@@ -78,6 +93,8 @@ function fromOptions({ builder, buildType, parameters = {} }: ProvenanceInput): 
     const missing = builder === undefined ? 'the builder' : 'the build type'
     throw unusable(`${missing} is missing`, { expected: 'a builder and a build type, or neither' })
   }
+  for (const [name, value] of Object.entries({ builder, buildType }))
+    if (!isUri(value)) throw inputFault(name, 'a URI, such as https://ci.example/train/v1', value)
   return {
     buildDefinition: { buildType, externalParameters: { ...parameters } },
     runDetails: { builder: { id: builder } },

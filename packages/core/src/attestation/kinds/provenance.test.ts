@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { refusal } from '../../testing/scratch.ts'
+import { makeAttestation } from '../making.ts'
 import { faultsIn } from './kind.ts'
 import { makeProvenance, type ProvenanceInput } from './make-provenance.ts'
 import { lineage, provenance, ROLE_ANNOTATION, type Ancestor, type Provenance } from './provenance.ts'
@@ -210,9 +212,39 @@ describe('a provenance from options', () => {
     ['a dataset without a name', { datasets: [`=sha256:${ROOT}`] }],
     ['a time without a time zone', { finishedOn: '2026-11-01T00:00:00' }],
     ['a time in the future', { finishedOn: '2999-01-01T00:00:00Z' }],
-    ['an empty builder', { builder: '', buildType: 'x' }],
+    ['an end before the start', { startedOn: '2026-11-01T00:00:01Z', finishedOn: '2026-11-01T00:00:00Z' }],
+    ['an empty builder', { builder: '', buildType: 'https://x.example/v1' }],
+    ['a builder that is no URI', { builder: 'foo', buildType: 'https://x.example/v1' }],
   ])('is refused for %s', (_, options) => {
     expect(() => makeProvenance(options, GITHUB)).toThrow(expect.objectContaining({ code: 'ATTESTATION_INPUT' }))
+  })
+})
+
+test('errors name the time that was given, and not its place in the statement', () => {
+  for (const name of ['startedOn', 'finishedOn'])
+    for (const time of ['yesterday', '2999-01-01T00:00:00Z'])
+      expect(() => makeProvenance({ [name]: time }, GITHUB)).toThrow(`its field "${name}" is invalid`)
+})
+
+describe('a provenance from a file', () => {
+  const make = (metadata: object) => {
+    const document = { ...STATED, runDetails: { ...STATED.runDetails, metadata } }
+    return makeAttestation('provenance', { bytes: Buffer.from(JSON.stringify(document)), file: 'p.json', name: 'vad' })
+  }
+  const STATED = {
+    buildDefinition: { buildType: 'https://x.example/v1', externalParameters: {} },
+    runDetails: { builder: { id: 'https://x.example' } },
+  }
+  const startedOn = '2026-11-01T00:00:01Z'
+
+  test('is refused if it ends before it starts, and names the file', async () => {
+    await expect(make({ startedOn, finishedOn: startedOn })).resolves.toMatchObject(STATED)
+    await expect(make({ startedOn, finishedOn: '2026-11-01T00:00:00Z' })).rejects.toEqual(
+      refusal('ATTESTATION_INPUT', {
+        file: 'p.json',
+        message: expect.stringContaining('from "p.json": its field "runDetails.metadata.finishedOn"') as string,
+      }),
+    )
   })
 })
 

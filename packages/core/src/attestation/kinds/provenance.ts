@@ -1,7 +1,8 @@
+import type { ModelSealError } from '../../errors.ts'
 import * as s from '../../schema/define.ts'
 import { timeSchema } from '../../schema/time.ts'
-import { readAttestationInput } from '../input.ts'
-import { defineKind, readBy, type PredicateFault } from './kind.ts'
+import { cannotMake, readAttestationInput } from '../input.ts'
+import { defineKind, faultsIn, readBy, type PredicateFault } from './kind.ts'
 import {
   boundedList,
   boundedName,
@@ -83,7 +84,13 @@ export const provenance = defineKind<Provenance>({
     checkRoles(dependenciesOf(read), fault)
     return read
   },
-  make: ({ bytes, file }) => readAttestationInput(bytes, file) as object,
+  make({ bytes, file }) {
+    const json = readAttestationInput(bytes, file)
+    const fault = faultsIn('ATTESTATION_INPUT', cannotMake('a provenance statement', file), file)
+    const { metadata } = readBy(provenanceSchema, json, fault).runDetails
+    checkOrder(metadata, (...about) => fault('runDetails.metadata.finishedOn', ...about))
+    return json as object
+  },
   statedAt: ({ runDetails: { metadata } }) => metadata?.finishedOn ?? metadata?.startedOn,
   fields: {
     builder: ({ runDetails }) => [runDetails.builder.id],
@@ -127,6 +134,15 @@ function withRole(value: Provenance, role: LineageRole): string[] {
 function roleOf(annotations: Readonly<Record<string, unknown>>): LineageRole | undefined {
   const role = annotations[ROLE_ANNOTATION]
   return role === 'base-model' || role === 'dataset' ? role : undefined
+}
+
+/** Statements by others are read even so: two clocks may differ. */
+export function checkOrder(
+  { startedOn, finishedOn }: { startedOn?: string; finishedOn?: string } = {},
+  fault: (expected: string, found: string) => ModelSealError,
+): void {
+  if (startedOn === undefined || finishedOn === undefined || Date.parse(startedOn) <= Date.parse(finishedOn)) return
+  throw fault(`a time that is not before the start, ${startedOn}`, finishedOn)
 }
 
 /** A role that is not known is ignored, like any field that is not known. */

@@ -5,7 +5,7 @@ import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts
 import { predicateTypeOf } from '../../attestation/predicate-type.ts'
 import { attestationSteps, writeAttestation } from '../../attestation/statement.ts'
 import { statementSteps } from '../../bundle/statement.ts'
-import { ModelSealError, shown } from '../../errors.ts'
+import { ModelSealError, shown, withHint } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
 import { callback, flag, path as pathCopy, required, signal as signalCopy, text } from '../../kinds.ts'
 import { checkContents } from '../../manifest/check-contents.ts'
@@ -13,6 +13,7 @@ import { findSigned } from '../../manifest/find-signed.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { GIT_PATHS, nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
+import { SUSPICION } from '../../manifest/plainer-cause.ts'
 import { SIGNER } from '../../signing/sign-model.ts'
 import { signPayload } from '../../signing/sign-statement.ts'
 import type { LoggedAt, SignedAt, SignedBy, Signer } from '../../signing/signer.ts'
@@ -209,7 +210,18 @@ async function checkedFiles(
     )
   }
   const ignored = bundles.flatMap((bundle) => nameWithin(local, bundle.path) || [])
-  return checkContents(local, manifest, { ignored, signal, onProgress })
+  try {
+    return await checkContents(local, manifest, { ignored, signal, onProgress })
+  } catch (error) {
+    throw error instanceof ModelSealError && error.problems ? withHint(error, changedHint(error)) : error
+  }
+}
+
+/** Who attests a model may well have changed it, so that a warning of this copy would mislead. */
+function changedHint({ hint = '' }: ModelSealError): string {
+  const [cause = ''] = hint.split(SUSPICION)
+  const advice = cause.replace(/For the other files: $/, '').trim() || 'Restore them, or sign the model again first.'
+  return `The model cannot be attested, because its files are not those that were signed. ${advice}`
 }
 
 /** Refuses a bundle for the same content under other names. */
