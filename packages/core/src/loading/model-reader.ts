@@ -59,7 +59,8 @@ export interface ModelReader {
 
 /** Can also save the model; undefined if it is loaded unverified. */
 export interface SavingReader extends ModelReader {
-  save?: ((directory: string) => Promise<SavedModel>) | undefined
+  /** @param replaced directory whose attestations about the model are kept */
+  save?: ((directory: string, replaced?: string) => Promise<SavedModel>) | undefined
 }
 
 /** Gathers what the runtime needs. */

@@ -127,21 +127,24 @@ async function readFiles<T>(
   const files = watched(load, served, signature.manifest)
   try {
     const entry = found.entry ?? (found.files.isFile ? found.files.name : undefined)
-    const attestations = async () => {
+    const attestations = async (there: string | undefined) => {
       const { attestationsToSave } = await import('./downloading/saved-attestations.ts')
       const isRequired = accepted.some((judging) => judging.accepted.rule.attestations.length > 0)
       const { manifest } = signature
       const about = { files: found.files, manifest, isRequired, signal: options.signal }
-      return attestationsToSave(await load.opened(), about)
+      return attestationsToSave(await load.opened(), about, there)
     }
-    const save = (directory: string) =>
-      saveModel(directory, {
-        files: served,
-        model: found.files,
-        bundles: found.bundles,
-        verdict: judgings[0].verdict,
-        attestations,
-      })
+    const save: SavingReader['save'] = (directory, replaced) =>
+      saveModel(
+        { directory, replaced },
+        {
+          files: served,
+          model: found.files,
+          bundles: found.bundles,
+          verdict: judgings[0].verdict,
+          attestations,
+        },
+      )
     const gathered = await gatherFrom(load, files, { entry, save })
     const read = { ...served.checked }
     if (rule.require.files !== 'loaded') {

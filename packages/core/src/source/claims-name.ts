@@ -4,5 +4,7 @@
  */
 export const CLAIMS_NAME = 'claims.jsonl'
 
-/** For all attestations of a model together, in bytes. */
+/** For all attestations of a model. */
+export const MAX_ATTESTATIONS = 1_000
+/** For all of them together, in bytes. */
 export const MAX_CLAIMS_BYTES = 64 * 1024 * 1024

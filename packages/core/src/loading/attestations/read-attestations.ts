@@ -1,13 +1,11 @@
 import { parseOwnBundle, type FoundBundle } from '../../bundle/bundle.ts'
 import { isAttestation } from '../../bundle/claim.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import { MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
+import { MAX_ATTESTATIONS, MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
 import type { ClaimsCandidate, ModelFiles } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import { nextTurn } from '../../source/aborted.ts'
 
-/** For all attestations of a model. */
-const MAX_ATTESTATIONS = 1_000
 /** A line of JSON with the longest statement, in base64, and its certificates. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024
 /** Empty lines count: an interrupted writer leaves one now and then. */
@@ -38,9 +36,9 @@ export async function readAttestationFiles(
     const bytes = await bytesOf(source, place, { maxBytes: room, found })
     if (!bytes) return
     room -= bytes.length
-    for await (const bundle of place.lines ? linesOf(bytes, place.path, signal) : [{ path: place.path, bytes }]) {
-      const one = await parsed(bundle, signal)
-      await nextTurn(signal)
+    for await (const one of place.lines
+      ? bundlesIn(bytes, place.path, signal)
+      : [await parsed({ path: place.path, bytes }, signal)]) {
       if (place.mixed && !('bundle' in one && (await isAttestation(one.bundle, signal)))) continue
       if (found.length === MAX_ATTESTATIONS) throw tooMany(place.path)
       found.push(one)
@@ -49,6 +47,19 @@ export async function readAttestationFiles(
   for await (const place of source.claims(files))
     if (place.name === undefined || !isSigned(place.name)) await read(place)
   return found
+}
+
+/** The lines of a file of attestations. One that cannot be read is part of the result, with its error. */
+export async function* bundlesIn(
+  bytes: Buffer,
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FoundBundle> {
+  for await (const line of linesOf(bytes, path, signal)) {
+    const one = await parsed(line, signal)
+    await nextTurn(signal)
+    yield one
+  }
 }
 
 /** Errors in a file itself. Any other error concerns its source. */

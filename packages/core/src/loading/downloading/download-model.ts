@@ -9,7 +9,7 @@ import { openJudged } from '../open-judged.ts'
 import { openOptions, type OpenOptions } from '../open-options.ts'
 import type { SavingReader } from '../model-reader.ts'
 import type { OpenedModel } from '../verified-model.ts'
-import type { SavedModel } from './saved-model.ts'
+import type { SavedModel, SavePlace } from './saved-model.ts'
 
 type Saved = SavedModel | undefined
 
@@ -54,15 +54,27 @@ export async function downloadModel(
   options?: OpenOptions,
 ): Promise<DownloadedModel> {
   const checked = openOptions(options)
-  const path = absolutePath(directory)
+  return downloadTo({ directory: absolutePath(directory) }, modelLocation(source), checked)
+}
+
+/**
+ * {@link downloadModel} to a directory that replaces another one.
+ *
+ * @param place absolute paths
+ */
+export async function downloadTo(
+  { directory, replaced }: SavePlace,
+  source: string | ModelSource,
+  options: OpenOptions,
+): Promise<DownloadedModel> {
   const load = {
-    source: modelLocation(source),
-    options: checked,
+    source,
+    options,
     keepsBundles: true,
-    gather: async ({ save }: SavingReader) => save?.(path),
+    gather: async ({ save }: SavingReader) => save?.(directory, replaced),
   }
   const guard = installedGuard()
-  const model = await (guard ? guard.open<Saved>(load) : openJudged<Saved>(load, [checked]))
+  const model = await (guard ? guard.open<Saved>(load) : openJudged<Saved>(load, [options]))
   await model.close()
   const { gathered, files } = model
   if (model.decision === 'accepted' && gathered)

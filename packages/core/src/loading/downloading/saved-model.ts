@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { Verdict } from '../../results.ts'
 import { CLAIMS_NAME } from '../../source/claims-name.ts'
@@ -20,17 +21,24 @@ interface ModelToSave {
   readonly model: ModelFiles
   readonly bundles: readonly FoundBundle[]
   readonly verdict: Verdict
-  /** The attestations about it, as lines; read once the files are there. */
-  readonly attestations: () => Promise<Uint8Array>
+  /** The attestations about it, as lines, after those in a file that is there; read once the files are saved. */
+  readonly attestations: (there: string | undefined) => Promise<Uint8Array>
+}
+
+/** Where a model is saved. */
+export interface SavePlace {
+  readonly directory: string
+  /** A directory that this one replaces: attestations about the model that somebody added there are kept. */
+  readonly replaced?: string | undefined
 }
 
 /**
  * Saves all signed files in a directory, and beside them the bundle and the attestations of the model.
  *
- * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading the files throws
+ * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading the files and the attestations throws
  */
 export async function saveModel(
-  directory: string,
+  { directory, replaced }: SavePlace,
   { files, model, attestations, ...judged }: ModelToSave,
 ): Promise<SavedModel> {
   const target = await TargetDirectory.at(directory)
@@ -42,7 +50,8 @@ export async function saveModel(
     // A file of this name that was signed is content.
     if (first && !files.names.includes(signature)) await writeFileWhole(target.fileAt(signature), first, BUNDLE)
     const claims = model.isFile ? `${model.name}.${CLAIMS_NAME}` : CLAIMS_NAME
-    const lines = files.names.includes(claims) ? undefined : await attestations()
+    const there = replaced === undefined ? undefined : join(replaced, claims)
+    const lines = files.names.includes(claims) ? undefined : await attestations(there)
     if (lines && lines.length > 0) await writeFileWhole(target.fileAt(claims), lines, ATTESTATIONS)
     await target.finish()
     return { signature, bundles }

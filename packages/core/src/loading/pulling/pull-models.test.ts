@@ -169,3 +169,88 @@ test('attestations are taken along, so that a policy that requires them accepts 
     expect(model.verdict.attestations).toMatchObject([{ satisfies: [type] }])
   }
 })
+
+describe('attestations that were added to a pulled model', () => {
+  const TYPE = 'https://example.org/review/v1'
+  const attest = async (model: string, verdict: string, output?: string) => {
+    const signer = await keySigner({ privateKey: site.file('a.key') })
+    await attestModel(model, {
+      signer,
+      type: TYPE,
+      predicate: { verdict },
+      ...(output === undefined ? {} : { output }),
+    })
+  }
+  const verdictsIn = async (path: string) => {
+    const lines = (await readFile(path, 'utf8')).trimEnd().split('\n')
+    return lines.map((line) => {
+      const { dsseEnvelope } = JSON.parse(line) as { dsseEnvelope: { payload: string } }
+      const statement = JSON.parse(Buffer.from(dsseEnvelope.payload, 'base64').toString()) as {
+        predicate: { verdict: string }
+      }
+      return statement.predicate.verdict
+    })
+  }
+  const model = async (name: string, content: string) => {
+    await site.model(name, { 'weights.bin': content })
+    await site.sign(name, 'a')
+    return site.file(name)
+  }
+
+  test('are kept if the same model is pulled again, once each and before new ones', async () => {
+    const source = await model('kept', 'kept')
+    const directory = place()
+    const claims = join(directory, 'claims.jsonl')
+    await attest(source, 'published')
+    await pullModels([{ source, directory }], { policy })
+    await attest(directory, 'by hand', claims)
+    await appendFile(claims, 'junk\n')
+    await attest(source, 'published later')
+    for (let times = 0; times < 2; times++) {
+      await pullModels([{ source, directory }], { policy })
+      expect(await verdictsIn(claims)).toEqual(['published', 'by hand', 'published later'])
+      expect(await namesIn(directory)).toEqual(['claims.jsonl', 'model.sig', 'weights.bin'])
+    }
+  })
+
+  test('are kept beside a single file', async () => {
+    await site.write('single.bin', 'single')
+    await site.sign('single.bin', 'a')
+    const source = site.file('single.bin')
+    const directory = place()
+    await pullModels([{ source, directory }], { policy })
+    await attest(join(directory, 'single.bin'), 'by hand')
+    await pullModels([{ source, directory }], { policy })
+    expect(await verdictsIn(join(directory, 'single.bin.claims.jsonl'))).toEqual(['by hand'])
+  })
+
+  test('are gone if another model takes its place', async () => {
+    const directory = place()
+    const claims = join(directory, 'claims.jsonl')
+    await pullModels([{ source: await model('first', 'first'), directory }], { policy })
+    await attest(directory, 'of the first', claims)
+    const source = await model('second', 'second')
+    await attest(source, 'of the second')
+    await pullModels([{ source, directory }], { policy })
+    expect(await verdictsIn(claims)).toEqual(['of the second'])
+    await pullModels([{ source: await model('third', 'third'), directory }], { policy })
+    expect(await namesIn(directory)).toEqual(['model.sig', 'weights.bin'])
+  })
+
+  test('are not joined with more than a load reads: the pull is refused, and they stay', async () => {
+    const source = await model('full', 'full')
+    const directory = place()
+    const claims = join(directory, 'claims.jsonl')
+    await pullModels([{ source, directory }], { policy })
+    await attest(directory, 'by hand', claims)
+    const line = (await readFile(claims, 'utf8')).trim()
+    // The same statement in other JSON.
+    const lines = Array.from({ length: 1_000 }, (_, index) => line.replace('{', `{${' '.repeat(index)}`))
+    await writeFile(claims, lines.join('\n'))
+    await attest(source, 'published')
+    await expect(pullModels([{ source, directory }], { policy })).rejects.toEqual(
+      refusal('ATTESTATIONS_TOO_MANY', { file: claims, found: '1001' }),
+    )
+    expect(await readFile(claims, 'utf8')).toBe(lines.join('\n'))
+  })
+})

@@ -9,8 +9,8 @@ import { modelLocation, pathHere } from '../../source/model-location.ts'
 import type { ModelSource } from '../../source/model-source.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
 import { bundleNames } from '../bundles/bundle-names.ts'
-import { downloadModel, type DownloadedModel } from '../downloading/download-model.ts'
-import { loadOptions, type OpenOptions } from '../open-options.ts'
+import { downloadTo, type DownloadedModel } from '../downloading/download-model.ts'
+import { loadOptions, openOptions, type OpenOptions } from '../open-options.ts'
 import { Destination, placeOf } from './destination.ts'
 
 /** A model, and the directory that is to contain it. */
@@ -39,7 +39,8 @@ export interface PulledModel {
 
 /**
  * Downloads models, verifies them like `openVerifiedModel()`, and puts them into directories. Each directory then has exactly
- * the signed files, the bundles and the attestations of the model (`claims.jsonl`), or is unchanged if anything failed.
+ * the signed files, the bundles and the attestations of the model (`claims.jsonl`), or is unchanged if anything failed. Attestations
+ * about this model that were added to `claims.jsonl` in the directory are kept.
  *
  * All models are downloaded and verified before the first directory changes. A new model is prepared beside its directory
  * and takes its place by renaming, so both need room at the same time. A mounted volume cannot be renamed: there, the
@@ -62,6 +63,7 @@ export interface PulledModel {
 export async function pullModels(given: readonly Pull[], givenOptions?: PullOptions): Promise<PulledModel[]> {
   const { force = false, ...options } = loadOptions<PullOptions>(givenOptions, ['force'])
   flag(force, 'force')
+  const checked = openOptions(options)
   const pulls = PULLS(given, 'pulls') as readonly Pull[]
   const paths = pulls.map(({ directory }) => placeOf(directory))
   await checkApart(paths, pulls)
@@ -72,7 +74,11 @@ export async function pullModels(given: readonly Pull[], givenOptions?: PullOpti
     for (const [index, destination] of destinations.entries()) {
       const { source } = pulls[index] as Pull
       const { model, signatures } = await destination.prepare(async (files) => {
-        const downloaded = await downloadModel(source, files, options)
+        const downloaded = await downloadTo(
+          { directory: files, replaced: destination.path },
+          modelLocation(source),
+          checked,
+        )
         return { model: downloaded, signatures: await withAllBundles(files, downloaded) }
       })
       pulled.push({ directory: destination.path, verdict: model.verdict, files: model.files, signatures })
