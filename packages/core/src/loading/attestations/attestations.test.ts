@@ -369,6 +369,103 @@ describe('attestations are found', () => {
   })
 })
 
+describe('a refusal says', () => {
+  const refused = async (attestations: object[], revoked?: object) => {
+    const given = await site.policy(policy(attestations, revoked))
+    const { error } = await judgeModel(site.file(name), { policy: given })
+    if (!error) throw new Error('accepted')
+    return error
+  }
+
+  test('what was found, without quotes around numbers, and how many others do not count', async () => {
+    await attest('lab', evaluation(0.5))
+    const one = await refused([ACCURATE])
+    expect(one.message).toMatch(/^Cannot accept the model: an evaluation that the rule requires does not count \(/)
+    expect(one.message).toContain(`(${JSON.stringify(`${claims()}:1`)}). Expected the metric "accuracy" with`)
+    expect(one).toMatchObject({ code: 'ATTESTATION_CONDITION', file: `${claims()}:1`, found: '0.5' })
+    expect(one.hint).toContain('or correct the condition in the policy. The rule "all" requires it')
+    await attest('mallory', evaluation())
+    expect((await refused([ACCURATE])).message).toContain(`${JSON.stringify(`${claims()}:1`)} and 1 other)`)
+    await attest('lab', evaluation(0.6))
+    expect((await refused([ACCURATE])).message).toContain(`${JSON.stringify(`${claims()}:1`)} and 2 others)`)
+    // A type that is not required is none of them.
+    await attest('lab', review())
+    expect((await refused([ACCURATE])).message).toContain('and 2 others)')
+  })
+
+  test('where there are values in place of one that is missing', async () => {
+    await attest('lab', evaluation(0.95, daysAgo(1), { slice: 'noisy' }))
+    expect(await refused([ACCURATE])).toMatchObject({
+      found: `no such value, but values with the dataset sha256:${SHA} for the slice "noisy"`,
+    })
+  })
+
+  test.each([
+    ['ATTESTATION_TOO_OLD', { maxAge: '1h' }, {}, 'states a recent time, or change "maxAge"'],
+    ['ATTESTATION_THRESHOLD', { threshold: 2 }, {}, 'Have further signers that the rule names attest the model.'],
+    ['SIGNER_NOT_TRUSTED', { signers: [{ key: 'a' }], threshold: 1 }, {}, 'add it to the "signers" of the attestation'],
+    [
+      'KEY_REVOKED',
+      {},
+      { keys: [{ file: 'lab.pub' }] },
+      'about the signer of the attestation, not about that of the model',
+    ],
+  ])('what to do about %s', async (code, demand, revoked, words) => {
+    await attest('lab', evaluation())
+    const signers = [{ key: 'lab' }, { key: 'lab2' }]
+    const error = await refused([{ type: 'evaluation', signers, ...demand }], revoked)
+    expect(error.code).toBe(code)
+    expect(error.hint).toContain(words)
+    expect(error.hint).toContain('The rule "all" requires it')
+    expect(error.message).not.toContain('Do not load the model')
+  })
+
+  test('what to do about an attestation that is revoked, or about another model', async () => {
+    const { digest } = await attest('lab', evaluation())
+    const revoked = await refused([LAB], { claims: [digest] })
+    expect(revoked.code).toBe('ATTESTATION_REVOKED')
+    expect(revoked.hint).toContain('Do not rely on the attestation. Ask its signer for another one.')
+    await site.signedModel(`other-${name}`, { 'weights.bin': 'other' })
+    await copyFile(claims(), claims(`other-${name}`))
+    const error = await judgeModel(site.file(`other-${name}`), { policy: await site.policy(policy([LAB])) })
+    expect(error.error?.code).toBe('ATTESTATION_SUBJECT')
+    expect(error.error?.hint).toContain('Get the attestation of this version, or attest this model.')
+    expect(error.attestations?.[0]?.reason?.hint).toContain('or attest this model.')
+  })
+})
+
+describe('the URI of a kind', () => {
+  const URI_LAB = { ...LAB, type: TEST_RESULT }
+
+  test('means the kind, with its metrics, fields and time', async () => {
+    await attest('lab', evaluation(0.5))
+    const accurate = { ...URI_LAB, where: ACCURATE.where, maxAge: '90d' }
+    expect(await judged([accurate])).toBe('refused ATTESTATION_CONDITION')
+    await attest('lab', evaluation())
+    expect(await judged([accurate])).toBe('accepted')
+    expect(await judged([{ ...accurate, maxAge: '1h' }])).toBe('refused ATTESTATION_TOO_OLD')
+    expect(await judged([{ ...URI_LAB, where: [{ field: 'configuration', exists: true }] }])).toBe(
+      'refused POLICY_INVALID',
+    )
+  })
+
+  test.each([
+    [REVIEW, { maxAge: '90d' }, 'where statements of this type state their time is not known'],
+    [REVIEW, { where: [{ metric: 'm', atLeast: 1 }] }, 'the metrics of this type are not known'],
+    ['provenance', { where: [{ metric: 'm', atLeast: 1 }] }, 'a provenance statement has no metrics'],
+    ['https://cyclonedx.org/bom', { maxAge: '90d' }, 'name the kind instead: model-card or data-card'],
+    [
+      'https://cyclonedx.org/bom/v1.6',
+      { where: [{ metric: 'm', atLeast: 1 }] },
+      'name the kind instead: model-card or data-card',
+    ],
+  ])('is refused with what is not known of it: %s', async (type, demand, words) => {
+    const { error } = await judgeModel(site.file(name), { policy: await site.policy(policy([{ type, ...demand }])) })
+    expect(error?.code).toBe('POLICY_INVALID')
+    expect(error?.message).toContain(words)
+  })
+})
+
 test('the verdict says which attestation by whom satisfied what, and why others did not', async () => {
   await attest('mallory', evaluation())
   await attest('lab', evaluation(0.5))

@@ -5,6 +5,7 @@ import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { AttestationVerdict } from '../../results.ts'
 import { inTurns } from '../../source/turns.ts'
+import { aboutAttestation } from './refusals.ts'
 import { passAbort, type Effort } from '../../verification/effort.ts'
 
 /** Anybody can copy an attestation. A copy would count no more than the original, but would have to be verified. */
@@ -48,8 +49,9 @@ export async function readClaim(found: FoundBundle, model: ModelSubject, effort:
   } catch (error) {
     passAbort(error)
     if (!(error instanceof ModelSealError)) throw error
-    verdict.reason = error.toJSON()
-    return { verdict, fault: error }
+    const fault = aboutAttestation(error)
+    verdict.reason = fault.toJSON()
+    return { verdict, fault }
   }
 }
 

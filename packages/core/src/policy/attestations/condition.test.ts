@@ -84,7 +84,30 @@ describe('a condition about a metric', () => {
   test('says what was found', () => {
     const { unmet, written } = compileCondition({ metric: 'accuracy', dataset: `sha256:${SHA}`, atLeast: 0.95 })
     expect(written).toBe(`the metric "accuracy" with the dataset sha256:${SHA} of at least 0.95`)
-    expect(unmet(evaluated(results))).toBe('"0.92"')
+    expect(unmet(evaluated(results))).toBe('0.92')
+  })
+
+  test.each([
+    [{ metric: 'latency', atMost: 20 }, 'no such value, but values in "ms"'],
+    [
+      { metric: 'accuracy', dataset: `sha256:${OTHER}`, atLeast: 0 },
+      `no such value, but values with the dataset sha256:${SHA}; with the dataset sha256:${SHA} for the slice "noisy"`,
+    ],
+    [
+      { metric: 'accuracy', slice: 'clean', atLeast: 0 },
+      `no such value, but values with the dataset sha256:${SHA}; with the dataset sha256:${SHA} for the slice "noisy"`,
+    ],
+    [{ metric: 'f1', unit: '%', atLeast: 0 }, 'no such value, but values without dataset, slice and unit'],
+    [{ metric: 'Accuracy', exists: true as const }, 'no such metric, but "accuracy", "latency", "f1"'],
+  ])('says which values there are in place of %j', (text, found) => {
+    expect(compileCondition(text).unmet(evaluated([...results, { metric: 'f1', value: 1 }]))).toBe(found)
+  })
+
+  test('says no more than a few of many values', () => {
+    const many = Array.from({ length: 9 }, (_, index) => ({ metric: `m${index}`, value: 1 }))
+    expect(compileCondition({ metric: 'x', exists: true }).unmet(evaluated(many))).toBe(
+      'no such metric, but "m0", "m1", "m2", "m3", "m4" and 4 more',
+    )
   })
 })
 

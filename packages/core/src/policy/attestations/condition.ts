@@ -45,17 +45,51 @@ export function compileCondition(text: ConditionText, isCaseless = false): Condi
     unmet(attestation) {
       const { statement } = attestation
       const values = valuesOf(text, attestation)
-      if (values.length === 0) return 'no such value'
+      if (values.length === 0) return nothing(text, attestation)
       if (values.length > MOST_VALUES) return `more than ${MOST_VALUES} values`
       const inexact = comparison.isNumeric ? statement.inexactNumber : undefined
       if (inexact !== undefined) return `the number ${inexact}, which has too many digits to be compared`
       if (values.every((value) => value !== undefined && holds(value))) return undefined
-      const listed = values
-        .slice(0, MOST_SHOWN)
-        .map((value) => (value === undefined ? 'nothing' : shown(String(value))))
-      return `${listed.join(', ')}${values.length > MOST_SHOWN ? ` and ${values.length - MOST_SHOWN} more` : ''}`
+      return listed(values.map((value) => (value === undefined ? 'nothing' : scalarWords(value))))
     },
   }
+}
+
+function listed(words: readonly string[], separator = ', '): string {
+  const more = words.length - MOST_SHOWN
+  return `${words.slice(0, MOST_SHOWN).join(separator)}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+/** What there is in place of the value that a condition concerns. */
+function nothing({ metric }: ConditionText, { kind, predicate }: ReadAttestation): string {
+  if (metric === undefined) return 'no such value'
+  const measured = kind?.measurements?.(predicate) ?? []
+  const places = measured.flatMap((one) => (one.metric === metric ? [placeOf(one)] : []))
+  if (places.length > 0) return `no such value, but values ${listed([...new Set(places)], '; ')}`
+  const names = [...new Set(measured.map((one) => shown(one.metric)))]
+  return names.length === 0 ? 'no metrics' : `no such metric, but ${listed(names)}`
+}
+
+function placeOf({ dataset, slice, unit }: Measurement): string {
+  const digest = dataset?.sha256 === undefined ? undefined : `sha256:${dataset.sha256}`
+  const named = digest ?? (dataset?.name === undefined ? undefined : shown(dataset.name))
+  const words = placeWords({ dataset: named, slice, unit }).trim()
+  return words === '' ? 'without dataset, slice and unit' : words
+}
+
+interface Place {
+  dataset?: string | undefined
+  slice?: string | undefined
+  unit?: string | undefined
+}
+
+/** Which of the values of a metric is meant. */
+function placeWords({ dataset, slice, unit }: Place): string {
+  return [
+    dataset === undefined ? '' : ` with the dataset ${dataset}`,
+    slice === undefined ? '' : ` for the slice ${shown(slice)}`,
+    unit === undefined ? '' : ` in ${shown(unit)}`,
+  ].join('')
 }
 
 export function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: ConditionText) {
@@ -133,11 +167,7 @@ function valuesAt(value: unknown, [name, ...rest]: readonly string[]): FoundValu
 
 function written({ field, metric, dataset, slice, unit, ...comparison }: ConditionText): string {
   const about = field === undefined ? `the metric ${shown(metric ?? '')}` : `the field ${shown(field)}`
-  const where = [
-    dataset === undefined ? '' : ` with the dataset ${dataset}`,
-    slice === undefined ? '' : ` for the slice ${shown(slice)}`,
-    unit === undefined ? '' : ` in ${shown(unit)}`,
-  ].join('')
+  const where = placeWords({ dataset, slice, unit })
   // Only the comparisons that were written are there.
   const wanted = Object.entries(comparison).map(
     ([name, value]) => `${WORDS[name as keyof typeof WORDS]}${name === 'exists' ? '' : ` ${valueText(value)}`}`,
@@ -155,8 +185,10 @@ const WORDS = {
 } as const
 
 function valueText(value: FieldValue | readonly FieldValue[]): string {
-  return [value]
-    .flat()
-    .map((one) => (typeof one === 'string' ? shown(one) : String(one)))
-    .join(' or ')
+  return [value].flat().map(scalarWords).join(' or ')
+}
+
+/** Only text is quoted. */
+function scalarWords(value: FieldValue): string {
+  return typeof value === 'string' ? shown(value) : String(value)
 }

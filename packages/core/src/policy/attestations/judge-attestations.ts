@@ -1,11 +1,11 @@
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
 import type { AttestationStatement, ModelSubject } from '../../attestation/statement.ts'
 import type { FoundBundle } from '../../bundle/bundle.ts'
-import { ModelSealError, sentenceOf, shown } from '../../errors.ts'
+import { ModelSealError } from '../../errors.ts'
 import type { AttestationVerdict, CheckVerdict } from '../../results.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { Effort, passAbort } from '../../verification/effort.ts'
-import { describedSigner, identifyEnvelope } from '../identify.ts'
+import { identifyEnvelope } from '../identify.ts'
 import type { IdentifiedEnvelope } from '../methods/method.ts'
 import type { Occasion } from '../occasion.ts'
 import type { PolicyFacts } from '../policy-facts.ts'
@@ -18,6 +18,7 @@ import { isoTime } from '../signature-time.ts'
 import { signerNames } from '../signer-names.ts'
 import type { ReadAttestation } from './condition.ts'
 import { distinct, readClaim, type Claim, type ReadableClaim } from './claim.ts'
+import { aboutAttestation, notTrusted, unsatisfied } from './refusals.ts'
 import { demandWords, type AttestationDemand } from './demand.ts'
 
 /** The attestations of a model, judged by a rule. */
@@ -60,10 +61,10 @@ export async function judgeAttestations(
   const believed: BelievedAttestation[] = []
   let refusal: ModelSealError | undefined
   for (const demand of demands) {
-    const { accepted, reason } = await satisfying(read, demand, grounds)
+    const { accepted, ...failed } = await satisfying(read, demand, grounds)
     const count = countDistinctSigners(accepted.map(({ signature }) => signature))
     if (count < demand.threshold) {
-      const failure = unsatisfied(demand, count, reason, grounds)
+      const failure = unsatisfied(demand, { count, ...failed }, grounds.rule)
       // They are valid, but too few.
       for (const { verdict } of accepted) verdict.reason ??= failure.toJSON()
       checks.push({ check: 'attestations', outcome: 'failed', reason: failure.message, code: failure.code })
@@ -95,13 +96,17 @@ interface AcceptedClaim {
   verdict: AttestationVerdict
 }
 
-/** The claims that satisfy a demand, and the most helpful reason why others do not. */
+/** The claims that satisfy a demand, and the most helpful reason why one does not, with the number of others that do not. */
 async function satisfying(claims: readonly Claim[], demand: AttestationDemand, grounds: Judged) {
   const accepted: AcceptedClaim[] = []
   let reason: ModelSealError | undefined
   let reached = -1
+  let failed = 0
   for (const { verdict, bundle, statement, fault } of claims) {
-    if (fault && reached < 0 && mayConcern(demand, verdict, fault)) reason ??= fault
+    if (fault && mayConcern(demand, verdict, fault)) {
+      failed++
+      if (reached < 0) reason ??= fault
+    }
     if (!bundle || !statement || !isOfType(demand, statement)) continue
     const progress = { stage: 0 }
     try {
@@ -110,13 +115,15 @@ async function satisfying(claims: readonly Claim[], demand: AttestationDemand, g
     } catch (error) {
       passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
-      verdict.reason ??= error.toJSON()
-      const isRevoked = REVOKED_CODES.has(error.code)
+      const failure = aboutAttestation(error)
+      failed++
+      verdict.reason ??= failure.toJSON()
+      const isRevoked = REVOKED_CODES.has(failure.code)
       const stage = isRevoked ? Infinity : progress.stage
-      if (stage > reached) [reason, reached] = [error, stage]
+      if (stage > reached) [reason, reached] = [failure, stage]
     }
   }
-  return { accepted, reason }
+  return { accepted, reason, others: Math.max(0, failed - 1) }
 }
 
 /** Whether a statement has the type that is demanded. */
@@ -184,24 +191,6 @@ function checkKeyValidity(
   throw new ModelSealError(code, message, { file, signer: signature.signer.name, expected, found })
 }
 
-function notTrusted(
-  demand: AttestationDemand,
-  rule: string,
-  { file, found }: { file: string | undefined; found: string },
-): ModelSealError {
-  return new ModelSealError(
-    'SIGNER_NOT_TRUSTED',
-    `Cannot use the attestation: no signer whom the rule ${shown(rule)} names for ${demandWords(demand)} signed it.`,
-    {
-      file,
-      signer: found,
-      expected: demand.signers.map(describedSigner).join(' or '),
-      found,
-      hint: 'If you trust this signer with such statements, add it to the "signers" of the attestation in the rule.',
-    },
-  )
-}
-
 /** A claim that was made in the future, as it says, proves nothing about its age. */
 function checkAge(
   { kind, predicate }: ReadAttestation,
@@ -231,44 +220,4 @@ function checkResult(
     'Cannot use the attestation: it states that the model failed, and no condition of the rule is about the result.',
     { file, signer, expected: 'PASSED or WARNED', found: 'the result FAILED' },
   )
-}
-
-function unsatisfied(
-  demand: AttestationDemand,
-  count: number,
-  reason: ModelSealError | undefined,
-  { rule }: Grounds,
-): ModelSealError {
-  const what = demandWords(demand)
-  const hint = `The rule ${shown(rule)} requires it ("require.attestations").`
-  if (count > 0) {
-    return new ModelSealError(
-      'ATTESTATION_THRESHOLD',
-      `Cannot accept the model: too few distinct signers made ${what} that the rule requires.`,
-      {
-        expected: String(demand.threshold),
-        found: String(count),
-        hint,
-      },
-    )
-  }
-  if (!reason) {
-    return new ModelSealError(
-      'ATTESTATION_MISSING',
-      'Cannot accept the model: it does not have an attestation that the rule requires.',
-      {
-        expected: what,
-        hint: `${hint} Get one from the publisher of the model, or make it with "modelseal attest".`,
-      },
-    )
-  }
-  const { code, file, signer, expected, found } = reason
-  return new ModelSealError(code, `Cannot accept the model: ${what} that the rule requires does not count.`, {
-    file,
-    signer,
-    expected,
-    found,
-    hint: `${sentenceOf(reason)} ${hint}`,
-    cause: reason,
-  })
 }
