@@ -89,7 +89,9 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       PublishedAttestation PublishedFile ServedModel UnpublishedAttestation WholeFile`),
   },
   './source': {
-    values: names(`CLAIMS_NAME filesAt httpModelSource localModelSource registerScheme`),
+    values: names(
+      `CLAIMS_NAME MAX_ATTESTATIONS MAX_CLAIMS_BYTES filesAt httpModelSource localModelSource registerScheme`,
+    ),
     types:
       names(`BundleCandidate BundleGroup BundleRequest ClaimsCandidate HttpOptions LocalSource ModelDirectory ModelFiles
       ModelPlace ModelSource NamePattern PlainModel ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl

@@ -19,7 +19,7 @@ import type { ModelFiles } from './model-source.ts'
 export { httpModelSource } from './http/http-model-source.ts'
 export type { HttpOptions } from './http/options.ts'
 export { localModelSource } from './local/local-model-source.ts'
-export { CLAIMS_NAME } from './claims-name.ts'
+export { CLAIMS_NAME, MAX_ATTESTATIONS, MAX_CLAIMS_BYTES } from './claims-name.ts'
 export type { LocalSource } from './local/local-source.ts'
 export type {
   BundleCandidate,

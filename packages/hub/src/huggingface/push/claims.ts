@@ -1,10 +1,7 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { PublishedAttestation } from '@modelseal/core/publishing'
+import { CLAIMS_NAME, MAX_ATTESTATIONS, MAX_CLAIMS_BYTES } from '@modelseal/core/source'
 import type { HubRepository } from '../hub-repository.ts'
-
-/** The limits of a load. */
-const MAX_BYTES = 64 * 1024 * 1024
-const MAX_ATTESTATIONS = 1_000
 
 /**
  * Reads the file of attestations of a repository.
@@ -21,7 +18,7 @@ export async function readClaims(
     let length = 0
     for await (const chunk of chunks) {
       length += chunk.length
-      if (length > MAX_BYTES) throw tooLarge(path)
+      if (length > MAX_CLAIMS_BYTES) throw tooLarge(path)
       pieces.push(Uint8Array.from(chunk))
     }
   })
@@ -45,7 +42,7 @@ export function withClaims(there: Buffer | undefined, added: readonly PublishedA
   // The last line may lack its line feed.
   const end = Buffer.from(before.length > 0 && !before.toString('latin1').endsWith('\n') ? '\n' : '')
   const merged = Buffer.concat([before, end, ...missing.flatMap((bytes) => [bytes, Buffer.from('\n')])])
-  if (merged.length > MAX_BYTES) throw tooLarge('claims.jsonl')
+  if (merged.length > MAX_CLAIMS_BYTES) throw tooLarge(CLAIMS_NAME)
   return merged
 }
 
@@ -60,7 +57,7 @@ function tooLarge(path: string): ModelSealError {
     `Cannot add attestations to ${shown(path)}: it would be too large.`,
     {
       file: path,
-      expected: `at most ${MAX_BYTES} bytes`,
+      expected: `at most ${MAX_CLAIMS_BYTES} bytes`,
       hint: HINT,
     },
   )
