@@ -76,6 +76,9 @@ test('a page and Markdown show the same, and no hostile text gets into their str
   expect(page).toContain('&#60;script&#62;alert(1)')
   expect(page).not.toMatch(/<script|\u202E/)
   const markdown = await modelseal(['inspect', 'vad', '--policy', 'policy.json', '--markdown'])
+  const both = await modelseal(['inspect', 'vad', '--policy', 'policy.json', '--markdown', '--html', 'both.html'])
+  expect(both).toEqual({ code: 0, stdout: markdown.stdout, stderr: `Note: Wrote ${join(directory, 'both.html')}\n` })
+  expect(await readFile(join(directory, 'both.html'), 'utf8')).toMatch(/^<!doctype html>/)
   expect(markdown.stdout).toContain('**Believed.**')
   expect(markdown.stdout).not.toMatch(/<script|[^\n -~…]/)
 })
@@ -95,6 +98,34 @@ test('a page replaces another page, and nothing else', async () => {
   failed(await html('taken.html'), 'FILE_WRITE_FAILED')
   expect((await readdir(directory)).filter((name) => name.endsWith('.tmp'))).toEqual([])
   expect(await readdir(join(directory, 'vad/nested'))).toEqual(['config.json'])
+})
+
+test('a policy that cannot be read is reported as by verify', async () => {
+  await write('broken.json', '{"version":1')
+  for (const [file, code] of [
+    ['missing.json', 'POLICY_NOT_FOUND'],
+    ['broken.json', 'POLICY_INVALID'],
+  ] as const) {
+    const verified = await modelseal(['verify', 'vad', '--policy', file])
+    failed(verified, code)
+    expect(await modelseal(['inspect', 'vad', '--policy', file])).toEqual(verified)
+    expect(await modelseal(['inspect', 'vad', '--policy', file, '--html', 'vad.html'])).toEqual(verified)
+    const { verdict } = await jsonOf(['inspect', 'vad', '--policy', file, '--json'], 1)
+    expect(verdict).toMatchObject({ decision: 'refused', error: { code } })
+  }
+  expect(await readdir(directory)).not.toContain('vad.html')
+})
+
+test('Markdown and JSON contradict each other', async () => {
+  const { code, stdout, stderr } = await modelseal(['inspect', 'vad', '--markdown', '--json'])
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' })
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: false,
+    error: {
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining("'--markdown' cannot be used with option '--json'"),
+    },
+  })
 })
 
 test('a policy judges a model, not a bundle', async () => {

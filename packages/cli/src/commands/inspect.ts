@@ -1,6 +1,6 @@
 import type { Verdict } from '@modelseal/core'
 import type { InspectedBundle, InspectedModel } from '@modelseal/core/verification'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { maxBundleBytesOption, nonEmpty, pathOption, sizeLimit, withJson } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 import type { Extent } from '../inspecting/report.ts'
@@ -25,7 +25,7 @@ export function addInspect(program: Command, perform: Perform): void {
     )
     .addOption(pathOption('--signature <path>', 'bundle of the model (default: the ones next to the model)'))
     .addOption(pathOption('--html <file>', 'write a page that shows it to this file (.html)'))
-    .option('--markdown', 'print Markdown instead of text')
+    .addOption(new Option('--markdown', 'print Markdown instead of text').conflicts('json'))
     .addOption(maxBundleBytesOption())
     .addHelpText('after', HELP)
     .action(perform(inspect))
@@ -63,6 +63,7 @@ async function inspect(
     policy === undefined
       ? undefined
       : await judgeModel(model, { policy, signature, maxBundleBytes, ...sizeLimit(model), signal, onProgress })
+  if (judged) await refuseWithoutPolicy(judged)
   const weighed = weighAttestations(inspection, judged)
   const known = { inspection, verdict: judged, ...weighed }
   const exitCode = isGood(inspection, judged) ? {} : { exitCode: 1 }
@@ -72,11 +73,12 @@ async function inspect(
   const { reportOf } = await import('../inspecting/report.ts')
   if (page !== undefined) {
     await (await pages()).writePage(page, reportOf(known, PAGE))
-    return { lines: [`Wrote ${page}`], json, ...exitCode }
+    if (!markdown) return { lines: [`Wrote ${page}`], json, ...exitCode }
   }
   if (markdown) {
     const { reportMarkdown } = await import('../inspecting/markdown.ts')
-    return { lines: reportMarkdown(reportOf(known, PAGE)).split('\n'), json, ...exitCode }
+    const notes = page === undefined ? [] : [`Wrote ${page}`]
+    return { lines: reportMarkdown(reportOf(known, PAGE)).split('\n'), notes, json, ...exitCode }
   }
   const { shown } = await import('@modelseal/core/errors')
   const { reportLines } = await import('../inspecting/text.ts')
@@ -96,6 +98,16 @@ async function refusePolicyForBundle(model: string): Promise<never> {
   throw new ModelSealError('INVALID_ARGUMENT', `Cannot judge ${shown(model)} by a policy: it is a bundle.`, {
     hint: 'Name the model instead.',
   })
+}
+
+/** A policy that cannot be read says nothing about the model, so that there is nothing to show. */
+async function refuseWithoutPolicy(verdict: Verdict): Promise<void> {
+  const { policy, error } = verdict
+  if (policy !== undefined || !error) return
+  const { ModelSealError } = await import('@modelseal/core/errors')
+  const refusal = ModelSealError.revive(error)
+  refusal.verdict = verdict
+  throw refusal
 }
 
 /** What else is attached in a registry does not matter, if there is a bundle. */
