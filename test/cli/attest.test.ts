@@ -73,6 +73,39 @@ describe('attest', () => {
     failed(await modelseal(JUDGE), 'ATTESTATION_REVOKED')
   })
 
+  test('adds the same statement by the same signer only once', async () => {
+    expect((await modelseal(FROM_FILE)).code).toBe(0)
+    const before = await file('vad.claims.jsonl')
+    const again = await modelseal(FROM_FILE)
+    expect(again).toMatchObject({ code: 0, stderr: '' })
+    expect(again.stdout).toMatch(/^Already attested "vad": nothing was added\n/)
+    expect(again.stdout).toContain(`is in        "${directory}/vad.claims.jsonl"`)
+    expect((await jsonOf([...FROM_FILE, '--json'], 0)).result).toMatchObject({ added: false, readByLoads: true })
+    expect(await file('vad.claims.jsonl')).toBe(before)
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    await write('lab.key', privateKey.export({ format: 'pem', type: 'pkcs8' }))
+    expect((await jsonOf([...FROM_FILE, '--private-key', 'lab.key', '--json'], 0)).result.added).toBe(true)
+    await write('evaluation.json', JSON.stringify(EVALUATION).replace('0.94', '0.95'))
+    expect((await jsonOf([...FROM_FILE, '--json'], 0)).result.added).toBe(true)
+    expect((await file('vad.claims.jsonl')).match(/\n/g)).toHaveLength(3)
+  })
+
+  test('says where loads look if they do not look in the file that it wrote', async () => {
+    const made = await modelseal([...FROM_FILE, '--output', 'elsewhere.jsonl'])
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toContain(`added to     "${directory}/elsewhere.jsonl"`)
+    expect(made.stdout).toContain(`not read     no load looks there: it looks in "${directory}/vad.claims.jsonl"`)
+    await requiring({ type: 'evaluation' })
+    failed(await modelseal(JUDGE), 'ATTESTATION_MISSING')
+    for (const place of ['vad/../vad.claims.jsonl', 'vad.lab.sigstore.json', 'vad/claims.jsonl']) {
+      const { result } = await jsonOf([...FROM_FILE, '--output', place, '--json'], 0)
+      expect(result).toMatchObject({ added: true, readByLoads: true })
+      expect(result.place).toBeUndefined()
+      expect((await modelseal(JUDGE)).code).toBe(0)
+      await rm(join(directory, place))
+    }
+  })
+
   test('makes a model card from README.md, and says so', async () => {
     await requiring({ type: 'model-card', where: [{ field: 'licence', oneOf: ['apache-2.0'] }] })
     const made = await modelseal(attest('model-card'))

@@ -233,6 +233,10 @@ describe('attest certificate', () => {
     await bySubject('Release team')
     expect(await modelseal(ATTEST)).toMatchObject({ code: 0 })
     failed(await modelseal(JUDGE), 'CHAIN_NO_PATH')
+    // With its chain, the same statement is not the one that is there already.
+    const again = await modelseal([...ATTEST, ...CHAIN])
+    expect(again.stdout).toMatch(/^Attested "vad"\n/)
+    expect(await modelseal(JUDGE)).toMatchObject({ code: 0, stderr: '' })
   })
 
   test('refuses a key that does not match the certificate', async () => {

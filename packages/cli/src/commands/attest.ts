@@ -53,7 +53,8 @@ function withAttesting(command: Command): Command {
 
 export const ATTEST_HELP = `
 The model must have a bundle, and its files are hashed and compared with it first. The statement is about their root
-digest. It is added to the file from which loads read it; a policy says whose statements it believes.
+digest. It is added to the file from which loads read it, unless the same signer made it before; a policy says whose statements
+it believes.
 
 Types:
   evaluation            --from FILE: results in JSON
@@ -99,11 +100,11 @@ async function attestingOutcome(
   attested: AttestedModel,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
-  const { output, name, predicateType, signer, logEntries, time, ignored = [] } = attested
+  const { output, added, readByLoads, place, name, predicateType, signer, logEntries, time, ignored = [] } = attested
   const checked = attested.checked ?? (verified?.isWhole ? verified : undefined)
   const [digest, rootDigest] = [`sha256:${attested.digest}`, `sha256:${attested.rootDigest}`]
   return {
-    lines: summary(`Attested ${shown(model)}`, [
+    lines: summary(added ? `Attested ${shown(model)}` : `Already attested ${shown(model)}: nothing was added`, [
       ['statement', type === predicateType ? shown(type) : `${type} (${predicateType})`],
       ['made from', source],
       ['about', `${shown(name)}, the name under which it was signed`],
@@ -111,12 +112,16 @@ async function attestingOutcome(
       ['content', checked ? `${amount(checked)}, as signed` : NOT_CHECKED],
       ...(ignored.length > 0 ? [['not attested', `${listed(ignored, shown)}: the bundle ignores them`] as const] : []),
       ...whoAndWhen(attested, shown),
-      ['added to', shown(output)],
+      [added ? 'added to' : 'is in', shown(output)],
+      ...(readByLoads ? [] : [['not read', notRead(place, shown)] as const]),
       ['digest', `${digest}, to revoke it with "revoked.claims"`],
     ]),
     json: {
       result: {
         output,
+        added,
+        readByLoads,
+        place,
         type,
         predicateType,
         digest,
@@ -131,6 +136,12 @@ async function attestingOutcome(
       },
     },
   }
+}
+
+function notRead(place: string | undefined, shown: (text: string) => string): string {
+  if (place === undefined)
+    return 'no load looks there, but "modelseal push" publishes attestations with a model on this machine'
+  return `no load looks there: it looks in ${shown(place)}`
 }
 
 /** A longer list would bury the rest. */

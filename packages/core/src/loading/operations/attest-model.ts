@@ -29,7 +29,8 @@ import { OpenedSource } from '../../source/opened-source.ts'
 import { atOnce, inTurns } from '../../source/turns.ts'
 import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
-import { checkOutput } from './attestation-output.ts'
+import { checkOutput, isReadByLoads } from './attestation-output.ts'
+import { isAttestedAlready } from './attested-already.ts'
 
 export interface AttestOptions {
   signer: Signer
@@ -74,6 +75,12 @@ const OPTIONS: Shape<AttestOptions> = {
 export interface AttestedModel {
   /** Absolute path of the file to which the attestation was added. */
   output: string
+  /** False if the file has the same statement by the same signer already, and was left alone. */
+  added: boolean
+  /** False if no load of the model looks for attestations in {@link output}. */
+  readByLoads: boolean
+  /** Where a load looks, if it does not look in {@link output} and the model is on this machine. */
+  place?: string
   /** SHA-256 of the signed statement in lowercase hex, by which a policy can revoke it (`revoked.claims`). */
   digest: string
   /** Root digest of the model (SHA-256, lowercase hex). */
@@ -97,7 +104,7 @@ export interface AttestedModel {
 /**
  * Signs a statement about a model, and adds it to the attestations of the model. The model must have a bundle, which
  * names its root digest; its files are hashed and compared with the bundle first. Who signed the bundle does not matter: the
- * signature of the attestation says who vouches for it.
+ * signature of the attestation says who vouches for it. A statement that the same signer has made already is not added again.
  *
  * @param model path of a directory or file; with `check: false` and `output`, also a URL or a source
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`, `ATTESTATION_MALFORMED`,
@@ -136,10 +143,15 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
     )
     checkStatement(payload)
     const { bundle, signed, checked: seen, time } = await signPayload(payload, signer, { signal, timestampAuthority })
-    await appendLine(output, bundle)
+    const added = !(await isAttestedAlready(output, bundle, signal))
+    if (added) await appendLine(output, bundle)
+    const readByLoads = await isReadByLoads(opened, found.files, output)
     const who = seen?.signer ?? signed.signer
     return {
       output,
+      added,
+      readByLoads,
+      ...(readByLoads || !found.files.local ? {} : { place: localPlace(outputFor(found, manifest)) }),
       digest: createHash('sha256').update(payload).digest('hex'),
       rootDigest,
       name,

@@ -1,6 +1,9 @@
+import { realpathSync } from 'node:fs'
 import { areAttestations } from '../../signing/attestations-inside.ts'
 import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
 import { MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
+import type { ModelFiles } from '../../source/model-source.ts'
+import type { OpenedSource } from '../../source/opened-source.ts'
 import { READ_CLAIMS, readSmallFile } from '../../source/read-small-file.ts'
 
 /**
@@ -26,8 +29,23 @@ export async function checkOutput(path: string): Promise<void> {
   )
 }
 
+/** Whether a load of the model looks for attestations in this file. */
+export async function isReadByLoads(source: OpenedSource, files: ModelFiles, output: string): Promise<boolean> {
+  const path = realPath(output)
+  for await (const place of source.claims(files)) if (files.local && realPath(place.path) === path) return true
+  return false
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
 /** @returns undefined if there is no file that can be read */
-async function contentOf(path: string): Promise<Buffer | undefined> {
+export async function contentOf(path: string): Promise<Buffer | undefined> {
   try {
     return await readSmallFile(path, { ...READ_CLAIMS, maxBytes: MAX_CLAIMS_BYTES })
   } catch (error) {
