@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { contentsOf, modelseal, policyFor, signedModel, type SignedModel } from './models.ts'
 import { client, startRegistry, temporary } from './programs.ts'
@@ -95,6 +96,17 @@ describe.each(['distribution', 'ociregistry'] as const)('with %s,', (kind) => {
     expect(await client('oras', attach, model.path)).toMatchObject({ code: 0 })
     const args = ['verify', `oci://${name}`, '--policy', policyFor(model)]
     expect(await modelseal(args)).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('a directory that ORAS pushes in one archive is verified and pulled', async () => {
+    const model = await signedModel()
+    const name = `${registry.host}/models/directory:1.0`
+    const pushed = await client('oras', ['push', '--plain-http', name, './vad'], dirname(model.path))
+    expect(pushed).toMatchObject({ code: 0 })
+    const target = join(temporary(), 'pulled')
+    const args = ['pull', `oci://${name}`, target, '--policy', policyFor(model)]
+    expect(await modelseal(args)).toMatchObject({ code: 0, stderr: '' })
+    expect(contentsOf(target)).toEqual(contentsOf(model.path))
   })
 
   test('a second push sends nothing again, and keeps what others attached', async () => {

@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
+import { CLAIMS_NAME } from '@modelseal/core/source'
 import { descriptorFrom, field, listFrom, malformed, type Descriptor } from './descriptor.ts'
 import { foldedName } from '../network/folded-name.ts'
 import { isDigest } from './digest.ts'
@@ -18,6 +19,8 @@ export interface Archive extends Descriptor {
   readonly compression: 'gzip' | 'zstd' | undefined
   /** The file or directory in it, if the layer says so. */
   readonly path: string | undefined
+  /** The directory in it that is the model, if all files are in one. Names of files are then relative to it. */
+  readonly root: string | undefined
 }
 
 /** ModelPack specification, "Annotations". */
@@ -26,6 +29,12 @@ const FILEPATH = 'org.cncf.model.filepath'
 const TITLE = 'org.opencontainers.image.title'
 /** ORAS packs directories in archives and marks them. */
 const UNPACK = 'io.deis.oras.content.unpack'
+
+/** The usual name of a bundle in a directory. */
+export const USUAL_NAME = 'model.sig'
+/** Sigstore bundles of all versions. */
+export const BUNDLE_TYPE =
+  /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d+(?:\.\d+)?\+json|\+json;\s*version=0\.\d)$/
 
 /** ModelPack specification, "Media types". */
 const MODEL_LAYER = /^application\/vnd\.cncf\.model\.[a-z.]+\.v\d+\.(raw|tar|tar\+gzip|tar\+zstd)$/
@@ -63,7 +72,21 @@ export function artifactFrom(manifest: FetchedManifest, reference: OciReference)
     }
   }
   if (files.size === 0 && archives.length === 0) throw noFiles(url)
-  return { files, archives }
+  return { files, archives: rooted(archives, files) }
+}
+
+/** `oras push REF ./DIR` makes one archive, in which all names begin with `DIR/`. Then that directory is the model. */
+function rooted(archives: readonly Archive[], files: Artifact['files']): readonly Archive[] {
+  const [only, ...others] = archives
+  const hasContent = [...files].some(([name, layer]) => name !== CLAIMS_NAME && !isUsualBundle(name, layer))
+  if (!only?.path || others.length > 0 || hasContent || only.annotations.get(UNPACK) !== 'true') return archives
+  const isPlain = only.path.split('/').every((each) => each !== '' && each !== '.' && each !== '..')
+  return isPlain ? [{ ...only, root: only.path }] : archives
+}
+
+/** The bundles that are looked for unless the rule of a policy names others. */
+export function isUsualBundle(name: string, { mediaType }: Descriptor): boolean {
+  return name === USUAL_NAME || (name.endsWith('.sig') && BUNDLE_TYPE.test(mediaType))
 }
 
 function nameOf({ annotations }: Descriptor): string | undefined {
@@ -78,7 +101,7 @@ function nameOf({ annotations }: Descriptor): string | undefined {
 function archiveFrom(layer: Descriptor): Archive | undefined {
   const { mediaType, annotations } = layer
   const path = nameOf(layer)
-  if (annotations.get(UNPACK) === 'true') return { ...layer, path, compression: 'gzip' }
+  if (annotations.get(UNPACK) === 'true') return { ...layer, path, root: undefined, compression: 'gzip' }
   const [, kind] = MODEL_LAYER.exec(mediaType) ?? []
   if (kind === undefined && annotations.has(FILEPATH))
     throw malformed(
@@ -88,7 +111,7 @@ function archiveFrom(layer: Descriptor): Archive | undefined {
     )
   if (kind === undefined || kind === 'raw') return undefined
   const [, compression] = kind.split('+') as ['tar', Archive['compression']]
-  return { ...layer, path, compression }
+  return { ...layer, path, root: undefined, compression }
 }
 
 function severalArtifacts(content: unknown, reference: OciReference): ModelSealError {

@@ -6,16 +6,12 @@ import {
   type ClaimsCandidate,
   type NamePattern,
 } from '@modelseal/core/source'
-import type { Artifact } from './artifact.ts'
+import { BUNDLE_TYPE, isUsualBundle, USUAL_NAME, type Artifact } from './artifact.ts'
 import { descriptorFrom, field, type Descriptor } from './descriptor.ts'
 import type { Digest } from './digest.ts'
 import { ociUrl, type OciReference } from './reference.ts'
 import { IMAGE_MANIFEST, tooManyReferrers, type FetchedManifest, type Repository } from './repository.ts'
 
-/** Sigstore bundles of all versions. */
-const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d+(?:\.\d+)?\+json|\+json;\s*version=0\.\d)$/
-/** The usual name of a bundle in a directory. */
-const USUAL_NAME = 'model.sig'
 /** The most attached manifests that are opened. There is room for an attestation every night for two years, besides signatures and SBOMs. */
 export const MAX_ATTACHED = 900
 const OPENED_AT_A_TIME = 6
@@ -42,34 +38,42 @@ export class Bundles {
   /**
    * The layer `model.sig` and layers named `*.sig` that are said to be Sigstore bundles, else the bundles that are
    * attached to the manifest, else `model.sig` at the beginning of an archive. Layers come first because they cost no
-   * further request.
+   * further request, and archives last because they cost the most.
    *
-   * @param names patterns of layers. Default: the usual places
+   * @param names patterns of layers, and of files at the beginning of an archive. Default: the usual places
    * @param digest of the artifact's manifest
    */
   async *find(names: readonly NamePattern[] | undefined, digest: Digest): AsyncGenerator<BundleGroup> {
-    const isNamed = (name: string) => (names ? names.some((pattern) => pattern.matches(name)) : name === USUAL_NAME)
-    const layers = [...this.#artifact.files].filter(
-      ([name, { mediaType }]) => isNamed(name) || (!names && name.endsWith('.sig') && BUNDLE.test(mediaType)),
+    const isNamed = (name: string) => names?.some((pattern) => pattern.matches(name)) === true
+    const layers = [...this.#artifact.files].filter(([name, layer]) =>
+      names ? isNamed(name) : isUsualBundle(name, layer),
     )
     const url = ociUrl(this.#reference)
     const looked = names ? undefined : [`${url}/${USUAL_NAME}`]
     if (layers.length > 0 || looked)
       yield { candidates: layers.map(([name, layer]) => this.#candidate(`${url}/${name}`, layer)), looked }
-    if (names) return
-    yield { candidates: await this.#attached(digest), looked: [`what is attached to ${digest}`] }
-    if (this.#artifact.archives.length > 0) yield this.#archived(url)
+    if (!names) yield { candidates: await this.#attached(digest), looked: [`what is attached to ${digest}`] }
+    if (this.#artifact.archives.length === 0) return
+    if (names) yield { candidates: await this.#archivedAmong(isNamed) }
+    else
+      yield {
+        candidates: [this.#archived(USUAL_NAME)],
+        looked: [`${USUAL_NAME} within the first ${ARCHIVE_BYTES / 1024 / 1024} MiB of its archives`],
+      }
   }
 
   /**
-   * The layer `claims.jsonl`, and what is attached to the manifest. Only the statement of an attached bundle says whether it is an attestation.
+   * The layer `claims.jsonl`, or the file at the beginning of a directory that is the model, and what is attached to the
+   * manifest. Only the statement of an attached bundle says whether it is an attestation.
    *
    * @param digest of the artifact's manifest
    */
   async *claims(digest: Digest): AsyncGenerator<ClaimsCandidate> {
     const layer = this.#artifact.files.get(CLAIMS_NAME)
     const path = `${ociUrl(this.#reference)}/${CLAIMS_NAME}`
+    const isInside = this.#artifact.archives.some(({ root }) => root !== undefined)
     if (layer) yield { ...this.#candidate(path, layer), lines: true, name: CLAIMS_NAME }
+    else if (isInside) yield { ...this.#archived(CLAIMS_NAME), lines: true, name: CLAIMS_NAME }
     yield* await this.#attached(digest)
   }
 
@@ -86,17 +90,26 @@ export class Bundles {
     }
   }
 
-  /** Last, because it costs the most. */
-  #archived(url: string): BundleGroup {
-    const read: BundleCandidate['read'] = async ({ signal }, receive) => {
-      const { readArchivedBundle } = await import('./archives/archived-bundle.ts')
-      const wanted = { name: USUAL_NAME, room: ARCHIVE_BYTES, signal }
-      await readArchivedBundle(this.#repository, this.#artifact.archives, wanted, receive)
-    }
+  /** @param name at the root of the model */
+  #archived(name: string): BundleCandidate {
     return {
-      candidates: [{ path: `${url}/${USUAL_NAME}`, read }],
-      looked: [`${USUAL_NAME} within the first ${ARCHIVE_BYTES / 1024 / 1024} MiB of its archives`],
+      path: `${ociUrl(this.#reference)}/${name}`,
+      read: async ({ signal }, receive) => {
+        const { readArchivedBundle } = await import('./archives/archived-bundle.ts')
+        const wanted = { name, room: ARCHIVE_BYTES, signal }
+        await readArchivedBundle(this.#repository, this.#artifact.archives, wanted, receive)
+      },
     }
+  }
+
+  /** An archive has no list, so what has such a name is kept while the archives are read. */
+  async #archivedAmong(isNamed: (name: string) => boolean): Promise<BundleCandidate[]> {
+    const { archivedBundles } = await import('./archives/archived-bundle.ts')
+    const found = await archivedBundles(this.#repository, this.#artifact.archives, { isNamed, room: ARCHIVE_BYTES })
+    return [...found].map(([name, bytes]) => ({
+      path: `${ociUrl(this.#reference)}/${name}`,
+      read: (_, receive) => Promise.resolve(receive({ size: bytes.length, chunks: [bytes] })),
+    }))
   }
 
   #candidate(path: string, layer: Descriptor): BundleCandidate {
@@ -191,5 +204,7 @@ function bundleIn({ mediaType, content }: FetchedManifest, what: string): Descri
     field(field(content, 'config'), 'mediaType'),
     field(first, 'mediaType'),
   ]
-  return types.some((type) => typeof type === 'string' && BUNDLE.test(type)) ? descriptorFrom(first, what) : undefined
+  return types.some((type) => typeof type === 'string' && BUNDLE_TYPE.test(type))
+    ? descriptorFrom(first, what)
+    : undefined
 }

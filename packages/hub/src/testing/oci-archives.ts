@@ -1,7 +1,8 @@
+import { gzipSync } from 'node:zlib'
 import { pack, type Header } from 'tar-stream'
 import type { Archive } from '../oci/artifact.ts'
 import type { Digest } from '../oci/digest.ts'
-import { sha256 } from './oci-registry.ts'
+import { sha256, TITLE, type Layer } from './oci-registry.ts'
 
 export const MODEL_TAR = 'application/vnd.cncf.model.weight.v1.tar'
 
@@ -17,6 +18,24 @@ export async function tarOf(
   return Buffer.concat(parts)
 }
 
+/** What `oras push` makes of a directory. */
+export async function orasDirectory(
+  name: string,
+  files: Iterable<readonly [name: string, content: Uint8Array | string]>,
+): Promise<Layer> {
+  const entries = [...files].map(([file, content]) => [`${name}/${file}`, content] as const)
+  const tar = await tarOf([[name, '', { type: 'directory' }], ...entries])
+  return {
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+    annotations: {
+      'io.deis.oras.content.digest': sha256(tar),
+      'io.deis.oras.content.unpack': 'true',
+      [TITLE]: name,
+    },
+    content: gzipSync(tar),
+  }
+}
+
 /** The layer that has this content. */
 export function archiveOf(content: Uint8Array, compression?: Archive['compression']): Archive {
   return {
@@ -26,5 +45,6 @@ export function archiveOf(content: Uint8Array, compression?: Archive['compressio
     annotations: new Map(),
     compression,
     path: undefined,
+    root: undefined,
   }
 }

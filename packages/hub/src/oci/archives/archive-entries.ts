@@ -45,11 +45,11 @@ const BLOCK_BYTES = 512
 const ZSTD_WINDOW_LOG = 26
 
 /**
- * The files of an archive, in its order, while it arrives. Links and special files are refused, because no signature
+ * The files of an archive, in its order, while it arrives, by their names in the model. Links and special files are refused, because no signature
  * covers them; directories are skipped.
  *
  * @throws {@link ModelSealError} `SOURCE_FAILED` for a damaged archive or one that expands too much; `SOURCE_LISTING` for
- * impossible, repeated or too many names; `SYMLINK_REFUSED`; `FILE_SPECIAL`; what the limit throws
+ * impossible, repeated or too many names, and for files outside of the directory that is the model; `SYMLINK_REFUSED`; `FILE_SPECIAL`; what the limit throws
  */
 export async function* entriesOf(
   archive: Archive,
@@ -229,7 +229,12 @@ function nameOf(archive: Archive, { type, name: written, size }: Header): string
   const isBad = components.some((each) => each === '' || each === '.' || each === '..' || each.includes('\0'))
   if (isBad || name.length > MAX_NAME_LENGTH) throw listing(archive, `the impossible name ${shown(name)}`)
   if (!Number.isSafeInteger(size)) throw listing(archive, `an impossible size of ${shown(name)}`)
-  return name
+  const { root } = archive
+  if (root === undefined) return name
+  // ORAS refuses it as well. It would be unclear which directory is the model.
+  if (!name.startsWith(`${root}/`))
+    throw listing(archive, `${shown(name)}, which is not in the directory ${shown(root)}`)
+  return name.slice(root.length + 1)
 }
 
 function special(code: 'SYMLINK_REFUSED' | 'FILE_SPECIAL', name: string, found: string): ModelSealError {

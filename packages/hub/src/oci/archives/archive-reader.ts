@@ -56,6 +56,21 @@ export class ArchiveReader {
    * `FILE_TOO_LARGE`, and what the registry and `receive` throw
    */
   async read(request: ReadRequest, receive: Receive): Promise<boolean> {
+    if (await this.#find(request, receive)) return true
+    const { root } = this.#archive
+    const { name } = request
+    // Whoever signed the directory that contains this one signed such names.
+    if (root === undefined || !name.startsWith(`${root}/`)) return false
+    return this.#find({ ...request, name: name.slice(root.length + 1) }, receive)
+  }
+
+  /** Ends a pass that waits for requests. */
+  stop(): void {
+    this.#isStopped = true
+    this.#arrived()
+  }
+
+  async #find(request: ReadRequest, receive: Receive): Promise<boolean> {
     if (this.#names?.has(request.name) === false) return false
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
     const wanted: Wanted = { request, receive, isCovered: false, settle: resolve, fail: reject }
@@ -75,12 +90,6 @@ export class ArchiveReader {
     } finally {
       request.signal.removeEventListener('abort', abort)
     }
-  }
-
-  /** Ends a pass that waits for requests. */
-  stop(): void {
-    this.#isStopped = true
-    this.#arrived()
   }
 
   async #run(): Promise<void> {
