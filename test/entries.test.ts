@@ -35,7 +35,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types:
       names(`Ancestor AttestOptions Attestation AttestationFile AttestationVerdict AttestedContents AttestedModel Belief Contradiction
       DataCard Evaluation EvaluationResult InspectedAttestation InspectedSigner LineageNode LineageRole ModelCard Provenance
-      ProvenanceInput ReadAttestationsOptions Signer SummaryInput VerificationSummary WeighedAttestation WeighedAttestations`),
+      ProvenanceInput ReadAttestationsOptions Signer SubjectDigests SummaryInput VerificationSummary WeighedAttestation WeighedAttestations`),
   },
   './verification': {
     values:

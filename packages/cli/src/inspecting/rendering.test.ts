@@ -105,7 +105,13 @@ const signerNamed = (text: string) => ({ method: 'key', name: text, fingerprint:
 
 function bundleWith(text: string) {
   const serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false, ignorePaths: [text] } as const
-  const statement = { ...serialization, name: text, rootDigest: SHA, files: [{ name: text, digests: [], size: 1 }] }
+  const statement = {
+    ...serialization,
+    name: text,
+    rootDigest: SHA,
+    modelIdentity: SHA,
+    files: [{ name: text, digests: [], size: 1 }],
+  }
   const signer = { description: text, identity: text, issuer: text, subject: text, subjectAltNames: [text] }
   return { path: text, method: 'key', signer, statement, policy: text, other: text } as const
 }

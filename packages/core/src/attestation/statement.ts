@@ -95,20 +95,36 @@ export interface ModelSubject {
 }
 
 /** The name of the digest, beside `sha256`, that covers file names as well. Only attestations made by modelseal have it. */
-const IDENTITY = 'modelIdentity'
+const IDENTITY = 'modelIdentity' as const
+
+/** A model that a statement is about, by digests in lowercase hex. */
+export interface SubjectDigests {
+  /** The root digest. */
+  sha256: string
+  /** The digest that covers the names of files as well; only attestations made by modelseal have it. */
+  modelIdentity?: string
+}
+
+/** The models that a statement may be about. */
+export function subjectDigests({ subjects }: AttestationStatement): SubjectDigests[] {
+  return subjects.flatMap(({ digest }) => {
+    if (!Object.hasOwn(digest, 'sha256') || digest['sha256'] === undefined) return []
+    const identity = Object.hasOwn(digest, IDENTITY) ? digest[IDENTITY] : undefined
+    return [{ sha256: digest['sha256'], ...(identity === undefined ? {} : { [IDENTITY]: identity }) }]
+  })
+}
 
 /**
  * Whether one of its subjects is the model. A root digest covers the digests of files only, so two models with the same content under
  * other names share it; attestations made by modelseal tell them apart, those of other tools cannot. Names of subjects do not count.
  */
-export function isAbout({ subjects }: AttestationStatement, { rootDigest, identity }: ModelSubject): boolean {
-  const has = (digest: Readonly<Record<string, string>>, name: string) => Object.hasOwn(digest, name)
-  return subjects.some(
-    ({ digest }) =>
-      has(digest, 'sha256') &&
-      digest['sha256'] === rootDigest &&
-      (!has(digest, IDENTITY) || digest[IDENTITY] === identity),
-  )
+export function isAbout(statement: AttestationStatement, model: ModelSubject): boolean {
+  return haveModel(subjectDigests(statement), model)
+}
+
+/** Whether the digests of subjects include the model. */
+export function haveModel(models: readonly SubjectDigests[], { rootDigest, identity }: ModelSubject): boolean {
+  return models.some(({ sha256, modelIdentity = identity }) => sha256 === rootDigest && modelIdentity === identity)
 }
 
 /** Characters that are scanned between two steps. */

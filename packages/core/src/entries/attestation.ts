@@ -30,6 +30,7 @@ export {
 } from '../attestation/kinds/verification-summary.ts'
 export { readAttestationFile } from '../attestation/input.ts'
 export { attestationKinds, makeAttestation } from '../attestation/making.ts'
+export type { SubjectDigests } from '../attestation/statement.ts'
 export { predicateTypeOf } from '../attestation/predicate-type.ts'
 export type { Attestation, AttestedContents } from '../loading/attestations/attestation.ts'
 export type { InspectedSigner } from '../loading/inspecting/claimed-signer.ts'

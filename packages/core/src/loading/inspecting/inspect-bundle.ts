@@ -2,6 +2,7 @@ import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigningMethod } from '../../bundle/materials/materials.ts'
 import { statementSteps } from '../../bundle/statement.ts'
 import { ModelSealError, type SerializedError } from '../../errors.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
 import { inTurns } from '../../source/turns.ts'
@@ -53,6 +54,8 @@ export interface InspectedStatement extends Serialization {
   name?: string
   /** SHA-256 in lowercase hex. */
   rootDigest: string
+  /** A digest that covers the root digest, how it was computed, and the names of all files: what attestations are about. */
+  modelIdentity: string
   files: readonly InspectedFile[]
 }
 
@@ -137,5 +140,7 @@ function statementOf(manifest: Manifest, sizes: ReadonlyMap<string, number>): In
     digests,
     ...(size === undefined ? {} : { size }),
   }))
-  return { ...(statedName === undefined ? {} : { name: statedName }), rootDigest, ...serialization, files }
+  const identity = modelIdentity(manifest)
+  const name = statedName === undefined ? {} : { name: statedName }
+  return { ...name, rootDigest, modelIdentity: identity, ...serialization, files }
 }

@@ -37,14 +37,17 @@ type Stated = Ancestor & { path: string; belief: Belief }
  * What a model was made from, according to its provenance statements: a tree of bounded size. The ancestors of an ancestor are known if
  * its own provenance is kept with the model too.
  *
+ * @param attestations with `isAbout` for the model of the root digest
  * @returns undefined if nothing is known
  */
 export function lineageTree(rootDigest: string, attestations: readonly WeighedAttestation[]): LineageNode | undefined {
   const stated = new Map<string, Stated[]>()
-  for (const { kind, content, error, subjects = [], path, belief } of attestations) {
+  for (const { kind, content, error, subjects = [], isAbout, path, belief } of attestations) {
     if (kind !== 'provenance' || error) continue
     const ancestors = lineage(content as Provenance).map((one) => ({ ...one, path, belief }))
-    for (const subject of new Set(subjects)) {
+    for (const subject of new Set(subjects.map(({ sha256 }) => sha256))) {
+      // The same contents under other names are another model.
+      if (subject === rootDigest && isAbout === false) continue
       const known = stated.get(subject) ?? []
       stated.set(subject, known)
       known.push(...ancestors.slice(0, MAX_STATED - known.length))

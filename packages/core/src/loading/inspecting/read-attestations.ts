@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
-import { attestationSteps, isAbout } from '../../attestation/statement.ts'
+import { attestationSteps, subjectDigests, isAbout, type SubjectDigests } from '../../attestation/statement.ts'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { SigningMethod } from '../../bundle/materials/materials.ts'
 import { statementSteps } from '../../bundle/statement.ts'
@@ -40,8 +40,8 @@ export interface InspectedAttestation {
   type?: string
   /** The kind of statement, if it is known: `evaluation`, `model-card`, `provenance`. */
   kind?: string
-  /** SHA-256 digests of what it is about, in lowercase hex: the root digest of the model is one of them, or it is about another one. */
-  subjects?: readonly string[]
+  /** What it is about: the model is one of these, or it is about another one. */
+  subjects?: readonly SubjectDigests[]
   /** False if it is about another model. */
   isAbout?: boolean
   /** When it was made, as it states itself: ISO 8601. */
@@ -117,7 +117,7 @@ async function inspectAttestation(
     if (signer) about.signer = signer
     const statement = await inTurns(attestationSteps(envelope.payload, found.path), signal)
     about.type = statement.predicateType
-    about.subjects = statement.subjects.flatMap(({ digest }) => digest['sha256'] ?? [])
+    about.subjects = subjectDigests(statement)
     if (manifest)
       about.isAbout = isAbout(statement, { rootDigest: manifest.rootDigest, identity: modelIdentity(manifest) })
     const kind = kindOfStatement(statement)

@@ -1,4 +1,4 @@
-import { appendFile, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
 import { ROLE_ANNOTATION } from '../../attestation/kinds/provenance.ts'
@@ -238,6 +238,38 @@ describe('the lineage', () => {
         { role: 'base-model', name: 'base', sha256: A, belief: 'believed', statedBy: [{}, { belief: 'claimed' }] },
         { role: 'dataset', sha256: B, belief: 'believed', ancestors: [] },
       ],
+    })
+  })
+
+  test('is not that of a model with the same contents under other names', async () => {
+    const [first, second] = [`x${name}`, `y${name}`]
+    const digest = await site.signedModel(first, { 'a.onnx': 'bad', 'model.onnx': 'good' })
+    expect(await site.signedModel(second, { 'model.onnx': 'bad', 'unused.onnx': 'good' })).toBe(digest)
+    await attest('a', 'provenance', made({ name: 'base', sha256: A }), first)
+    const line = await readFile(claims(first))
+    await writeFile(claims(second), line)
+    const treeOf = async (model: string) => weighAttestations(await inspectModel(site.file(model)))
+    expect((await treeOf(first)).lineage).toMatchObject({ sha256: digest, ancestors: [{ name: 'base' }] })
+    const other = await treeOf(second)
+    expect(other.lineage).toBeUndefined()
+    expect(other.attestations).toMatchObject([{ isAbout: false, why: 'It is about another model.' }])
+    expect(other.attestations[0]?.subjects?.[0]?.sha256).toBe(digest)
+  })
+
+  test('is that of the bundle that the policy accepted, of several with the same root digest', async () => {
+    await attest('a', 'provenance', made({ name: 'base', sha256: A }))
+    // A stranger signed the same contents under other names, and that bundle is read first.
+    await site.model(`x${name}`, { 'other.json': '{}', 'weights.bin': name })
+    await rename(site.file(`${name}.sig`), site.file(`${name}.z.sig`))
+    expect(await site.sign(`x${name}`, 'mallory', `${name}.sig`)).toBe(root)
+    const [stranger] = (await inspectModel(site.file(name))).bundles
+    expect(stranger?.statement).toMatchObject({ rootDigest: root, files: [{ name: 'other.json' }, {}] })
+    expect((await weighed()).attestations).toMatchObject([{ isAbout: false }])
+    const judged = await verdict([{ type: 'provenance' }])
+    expect(judged.decision).toBe('accepted')
+    expect(await weighed(judged)).toMatchObject({
+      attestations: [{ isAbout: true, belief: 'believed' }],
+      lineage: { ancestors: [{ name: 'base', belief: 'believed' }] },
     })
   })
 

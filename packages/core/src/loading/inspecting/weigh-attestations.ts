@@ -1,3 +1,4 @@
+import { haveModel, type ModelSubject } from '../../attestation/statement.ts'
 import type { Verdict } from '../../results.ts'
 import { findContradictions, type Contradiction } from './contradictions.ts'
 import type { InspectedModel } from './inspect-model.ts'
@@ -28,12 +29,12 @@ export interface WeighedAttestations {
  * ```
  */
 export function weighAttestations(inspected: InspectedModel, verdict?: Verdict): WeighedAttestations {
-  const rootDigest = verdict?.model.rootDigest ?? inspected.bundles[0]?.statement?.rootDigest
+  const model = modelOf(inspected, verdict)
   const judged = new Map(verdict?.attestations?.map((one) => [keyOf(one), one]))
   const attestations = inspected.attestations
-    .map((one) => weigh(aboutModel(one, rootDigest), verdict, judged.get(keyOf(one))))
+    .map((one) => weigh(aboutModel(one, model), verdict, judged.get(keyOf(one))))
     .sort((one, other) => rankOf(one) - rankOf(other))
-  const lineage = rootDigest === undefined ? undefined : lineageTree(rootDigest, attestations)
+  const lineage = model && lineageTree(model.rootDigest, attestations)
   const contradictions = findContradictions(attestations)
   return { attestations, contradictions, ...(lineage && { lineage }) }
 }
@@ -45,9 +46,17 @@ function keyOf({ path, digest }: { path: string; digest?: string }): string {
   return `${digest ?? ''} ${path}`
 }
 
-/** The policy may have accepted another bundle than the first. */
-function aboutModel(one: InspectedAttestation, rootDigest: string | undefined): InspectedAttestation {
-  return one.subjects && rootDigest !== undefined ? { ...one, isAbout: one.subjects.includes(rootDigest) } : one
+/** The model as a load identifies it. The policy may have accepted another bundle than the first. */
+function modelOf({ bundles }: InspectedModel, verdict: Verdict | undefined): ModelSubject | undefined {
+  const counted = new Set(verdict?.bundles.flatMap((bundle) => (bundle.counted ? [bundle.path] : [])))
+  const judged = verdict?.model.rootDigest
+  const candidates = bundles.filter(({ statement }) => judged === undefined || statement?.rootDigest === judged)
+  const { statement } = candidates.find(({ path }) => counted.has(path)) ?? candidates[0] ?? {}
+  return statement && { rootDigest: statement.rootDigest, identity: statement.modelIdentity }
+}
+
+function aboutModel(one: InspectedAttestation, model: ModelSubject | undefined): InspectedAttestation {
+  return one.subjects && model ? { ...one, isAbout: haveModel(one.subjects, model) } : one
 }
 
 const RANKS: readonly Belief[] = ['believed', 'verified', 'claimed']
