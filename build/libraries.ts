@@ -28,7 +28,7 @@ function takeRequired(build: Build): void {
  * The core contains the libraries that it needs, in chunks that are loaded when they are first used. Services that only load models
  * therefore install few packages.
  */
-const COMMONJS_ONLY = /^(@sigstore\/(bundle|protobuf-specs|verify)|@tufjs\/models|tuf-js)(\/|$)/
+const COMMONJS_ONLY = /^(@sigstore\/(bundle|protobuf-specs|verify)|@tufjs\/models|packageurl-js|tuf-js)(\/|$)/
 export const commonJsInChunks: Plugin = {
   name: 'CommonJS in chunks',
   setup(build) {

@@ -172,7 +172,12 @@ function run(script: string): unknown {
 
 test('every entry point for users is listed here', () => {
   const { exports } = require('@modelseal/core/package.json') as { exports: object }
-  const schemas = ['policy.schema.json', 'evaluation.schema.json', 'evaluation-predicate.schema.json']
+  const schemas = [
+    'policy.schema.json',
+    'evaluation.schema.json',
+    'evaluation-predicate.schema.json',
+    'advisory-feed-predicate.schema.json',
+  ]
   const own = ['any-realm', 'environment', 'find-policy', 'guard', ...schemas, 'package.json']
   expect(Object.keys(exports)).toEqual(
     expect.arrayContaining([...Object.keys(ENTRIES), ...own.map((name) => `./${name}`)]),

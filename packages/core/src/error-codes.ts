@@ -185,6 +185,10 @@ export const ERROR_CODES = {
   IDENTITY_UNREADABLE: "the policy revokes identities, and a name in the signer's certificate cannot be read",
   IDENTITY_REVOKED: 'the policy revokes the identity that signed',
 
+  // Advisory feeds
+  ADVISORY_INVALID: 'the file is not an advisory feed, or a part of it is not understood',
+  ADVISORY_TOO_LARGE: 'an advisory feed has more bytes, lines or entries than are read',
+
   // Loading
   POLICIES_DISAGREE: 'two policies judge the load and accept signatures over different models',
   RECEIPTS_UNUSABLE: 'the store of receipts is not private to this user or is not writable',

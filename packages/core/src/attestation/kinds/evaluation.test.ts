@@ -183,7 +183,7 @@ test('reads the file strictly', () => {
 test.each([
   ['evaluation.schema.json', evaluationJsonSchema()],
   ['evaluation-predicate.schema.json', evaluationPredicateJsonSchema()],
-])('%s is current: written by "node scripts/write-evaluation-schemas.mjs"', async (name, schema) => {
+])('%s is current: written by "node scripts/write-statement-schemas.mjs"', async (name, schema) => {
   const committed: unknown = JSON.parse(await readFile(new URL(`../../../${name}`, import.meta.url), 'utf8'))
   expect(committed).toEqual(schema)
 })

@@ -1,5 +1,6 @@
 import type { RE2JS } from 're2js'
 import { messageOf } from '../../any-realm.ts'
+import { LibraryNeeded } from '../when-needed.ts'
 
 /** Longer than any readable expression; bounds the time to compile one. */
 const MAX_REGEXP_LENGTH = 512
@@ -8,7 +9,7 @@ const MAX_REGEXP_LENGTH = 512
  * What is wrong with a regular expression, as a phrase; undefined if it is valid. The dialect is that
  * of RE2: no look-around and no back-references, and matching in time linear in the text.
  *
- * @throws {@link EngineNotLoaded}
+ * @throws {@link LibraryNeeded}
  */
 export function regexpFault(source: string): string | undefined {
   if (source.length > MAX_REGEXP_LENGTH) return `it is longer than ${MAX_REGEXP_LENGTH} characters`
@@ -16,7 +17,7 @@ export function regexpFault(source: string): string | undefined {
     compileRegexp(source)
     return undefined
   } catch (error) {
-    if (error instanceof EngineNotLoaded) throw error
+    if (error instanceof LibraryNeeded) throw error
     return messageOf(error)
   }
 }
@@ -24,34 +25,20 @@ export function regexpFault(source: string): string | undefined {
 /**
  * Compiles a regular expression that must match the whole text, with anchors or without.
  *
- * @throws {@link EngineNotLoaded}
+ * @throws {@link LibraryNeeded}
  */
 export function compileRegexp(
   source: string,
   { ignoreCase = false }: { ignoreCase?: boolean } = {},
 ): (text: string) => boolean {
-  if (!engine) throw new EngineNotLoaded()
+  if (!engine) throw new LibraryNeeded(loadEngine)
   const expression = engine.RE2JS.compile(source, ignoreCase ? engine.RE2JS.CASE_INSENSITIVE : 0)
   return (text) => expression.testExact(text)
 }
 
 let engine: { RE2JS: typeof RE2JS } | undefined
 
-/** Thrown if a regular expression is compiled outside {@link withRegexps} before any was compiled in it. */
-class EngineNotLoaded extends Error {
-  override message = 'The engine for regular expressions is not loaded.'
-}
-
-/**
- * Does work that may compile regular expressions. The engine is large and few policies need it, so it is loaded only when the work
- * turns out to need it; the work is then repeated.
- */
-export async function withRegexps<Result>(work: () => Result): Promise<Result> {
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof EngineNotLoaded)) throw error
-  }
+/** It is large, and few policies need it. */
+async function loadEngine(): Promise<void> {
   engine = await import('re2js')
-  return work()
 }

@@ -1,11 +1,12 @@
 import { beforeAll, expect, test } from 'vitest'
-import { regexpFault, withRegexps } from './regexp.ts'
+import { withLibraries } from '../when-needed.ts'
+import { regexpFault } from './regexp.ts'
 import { compileText } from './text-pattern.ts'
 
 beforeAll(async () => {
   expect(() => compileText({ regexp: 'acme' })).toThrow('not loaded')
   expect(() => regexpFault('acme')).toThrow('not loaded')
-  expect(await withRegexps(() => regexpFault('acme'))).toBeUndefined()
+  expect(await withLibraries(() => regexpFault('acme'))).toBeUndefined()
 })
 
 test('compares a string exactly, whatever it looks like', () => {

@@ -9,7 +9,7 @@ import { invalidPolicy, type TextFile } from './invalid-policy.ts'
 import { PolicyText } from './policy-text.ts'
 import type { TextFault } from '../../yaml/duplicate-keys.ts'
 import { readYaml } from '../../yaml/read-yaml.ts'
-import { withRegexps } from '../matching/regexp.ts'
+import { withLibraries } from '../when-needed.ts'
 import { policySchema, type PolicyFile } from '../schema/schema.ts'
 import { schemaProblems } from '../schema/problems.ts'
 
@@ -59,7 +59,7 @@ async function parse<Value>(bytes: Uint8Array, file: TextFile, schema: Schema<Va
   const [first, ...more] = syntaxProblems(document, source, file, lines)
   if (first) return { problems: [first, ...more] }
   const value = parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 }))
-  const checked = await withRegexps(() => schema.check(value))
+  const checked = await withLibraries(() => schema.check(value))
   if ('value' in checked) return { text, file: checked.value, problems: [] }
   const [problem, ...others] = schemaProblems(checked.issues, { text, schema })
   return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { withRegexps } from '../matching/regexp.ts'
+import { withLibraries } from '../when-needed.ts'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose } from './loose-text.ts'
 import type { TextPattern } from '../schema/text.ts'
 
-beforeAll(() => withRegexps(() => compileLoose({ regexp: 'acme' })))
+beforeAll(() => withLibraries(() => compileLoose({ regexp: 'acme' })))
 
 const found = (revoked: TextPattern, name: string) => {
   const { keys, matches } = compileLoose(revoked)

@@ -1,9 +1,10 @@
 import * as s from '../../schema/define.ts'
 import { timeSchema } from '../../schema/time.ts'
 import { SERIAL } from './fingerprint.ts'
+import { packageUrlFault } from './package-url.ts'
 import { faultyEnd, fileSchema, fingerprintSchema, reasonSchema, rootDigestSchema, textSchema } from '../schema/text.ts'
 
-/** `revoked`: what no rule can accept. */
+/** What no rule can accept: `revoked` in a policy, and what advisory feeds deny. */
 
 const window = {
   from: timeSchema.optional().describe('Does not apply to signatures that provably existed before this time.'),
@@ -18,57 +19,108 @@ const fileDigest = s
     'expected a digest of a whole file, such as sha256: and 64 lowercase hex digits',
   )
 
-const key = s
-  .strictObject({
-    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the public key (SPKI), in DER or PEM.'),
-    file: fileSchema.optional().describe('The public key: a PEM file (SPKI).'),
-    ...window,
-  })
-  .refine(
-    ({ fingerprint, file }) => (fingerprint === undefined) !== (file === undefined),
-    'expected a fingerprint, or a file',
-  )
-
-const certificate = s
-  .strictObject({
-    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
-    file: fileSchema.optional().describe('The certificate: a PEM or DER file with no other certificate.'),
-    serial: s.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
-    issuer: s.string().min(1).optional().describe('In the notation of RFC 4514.'),
-    ...window,
-  })
-  .refine(({ fingerprint, file, serial, issuer }) => {
-    const ways = [fingerprint !== undefined, file !== undefined, serial !== undefined || issuer !== undefined]
-    return ways.filter(Boolean).length === 1 && (serial === undefined) === (issuer === undefined)
-  }, 'expected a fingerprint, a file, or serial and issuer')
-
-const identity = s.strictObject({
-  identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
-  issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
-  ...window,
+const packageUrl = s.string().withCheck((text, report) => {
+  const message = packageUrlFault(text)
+  if (message !== undefined) report({ message })
 })
 
-const entries = {
-  // Objects first: most entries of long lists have a reason.
-  rootDigests: s.array(s.union([s.strictObject({ digest: rootDigestSchema, ...window }), rootDigestSchema])).optional(),
-  fileDigests: s.array(s.union([s.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
-  keys: s
-    .array(s.union([key, fingerprintSchema]))
-    .optional()
-    .describe('Keys, named by the SHA-256 of the public key (SPKI), in DER or PEM, or by the file of the key.'),
-  certificates: s.array(s.union([certificate, fingerprintSchema])).optional(),
-  identities: s.array(identity).optional(),
-  claims: s
-    .array(s.union([s.strictObject({ digest: rootDigestSchema, reason: reasonSchema.optional() }), rootDigestSchema]))
-    .optional()
-    .describe('Single attestations, named by the SHA-256 of the signed statement.'),
+/**
+ * The schemas of the entries of each list.
+ *
+ * @param more fields that every entry may have besides
+ * @param files the field of keys and of certificates that name a file, if they may
+ */
+export function entrySchemas<
+  More extends s.FieldSchemas,
+  KeyFile extends s.FieldSchemas,
+  CertificateFile extends s.FieldSchemas,
+>(more: More, files: { key: KeyFile; certificate: CertificateFile }) {
+  const key = s
+    .strictObject({
+      fingerprint: fingerprintSchema.optional().describe('SHA-256 of the public key (SPKI), in DER or PEM.'),
+      ...files.key,
+      ...window,
+      ...more,
+    })
+    .refine(namesOneKey, `expected a fingerprint${'file' in files.key ? ', or a file' : ''}`)
+  const certificate = s
+    .strictObject({
+      fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
+      ...files.certificate,
+      serial: s.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
+      issuer: s.string().min(1).optional().describe('In the notation of RFC 4514.'),
+      ...window,
+      ...more,
+    })
+    .refine(
+      namesOneCertificate,
+      `expected a fingerprint, ${'file' in files.certificate ? 'a file, ' : ''}or serial and issuer`,
+    )
+  const identity = s.strictObject({
+    identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
+    issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
+    ...window,
+    ...more,
+  })
+  // What decides nothing about the time of a signature has no period.
+  const always = { reason: window.reason, ...more }
+  return {
+    // Objects first: most entries of long lists have a reason.
+    rootDigests: s.union([s.strictObject({ digest: rootDigestSchema, ...window, ...more }), rootDigestSchema]),
+    fileDigests: s.union([s.strictObject({ digest: fileDigest, ...window, ...more }), fileDigest]),
+    keys: s.union([key, fingerprintSchema]),
+    certificates: s.union([certificate, fingerprintSchema]),
+    identities: identity,
+    claims: s.union([s.strictObject({ digest: rootDigestSchema, ...always }), rootDigestSchema]),
+    packages: s.union([s.strictObject({ purl: packageUrl, ...always }), packageUrl]),
+  }
 }
 
-// Checks the windows of all lists at once: noticeably faster with ten thousand revocations.
-export const revokedSchema = s.strictObject(entries).withCheck((revoked, report) => {
+function namesOneKey(entry: unknown): boolean {
+  const { fingerprint, file } = entry as { fingerprint?: string; file?: string }
+  return (fingerprint === undefined) !== (file === undefined)
+}
+
+function namesOneCertificate(entry: unknown): boolean {
+  const { fingerprint, file, serial, issuer } = entry as Partial<Record<string, string>>
+  const ways = [fingerprint !== undefined, file !== undefined, serial !== undefined || issuer !== undefined]
+  return ways.filter(Boolean).length === 1 && (serial === undefined) === (issuer === undefined)
+}
+
+/** What is wrong with the period of an entry. */
+export function faultyPeriod(entry: string | object): { message: string; input: string } | undefined {
+  if (typeof entry === 'string') return undefined
+  const { from, until } = entry as { from?: string; until?: string }
+  return faultyEnd(from, until)
+}
+
+const { rootDigests, fileDigests, keys, certificates, identities, claims } = entrySchemas(
+  {},
+  {
+    key: { file: fileSchema.optional().describe('The public key: a PEM file (SPKI).') },
+    certificate: {
+      file: fileSchema.optional().describe('The certificate: a PEM or DER file with no other certificate.'),
+    },
+  },
+)
+
+const lists = {
+  rootDigests: s.array(rootDigests).optional(),
+  fileDigests: s.array(fileDigests).optional(),
+  keys: s
+    .array(keys)
+    .optional()
+    .describe('Keys, named by the SHA-256 of the public key (SPKI), in DER or PEM, or by the file of the key.'),
+  certificates: s.array(certificates).optional(),
+  identities: s.array(identities).optional(),
+  claims: s.array(claims).optional().describe('Single attestations, named by the SHA-256 of the signed statement.'),
+}
+
+// Checks the periods of all lists at once: noticeably faster with ten thousand revocations.
+export const revokedSchema = s.strictObject(lists).withCheck((revoked, report) => {
   for (const [list, items = []] of Object.entries(revoked)) {
     for (const [index, item] of items.entries()) {
-      const until = typeof item === 'string' || !('until' in item) ? undefined : faultyEnd(item.from, item.until)
+      const until = faultyPeriod(item)
       if (until !== undefined) report({ ...until, path: [list, index, 'until'] })
     }
   }

@@ -1,0 +1,99 @@
+import { parseOwnBundle, type UnverifiedBundle } from '../../bundle/bundle.ts'
+import { ModelSealError } from '../../errors.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import { inTurns } from '../../source/turns.ts'
+import { withLibraries } from '../when-needed.ts'
+import { feedSteps, feedTooLarge, MAX_FEED_BYTES, type AdvisoryFeed } from './feed-statement.ts'
+
+/** Signatures of a feed. */
+const MAX_LINES = 16
+
+/** A feed file whose signatures have not been verified: nothing in it can be trusted. */
+interface UnverifiedFeed {
+  /** Each has one signature over the same statement. */
+  bundles: readonly [UnverifiedBundle, ...UnverifiedBundle[]]
+  feed: AdvisoryFeed
+}
+
+interface ReadingOptions {
+  /** Path or URL of the feed, for messages. */
+  file?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Reads a feed file: JSON lines, each a bundle over the same statement.
+ *
+ * @param bytes must not change meanwhile
+ * @throws {@link ModelSealError} as {@link feedBundles} and {@link readFeed}
+ */
+export async function parseFeedFile(bytes: Buffer, options: ReadingOptions = {}): Promise<UnverifiedFeed> {
+  const bundles = await feedBundles(bytes, options)
+  return { bundles, feed: await readFeed(bundles[0].envelope.payload, options) }
+}
+
+/**
+ * The bundles of a feed file. Does not read the statement, so that its signatures can be verified first.
+ *
+ * @param bytes must not change meanwhile
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `ABORTED`, and what parsing a bundle throws
+ */
+export async function feedBundles(
+  bytes: Buffer,
+  { file, signal }: ReadingOptions = {},
+): Promise<UnverifiedFeed['bundles']> {
+  const bundles: UnverifiedBundle[] = []
+  for (const line of linesOf(bytes, file)) {
+    // No release before 1.0 wrote feeds.
+    const bundle = withoutPrototype({ ...(await parseOwnBundle(line, file, signal)), isAttestation: true as const })
+    const [first = bundle] = bundles
+    if (!bundle.envelope.payload.equals(first.envelope.payload)) {
+      throw new ModelSealError(
+        'ADVISORY_INVALID',
+        'Cannot use the advisory feed: its lines sign different statements.',
+        {
+          file,
+          expected: 'lines with signatures of the same statement',
+          hint: 'To add a signature to a feed, use "modelseal advisory sign --add-signature".',
+        },
+      )
+    }
+    bundles.push(bundle)
+  }
+  const [first, ...others] = bundles
+  if (first) return [first, ...others]
+  throw new ModelSealError('ADVISORY_INVALID', 'Cannot use the advisory feed: it is empty.', {
+    file,
+    expected: 'a Sigstore bundle on each line',
+  })
+}
+
+/**
+ * Reads the statement of a feed, and loads what that needs.
+ *
+ * @throws {@link ModelSealError} as {@link feedSteps}, and `ABORTED`
+ */
+export function readFeed(payload: Uint8Array, { file, signal }: ReadingOptions = {}): Promise<AdvisoryFeed> {
+  return withLibraries(() => inTurns(feedSteps(payload, file), signal))
+}
+
+const LINE_FEED = 0x0a
+
+/** The lines that are not empty. */
+function* linesOf(bytes: Buffer, file: string | undefined): Generator<Buffer> {
+  if (bytes.length > MAX_FEED_BYTES) throw feedTooLarge(file, `${MAX_FEED_BYTES} bytes`, `${bytes.length} bytes`)
+  let lines = 0
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(LINE_FEED, start)
+    const line = bytes.subarray(start, end < 0 ? bytes.length : end)
+    start += line.length + 1
+    // Empty lines count as well: there could be millions.
+    if (++lines > MAX_LINES) throw feedTooLarge(file, `${MAX_LINES} lines`, 'more')
+    if (!isBlank(line)) yield line
+  }
+}
+
+/** As an editor for Windows leaves it. */
+function isBlank(line: Buffer): boolean {
+  return line.length === 0 || (line.length === 1 && line[0] === 0x0d)
+}
