@@ -49,9 +49,11 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       UpdateOptions VerifiedIdentity VerifiedSignature Verifier VerifyOptions VerifyResult`),
   },
   './policy': {
-    values: names(`WARNING_CODES checkPolicy explain judgeModel loadPolicy startingPolicy testPolicy watchPolicy`),
+    values: names(
+      `WARNING_CODES checkPolicy explain judgeModel loadPolicy policyDigests startingPolicy testPolicy watchPolicy`,
+    ),
     types:
-      names(`AcceptedVerdict BundleVerdict CheckName CheckVerdict Decision ExpectationResult ModelFormat Policy PolicyFile
+      names(`AcceptedVerdict BundleVerdict CheckName CheckVerdict Decision ExpectationResult ModelFormat Policy PolicyDigests PolicyFile
       PolicyFinding StartingSigner UnverifiedVerdict Verdict VerdictWarning WatchOptions WatchedPolicy`),
   },
   './adapter': {

@@ -311,11 +311,16 @@ describe('a verification summary', () => {
     const made = await modelseal(summary('--policy', 'policy.yaml', '--verified-level', 'SLSA_BUILD_LEVEL_2'))
     expect(made).toMatchObject({ code: 0, stderr: '' })
     expect(made.stdout).toContain(`made from    the verdict of the policy "${directory}/policy.yaml"`)
+    const checked = await jsonOf(['policy', 'check', 'policy.yaml', '--json'], 0)
+    const { digests } = checked.result as { digests: { file: string; files: string } }
+    expect(digests.files).not.toBe(digests.file)
     const where = [
       { field: 'verifier', equals: VERIFIER },
       { field: 'result', equals: 'PASSED' },
       { field: 'resource', equals: 'vad' },
       { field: 'level', equals: 'SLSA_BUILD_LEVEL_2' },
+      { field: 'policy', oneOf: ['policy.yaml', `sha256:${digests.file}`] },
+      { field: 'policy-files', equals: `sha256:${digests.files}` },
     ]
     await requiring({ type: 'verification-summary', where })
     expect((await modelseal(JUDGE)).code).toBe(0)

@@ -109,6 +109,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
 const WITHOUT_OPTIONS = new Set<string>([
   'closeHashPool',
   'loadPolicy',
+  'policyDigests',
   'dropReceipts',
   'listReceipts',
   'parseJsonInTurns',

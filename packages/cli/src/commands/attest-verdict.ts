@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { isRemote } from '../hubs.ts'
@@ -60,9 +58,11 @@ export async function attestedVerdict(
   const { loadPolicy, openVerifiedModel } = await import('@modelseal/core')
   const { makeVerificationSummary } = await import('@modelseal/core/attestation')
   const { ModelSealError, shown } = await import('@modelseal/core/errors')
-  const { path } = await loadPolicy(policy)
-  const sha256 = await digestOf(path)
-  const opened = await openVerifiedModel(model, { policy: path, signature, signal, onProgress })
+  const { policyDigests } = await import('@modelseal/core/policy')
+  const loaded = await loadPolicy(policy)
+  const { path } = loaded
+  const { file: sha256, files: policyFiles } = policyDigests(loaded)
+  const opened = await openVerifiedModel(model, { policy: loaded, signature, signal, onProgress })
   await opened.close()
   if (opened.decision !== 'accepted') {
     const { wouldRefuse } = opened.verdict
@@ -76,15 +76,10 @@ export async function attestedVerdict(
     )
   }
   const { verdict } = opened
-  if ((await digestOf(path)) !== sha256)
-    throw new ModelSealError('FILE_CHANGED', 'Cannot attest the verdict: the policy changed meanwhile.', {
-      file: path,
-      hint: 'Run the command again.',
-    })
   const predicate = makeVerificationSummary({
     verifier: verifierId,
     resourceUri: resourceUri ?? (isRemote(model) ? model : (verdict.model.name ?? basename(model))),
-    policy: { uri: policyUri ?? basename(path), sha256 },
+    policy: { uri: policyUri ?? basename(path), sha256, policyFiles },
     isAccepted: true,
     verifiedLevels: verifiedLevel,
   })
@@ -98,11 +93,4 @@ export async function attestedVerdict(
       bytes: verdict.bytes,
     },
   }
-}
-
-/** SHA-256 of the policy file, without the files that it includes. */
-async function digestOf(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
 }

@@ -23,15 +23,17 @@ Example:
 
 async function check(file: string): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
-  const { checkPolicy } = await import('@modelseal/core/policy')
+  const { checkPolicy, loadPolicy, policyDigests } = await import('@modelseal/core/policy')
   const findings = await checkPolicy(file)
+  const isValid = !findings.some(({ severity }) => severity === 'error')
+  const digests = isValid ? policyDigests(await loadPolicy(file)) : undefined
   const lines = findings.map(({ severity, code, message, file: path, line, column }) => {
     const place = line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`
     return `${shown(path)}${place} ${severity} ${code}: ${message}`
   })
   return {
     lines: [...lines, summaryOf(findings)],
-    json: { result: { findings } },
+    json: { result: { findings, digests } },
     exitCode: exitCodeOf(findings),
   }
 }

@@ -40,7 +40,9 @@ export async function compilePolicy(path: string, options?: CompileOptions): Pro
   const timestampAuthorities = [...roots.values()].flatMap((root) =>
     root.kind === 'timestampAuthorities' ? root.certificates : [],
   )
-  const policy = asPolicy({ path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files })
+  const { files } = reading
+  const digests = reading.digests()
+  const policy = asPolicy({ path, rules, roots, timestampAuthorities, revocations, ages, files, digests })
   return { policy, sources, problems, read: reading.read }
 }
 

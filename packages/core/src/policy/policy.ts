@@ -1,9 +1,10 @@
 import { dirname } from 'node:path'
-import { isMarked } from '../any-realm.ts'
+import { isMarked, kindOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { before, parseDuration } from './schema/duration.ts'
 import type { FileStates } from './reading/file-state.ts'
+import type { PolicyDigests } from './reading/reading.ts'
 import type { ModelFormat } from '../results.ts'
 import { directoryNamedAbove, matchesModel, type ModelFacts } from './matching/match.ts'
 import type { Rule } from './rule.ts'
@@ -28,13 +29,15 @@ export interface CompiledPolicy extends Policy, PolicyFacts {
   ages: readonly PolicyAge[]
   /** All files that it was read from. */
   files: FileStates
+  /** Undefined if it was read for one load. */
+  digests: PolicyDigests | undefined
 }
 
 /**
  * Marks policies from all copies of this package, ESM and CommonJS. Change the number with {@link CompiledPolicy}, so that
  * different versions of this package do not misread each other's policies.
  */
-const MARK = Symbol.for('modelseal.policy.2')
+const MARK = Symbol.for('modelseal.policy.3')
 
 /** Only for `compilePolicy()`. */
 export function asPolicy(parts: Pick<CompiledPolicy, keyof CompiledPolicy>): CompiledPolicy {
@@ -44,6 +47,26 @@ export function asPolicy(parts: Pick<CompiledPolicy, keyof CompiledPolicy>): Com
 
 export function isPolicy(value: unknown): value is CompiledPolicy {
   return isMarked(value, MARK)
+}
+
+/**
+ * The digests of a policy, with and without the files that it names, to tell whether two decisions were made by the same policy.
+ *
+ * @param policy what `loadPolicy()` returned; for a watched policy, what `current()` returns
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not a policy
+ * @example
+ * ```ts
+ * const { files } = policyDigests(await loadPolicy('trust-policy.yaml'))
+ * console.log(`judged by ${files}`)
+ * ```
+ */
+export function policyDigests(policy: Policy): PolicyDigests {
+  const digests = isPolicy(policy) ? policy.digests : undefined
+  if (digests) return { ...digests }
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid first argument: it is not a policy.', {
+    expected: 'what loadPolicy() returned',
+    found: kindOf(policy),
+  })
 }
 
 interface PolicyAge {

@@ -192,13 +192,17 @@ describe('a verification summary', () => {
   const read = (predicate: object) => readPredicate(kind, statementOf(kind.types[0], predicate)) as VerificationSummary
 
   test('says by whom, when, under which policy and with which result', () => {
-    const summary = read(makeVerificationSummary({ ...SUMMARY, timeVerified: new Date(0) }))
+    const policy = { ...SUMMARY.policy, policyFiles: 'f'.repeat(64) }
+    const made = makeVerificationSummary({ ...SUMMARY, policy, timeVerified: new Date(0) })
+    expect(made.policy).toEqual({ uri: 'trust-policy.yaml', digest: { sha256: ROOT, policyFiles: 'f'.repeat(64) } })
+    const summary = read(made)
     expect(kind.statedAt(summary)).toBe('1970-01-01T00:00:00.000Z')
     expect(Object.fromEntries(Object.entries(kind.fields).map(([name, of]) => [name, of(summary)]))).toEqual({
       verifier: [SUMMARY.verifier],
       result: ['PASSED'],
       resource: [SUMMARY.resourceUri],
       policy: ['trust-policy.yaml', `sha256:${ROOT}`],
+      'policy-files': [`sha256:${'f'.repeat(64)}`],
       level: ['SLSA_BUILD_LEVEL_2'],
     })
   })

@@ -66,9 +66,9 @@ export const NAMED_KINDS: readonly NamedKind[] = [
     name: 'verification-summary',
     what: 'a verification summary',
     types: ['https://slsa.dev/verification_summary/v1'],
-    fields: ['verifier', 'result', 'resource', 'policy', 'level'],
+    fields: ['verifier', 'result', 'resource', 'policy', 'policy-files', 'level'],
     values: { result: ['PASSED', 'FAILED'] },
-    digests: { only: [], among: ['policy'] },
+    digests: { only: ['policy-files'], among: ['policy'] },
     hasMetrics: false,
   },
 ]

@@ -57,6 +57,8 @@ export const verificationSummary = defineKind<VerificationSummary>({
     result: ({ verificationResult }) => [verificationResult],
     resource: ({ resourceUri }) => [resourceUri],
     policy: ({ policy: { uri, digest = {} } }) => [...unique([uri]), ...digestsOf([digest['sha256']])],
+    // The `sha256` is that of the policy file, which whoever fetches it by its URI can compare. This one covers all of its files.
+    'policy-files': ({ policy: { digest = {} } }) => digestsOf([digest['policyFiles']]),
     level: ({ verifiedLevels }) => unique(verifiedLevels),
   },
   hasFailed: ({ verificationResult }) => verificationResult === 'FAILED',
@@ -70,8 +72,11 @@ export interface SummaryInput {
   timeVerified?: Date
   /** Where the model was loaded from. */
   resourceUri: string
-  /** `sha256` of the policy file, 64 lowercase hex digits. */
-  policy: { uri: string; sha256: string }
+  /**
+   * `sha256` of the policy file, and as `policyFiles` that of everything that was read for the policy (`policyDigests()` of
+   * `@modelseal/core/policy`); 64 lowercase hex digits.
+   */
+  policy: { uri: string; sha256: string; policyFiles?: string }
   /** Digests of the bundles that were verified. */
   inputAttestations?: readonly { uri: string; sha256: string }[]
   isAccepted: boolean
@@ -94,7 +99,7 @@ export interface SummaryInput {
  */
 export function makeVerificationSummary(input: SummaryInput): VerificationSummary {
   const { verifier, timeVerified = new Date(), resourceUri, policy, inputAttestations, isAccepted } = input
-  const descriptor = ({ uri, sha256 }: SummaryInput['policy']) => ({ uri, digest: { sha256 } })
+  const descriptor = ({ uri, ...digest }: SummaryInput['policy']) => ({ uri, digest })
   return {
     verifier: { id: verifier },
     timeVerified: timeVerified.toISOString(),

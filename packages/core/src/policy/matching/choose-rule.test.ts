@@ -33,6 +33,7 @@ async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: read
     revocations: new Revocations(),
     ages: [],
     files: new Map(),
+    digests: undefined,
   })
   const claimed = vi.fn(() => Promise.resolve(claim))
   const facts = new ModelFacts({ path: '/m', format: { oneOf, claimed } }, () => Promise.resolve([]))

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ModelSealError } from '../../errors.ts'
 import type { SmallFile } from '../../source/read-small-file.ts'
 import type { FileRead } from '../../source/trusted/trusted-file.ts'
@@ -14,6 +15,8 @@ export class TrackedFiles {
   readonly files = new Map<string, string>()
   /** Those that were read by {@link file}. */
   readonly read = new Map<string, FileRead>()
+  /** The SHA-256 of everything that was read, in this order. */
+  readonly #contents = new Map<string, string>()
 
   constructor(options: CompileOptions | undefined) {
     // A default object would take it from Object.prototype.
@@ -30,12 +33,38 @@ export class TrackedFiles {
    *
    * @throws {@link ModelSealError} as {@link readPolicyFile}
    */
-  readonly file = (path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> =>
-    readPolicyFile(path, file, (read) => {
+  readonly file = async (path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> => {
+    const bytes = await readPolicyFile(path, file, (read) => {
       const before = this.read.get(path)
       // Several entries may name one file. If it changed in between, no state of it describes what was read.
       this.read.set(path, before && before.state !== read.state ? { ...read, state: undefined } : read)
     })
+    if (!this.isForOneLoad) {
+      const sha256 = createHash('sha256').update(bytes).digest('hex')
+      // Once for each file; once more if it changed in between.
+      this.#contents.set(JSON.stringify([path, sha256]), sha256)
+    }
+    return bytes
+  }
+
+  /** Digests of what was read; undefined for one load, which reads some files only when bundles need them. */
+  digests(): PolicyDigests | undefined {
+    const [file, ...others] = this.#contents.values()
+    if (file === undefined) return undefined
+    const lines = [file, ...others].map((sha256) => `${sha256}\n`)
+    return { file, files: createHash('sha256').update(lines.join('')).digest('hex') }
+  }
+}
+
+/** SHA-256 digests of a policy, in lowercase hex. */
+export interface PolicyDigests {
+  /** Of the policy file, without the files that it names. */
+  readonly file: string
+  /**
+   * Of everything that was read for the policy: the digest of the lines that `sha256sum FILE… | cut -c 1-64` prints for these files, in
+   * the order in which docs/policy.md lists them.
+   */
+  readonly files: string
 }
 
 /** How thoroughly a policy is compiled. */
