@@ -3,6 +3,7 @@ import { ModelSealError } from '@modelseal/core/errors'
 import { filePieces, type PartialFile } from '@modelseal/core/http'
 import type { ReadRequest, Receive, SourceBody } from '@modelseal/core/source'
 import type { Range } from '../network/file-parts.ts'
+import { heldOpen } from '../network/held-open.ts'
 import { BlobDigest } from './blob-digest.ts'
 import type { BlobStore, CachedFile } from './blob-store.ts'
 
@@ -175,18 +176,15 @@ async function* joined(
 ): AsyncGenerator<Uint8Array> {
   yield* filePieces(handle, { start: 0, end: bytes }, PIECE_BYTES)
   if (bytes === size) return
-  const opened = Promise.withResolvers<SourceBody | undefined>()
-  const finished = Promise.withResolvers<true>()
-  const fetching = fetch({ start: bytes, end: size }, (body) => {
-    opened.resolve(body)
-    return finished.promise.then(() => {})
-  })
-  fetching.then(() => opened.resolve(undefined), opened.reject)
+  const rest = heldOpen<SourceBody>((take) =>
+    fetch({ start: bytes, end: size }, async (body) => {
+      await take(body)
+    }),
+  )
   try {
-    yield* (await opened.promise)?.chunks ?? []
+    yield* (await rest.body)?.chunks ?? []
   } finally {
-    finished.resolve(true)
-    await fetching.catch(() => {})
+    await rest.close()
   }
 }
 

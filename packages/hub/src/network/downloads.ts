@@ -2,6 +2,7 @@ import { ModelSealError } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
 import type { Receive } from '@modelseal/core/source'
 import { PartReader, type FetchPart, type OtherContent, type Range } from './file-parts.ts'
+import { heldOpen } from './held-open.ts'
 import { redirectRule } from './redirect-rule.ts'
 
 /** Connections to a hub or registry, and where it stores its files, for one model. */
@@ -110,21 +111,13 @@ export class Downloads {
     const { all, first, isParted } = plan
     const into = isParted ? this.#newMemory() : undefined
     // The first request ends with its part, so that its connection is free for others.
-    const opened = Promise.withResolvers<HttpBody | undefined>()
-    const finished = Promise.withResolvers<true>()
-    const request = this.#requested(() =>
-      fetch({ range: first, into, signal }, (body) => {
-        opened.resolve(body)
-        return finished.promise
-      }),
-    )
-    request.then((found) => found ?? opened.resolve(undefined), opened.reject)
+    const request = heldOpen<HttpBody>((take) => this.#requested(() => fetch({ range: first, into, signal }, take)))
     try {
-      const answer = await opened.promise
+      const answer = await request.body
       if (!answer) return false
       reader.remember(answer, this.#origin)
       // It gives back its connection however it ends: if it breaks, the rest is fetched with another one.
-      const begun = { ...answer, chunks: ending(answer.chunks, () => finished.resolve(true)) }
+      const begun = { ...answer, chunks: ending(answer.chunks, request.release) }
       const size = all ? all.end - all.start : begun.length
       const { reuses = false } = file
       const chunks =
@@ -137,9 +130,8 @@ export class Downloads {
       await receive({ size, chunks })
       return true
     } finally {
-      finished.resolve(true)
       ended.abort()
-      await request.catch(() => {})
+      await request.close()
     }
   }
 

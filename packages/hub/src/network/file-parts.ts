@@ -1,5 +1,6 @@
 import { shown, type ModelSealError } from '@modelseal/core/errors'
 import type { HttpBody, RedirectRule } from '@modelseal/core/http'
+import { heldOpen } from './held-open.ts'
 import { Retries } from './retries.ts'
 
 /** From `start` to `end`, exclusive. */
@@ -100,23 +101,16 @@ export class PartReader {
   }
 
   async *#bytes(start: number, end: number, into: Uint8Array | undefined): AsyncGenerator<Uint8Array> {
-    const opened = Promise.withResolvers<HttpBody | undefined>()
-    const finished = Promise.withResolvers<true>()
-    const request = this.#request({ range: { start, end }, into }, (body) => {
-      opened.resolve(body)
-      return finished.promise
-    })
-    request.then((found) => found ?? opened.resolve(undefined), opened.reject)
+    const request = heldOpen<HttpBody>((take) => this.#request({ range: { start, end }, into }, take))
     try {
-      const body = await opened.promise
+      const body = await request.body
       if (!body) throw this.#other(this.#what, 'the file', 'that there is none any more')
       const version = strongVersion(body.headers)
       if (this.#version !== undefined && version !== undefined && version !== this.#version)
         throw this.#other(this.#what, `the version ${shown(this.#version)}`, shown(version))
       yield* body.chunks
     } finally {
-      finished.resolve(true)
-      await request.catch(() => {})
+      await request.close()
     }
   }
 
