@@ -92,7 +92,7 @@ export function verdictOf(loaded: object): LoadOutcome['verdict'] | undefined {
  *
  * @param type a kind, such as `evaluation`, or the URI of a predicate type
  * @returns none for objects that were loaded unverified, or not by one of these functions
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the type is not text
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the type is neither
  * @example
  * ```ts
  * const embed = await pipeline('feature-extraction', 'models/all-MiniLM-L6-v2')
@@ -104,8 +104,8 @@ export function attestationsOf<Kind extends keyof AttestedContents>(
   loaded: object,
   type: Kind,
 ): Attestation<AttestedContents[Kind]>[]
-export function attestationsOf(loaded: object, type: string): Attestation[]
-export function attestationsOf(loaded: object, type: string): Attestation[] {
+export function attestationsOf(loaded: object, type: `${string}:${string}`): Attestation[]
+export function attestationsOf(loaded: object, type: `${string}:${string}`): Attestation[] {
   const outcome = outcomes.get(loaded)
   return outcome?.decision === 'accepted' ? outcome.attestations(type) : []
 }

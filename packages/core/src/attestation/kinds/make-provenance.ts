@@ -3,7 +3,8 @@ import { timeSchema } from '../../schema/time.ts'
 import { provenanceOfEnvironment, type CiVariables } from './ci-environments.ts'
 import { faultsIn, readBy } from './kind.ts'
 import { checkOrder, provenance, ROLE_ANNOTATION, type LineageRole, type Provenance } from './provenance.ts'
-import { defined, isSha256, isUri, type ResourceDescriptor } from './values.ts'
+import { isUri } from '../type-name.ts'
+import { defined, isSha256, type ResourceDescriptor } from './values.ts'
 
 /** What a provenance statement is made from. Builder and build type are given together; by default, they are those of the CI environment. */
 export interface ProvenanceInput {

@@ -12,11 +12,6 @@ export const MAX_TEXT = 2 * 1024 * 1024
 export const boundedName = s.string().min(1).max(MAX_NAME)
 export const boundedUri = s.string().min(1).max(MAX_URI)
 
-/** URI with a scheme. */
-export function isUri(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\S+$/i.test(text)
-}
-
 const SHA256 = /^[0-9a-f]{64}$/
 
 /** SHA-256, the only digest that identifies a model. */

@@ -3,6 +3,7 @@ import type { Evaluation } from '../../attestation/kinds/evaluation.ts'
 import type { ModelCard } from '../../attestation/kinds/model-card.ts'
 import type { Provenance } from '../../attestation/kinds/provenance.ts'
 import type { VerificationSummary } from '../../attestation/kinds/verification-summary.ts'
+import { isTypeName, unknownType } from '../../attestation/type-name.ts'
 import { checkedText } from '../../kinds.ts'
 import type { BelievedAttestation } from '../../policy/attestations/judge-attestations.ts'
 import type { SignatureTime, VerifiedIdentity } from '../../results.ts'
@@ -35,7 +36,7 @@ export interface Attestation<Content = unknown> {
  * (`require.attestations`). Others are not believed, so they are not returned.
  *
  * @param type a kind, such as `evaluation`, or the URI of a predicate type
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the type is not text
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the type is neither
  * @example
  * ```ts
  * const model = await openVerifiedModel('models/vad', { policy: 'trust-policy.yaml' })
@@ -47,13 +48,14 @@ export interface Attestation<Content = unknown> {
  */
 export interface BelievedAttestations {
   <Kind extends keyof AttestedContents>(type: Kind): Attestation<AttestedContents[Kind]>[]
-  (type: string): Attestation[]
+  (type: `${string}:${string}`): Attestation[]
 }
 
 /** The result keeps nothing else of the load in memory. */
 export function believedAttestations(believed: readonly BelievedAttestation[]): BelievedAttestations {
   return (type: string) => {
     checkedText(type, 'the type of an attestation')
+    if (!isTypeName(type)) throw unknownType('Cannot return attestations', type)
     return believed.flatMap((each) => attestationOf(each, type) ?? [])
   }
 }

@@ -503,6 +503,13 @@ test('a loaded model answers with what satisfied its rule, and only with that', 
   expect(found?.content.results).toMatchObject([{ metric: 'accuracy', value: 0.94 }])
   expect(model.attestations(REVIEW)).toMatchObject([{ type: REVIEW, content: { approved: true } }])
   expect(model.attestations('provenance')).toEqual([])
+  expect(model.attestations('https://example.org/other/v1')).toEqual([])
+  for (const misspelt of ['evaluations', 'Evaluation', '', 'toString'])
+    expect(() => model.attestations(misspelt as 'evaluation')).toThrow(
+      refusal('INVALID_ARGUMENT', { expected: expect.stringContaining('evaluation, model-card') as string }),
+    )
+  // @ts-expect-error It is neither a kind nor a URI.
+  expect(() => model.attestations('evaluations')).toThrow('Did you mean "evaluation"?')
   // What one caller changes does not concern the next.
   Object.assign(found?.content ?? {}, { results: [] })
   expect(model.attestations('evaluation')[0]?.content.results).toHaveLength(1)

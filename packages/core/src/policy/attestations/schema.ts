@@ -1,5 +1,6 @@
 import * as s from '../../schema/define.ts'
 import { kindsOfType, NAMED_KINDS, namedKind } from '../../attestation/kinds/named-kinds.ts'
+import { isTypeName } from '../../attestation/type-name.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { durationSchema, globSchema } from '../schema/text.ts'
 
@@ -48,15 +49,13 @@ const conditionSchema = s
         report({ path: [name], message: 'expected only together with a metric' })
   })
 
-const URI = /^[a-z][a-z0-9+.-]*:\S+$/i
-
 const typeSchema = s
   .string()
   .min(1)
   .max(2048)
   .withCheck((type, report) => {
     const names = NAMED_KINDS.map(({ name }) => name)
-    if (!names.includes(type) && !URI.test(type))
+    if (!isTypeName(type))
       report({ message: `expected ${names.join(', ')}, or the URI of a predicate type`, values: names })
     if (/^https:\/\/model_signing\//i.test(type))
       report({ message: 'expected no type of model signatures: "signers" says who must have signed the model' })
