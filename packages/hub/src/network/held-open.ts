@@ -1,5 +1,5 @@
 /** A body that stays open until it is released. */
-export interface HeldBody<B> {
+interface HeldBody<B> {
   /** Undefined if there is none. Rejects if it cannot be opened. */
   readonly body: Promise<B | undefined>
   readonly release: () => void

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { openVerifiedModel } from '@modelseal/core'
+import { openVerifiedModel, pullModels } from '@modelseal/core'
 import { attestModel } from '@modelseal/core/attestation'
 import { keySigner } from '@modelseal/core/signing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { refusal } from '../../../../core/src/testing/scratch.ts'
+import { refusal, scratch } from '../../../../core/src/testing/scratch.ts'
 import { TestSite } from '../../../../core/src/testing/site.ts'
 import { orasDirectory, tarOf } from '../../testing/oci-archives.ts'
 import { TestRegistry, TITLE, type Layer } from '../../testing/oci-registry.ts'
+import '../../index.ts'
 import { ociSource } from '../oci-source.ts'
 
 const REVIEW = 'https://example.org/review/v1'
@@ -46,13 +48,15 @@ async function registryWith(layers: readonly Layer[], attached?: Buffer): Promis
   return registry
 }
 
-async function load(registry: TestRegistry, rule: object = {}) {
-  const policy = await site.policy({
+const policyWith = (rule: object) =>
+  site.policy({
     version: 1,
     trustRoots: { release: { publicKey: 'release.pub' } },
     rules: [{ name: 'any', match: { url: 'oci://**' }, signers: [{ key: 'release' }], ...rule }],
   })
-  await using model = await openVerifiedModel(ociSource(registry.url()), { policy })
+
+async function load(registry: TestRegistry, rule: object = {}) {
+  await using model = await openVerifiedModel(ociSource(registry.url()), { policy: await policyWith(rule) })
   const { verdict, files } = model
   return { verdict, files: [...files].sort() }
 }
@@ -88,6 +92,16 @@ describe('a directory that "oras push REF ./DIR" packed is the model', () => {
     await expect(load(await registryWith([await packed(signed)]), { require })).rejects.toEqual(
       refusal('ATTESTATION_MISSING'),
     )
+  })
+
+  test('and is pulled with its bundle and its attestations', async () => {
+    const files = { ...FILES, 'claims.jsonl': claims, 'model.sig': bundle }
+    const registry = await registryWith([await packed(files)])
+    const policy = await policyWith({})
+    const directory = join(scratch({}), 'pulled')
+    await pullModels([{ source: registry.url(), directory }], { policy })
+    for (const [name, content] of Object.entries(files))
+      expect(readFileSync(join(directory, name)).equals(Buffer.from(content))).toBe(true)
   })
 
   test('unless the directory above it was signed', async () => {
