@@ -248,7 +248,7 @@ describe('an attestation counts for nothing else:', () => {
   })
 })
 
-/** What is written in a claim of the property test. */
+/** What is written in an attestation of the property test. */
 interface Written {
   by: (typeof KEYS)[number]
   type: string
@@ -318,15 +318,15 @@ function wantedBy(random: Random): Wanted {
 }
 
 /** The second evaluation: of what was written, not of what was signed. */
-function isSatisfied({ type, signers, threshold, where }: Wanted, claims: readonly Written[]): boolean {
+function isSatisfied({ type, signers, threshold, where }: Wanted, attestations: readonly Written[]): boolean {
   const by = new Set<string>()
-  for (const claim of claims) {
-    if (claim.type !== (type === 'evaluation' ? TEST_RESULT : type)) continue
+  for (const attestation of attestations) {
+    if (attestation.type !== (type === 'evaluation' ? TEST_RESULT : type)) continue
     // What failed helps only a rule that asks for the result.
-    const failed = 'result' in claim.predicate && claim.predicate.result === 'FAILED'
+    const failed = 'result' in attestation.predicate && attestation.predicate.result === 'FAILED'
     if (failed && !where.some(({ field }) => field === 'result')) continue
-    if (claim.about === 'other' || !signers.includes(claim.by)) continue
-    if (where.every((condition) => holds(condition, claim.predicate))) by.add(claim.by)
+    if (attestation.about === 'other' || !signers.includes(attestation.by)) continue
+    if (where.every((condition) => holds(condition, attestation.predicate))) by.add(attestation.by)
   }
   return by.size >= threshold
 }
@@ -360,7 +360,7 @@ test(
     const seen: Record<string, number> = {}
     for (let seed = first; seed < first + runs; seed++) {
       const random = new Random(seed)
-      const claims = Array.from({ length: random.below(9) }, () => writtenBy(random))
+      const attestations = Array.from({ length: random.below(9) }, () => writtenBy(random))
       const wanted = Array.from({ length: random.chance(0.8) ? 1 : 2 }, () => wantedBy(random))
       const policy = await policyOf(
         wanted.map(({ signers, where, ...rest }) => ({
@@ -369,9 +369,9 @@ test(
           ...(where.length > 0 ? { where } : {}),
         })),
       )
-      const lines = await Promise.all(claims.map(signed))
+      const lines = await Promise.all(attestations.map(signed))
       const judged = async (those: readonly string[]) => (await outcome(those.join('\n'), policy)).decision
-      const expected = wanted.every((one) => isSatisfied(one, claims)) ? 'accepted' : 'refused'
+      const expected = wanted.every((one) => isSatisfied(one, attestations)) ? 'accepted' : 'refused'
       expect(await judged(lines), reproducing(seed)).toBe(expected)
       expect(await judged(random.shuffled(lines)), reproducing(seed)).toBe(expected)
       // One that no rule asks for, whoever signed it, and what is no attestation at all.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
 import { Fields } from '../bundle/fields.ts'
 import { endOfString, strictJsonSteps } from '../bundle/json.ts'
@@ -168,6 +169,11 @@ const QUOTE = 0x22
 const MINUS = 0x2d
 const ZERO = 0x30
 const NINE = 0x39
+
+/** The digest of an attestation in lowercase hex, by which a policy can revoke it. The signature over it can be changed without becoming invalid. */
+export function attestationDigest(payload: Uint8Array): string {
+  return createHash('sha256').update(payload).digest('hex')
+}
 
 /** Writes the statement of an attestation over a model (in-toto Statement v1). */
 export function writeAttestation(

@@ -1,6 +1,11 @@
-import { createHash } from 'node:crypto'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
-import { attestationSteps, subjectDigests, isAbout, type SubjectDigests } from '../../attestation/statement.ts'
+import {
+  attestationDigest,
+  attestationSteps,
+  subjectDigests,
+  isAbout,
+  type SubjectDigests,
+} from '../../attestation/statement.ts'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { SigningMethod } from '../../bundle/materials/materials.ts'
 import { statementSteps } from '../../bundle/statement.ts'
@@ -111,7 +116,7 @@ async function inspectAttestation(
   try {
     if ('error' in found) throw found.error
     const { material, envelope } = found.bundle
-    about.digest = createHash('sha256').update(envelope.payload).digest('hex')
+    about.digest = attestationDigest(envelope.payload)
     about.method = material.method
     const { signer } = await signerNamedBy(material, found.path)
     if (signer) about.signer = signer

@@ -207,11 +207,15 @@ export class Judging {
     const { signal } = this.#options
     const { manifest } = signature
     const isSigned = (name: string) => manifest.files.has(name)
-    const claims = await readAttestationFiles(await this.#source.opened(), { files: found.files, isSigned }, signal)
+    const attestations = await readAttestationFiles(
+      await this.#source.opened(),
+      { files: found.files, isSigned },
+      signal,
+    )
     const { judgeAttestations } = await import('../../policy/attestations/judge-attestations.ts')
     const model = { rootDigest: manifest.rootDigest, identity: modelIdentity(manifest) }
     const grounds = { model, rule: rule.name, policy, now, signal }
-    const judged = await judgeAttestations(claims, rule.attestations, grounds)
+    const judged = await judgeAttestations(attestations, rule.attestations, grounds)
     verdict.checks.push(...judged.checks)
     verdict.attestations = judged.attestations
     if (judged.refusal) throw judged.refusal

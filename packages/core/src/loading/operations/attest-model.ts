@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
 import { predicateTypeOf } from '../../attestation/predicate-type.ts'
-import { attestationSteps, writeAttestation } from '../../attestation/statement.ts'
+import { attestationDigest, attestationSteps, writeAttestation } from '../../attestation/statement.ts'
 import { statementSteps } from '../../bundle/statement.ts'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
@@ -152,7 +151,7 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
       added,
       readByLoads,
       ...(readByLoads || !found.files.local ? {} : { place: localPlace(outputFor(found, manifest)) }),
-      digest: createHash('sha256').update(payload).digest('hex'),
+      digest: attestationDigest(payload),
       rootDigest,
       name,
       predicateType,

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { attestationSteps, isAbout, type ModelSubject } from '../../attestation/statement.ts'
+import { attestationDigest, attestationSteps, isAbout, type ModelSubject } from '../../attestation/statement.ts'
 import { ModelSealError } from '../../errors.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
@@ -73,7 +72,7 @@ async function sorted(
       if (!isAbout(statement, model)) leftOut.push({ path, reason: 'It is about another model.' })
       else {
         const bytes = inOneLine(each.bytes ?? Buffer.alloc(0))
-        const digest = createHash('sha256').update(payload).digest('hex')
+        const digest = attestationDigest(payload)
         attestations.set(bytes.toString('latin1'), { path, type: statement.predicateType, digest, bytes })
       }
     } catch (error) {

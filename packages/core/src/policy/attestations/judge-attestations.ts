@@ -17,7 +17,12 @@ import { before } from '../schema/duration.ts'
 import { isoTime } from '../signature-time.ts'
 import { signerNames } from '../signer-names.ts'
 import type { ReadAttestation } from './condition.ts'
-import { distinct, readClaim, type Claim, type ReadableClaim } from './claim.ts'
+import {
+  distinct,
+  readUnverified,
+  type ReadableAttestation,
+  type UnverifiedAttestation,
+} from './unverified-attestation.ts'
 import { aboutAttestation, notTrusted, unsatisfied } from './refusals.ts'
 import { demandWords, type AttestationDemand } from './demand.ts'
 
@@ -43,20 +48,20 @@ interface Grounds {
 }
 
 /**
- * Judges what was attested about a model by what a rule requires. A claim that is missing, unreadable or not believed may refuse the
+ * Judges what was attested about a model by what a rule requires. An attestation that is missing, unreadable or not believed may refuse the
  * model; one that no rule asks for changes nothing.
  *
  * @param demands at least one
  * @throws {@link ModelSealError} `ABORTED`
  */
 export async function judgeAttestations(
-  claims: readonly FoundBundle[],
+  found: readonly FoundBundle[],
   demands: readonly AttestationDemand[],
   { now, signal, ...given }: Grounds & { now: number; signal: AbortSignal | undefined },
 ): Promise<JudgedAttestations> {
   const grounds = { ...given, occasion: { now, effort: new Effort(signal, MAX_SIGNATURE_CHECKS) } }
-  const read: Claim[] = []
-  for (const found of distinct(claims)) read.push(await readClaim(found, grounds.model, grounds.occasion.effort))
+  const read: UnverifiedAttestation[] = []
+  for (const one of distinct(found)) read.push(await readUnverified(one, grounds.model, grounds.occasion.effort))
   const checks: CheckVerdict[] = []
   const believed: BelievedAttestation[] = []
   let refusal: ModelSealError | undefined
@@ -90,19 +95,19 @@ interface Judged extends Grounds {
   occasion: Occasion
 }
 
-interface AcceptedClaim {
+interface AcceptedAttestation {
   signature: NamedSigner
   content: ReadAttestation
   verdict: AttestationVerdict
 }
 
-/** The claims that satisfy a demand, and the most helpful reason why one does not, with the number of others that do not. */
-async function satisfying(claims: readonly Claim[], demand: AttestationDemand, grounds: Judged) {
-  const accepted: AcceptedClaim[] = []
+/** The attestations that satisfy a demand, and the most helpful reason why one does not, with the number of others that do not. */
+async function satisfying(found: readonly UnverifiedAttestation[], demand: AttestationDemand, grounds: Judged) {
+  const accepted: AcceptedAttestation[] = []
   let reason: ModelSealError | undefined
   let reached = -1
   let failed = 0
-  for (const { verdict, bundle, statement, fault } of claims) {
+  for (const { verdict, bundle, statement, fault } of found) {
     if (fault && mayConcern(demand, verdict, fault)) {
       failed++
       if (reached < 0) reason ??= fault
@@ -110,8 +115,8 @@ async function satisfying(claims: readonly Claim[], demand: AttestationDemand, g
     if (!bundle || !statement || !isOfType(demand, statement)) continue
     const progress = { stage: 0 }
     try {
-      const claim = { verdict, bundle, statement }
-      accepted.push(await judgeClaim(claim, demand, { ...grounds, progress }))
+      const attestation = { verdict, bundle, statement }
+      accepted.push(await judgeAttestation(attestation, demand, { ...grounds, progress }))
     } catch (error) {
       passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
@@ -137,12 +142,12 @@ function mayConcern({ kind, type }: AttestationDemand, found: AttestationVerdict
   return code === 'ATTESTATIONS_TOO_LARGE' || code.startsWith('FILE_')
 }
 
-/** @throws {@link ModelSealError} why the claim does not satisfy the demand */
-async function judgeClaim(
-  { verdict, bundle, statement }: ReadableClaim,
+/** @throws {@link ModelSealError} why the attestation does not satisfy the demand */
+async function judgeAttestation(
+  { verdict, bundle, statement }: ReadableAttestation,
   demand: AttestationDemand,
   { rule, policy, occasion, progress }: Judged & { progress: { stage: number } },
-): Promise<AcceptedClaim> {
+): Promise<AcceptedAttestation> {
   const file = bundle.path
   const wanted = { signers: demand.signers, notTrusted: (found: string) => notTrusted(demand, rule, { file, found }) }
   await occasion.effort.signatures()
@@ -191,7 +196,7 @@ function checkKeyValidity(
   throw new ModelSealError(code, message, { file, signer: signature.signer.name, expected, found })
 }
 
-/** A claim that was made in the future, as it says, proves nothing about its age. */
+/** An attestation that was made in the future, as it says, proves nothing about its age. */
 function checkAge(
   { kind, predicate }: ReadAttestation,
   { maxAge }: AttestationDemand,

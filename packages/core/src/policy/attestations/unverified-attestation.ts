@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
 import { kindOfStatement } from '../../attestation/kinds/kinds.ts'
-import { attestationSteps, isAbout, type AttestationStatement, type ModelSubject } from '../../attestation/statement.ts'
+import {
+  attestationDigest,
+  attestationSteps,
+  isAbout,
+  type AttestationStatement,
+  type ModelSubject,
+} from '../../attestation/statement.ts'
 import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { AttestationVerdict } from '../../results.ts'
@@ -9,9 +15,9 @@ import { aboutAttestation } from './refusals.ts'
 import { passAbort, type Effort } from '../../verification/effort.ts'
 
 /** Anybody can copy an attestation. A copy would count no more than the original, but would have to be verified. */
-export function distinct(claims: readonly FoundBundle[]): FoundBundle[] {
+export function distinct(attestations: readonly FoundBundle[]): FoundBundle[] {
   const seen = new Set<string>()
-  return claims.filter((found) => {
+  return attestations.filter((found) => {
     if ('error' in found) return true
     const { payload, signature } = found.bundle.envelope
     const key = createHash('sha256').update(payload).update(signature).digest('base64')
@@ -19,8 +25,8 @@ export function distinct(claims: readonly FoundBundle[]): FoundBundle[] {
   })
 }
 
-/** A claim before anybody believes it. */
-export interface Claim {
+/** An attestation before its signature is verified. */
+export interface UnverifiedAttestation {
   verdict: AttestationVerdict
   bundle?: UnverifiedBundle
   statement?: AttestationStatement
@@ -28,18 +34,22 @@ export interface Claim {
   fault?: ModelSealError
 }
 
-/** A claim that is about the model. */
-export type ReadableClaim = Required<Omit<Claim, 'fault'>>
+/** One that is about the model. */
+export type ReadableAttestation = Required<Omit<UnverifiedAttestation, 'fault'>>
 
 /** Its statement is parsed before its signature is verified, which decides only whether it is verified at all. */
-export async function readClaim(found: FoundBundle, model: ModelSubject, effort: Effort): Promise<Claim> {
+export async function readUnverified(
+  found: FoundBundle,
+  model: ModelSubject,
+  effort: Effort,
+): Promise<UnverifiedAttestation> {
   const verdict: AttestationVerdict = { path: found.path }
   try {
     await effort.turn()
     if ('error' in found) throw found.error
     const { bundle } = found
     const { payload } = bundle.envelope
-    verdict.digest = createHash('sha256').update(payload).digest('hex')
+    verdict.digest = attestationDigest(payload)
     const statement = await inTurns(attestationSteps(payload, found.path), effort.signal)
     verdict.type = statement.predicateType
     const kind = kindOfStatement(statement)
