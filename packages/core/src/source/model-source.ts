@@ -71,6 +71,11 @@ export interface SourceSession {
   readonly revision?: string | undefined
   /** The name that was resolved, such as a branch or a tag. Verdicts record it. */
   readonly requested?: string | undefined
+  /**
+   * The package URL of the model at its {@link revision}, such as `pkg:huggingface/acme/vad@COMMIT`, by which policies and advisory
+   * feeds can revoke it. Only for a source that knows it without trusting anybody, as from the URL that it was given.
+   */
+  readonly packageUrl?: string | undefined
   /** Maximum total size of all files, and the option that sets it. Default: the limit of the load, or else 4 GiB. */
   readonly limit?: { readonly maxBytes: number; readonly option: string } | undefined
   /** How long to wait. Default: 30 seconds for the next bytes, and 10 minutes for a file. */

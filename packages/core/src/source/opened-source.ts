@@ -79,6 +79,11 @@ export class OpenedSource {
     return this.#session.requested
   }
 
+  /** Unchecked. */
+  get packageUrl(): string | undefined {
+    return this.#session.packageUrl
+  }
+
   async model(): Promise<ModelFiles> {
     return this.reader.ask(MODEL, () => this.#session.model(), checkedFiles)
   }

@@ -59,6 +59,11 @@ export function hubLocation(url: string): HubLocation {
   }
 }
 
+/** The package URL of a model (purl specification, type `huggingface`); undefined for a dataset, for which there is none. */
+export function hubPackageUrl({ kind, repository }: HubLocation, commit: string): string | undefined {
+  return kind === 'models' ? `pkg:huggingface/${repository}@${commit}` : undefined
+}
+
 function checkName(url: string, name: readonly string[]): void {
   const [first = ''] = name
   if (name.length > 2) throw invalid(url, 'one organisation and one name before "@"', `${name.length} components`)

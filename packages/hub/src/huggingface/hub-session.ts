@@ -14,7 +14,7 @@ import { FileModel } from './file-model.ts'
 import { FolderModel } from './folder-model.ts'
 import { HubClient } from './hub-client.ts'
 import { HubFolder } from './hub-folder.ts'
-import { hubLocation, type HubLocation } from './hub-location.ts'
+import { hubLocation, hubPackageUrl, type HubLocation } from './hub-location.ts'
 import { HubRepository } from './hub-repository.ts'
 import type { HubSettings } from './hub-settings.ts'
 
@@ -34,6 +34,7 @@ interface HubLoad {
 export class HubSession implements SourceSession {
   readonly revision: string
   readonly requested: string
+  readonly packageUrl: string | undefined
   /** The client enforces its own. */
   readonly timeouts: SourceTimeouts = { idle: Infinity, total: Infinity }
   readonly #load: HubLoad
@@ -57,6 +58,7 @@ export class HubSession implements SourceSession {
   private constructor(load: HubLoad, repository: HubRepository, found: { client: HubClient; model: HubModel }) {
     this.revision = repository.commit
     this.requested = load.location.revision
+    this.packageUrl = hubPackageUrl(load.location, repository.commit)
     this.#load = load
     this.#repository = repository
     this.#model = found.model

@@ -7,7 +7,7 @@ import { Bundles } from './bundles.ts'
 import type { Descriptor } from './descriptor.ts'
 import { sha256Of, type Digest } from './digest.ts'
 import { cachedLayer, layerCache } from './layer-cache.ts'
-import { ociUrl, parseOciReference, repositoryUrl, type OciReference } from './reference.ts'
+import { ociPackageUrl, ociUrl, parseOciReference, repositoryUrl, type OciReference } from './reference.ts'
 import { Repository } from './repository.ts'
 
 /**
@@ -62,6 +62,7 @@ class OciSession implements port.SourceSession {
   readonly timeouts = UNTIMED
   readonly revision: Digest
   readonly requested: string | undefined
+  readonly packageUrl: string
   readonly #found: FoundArtifact
   readonly #bundles: Bundles
 
@@ -90,6 +91,7 @@ class OciSession implements port.SourceSession {
     const { reference, repository, digest, artifact } = found
     this.revision = digest
     this.requested = reference.version.digest === undefined ? reference.version.tag : undefined
+    this.packageUrl = ociPackageUrl(reference, digest)
     this.#found = found
     this.#bundles = new Bundles(repository, reference, artifact)
   }

@@ -71,6 +71,12 @@ export function ociUrl(reference: OciReference): string {
   return repositoryUrl(reference) + (version.digest === undefined ? `:${version.tag}` : `@${version.digest}`)
 }
 
+/** The package URL of an artifact (purl specification, type `oci`). */
+export function ociPackageUrl({ host, repository }: OciReference, digest: Digest): string {
+  const name = repository.slice(repository.lastIndexOf('/') + 1)
+  return `pkg:oci/${name}@${digest}?repository_url=${encodeURIComponent(`${host}/${repository}`)}`
+}
+
 function checkedName(url: string, host: string, name: string): string {
   if (!NAME.test(name)) throw invalid(url, 'no valid name of a repository')
   if (host.length + 1 + name.length > MAX_LENGTH) throw invalid(url, `a name of more than ${MAX_LENGTH} characters`)

@@ -39,11 +39,12 @@ export function answered<T>(what: string, read: () => T): T {
 }
 
 export function checkedSession(given: SourceSession): SourceSession {
-  const names = ['revision', 'requested', 'limit', 'timeouts'] as const
-  const { revision, requested, limit, timeouts } = fields(given, 'what "open" returns', names)
+  const names = ['revision', 'requested', 'packageUrl', 'limit', 'timeouts'] as const
+  const { revision, requested, packageUrl, limit, timeouts } = fields(given, 'what "open" returns', names)
   return withoutPrototype({
     revision: typeof revision === 'string' ? plainPlace(revision) : undefined,
     requested: typeof requested === 'string' ? plainPlace(requested) : undefined,
+    packageUrl: packageUrl === undefined ? undefined : text(packageUrl, '"packageUrl"'),
     limit: limit === undefined ? undefined : checkedLimit(limit),
     timeouts: timeouts === undefined ? undefined : checkedTimeouts(timeouts),
     model: method(given, 'model'),

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { localModelSource, type SourceLoad, type SourceSession } from '@modelseal/core/source'
-import type { HubLocation } from '../hub-location.ts'
+import { hubPackageUrl, type HubLocation } from '../hub-location.ts'
 import type { HubSettings } from '../hub-settings.ts'
 import { referenceAt } from './reference.ts'
 
@@ -31,6 +31,7 @@ export async function openSnapshot(
   return {
     revision: commit,
     requested: revision,
+    packageUrl: commit === undefined ? undefined : hubPackageUrl(location, commit),
     timeouts: session.timeouts,
     model: () => session.model(),
     bundles: (names) => session.bundles(names),
