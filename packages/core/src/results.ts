@@ -27,6 +27,8 @@ export interface Verdict {
     revision?: string
     /** The branch, tag or other name that was resolved to `revision`. */
     requested?: string
+    /** Package URL, as its source states it, such as `pkg:huggingface/acme/vad@COMMIT`. Revocations can name it. */
+    packageUrl?: string
     format?: ModelFormat
     /** The requested file, relative to the signed model, if that is a directory. */
     entry?: string

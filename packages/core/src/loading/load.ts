@@ -110,10 +110,11 @@ export class Load<T = unknown> {
     try {
       const { signal, maxBytes } = this.options
       const opened = await OpenedSource.open(this.#source, { signal, maxBytes })
-      const { revision, requested } = opened
+      const { revision, requested, packageUrl } = opened
       for (const { verdict } of this.judgings) {
         if (revision !== undefined) verdict.model.revision = revision
         if (requested !== undefined) verdict.model.requested = requested
+        if (packageUrl !== undefined) verdict.model.packageUrl = packageUrl
       }
       return opened
     } catch (error) {

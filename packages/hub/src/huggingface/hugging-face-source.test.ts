@@ -75,7 +75,13 @@ describe('a model on Hugging Face', () => {
     await using model = await open('hf://org/vad')
     expect(model.verdict).toMatchObject({
       decision: 'accepted',
-      model: { path: 'hf://org/vad', url: 'hf://org/vad', revision: first, requested: 'main' },
+      model: {
+        path: 'hf://org/vad',
+        url: 'hf://org/vad',
+        revision: first,
+        requested: 'main',
+        packageUrl: `pkg:huggingface/org/vad@${first}`,
+      },
       bundles: [{ path: 'hf://org/vad/model.sig' }],
     })
     expect(hub.asked.filter((each) => each.includes('/revision/'))).toHaveLength(1)

@@ -266,6 +266,8 @@ test('the verdict has the digest that a tag was resolved to, once', async () => 
   const digest = registry.push(model(titled('model.sig', bundle)), { tag: '1.0' })
   const opened = await openVerifiedModel(ociSource(registry.url()), { policy })
   expect(opened.verdict.model).toMatchObject({ url: registry.url(''), revision: digest, requested: '1.0' })
+  const repository = registry.url('').replace('oci://', '')
+  expect(opened.verdict.model.packageUrl).toBe(`pkg:oci/vad@${digest}?repository_url=${encodeURIComponent(repository)}`)
   await opened.close()
   expect(registry.asked.filter((path) => path.includes('/manifests/'))).toHaveLength(1)
   expect(await decision(registry, `@${digest}`)).toBe('accepted')

@@ -137,6 +137,7 @@ export class Judging {
     const { policy: given, format, url } = this.#options
     const policy = await policyOf(given, verdict)
     this.#policy = policy
+    await this.#checkPackage(policy)
     await checkAge(policy, now, verdict)
     return checking(verdict, 'rule', async (tell) => {
       const { path, url: own = url } = this.#source.place
@@ -153,6 +154,19 @@ export class Judging {
       const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'
       tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)
       return { ...chosen, policy }
+    })
+  }
+
+  /** In every mode, and before anything is fetched from the model. */
+  async #checkPackage({ revocations }: CompiledPolicy): Promise<void> {
+    if (!revocations.concernsPackages) return
+    const { packageUrl } = await this.#source.opened()
+    if (packageUrl === undefined) return
+    const { revokedPackage } = await import('../../policy/revocations/revoked-package.ts')
+    await checking(this.verdict, 'revocation', async (tell) => {
+      const revoked = await revokedPackage(packageUrl, revocations)
+      if (revoked) throw revoked
+      tell(`The model ${shown(packageUrl)} is not revoked.`)
     })
   }
 

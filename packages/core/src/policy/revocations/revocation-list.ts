@@ -4,6 +4,7 @@ import type { RevokedText } from './schema.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose, type LooseText } from './loose-text.ts'
+import { concernsPackage, packageName, type PackageName } from './package-url.ts'
 
 /** Fingerprints of the keys and certificates that revocations name by file: lowercase hex, by the entry of the policy. */
 export type FingerprintsOfFiles = ReadonlyMap<unknown, readonly string[]>
@@ -23,6 +24,10 @@ interface RevokedIdentity extends Revocation {
   issuer?: LooseText | undefined
 }
 
+interface RevokedPackage extends Revocation {
+  package: PackageName
+}
+
 /** The name of a signer, and its issuers in the form in which they are compared. */
 interface NamedByIssuers {
   name: string
@@ -38,6 +43,7 @@ export class RevocationList {
   readonly #exact = new Map<string, Revocation[]>()
   readonly #names = new Map<string, RevokedIdentity[]>()
   readonly #patterns: RevokedIdentity[] = []
+  readonly #packages = new Map<string, RevokedPackage[]>()
   /** Algorithms of revoked file digests. */
   readonly fileAlgorithms = new Set<string>()
   #rootDigests = false
@@ -49,7 +55,10 @@ export class RevocationList {
     this.#by = by
   }
 
-  /** @param files fingerprints of the entries that name a file */
+  /**
+   * @param revoked as its schema returned it, which has loaded the libraries that it needs
+   * @param files fingerprints of the entries that name a file
+   */
   add(revoked: RevokedText, files: FingerprintsOfFiles = new Map()): void {
     for (const entry of revoked.rootDigests ?? []) {
       this.#rootDigests = true
@@ -81,6 +90,11 @@ export class RevocationList {
       if (identity.keys.length === 0) this.#patterns.push(item)
       for (const key of identity.keys) addTo(this.#names, key, item)
     }
+    for (const entry of revoked.packages ?? []) {
+      const isText = typeof entry === 'string'
+      const name = packageName(isText ? entry : entry.purl)
+      addTo(this.#packages, name.name, { ...this.#windowOf(isText ? ALWAYS : entry), package: name })
+    }
   }
 
   /** True if any root digest is revoked. */
@@ -96,6 +110,11 @@ export class RevocationList {
   /** True if any identity is revoked. */
   get concernsIdentities(): boolean {
     return this.#identities
+  }
+
+  /** True if any package is revoked. */
+  get concernsPackages(): boolean {
+    return this.#packages.size > 0
   }
 
   /** True if it is revoked whenever the signature was made. */
@@ -116,6 +135,10 @@ export class RevocationList {
       ...this.#patterns.filter(({ identity }) => identity.matches(name)),
     ].filter(({ issuer }) => issuer === undefined || issuers === undefined || issuers.some(issuer.matches))
     return candidates.find((entry) => isWithin(entry, when))
+  }
+
+  package(name: PackageName): Revocation | undefined {
+    return this.#packages.get(name.name)?.find((revoked) => concernsPackage(revoked.package, name))
   }
 
   #addExact(key: string, entry: string | Window): void {

@@ -5,6 +5,7 @@ import type { RevokedText } from './schema.ts'
 import type { CertificateFacts } from './certificate-facts.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 import { looseName } from './loose-name.ts'
+import type { PackageName } from './package-url.ts'
 import { RevocationList, serialKey, type FingerprintsOfFiles, type Revocation } from './revocation-list.ts'
 
 /** A signer to look up among the revoked identities. */
@@ -25,10 +26,16 @@ export class Revocations {
   /** Maps each fingerprint of a key that the policy names to all fingerprints of that key. */
   readonly #keys: Map<string, readonly string[]>
 
-  constructor() {
-    this.#own = new RevocationList('the policy')
-    this.#lists = [this.#own]
-    this.#keys = new Map()
+  /** @param policy and further lists, see {@link with} */
+  constructor(policy?: Revocations, further: readonly RevocationList[] = []) {
+    this.#own = policy ? policy.#own : new RevocationList('the policy')
+    this.#lists = [this.#own, ...further]
+    this.#keys = policy ? policy.#keys : new Map<string, readonly string[]>()
+  }
+
+  /** What the policy revokes, and what others do. Nothing is copied, and keys are known by all fingerprints that the policy knows. */
+  with(further: readonly RevocationList[]): Revocations {
+    return new Revocations(this, [...this.#lists.slice(1), ...further])
   }
 
   /** @param files fingerprints of the entries that name a file */
@@ -53,6 +60,11 @@ export class Revocations {
     return this.#lists.some(({ concernsSigners }) => concernsSigners)
   }
 
+  /** True if any package is revoked. */
+  get concernsPackages(): boolean {
+    return this.#lists.some(({ concernsPackages }) => concernsPackages)
+  }
+
   /** True if this root digest is revoked whenever it was signed. */
   revokesAlways(digest: string): boolean {
     return this.#lists.some((list) => list.always(`root:${digest}`))
@@ -64,6 +76,15 @@ export class Revocations {
     return (
       match && revokedError({ code: 'MODEL_REVOKED', what: `The model with the root digest ${digest}` }, match, when)
     )
+  }
+
+  /** @param given package URL of the model */
+  package(given: string, name: PackageName): ModelSealError | undefined {
+    for (const list of this.#lists) {
+      const match = list.package(name)
+      if (match) return revokedError({ code: 'MODEL_REVOKED', what: `The model ${shown(given)}` }, match, undefined)
+    }
+    return undefined
   }
 
   /** @param digest of the signed statement: the signature over it can be changed without becoming invalid */

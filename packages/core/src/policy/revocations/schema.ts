@@ -94,7 +94,7 @@ export function faultyPeriod(entry: string | object): { message: string; input: 
   return faultyEnd(from, until)
 }
 
-const { rootDigests, fileDigests, keys, certificates, identities, claims } = entrySchemas(
+const { rootDigests, fileDigests, keys, certificates, identities, claims, packages } = entrySchemas(
   {},
   {
     key: { file: fileSchema.optional().describe('The public key: a PEM file (SPKI).') },
@@ -114,6 +114,10 @@ const lists = {
   certificates: s.array(certificates).optional(),
   identities: s.array(identities).optional(),
   claims: s.array(claims).optional().describe('Single attestations, named by the SHA-256 of the signed statement.'),
+  packages: s
+    .array(packages)
+    .optional()
+    .describe('Models of a hub or registry, named by their package URLs. Without a version, every version.'),
 }
 
 // Checks the periods of all lists at once: noticeably faster with ten thousand revocations.
