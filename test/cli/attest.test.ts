@@ -61,6 +61,13 @@ describe('attest', () => {
     const verified = await modelseal(JUDGE)
     expect(verified).toMatchObject({ code: 0, stderr: '' })
     expect(rootDigestIn(made.stdout)).toBe(rootDigestIn(verified.stdout))
+    const signer = /signer +(key sha256:[0-9a-f]{64})\n/.exec(made.stdout)?.[1] ?? ''
+    expect(verified.stdout).toMatch(/^ {2}attestation {2}There is an evaluation as required, signed by /m)
+    expect(verified.stdout).toContain(`as required, signed by ${signer}.\n`)
+    const { verdict } = await jsonOf([...JUDGE, '--json'], 0)
+    expect(verdict.attestations).toMatchObject([
+      { kind: 'evaluation', satisfies: ['evaluation'], signer: { name: 'release', description: signer } },
+    ])
   })
 
   test('prints JSON with what revokes the attestation', async () => {

@@ -47,7 +47,7 @@ async function verifyByPolicy(
   return { lines: summary(`Accepted ${shown(model)}`, factsOf(verdict, shown)), json: { verdict } }
 }
 
-function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown: (value: string) => string) {
+function factsOf({ policy, rule, model, bundles, checks, files, bytes }: Verdict, shown: (value: string) => string) {
   const facts: (readonly [string, string])[] = [
     ['policy', `${shown(policy ?? '')}, rule ${shown(rule ?? '')}`],
     ...bundles.flatMap(({ counted, signer, time }): [string, string][] => {
@@ -60,6 +60,9 @@ function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown:
           : []),
       ]
     }),
+    ...checks.flatMap(({ check, outcome, reason }): [string, string][] =>
+      check === 'attestations' && outcome === 'passed' ? [['attestation', reason]] : [],
+    ),
     ...revisionFact(model),
     ['content', checkedAmount({ files, bytes })],
     ['root digest', `sha256:${model.rootDigest ?? ''}`],
