@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { copyFile, mkdir, readFile, rm, symlink, truncate } from 'node:fs/promises'
+import { readFile, rm, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -305,69 +305,5 @@ describe('sign --claims-inside', () => {
     const { code, stderr } = await modelseal([...args, '--signature', 'weights.sig'])
     expect(code).toBe(2)
     expect(stderr).toContain('it is a file')
-  })
-})
-
-describe('a verification summary', () => {
-  beforeEach(signed)
-
-  const VERIFIER = 'https://models.example/verifier'
-  const summary = (...more: string[]) => attest('verification-summary', '--verifier-id', VERIFIER, ...more)
-
-  test('of a verdict is believed by a policy that requires one of this verifier', async () => {
-    const made = await modelseal(summary('--policy', 'policy.yaml', '--verified-level', 'SLSA_BUILD_LEVEL_2'))
-    expect(made).toMatchObject({ code: 0, stderr: '' })
-    expect(made.stdout).toContain(`made from    the verdict of the policy "${directory}/policy.yaml"`)
-    const checked = await jsonOf(['policy', 'check', 'policy.yaml', '--json'], 0)
-    const { digests } = checked.result as { digests: { file: string; files: string } }
-    expect(digests.files).not.toBe(digests.file)
-    const where = [
-      { field: 'verifier', equals: VERIFIER },
-      { field: 'result', equals: 'PASSED' },
-      { field: 'resource', equals: 'vad' },
-      { field: 'level', equals: 'SLSA_BUILD_LEVEL_2' },
-      { field: 'policy', oneOf: ['policy.yaml', `sha256:${digests.file}`] },
-      { field: 'policy-files', equals: `sha256:${digests.files}` },
-    ]
-    await requiring({ type: 'verification-summary', where })
-    expect((await modelseal(JUDGE)).code).toBe(0)
-    await requiring({ type: 'verification-summary', where: [{ field: 'verifier', equals: 'https://other.example' }] })
-    failed(await modelseal(JUDGE), 'ATTESTATION_CONDITION')
-  })
-
-  test('is refused for a model that the policy refuses, tolerates or skips', async () => {
-    await requiring({ type: 'evaluation' })
-    failed(await modelseal(summary('--policy', 'policy.json')), 'ATTESTATION_MISSING')
-    const tolerant = JSON.parse(await file('policy.json')) as { rules: { mode?: string }[] }
-    tolerant.rules[0]!.mode = 'audit'
-    await write('policy.json', JSON.stringify(tolerant))
-    expect(failed(await modelseal(summary('--policy', 'policy.json')), 'ATTESTATION_INPUT')).toContain('only tolerates')
-    await write('vad/weights.bin', 'changed')
-    failed(await modelseal(summary('--policy', 'policy.yaml')), 'FILE_MISMATCH')
-    await expect(file('vad.claims.jsonl')).rejects.toThrow('ENOENT')
-  })
-
-  test('is about what the policy accepted, whichever bundle comes first', async () => {
-    await copyFile(join(directory, 'vad/model.sig'), join(directory, 'vad.release.sig'))
-    const accepted = await jsonOf([...JUDGE.slice(0, 3), 'policy.yaml', '--json'], 0)
-    // A bundle of somebody else, over other content, is where a load looks first.
-    await mkdir(join(directory, 'evil/vad'), { recursive: true })
-    await write('evil/vad/weights.bin', 'evil')
-    await write(
-      'other.key',
-      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }),
-    )
-    await modelseal([
-      'sign',
-      'key',
-      'evil/vad',
-      '--private-key',
-      'other.key',
-      '--signature',
-      'vad/model.sig',
-      '--force',
-    ])
-    const { result } = await jsonOf([...summary('--policy', 'policy.yaml'), '--json'], 0)
-    expect(result.rootDigest).toBe(`sha256:${accepted.verdict.model.rootDigest}`)
   })
 })

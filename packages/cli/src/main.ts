@@ -1,5 +1,5 @@
 import { reportFailure } from './failure.ts'
-import { withDefaultMethod } from './default-method.ts'
+import { withDefaultMethod, withSummaryMethod } from './default-method.ts'
 import { listenForInterrupts } from './interrupts.ts'
 import { refuseMisspeltMethod } from './misspelt-method.ts'
 import { causeOfMisuse } from './misspelt-option.ts'
@@ -17,7 +17,7 @@ export async function main(args: readonly string[], version: string): Promise<vo
   reportLostOutput()
   const interrupts = listenForInterrupts()
   const program = createProgram(version, performer(interrupts.signal), args[0])
-  const normalised = withDefaultMethod(spelledWithDashes(args, program), program)
+  const normalised = withDefaultMethod(withSummaryMethod(spelledWithDashes(args, program), program), program)
   try {
     refuseMisspeltMethod(normalised, program)
     await program.parseAsync(normalised, { from: 'user' })

@@ -21,6 +21,7 @@ import { addVerifyKey } from './commands/verify-key.ts'
 import { addVerifyPolicy } from './commands/verify-policy.ts'
 import { logLevelOption } from './log-level.ts'
 import { addVerifySigstore } from './commands/verify-sigstore.ts'
+import { addVerifySummary } from './commands/verify-summary.ts'
 import type { Perform } from './perform.ts'
 
 /**
@@ -100,6 +101,11 @@ function addVerifying(program: Command, perform: Perform): void {
   addVerifySigstore(verify, perform)
   addVerifyKey(verify, perform)
   addVerifyCertificate(verify, perform)
+  addVerifySummary(verify, perform, SIGSTORE)
+  addVerifySummary(verify, perform, KEY)
+  addVerifySummary(verify, perform, CERTIFICATE)
+  addVerifySummary(verify, perform, PKCS11_KEY)
+  addVerifySummary(verify, perform, PKCS11_CERTIFICATE)
 }
 
 function addPolicy(program: Command, perform: Perform): void {

@@ -1,19 +1,22 @@
 import { basename } from 'node:path'
+import type { AcceptedVerdict, Verdict } from '@modelseal/core'
+import type { PolicyDigests } from '@modelseal/core/policy'
 import type { Command } from 'commander'
 import { isRemote } from '../hubs.ts'
-import { isUri, nonEmpty, pathOption } from '../options.ts'
+import { isUri, nonEmpty, pathOption, sizeLimit, type JudgingFlags } from '../options.ts'
 import type { Session } from '../perform.ts'
 import type { AttestedContent } from './attest-content.ts'
 
-/** Options of the summary of a verdict. */
-export interface VerdictFlags {
-  policy?: string
+/** Options of the summary of a verdict, apart from what is judged. */
+export interface SummaryFlags {
   policyUri?: string
   verifierId?: string
   resourceUri?: string
   verifiedLevel: string[]
-  signature?: string
 }
+
+/** Options of the summary of a verdict. */
+export interface VerdictFlags extends SummaryFlags, JudgingFlags {}
 
 /** What a policy has verified about a model. */
 export interface VerifiedByPolicy {
@@ -24,12 +27,18 @@ export interface VerifiedByPolicy {
   bytes: number
 }
 
-/** Adds the options of {@link VerdictFlags}, except for the bundle. */
+/** Adds the options of {@link SummaryFlags}, and the policy. */
 export function withVerdict(command: Command): Command {
-  return command
-    .addOption(
+  return withSummary(
+    command.addOption(
       pathOption('--policy <path>', 'verification summary: trust policy (default: the one that a load would find)'),
-    )
+    ),
+  )
+}
+
+/** Adds the options of {@link SummaryFlags}. */
+export function withSummary(command: Command): Command {
+  return command
     .option('--policy-uri <uri>', 'verification summary: where others find it (default: its file name)', nonEmpty)
     .option('--verifier-id <uri>', 'verification summary: the verifier on whose behalf you sign', isUri)
     .option(
@@ -50,22 +59,11 @@ export function withVerdict(command: Command): Command {
  *
  * @throws `ModelSealError` as a load does
  */
-export async function attestedVerdict(
-  model: string,
-  { policy, policyUri, verifierId = '', resourceUri, verifiedLevel, signature }: VerdictFlags,
-  { signal, onProgress }: Session,
-): Promise<AttestedContent> {
-  const { loadPolicy, openVerifiedModel } = await import('@modelseal/core')
-  const { makeVerificationSummary } = await import('@modelseal/core/attestation')
+export async function attestedVerdict(model: string, flags: VerdictFlags, session: Session): Promise<AttestedContent> {
   const { ModelSealError, shown } = await import('@modelseal/core/errors')
-  const { policyDigests } = await import('@modelseal/core/policy')
-  const loaded = await loadPolicy(policy)
-  const { path } = loaded
-  const { file: sha256, files: policyFiles } = policyDigests(loaded)
-  const opened = await openVerifiedModel(model, { policy: loaded, signature, signal, onProgress })
-  await opened.close()
-  if (opened.decision !== 'accepted') {
-    const { wouldRefuse } = opened.verdict
+  const judged = await judgedBy(model, flags, session)
+  if (!isAccepted(judged)) {
+    const { wouldRefuse } = judged.verdict
     const why = wouldRefuse ? `the policy only tolerates it (${wouldRefuse.code})` : 'the policy does not check it'
     throw new ModelSealError(
       'ATTESTATION_INPUT',
@@ -75,7 +73,48 @@ export async function attestedVerdict(
       },
     )
   }
-  const { verdict } = opened
+  return summarized(model, flags, judged)
+}
+
+/** A verdict about a model that was not refused, and the policy that it is by. */
+interface Judged<Decided extends Verdict = Verdict> {
+  verdict: Decided
+  path: string
+  digests: PolicyDigests
+}
+
+/**
+ * Judges a model as a load does.
+ *
+ * @throws `ModelSealError` as a load does
+ */
+export async function judgedBy(
+  model: string,
+  { policy, signature, maxBundleBytes, maxBytes }: JudgingFlags,
+  { signal, onProgress }: Session,
+): Promise<Judged> {
+  const { loadPolicy, openVerifiedModel } = await import('@modelseal/core')
+  const { policyDigests } = await import('@modelseal/core/policy')
+  const loaded = await loadPolicy(policy)
+  const limits = { maxBundleBytes, ...sizeLimit(model, maxBytes) }
+  const opened = await openVerifiedModel(model, { policy: loaded, signature, ...limits, signal, onProgress })
+  await opened.close()
+  return { verdict: opened.verdict, path: loaded.path, digests: policyDigests(loaded) }
+}
+
+/** Whether the verdict can be summarized. */
+export function isAccepted(judged: Judged): judged is Judged<AcceptedVerdict> {
+  return judged.verdict.decision === 'accepted'
+}
+
+/** Makes a summary of a verdict. */
+export async function summarized(
+  model: string,
+  { policyUri, verifierId = '', resourceUri, verifiedLevel }: SummaryFlags,
+  { verdict, path, digests: { file: sha256, files: policyFiles } }: Judged<AcceptedVerdict>,
+): Promise<SummarizedVerdict> {
+  const { makeVerificationSummary } = await import('@modelseal/core/attestation')
+  const { shown } = await import('@modelseal/core/errors')
   const predicate = makeVerificationSummary({
     verifier: verifierId,
     resourceUri: resourceUri ?? (isRemote(model) ? model : (verdict.model.name ?? basename(model))),
@@ -94,3 +133,6 @@ export async function attestedVerdict(
     },
   }
 }
+
+/** {@link AttestedContent} that says what was verified. */
+type SummarizedVerdict = AttestedContent & { verified: VerifiedByPolicy }

@@ -1,5 +1,5 @@
 import type { Verdict } from '@modelseal/core'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { checkedAmount, revisionFact, summary } from '../output.ts'
 import { MODEL, nonEmpty, sizeLimit, withJson, withJudging, type JudgingFlags } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
@@ -9,6 +9,15 @@ export function addVerifyPolicy(program: Command, perform: Perform): Command {
   return withJudging(withJson(program.command('verify')))
     .description('Verify a model against a trust policy, as a load does, or by a method: verify key, …')
     .argument('<model>', MODEL, nonEmpty)
+    .addOption(
+      new Option('--vsa <method>', 'also sign a summary of the verdict with this method, into the file OUT').choices([
+        'sigstore',
+        'key',
+        'certificate',
+        'pkcs11-key',
+        'pkcs11-certificate',
+      ]),
+    )
     .addHelpText('after', HELP)
     .action(perform(verifyByPolicy))
 }
@@ -20,8 +29,13 @@ modelseal.policy.yaml (.yml, .json) from the working directory upward.
 This command checks everything that a load checks, so it has no --only: "files: loaded" in the policy says whether a
 part of the files is enough. With a method, --only checks a part.
 
+With "--vsa METHOD", a second argument OUT, "--verifier-id" and the options of "sign METHOD", the verdict is also signed, as an
+SLSA Verification Summary. "modelseal verify --vsa key --help" describes these options.
+
 Examples:
   $ modelseal verify models/vad --policy modelseal.policy.yaml
+  $ modelseal verify models/vad --policy modelseal.policy.yaml --verifier-id https://models.example/verifier \\
+      --vsa key --private-key verifier.key vad.vsa.json
   $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub`
 
 async function verifyByPolicy(
@@ -31,7 +45,6 @@ async function verifyByPolicy(
 ): Promise<Outcome> {
   const { openVerifiedModel } = await import('@modelseal/core')
   const { shown } = await import('@modelseal/core/errors')
-  const { explain } = await import('@modelseal/core/policy')
   const verified = await openVerifiedModel(model, {
     policy,
     signature,
@@ -42,12 +55,21 @@ async function verifyByPolicy(
   })
   await verified.close()
   const { verdict } = verified
-  // A model that a rule allows without a valid signature is not verified.
-  if (verdict.decision !== 'accepted') return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }
-  return { lines: summary(`Accepted ${shown(model)}`, factsOf(verdict, shown)), json: { verdict } }
+  if (verdict.decision !== 'accepted') return notVerified(verdict)
+  return { lines: summary(`Accepted ${shown(model)}`, acceptedFacts(verdict, shown)), json: { verdict } }
 }
 
-function factsOf({ policy, rule, model, bundles, checks, files, bytes }: Verdict, shown: (value: string) => string) {
+/** A model that a rule allows without a valid signature is not verified. */
+export async function notVerified(verdict: Verdict): Promise<Outcome> {
+  const { explain } = await import('@modelseal/core/policy')
+  return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }
+}
+
+/** What is reported about a model that a policy accepts. */
+export function acceptedFacts(
+  { policy, rule, model, bundles, checks, files, bytes }: Verdict,
+  shown: (value: string) => string,
+): (readonly [string, string])[] {
   const facts: (readonly [string, string])[] = [
     ['policy', `${shown(policy ?? '')}, rule ${shown(rule ?? '')}`],
     ...bundles.flatMap(({ counted, signer, time }): [string, string][] => {
