@@ -13,7 +13,7 @@ const GROUPS = {
   load: /^(index|entries\/(signing|attestation|verification|policy|adapter|judged|formats|http|publishing)|telemetry\/opentelemetry|source\/model-sources|policy\/compile-policy|loading\/(inspecting\/read-attestations|downloading\/saved-attestations))$/,
   /** What every load by a policy needs. */
   policy:
-    /^(attestation\/(statement|kinds\/kinds)|policy\/(compile-policy|judge|attestations\/judge-attestations|expectations|checking\/findings|revocations\/revoked-signer))$/,
+    /^(attestation\/(statement|kinds\/kinds)|policy\/(compile-policy|judge|attestations\/judge-attestations|expectations|checking\/findings|revocations\/(revoked-signer|revoked-package)))$/,
 }
 export const fewChunks: Plugin = {
   name: 'few chunks',
