@@ -1,9 +1,9 @@
 import type { Verdict } from '@modelseal/core'
 import type { InspectedBundle, InspectedModel } from '@modelseal/core/verification'
 import { Option, type Command } from 'commander'
-import { maxBundleBytesOption, nonEmpty, pathOption, sizeLimit, withJson } from '../options.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
-import type { Extent } from '../inspecting/report.ts'
+import { maxBundleBytesOption, nonEmpty, pathOption, sizeLimit, withJson } from '../../options.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
+import type { Extent } from '../../inspecting/report.ts'
 
 interface Flags {
   policy?: string
@@ -70,23 +70,23 @@ async function inspect(
   const bundles = inspection.bundles.map(named)
   const result = { verified: false, ...inspection, ...weighed, bundles, ...(judged && { verdict: judged }) }
   const json = { result: { ...result, ...(page !== undefined && { page }) } }
-  const { reportOf } = await import('../inspecting/report.ts')
+  const { reportOf } = await import('../../inspecting/report.ts')
   if (page !== undefined) {
     await (await pages()).writePage(page, reportOf(known, PAGE))
     if (!markdown) return { lines: [`Wrote ${page}`], json, ...exitCode }
   }
   if (markdown) {
-    const { reportMarkdown } = await import('../inspecting/markdown.ts')
+    const { reportMarkdown } = await import('../../inspecting/markdown.ts')
     const notes = page === undefined ? [] : [`Wrote ${page}`]
     return { lines: reportMarkdown(reportOf(known, PAGE)).split('\n'), notes, json, ...exitCode }
   }
   const { shown } = await import('@modelseal/core/errors')
-  const { reportLines } = await import('../inspecting/text.ts')
+  const { reportLines } = await import('../../inspecting/text.ts')
   return { lines: reportLines(reportOf(known, { ...TEXT, show: shown }), shown), json, ...exitCode }
 }
 
 function pages() {
-  return import('../inspecting/write-page.ts')
+  return import('../../inspecting/write-page.ts')
 }
 
 const TEXT = { attestations: 100, rows: 20, characters: 10_000 }

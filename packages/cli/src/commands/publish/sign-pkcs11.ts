@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { chainOption, nonEmpty, pathOption } from '../options.ts'
+import { chainOption, nonEmpty, pathOption } from '../../options.ts'
 import type { SigningMethod } from './signing-method.ts'
 import type { SigningFlags } from './signing.ts'
 

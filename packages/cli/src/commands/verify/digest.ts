@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { hashingOptions, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { hashingOptions, withHashing, withJson, withModel, type HashingFlags } from '../../options.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 
 /** `modelseal digest MODEL`: the root digest, as the reference tool prints it. */
 export function addDigest(program: Command, perform: Perform): void {

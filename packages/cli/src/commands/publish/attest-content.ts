@@ -1,8 +1,8 @@
 import { basename, join, resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { isRemote } from '../hubs.ts'
-import { isUri, nonEmpty, pathOption } from '../options.ts'
-import type { Session } from '../perform.ts'
+import { isRemote } from '../../hubs.ts'
+import { isUri, nonEmpty, pathOption } from '../../options.ts'
+import type { Session } from '../../perform.ts'
 import { attestedVerdict, withVerdict, type VerdictFlags, type VerifiedByPolicy } from './attest-verdict.ts'
 
 /** Options that say what a statement contains. */

@@ -9,9 +9,9 @@ import {
   withModel,
   withVerifying,
   type VerifyingFlags,
-} from '../options.ts'
-import { checkedAmount, revisionFact, summary } from '../output.ts'
-import type { Outcome, Session } from '../perform.ts'
+} from '../../options.ts'
+import { checkedAmount, revisionFact, summary } from '../../output.ts'
+import type { Outcome, Session } from '../../perform.ts'
 
 /** Options of every command that verifies against one signer. */
 export interface VerifierFlags extends VerifyingFlags {

@@ -1,9 +1,9 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
-import { isRemote, useHubsFor } from '../hubs.ts'
-import { DEFAULT_MAX_BYTES, nonEmpty, withJson, withJudging, type JudgingFlags } from '../options.ts'
-import { amount, revisionFact, summary } from '../output.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { isRemote, useHubsFor } from '../../hubs.ts'
+import { DEFAULT_MAX_BYTES, nonEmpty, withJson, withJudging, type JudgingFlags } from '../../options.ts'
+import { amount, revisionFact, summary } from '../../output.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 
 interface Flags extends JudgingFlags {
   force?: boolean

@@ -1,7 +1,7 @@
 import type { VerifyResult } from '@modelseal/core/verification'
 import type { Command } from 'commander'
-import { chainOption, pathsOption } from '../options.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { chainOption, pathsOption } from '../../options.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 import { verify, withVerifier, type TimedVerifierFlags } from './verifying.ts'
 
 interface Flags extends TimedVerifierFlags {

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { VerifyResult } from '@modelseal/core/verification'
-import { instanceOf, withInstance, type InstanceFlags } from '../instance.ts'
-import { originOf } from '../trust-root-age.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { instanceOf, withInstance, type InstanceFlags } from '../../instance.ts'
+import { originOf } from '../../trust-root-age.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 import { verify, withSignature, type VerifierFlags } from './verifying.ts'
 
 interface Flags extends VerifierFlags, InstanceFlags {

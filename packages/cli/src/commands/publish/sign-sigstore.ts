@@ -1,6 +1,6 @@
 import { Option } from 'commander'
-import { instanceOf, withInstance, type InstanceFlags } from '../instance.ts'
-import { loginAtTerminal } from '../login.ts'
+import { instanceOf, withInstance, type InstanceFlags } from '../../instance.ts'
+import { loginAtTerminal } from '../../login.ts'
 import type { SigningMethod } from './signing-method.ts'
 import type { SigningFlags } from './signing.ts'
 

@@ -3,9 +3,9 @@ import type { ErrorCode } from '@modelseal/core'
 import type { StartingSigner } from '@modelseal/core/policy'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { codeOf } from '@modelseal/core/any-realm'
-import { nonEmpty, pathOption, withJson } from '../options.ts'
-import type { Dialogue } from '../password.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { nonEmpty, pathOption, withJson } from '../../options.ts'
+import type { Dialogue } from '../../password.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 
 interface Flags {
   publicKey?: string

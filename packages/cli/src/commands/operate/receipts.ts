@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { nonEmpty, withJson } from '../options.ts'
-import type { Outcome, Perform } from '../perform.ts'
+import { nonEmpty, withJson } from '../../options.ts'
+import type { Outcome, Perform } from '../../perform.ts'
 
 /** `modelseal receipts list|drop`: lists and removes receipts. */
 export function addReceipts(program: Command, perform: Perform): void {

@@ -1,7 +1,7 @@
 import type { PolicyFinding } from '@modelseal/core/policy'
 import type { Command } from 'commander'
-import { nonEmpty, withJson } from '../options.ts'
-import type { Outcome, Perform } from '../perform.ts'
+import { nonEmpty, withJson } from '../../options.ts'
+import type { Outcome, Perform } from '../../perform.ts'
 
 /** For a policy that is valid but risky. */
 const WARNINGS_EXIT_CODE = 3

@@ -1,7 +1,7 @@
 import type { ExpectationResult } from '@modelseal/core/policy'
 import type { Command } from 'commander'
-import { nonEmpty, pathOption, withJson } from '../options.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { nonEmpty, pathOption, withJson } from '../../options.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 
 /** `modelseal policy test FILE`: checks the expectations next to a policy. */
 export function addPolicyTest(policy: Command, perform: Perform): void {

@@ -1,10 +1,10 @@
 import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core/signing'
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { isRemote } from '../hubs.ts'
-import { hashingOptions, pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
-import { amount, revisionFact, summary } from '../output.ts'
-import type { Outcome, Session } from '../perform.ts'
+import { isRemote } from '../../hubs.ts'
+import { hashingOptions, pathOption, withHashing, withJson, withModel, type HashingFlags } from '../../options.ts'
+import { amount, revisionFact, summary } from '../../output.ts'
+import type { Outcome, Session } from '../../perform.ts'
 import { previousOf, withReuse, type ReuseFlags } from './reusing.ts'
 
 /** Options of every command that signs. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { MODEL, nonEmpty, withJson, withPolicy, type PolicyFlags } from '../options.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { MODEL, nonEmpty, withJson, withPolicy, type PolicyFlags } from '../../options.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 
 /** `modelseal policy explain MODEL`: each check that a load makes, and its outcome. */
 export function addPolicyExplain(policy: Command, perform: Perform): void {

@@ -1,10 +1,10 @@
 import type { TrustRootInfo } from '@modelseal/core/verification'
 import type { Command } from 'commander'
-import { instanceOf, tufInstanceOf, withInstance, withTuf, type InstanceFlags } from '../instance.ts'
-import { nonEmpty, withJson } from '../options.ts'
-import { summary } from '../output.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
-import { originOf } from '../trust-root-age.ts'
+import { instanceOf, tufInstanceOf, withInstance, withTuf, type InstanceFlags } from '../../instance.ts'
+import { nonEmpty, withJson } from '../../options.ts'
+import { summary } from '../../output.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
+import { originOf } from '../../trust-root-age.ts'
 
 /** `modelseal trust-root show|update|export`: shows, fetches and exports the trusted Sigstore root. */
 export function addTrustRoot(program: Command, perform: Perform): void {

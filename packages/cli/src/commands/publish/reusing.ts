@@ -1,6 +1,6 @@
 import type { SignAgainOptions, TrustRootSource } from '@modelseal/core/signing'
 import type { Command } from 'commander'
-import { pathOption, pathsOption } from '../options.ts'
+import { pathOption, pathsOption } from '../../options.ts'
 
 /** The earlier signature whose digests are reused, and its required signer. */
 export interface ReuseFlags {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { pathOption } from '../options.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { pathOption } from '../../options.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 import { verify, withVerifier, type TimedVerifierFlags } from './verifying.ts'
 
 interface Flags extends TimedVerifierFlags {

@@ -1,8 +1,8 @@
 import type { Verdict } from '@modelseal/core'
 import { Option, type Command } from 'commander'
-import { checkedAmount, revisionFact, summary } from '../output.ts'
-import { MODEL, nonEmpty, sizeLimit, withJson, withJudging, type JudgingFlags } from '../options.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
+import { checkedAmount, revisionFact, summary } from '../../output.ts'
+import { MODEL, nonEmpty, sizeLimit, withJson, withJudging, type JudgingFlags } from '../../options.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
 
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
 export function addVerifyPolicy(program: Command, perform: Perform): Command {

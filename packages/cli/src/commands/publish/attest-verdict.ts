@@ -2,9 +2,9 @@ import { basename } from 'node:path'
 import type { AcceptedVerdict, Verdict } from '@modelseal/core'
 import type { PolicyDigests } from '@modelseal/core/policy'
 import type { Command } from 'commander'
-import { isRemote } from '../hubs.ts'
-import { isUri, nonEmpty, pathOption, sizeLimit, type JudgingFlags } from '../options.ts'
-import type { Session } from '../perform.ts'
+import { isRemote } from '../../hubs.ts'
+import { isUri, nonEmpty, pathOption, sizeLimit, type JudgingFlags } from '../../options.ts'
+import type { Session } from '../../perform.ts'
 import type { AttestedContent } from './attest-content.ts'
 
 /** Options of the summary of a verdict, apart from what is judged. */

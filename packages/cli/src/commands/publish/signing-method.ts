@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Perform, Session } from '../perform.ts'
+import type { Perform, Session } from '../../perform.ts'
 import { signed, signingOutcome, withSigning, type Signing, type SigningFlags } from './signing.ts'
 
 /** One method of signing: what its options are, and the signer that they describe. */

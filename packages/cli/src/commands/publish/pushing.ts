@@ -2,10 +2,10 @@ import { basename } from 'node:path'
 import type { Signer } from '@modelseal/core/signing'
 import type { PushedModel, PushSettings } from '@modelseal/hub'
 import { Option, type Command } from 'commander'
-import { nonEmpty, pathOption, withJson, workersOption } from '../options.ts'
-import { amount, byteCount, summary } from '../output.ts'
-import { keySignerWithPassword } from '../password.ts'
-import type { Outcome, Session } from '../perform.ts'
+import { nonEmpty, pathOption, withJson, workersOption } from '../../options.ts'
+import { amount, byteCount, summary } from '../../output.ts'
+import { keySignerWithPassword } from '../../password.ts'
+import type { Outcome, Session } from '../../perform.ts'
 
 /** Options of every command that pushes. */
 export interface PushingFlags {

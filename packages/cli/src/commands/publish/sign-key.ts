@@ -1,5 +1,5 @@
-import { pathOption } from '../options.ts'
-import { keySignerWithPassword, passwordOption } from '../password.ts'
+import { pathOption } from '../../options.ts'
+import { keySignerWithPassword, passwordOption } from '../../password.ts'
 import type { SigningMethod } from './signing-method.ts'
 import type { SigningFlags } from './signing.ts'
 

@@ -1,11 +1,11 @@
 import type { AttestedModel } from '@modelseal/core/attestation'
 import type { Command } from 'commander'
-import { MODEL, nonEmpty, withJson, withJudging, type JudgingFlags } from '../options.ts'
-import { summary } from '../output.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
-import { isAccepted, judgedBy, summarized, withSummary, type SummaryFlags } from './attest-verdict.ts'
-import type { SigningMethod } from './signing-method.ts'
-import { timestampOption, whoAndWhen, type SigningFlags } from './signing.ts'
+import { MODEL, nonEmpty, withJson, withJudging, type JudgingFlags } from '../../options.ts'
+import { summary } from '../../output.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
+import { isAccepted, judgedBy, summarized, withSummary, type SummaryFlags } from '../publish/attest-verdict.ts'
+import type { SigningMethod } from '../publish/signing-method.ts'
+import { timestampOption, whoAndWhen, type SigningFlags } from '../publish/signing.ts'
 import { acceptedFacts, notVerified } from './verify-policy.ts'
 
 interface Flags extends SummaryFlags, JudgingFlags {

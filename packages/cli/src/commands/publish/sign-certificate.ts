@@ -1,5 +1,5 @@
-import { chainOption, pathOption } from '../options.ts'
-import { keySignerWithPassword, passwordOption } from '../password.ts'
+import { chainOption, pathOption } from '../../options.ts'
+import { keySignerWithPassword, passwordOption } from '../../password.ts'
 import type { SigningMethod } from './signing-method.ts'
 import type { SigningFlags } from './signing.ts'
 
