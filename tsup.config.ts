@@ -20,6 +20,7 @@ const entry = Object.fromEntries(
     index: 'src/index.ts',
     signing: 'src/entries/signing.ts',
     attestation: 'src/entries/attestation.ts',
+    advisory: 'src/entries/advisory.ts',
     verification: 'src/entries/verification.ts',
     policy: 'src/entries/policy.ts',
     adapter: 'src/entries/adapter.ts',

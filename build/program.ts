@@ -21,6 +21,7 @@ export const coreWithoutLibraries: Plugin = {
           verification: '../core/src/entries/verification.ts',
           policy: '../core/src/entries/policy.ts',
           attestation: '../core/src/entries/attestation.ts',
+          advisory: '../core/src/entries/advisory.ts',
           errors: '../core/src/entries/errors.ts',
           'any-realm': '../core/src/any-realm.ts',
           ...FOR_HUBS,

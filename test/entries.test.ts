@@ -37,6 +37,15 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       DataCard Evaluation EvaluationResult InspectedAttestation InspectedSigner LineageNode LineageRole ModelCard Provenance
       ProvenanceInput ReadAttestationsOptions Signer SubjectDigests SummaryInput VerificationSummary WeighedAttestation WeighedAttestations`),
   },
+  './advisory': {
+    values:
+      names(`addToFeed compareFeeds createFeedSource exportOpenVex feedEntries importOpenVex inspectFeed readFeedSource
+      removeFromFeed signFeed verifyFeed`),
+    types:
+      names(`AdvisoryFeed Denied ExportedVex FeedChanges FeedContent FeedEdited FeedEntries FeedSource ImportedVex InspectedFeed
+      InspectedSigner ListedEntry NewFeed SignFeedOptions SignatureTime SignedFeed Signer VerifiedFeed VerifiedIdentity Verifier
+      VerifyFeedOptions`),
+  },
   './verification': {
     values:
       names(`checkIdentity exportTrustRoot inspectModel loadSigstoreTrust readBundle readCertificates readRevocationLists systemRoots

@@ -187,6 +187,7 @@ export const ERROR_CODES = {
 
   // Advisory feeds
   ADVISORY_INVALID: 'the file is not an advisory feed, or a part of it is not understood',
+  ADVISORY_STALE: 'an advisory feed has expired',
   ADVISORY_TOO_LARGE: 'an advisory feed has more bytes, lines or entries than are read',
 
   // Loading

@@ -26,6 +26,17 @@ export async function isAttestedAlready(path: string, made: Buffer, signal: Abor
   return false
 }
 
+/** Whether one of several bundles over a statement is by the same signer as another bundle over it, witnessed in the same ways. */
+export async function isSignedAlready(
+  bundles: readonly UnverifiedBundle[],
+  made: Buffer,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const wanted = await witnesses(await parseOwnBundle(made, undefined, signal))
+  for (const bundle of bundles) if (isDeepStrictEqual(await witnesses(bundle), wanted)) return true
+  return false
+}
+
 /** @returns undefined if the line cannot be read */
 async function bundleAround(
   content: Buffer,

@@ -6,11 +6,22 @@ import { ModelSealError } from '../../errors.ts'
 import { flag, givenPath, invalidArgument, listOf, text, type Copy } from '../../kinds.ts'
 import { snapshot, textsCopy, withoutPrototype, type Shape } from '../../snapshot.ts'
 import type { ReadFile, SmallFile } from '../../source/read-small-file.ts'
-import { isSelfSigned, systemRoots, verifyCertificateBundle } from '../../verification/methods/certificate.ts'
-import { verifyKeyBundle } from '../../verification/methods/key.ts'
-import { checkIdentity, verifySigstoreBundle, type ExpectedIdentity } from '../../verification/methods/sigstore.ts'
+import { Effort } from '../../verification/effort.ts'
+import { isSelfSigned, systemRoots, verifyCertificateWithin } from '../../verification/methods/certificate.ts'
+import { verifyKeyWithin } from '../../verification/methods/key.ts'
+import {
+  checkIdentity,
+  keylessEnvelope,
+  verifyKeyless,
+  type ExpectedIdentity,
+} from '../../verification/methods/sigstore.ts'
 import { fixedSource, loadSigstoreTrust, type TrustRootSource } from '../../verification/sigstore/trust.ts'
-import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import { statedTimeTrust } from '../../verification/timestamp.ts'
+import {
+  verifiedSignature,
+  type VerifiedEnvelope,
+  type VerifiedSignature,
+} from '../../verification/verified-signature.ts'
 
 /** The trusted signer, for callers who know it and need no policy: fields of one kind only. */
 export type Verifier = KeyVerifier | CertificateVerifier | SigstoreVerifier
@@ -83,15 +94,28 @@ export const verifierCopy: Copy = (value) => {
 }
 
 /**
- * Verifies a bundle with keys or certificates from files.
+ * Verifies the bundle of a model with keys or certificates from files.
  *
  * @param given the result of {@link verifierCopy}
  * @param read reads the files that it names
- * @throws {@link ModelSealError} like {@link verifyKeyBundle}, {@link verifyCertificateBundle},
- * {@link verifySigstoreBundle} and {@link checkIdentity}, and what reading the files throws; `INVALID_ARGUMENT` if
+ * @throws {@link ModelSealError} like {@link verifyKeyWithin}, {@link verifyCertificateWithin},
+ * {@link verifyKeyless} and {@link checkIdentity}, and what reading the files throws; `INVALID_ARGUMENT` if
  * there is no root
  */
-export function verifyBundle(bundle: UnverifiedBundle, given: Verifier, read: ReadFile): Promise<VerifiedSignature> {
+export async function verifyBundle(
+  bundle: UnverifiedBundle,
+  given: Verifier,
+  read: ReadFile,
+): Promise<VerifiedSignature> {
+  return verifiedSignature(await verifyEnvelope(bundle, given, read), undefined)
+}
+
+/**
+ * Like {@link verifyBundle}, for a bundle with any statement, which is not read.
+ *
+ * @throws {@link ModelSealError} as {@link verifyBundle}, except for what parsing the statement throws
+ */
+export function verifyEnvelope(bundle: UnverifiedBundle, given: Verifier, read: ReadFile): Promise<VerifiedEnvelope> {
   if ('identity' in given) return verifyIdentity(bundle, given)
   return 'publicKey' in given ? verifyKey(bundle, given, read) : verifyCertificate(bundle, given, read)
 }
@@ -100,38 +124,39 @@ async function verifyKey(
   bundle: UnverifiedBundle,
   { publicKey, timestampAuthorities }: KeyVerifier,
   read: ReadFile,
-): Promise<VerifiedSignature> {
+): Promise<VerifiedEnvelope> {
   const authorities = await certificatesIn(timestampAuthorities, read)
   const pem = await read(publicKey, PUBLIC_KEY_FILE)
   const key = parsePublicKey(pem.toString('latin1'), publicKey)
-  return verifyKeyBundle(bundle, key, publicKey, { timestampAuthorities: authorities })
+  return verifyKeyWithin(bundle, key, publicKey, statedTimeTrust({ timestampAuthorities: authorities }))
 }
 
 async function verifyCertificate(
   bundle: UnverifiedBundle,
   verifier: Partial<CertificateVerifier>,
   read: ReadFile,
-): Promise<VerifiedSignature> {
+): Promise<VerifiedEnvelope> {
   const { certificateChain = [] } = verifier
   const timestampAuthorities = await certificatesIn(verifier.timestampAuthorities, read)
   const certificates = await certificatesIn(certificateChain, read)
   const roots = [...certificates.filter(isSelfSigned), ...(verifier.systemRoots ? systemRoots() : [])]
   if (roots.length === 0) throw noRoot()
-  const trust = {
-    roots,
-    intermediates: certificates.filter((certificate) => !isSelfSigned(certificate)),
+  const intermediates = certificates.filter((certificate) => !isSelfSigned(certificate))
+  const trust = withoutPrototype({
+    ...statedTimeTrust({ timestampAuthorities }),
+    authorities: withoutPrototype({ roots, intermediates }),
     crls: await readAll(verifier.crls, { read, file: REVOCATION_LIST_FILE, parse: parseRevocationLists }),
-    timestampAuthorities,
-  }
-  return verifyCertificateBundle(bundle, trust, certificateChain[0] ?? 'the operating system')
+  })
+  return verifyCertificateWithin(bundle, trust, certificateChain[0] ?? 'the operating system')
 }
 
-async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifier): Promise<VerifiedSignature> {
+async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifier): Promise<VerifiedEnvelope> {
   const trust = await loadSigstoreTrust(verifier.trustRoot ?? 'public-good')
-  const signature = await verifySigstoreBundle(bundle, trust, trust.info.name)
+  const occasion = { now: new Date(), effort: new Effort() }
+  const { signed, ...proven } = await verifyKeyless(bundle, trust, trust.info.name, occasion)
   const { identity, issuer, extensions } = verifier
-  checkIdentity(signature.signer, { identity, issuer, extensions }, bundle.path)
-  return signature
+  checkIdentity(proven.signer, { identity, issuer, extensions }, bundle.path)
+  return keylessEnvelope(bundle, proven, signed)
 }
 
 function certificatesIn(paths: readonly string[] | undefined, read: ReadFile): Promise<Buffer[]> {

@@ -1,6 +1,7 @@
 import { parseOwnBundle, type UnverifiedBundle } from '../../bundle/bundle.ts'
 import { ModelSealError } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
+import { readSmallFile } from '../../source/read-small-file.ts'
 import { inTurns } from '../../source/turns.ts'
 import { withLibraries } from '../when-needed.ts'
 import { feedSteps, feedTooLarge, MAX_FEED_BYTES, type AdvisoryFeed } from './feed-statement.ts'
@@ -13,6 +14,12 @@ interface UnverifiedFeed {
   /** Each has one signature over the same statement. */
   bundles: readonly [UnverifiedBundle, ...UnverifiedBundle[]]
   feed: AdvisoryFeed
+}
+
+/** A feed file on this machine. */
+export interface FoundFeed extends UnverifiedFeed {
+  /** The bytes of each bundle. */
+  lines: readonly Buffer[]
 }
 
 interface ReadingOptions {
@@ -77,7 +84,22 @@ export function readFeed(payload: Uint8Array, { file, signal }: ReadingOptions =
   return withLibraries(() => inTurns(feedSteps(payload, file), signal))
 }
 
+/**
+ * Reads a feed file on this machine.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_UNREADABLE`, and as {@link parseFeedFile}
+ */
+export async function readFeedFile(path: string, signal?: AbortSignal): Promise<FoundFeed> {
+  const bytes = await readSmallFile(path, {
+    what: 'advisory feed',
+    maxBytes: MAX_FEED_BYTES,
+    tooLarge: 'ADVISORY_TOO_LARGE',
+  })
+  return { ...(await parseFeedFile(bytes, { file: path, signal })), lines: [...linesOf(bytes, path)] }
+}
+
 const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
 
 /** The lines that are not empty. */
 function* linesOf(bytes: Buffer, file: string | undefined): Generator<Buffer> {
@@ -85,15 +107,12 @@ function* linesOf(bytes: Buffer, file: string | undefined): Generator<Buffer> {
   let lines = 0
   for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(LINE_FEED, start)
-    const line = bytes.subarray(start, end < 0 ? bytes.length : end)
-    start += line.length + 1
+    const whole = bytes.subarray(start, end < 0 ? bytes.length : end)
+    start += whole.length + 1
+    // An editor for Windows leaves it.
+    const line = whole.at(-1) === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole
     // Empty lines count as well: there could be millions.
     if (++lines > MAX_LINES) throw feedTooLarge(file, `${MAX_LINES} lines`, 'more')
-    if (!isBlank(line)) yield line
+    if (line.length > 0) yield line
   }
-}
-
-/** As an editor for Windows leaves it. */
-function isBlank(line: Buffer): boolean {
-  return line.length === 0 || (line.length === 1 && line[0] === 0x0d)
 }

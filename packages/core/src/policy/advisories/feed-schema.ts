@@ -5,18 +5,17 @@ import { faultyEnd } from '../schema/text.ts'
 
 /** How bad something is: shown to people. It decides nothing. */
 const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const
+/** The field of entries that has it. */
+export const SEVERITY = { severity: s.oneOf(SEVERITIES).optional().describe('Shown to people. It decides nothing.') }
 
 /** The entries of each list of a feed. Those of a policy are the same, except that they may name files and have no severity. */
-export const DENIED_ENTRIES = entrySchemas(
-  { severity: s.oneOf(SEVERITIES).optional().describe('Shown to people. It decides nothing.') },
-  { key: {}, certificate: {} },
-)
+export const DENIED_ENTRIES = entrySchemas(SEVERITY, { key: {}, certificate: {} })
 
-type DeniedList = keyof typeof DENIED_ENTRIES
+export type DeniedList = keyof typeof DENIED_ENTRIES
 export const DENIED_LISTS = Object.keys(DENIED_ENTRIES) as DeniedList[]
 
 /** The name of a feed: unique among the feeds that a service follows. */
-const feedNameSchema = s
+export const feedNameSchema = s
   .string()
   .length(1, 2_048, 'expected a name or URI of 1 to 2048 characters')
   .describe('Name or URI of the feed.')
@@ -51,7 +50,7 @@ const lists = {
 }
 
 /** Everything that a feed denies. */
-const deniedSchema = s.strictObject(lists).withCheck((denied, report) => {
+export const deniedSchema = s.strictObject(lists).withCheck((denied, report) => {
   for (const [list, items = []] of Object.entries(denied)) {
     for (const [index, item] of items.entries()) {
       const until = faultyPeriod(item)

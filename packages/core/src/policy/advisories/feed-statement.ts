@@ -141,6 +141,16 @@ export function feedTooLarge(file: string | undefined, limit: string, found: str
   })
 }
 
+/** The refusal of a version on which nobody may rely any more. */
+export function feedExpired({ feed, expires }: FeedContent, file: string | undefined): ModelSealError {
+  return new ModelSealError('ADVISORY_STALE', `Cannot use the advisory feed ${shown(feed)}: it has expired.`, {
+    file,
+    expected: 'a version that is still valid',
+    found: `one that expired at ${expires}`,
+    hint: 'Get the current version from its publisher. If there is none, the publisher has to sign again.',
+  })
+}
+
 /**
  * Writes the statement of a feed: the same bytes for the same content, in whatever order it lists its entries, so that several signers
  * sign the same statement.

@@ -27,7 +27,10 @@ const CONTENT: FeedContent = {
       { identity: { pattern: '*@evil.example' }, severity: 'low' },
     ],
     claims: [HEX, { digest: 'd'.repeat(64), severity: 'medium' }],
-    packages: ['pkg:huggingface/acme/vad@0123456789abcdef', { purl: 'pkg:huggingface/acme/all', reason: 'é "quoted"' }],
+    packages: [
+      'pkg:huggingface/acme/vad@0123456789abcdef0123456789abcdef01234567',
+      { purl: 'pkg:huggingface/acme/all', reason: 'é "quoted"' },
+    ],
   },
 }
 

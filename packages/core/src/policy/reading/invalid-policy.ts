@@ -5,7 +5,7 @@ export interface TextFile {
   /** Absolute path. */
   path: string
   /** What it is, for messages. */
-  what: 'policy' | 'file of expectations'
+  what: 'policy' | 'file of expectations' | 'advisory feed'
 }
 
 /** A place in a text, both from 1. */
@@ -14,19 +14,23 @@ export interface Position {
   column: number
 }
 
-/** `POLICY_INVALID`, with the position if it is known. */
+/** `POLICY_INVALID`, or `ADVISORY_INVALID`, with the position if it is known. */
 export function invalidPolicy(
   file: TextFile,
   sentence: string,
   position?: Position,
   details: ErrorDetails = {},
 ): ModelSealError {
-  return new ModelSealError('POLICY_INVALID', `${opening(file, position)} ${sentence}`, {
-    file: file.path,
-    ...position,
-    hint: file.what === 'policy' ? HINT : undefined,
-    ...details,
-  })
+  return new ModelSealError(
+    file.what === 'advisory feed' ? 'ADVISORY_INVALID' : 'POLICY_INVALID',
+    `${opening(file, position)} ${sentence}`,
+    {
+      file: file.path,
+      ...position,
+      hint: file.what === 'policy' ? HINT : undefined,
+      ...details,
+    },
+  )
 }
 
 const HINT = 'An invalid policy accepts nothing.'

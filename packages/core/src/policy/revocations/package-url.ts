@@ -82,6 +82,16 @@ function isDigest(version: string): boolean {
   return /^sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$/.test(version)
 }
 
+/**
+ * The canonical form, in which the same package has the same text.
+ *
+ * @param text without {@link packageUrlFault}
+ * @throws {@link LibraryNeeded}
+ */
+export function canonicalPackageUrl(text: string): string {
+  return parse(text).toString()
+}
+
 function parse(text: string): PackageURL {
   if (!library) throw new LibraryNeeded(loadLibrary)
   return library.PackageURL.fromString(text)

@@ -28,14 +28,22 @@ export async function readRevokedFiles(source: PolicySource, reading: TrackedFil
   return found
 }
 
-/** @throws {@link ModelSealError} `KEY_INVALID`, and as `readPolicyFile` */
-async function keyIn(path: string, readFile: ReadFile): Promise<string[]> {
+/**
+ * The fingerprints of the public key in a file.
+ *
+ * @throws {@link ModelSealError} `KEY_INVALID`, and what reading the file throws
+ */
+export async function keyIn(path: string, readFile: ReadFile): Promise<string[]> {
   const pem = await readFile(path, PUBLIC_KEY_FILE)
   return keyFingerprints(parsePublicKey(pem.toString('latin1'), path).key)
 }
 
-/** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, and as `readPolicyFile` */
-async function certificateIn(path: string, readFile: ReadFile): Promise<string[]> {
+/**
+ * The fingerprints of the only certificate in a file.
+ *
+ * @throws {@link ModelSealError} `CERTIFICATE_INVALID`, and what reading the file throws
+ */
+export async function certificateIn(path: string, readFile: ReadFile): Promise<string[]> {
   const [der, ...more] = parseCertificates(await readFile(path, CERTIFICATE_FILE), path)
   if (der && more.length === 0) return fingerprintsOf(await parseCertificate(der, path))
   // In a chain, the author probably does not mean to revoke the authorities, too.

@@ -166,7 +166,7 @@ export function checkIdentity(
       propertyOf(one, 'extensions') !== null,
   )
   const mismatch = (code: 'IDENTITY_MISMATCH' | 'ISSUER_MISMATCH', what: string, wanted: string, found: string) =>
-    new ModelSealError(code, `The model was signed by a different ${what} than expected.`, {
+    new ModelSealError(code, `The signer has a different ${what} than expected.`, {
       file,
       signer: signer.identity,
       expected: shown(wanted),

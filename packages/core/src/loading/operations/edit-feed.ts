@@ -1,0 +1,120 @@
+import { writeFile } from 'node:fs/promises'
+import { codeOf } from '../../any-realm.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { required, text as textCopy } from '../../kinds.ts'
+import type { ListedEntry } from '../../policy/advisories/entries.ts'
+import { checkedEntries, type FeedEntries } from '../../policy/advisories/feed-entries.ts'
+import {
+  MAX_SOURCE_BYTES,
+  newFeedSource,
+  parseFeedSource,
+  withEntries,
+  withoutEntries,
+  type FeedEdit,
+  type FeedSource,
+} from '../../policy/advisories/feed-source.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
+import { localPlace } from '../../source/local/local-source.ts'
+import { readSmallFile } from '../../source/read-small-file.ts'
+import { writeFailed, writeFileWhole } from '../../source/write-file.ts'
+
+const FILE = { what: 'source of the advisory feed', failed: 'FILE_WRITE_FAILED', mode: 0o644 } as const
+
+const NEW: Shape<NewFeed> = { feed: required(textCopy), expires: textCopy }
+
+/** A feed that denies nothing yet. */
+export interface NewFeed {
+  /** Name or URI of the feed. */
+  feed: string
+  /** How long services may rely on a signed version. Default: `7d`. */
+  expires?: string | undefined
+}
+
+/**
+ * Creates the source of an advisory feed, an editable file: YAML, or JSON if its name ends in `.json`.
+ *
+ * @returns its absolute path
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, also if the file exists; `FILE_WRITE_FAILED`
+ * @example
+ * ```ts
+ * await createFeedSource('advisories.yaml', { feed: 'https://models.example/advisories' })
+ * ```
+ */
+export async function createFeedSource(path: string, given: NewFeed): Promise<string> {
+  const { feed, expires = '7d' } = snapshot(given, NEW, 'createFeedSource')
+  const file = localPlace(path)
+  const text = newFeedSource({ feed, expires }, file)
+  try {
+    await writeFile(file, text, { flag: 'wx', mode: FILE.mode })
+  } catch (cause) {
+    if (codeOf(cause) !== 'EEXIST') throw writeFailed(file, FILE, cause)
+    throw new ModelSealError('INVALID_ARGUMENT', `${shown(file)} already exists.`, {
+      file,
+      hint: 'Add entries to it with "modelseal advisory add", or name another file.',
+      cause,
+    })
+  }
+  return file
+}
+
+/**
+ * Reads the source of an advisory feed.
+ *
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_UNREADABLE`
+ * @example
+ * ```ts
+ * const { feed, denied } = await readFeedSource('advisories.yaml')
+ * ```
+ */
+export async function readFeedSource(path: string): Promise<FeedSource> {
+  const file = localPlace(path)
+  return parseFeedSource(await bytesOf(file), file)
+}
+
+/** What an edit of a source changed. */
+export interface FeedEdited {
+  added: readonly ListedEntry[]
+  /** Those that were there already, and have another period, reason or severity now. */
+  changed: readonly ListedEntry[]
+  removed: readonly ListedEntry[]
+}
+
+/**
+ * Adds entries to the source of a feed. An entry that denies what another one denies already replaces it. Comments stay.
+ *
+ * @param entries keys and certificates may also be named by a file, whose fingerprint is added
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, `INVALID_ARGUMENT`, `KEY_INVALID`, `CERTIFICATE_INVALID`, `FILE_*`
+ * @example
+ * ```ts
+ * await addToFeed('advisories.yaml', { keys: [{ file: 'stolen.pub', reason: 'laptop stolen', severity: 'critical' }] })
+ * ```
+ */
+export function addToFeed(path: string, entries: FeedEntries): Promise<FeedEdited> {
+  return edited(path, entries, withEntries)
+}
+
+/**
+ * Removes entries from the source of a feed, so that its next version accepts again what they deny. Comments stay.
+ *
+ * @param entries their periods, reasons and severities do not matter
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, also if one of them is not there; and as {@link addToFeed}
+ * @example
+ * ```ts
+ * await removeFromFeed('advisories.yaml', { packages: ['pkg:huggingface/acme/vad'] })
+ * ```
+ */
+export function removeFromFeed(path: string, entries: FeedEntries): Promise<FeedEdited> {
+  return edited(path, entries, withoutEntries)
+}
+
+async function edited(path: string, entries: FeedEntries, edit: typeof withEntries): Promise<FeedEdited> {
+  const file = localPlace(path)
+  const checked = await checkedEntries(entries)
+  const { text, ...changes }: FeedEdit = await edit(await bytesOf(file), file, checked)
+  await writeFileWhole(file, Buffer.from(text), FILE)
+  return changes
+}
+
+function bytesOf(path: string): Promise<Buffer> {
+  return readSmallFile(path, { what: FILE.what, maxBytes: MAX_SOURCE_BYTES, tooLarge: 'ADVISORY_TOO_LARGE' })
+}

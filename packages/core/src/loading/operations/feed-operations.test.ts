@@ -1,0 +1,386 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { ErrorCode } from '../../errors.ts'
+import { compareFeeds } from '../../policy/advisories/compare-feeds.ts'
+import type { FeedEntries } from '../../policy/advisories/feed-entries.ts'
+import { exportOpenVex, importOpenVex } from '../../policy/advisories/openvex.ts'
+import { keySigner } from '../../signing/methods/key.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { addToFeed, createFeedSource, readFeedSource, removeFromFeed } from './edit-feed.ts'
+import { signFeed } from './sign-feed.ts'
+import { inspectFeed, verifyFeed } from './verify-feed.ts'
+
+const HEX = 'a'.repeat(64)
+const COMMIT = 'abcdef0123'.repeat(4)
+const FEED = 'https://models.example/advisories'
+
+let directory: string
+const at = (name: string) => join(directory, name)
+const textOf = (name: string) => readFile(at(name), 'utf8')
+
+beforeEach(async () => {
+  directory = scratch()
+  await createFeedSource(at('feed.yaml'), { feed: FEED })
+})
+afterEach(() => void vi.useRealTimers())
+
+async function keyNamed(name: string) {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  await writeFile(at(`${name}.key`), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  await writeFile(at(`${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }))
+  return keySigner({ privateKey: at(`${name}.key`) })
+}
+
+const signedBy = async (name: string, more: object = {}) =>
+  signFeed(at('feed.yaml'), { signer: await keyNamed(name), output: at('feed.jsonl'), ...more })
+
+describe('a source', () => {
+  test.each(['yaml', 'json'])('in %s is created, and denies nothing', async (extension) => {
+    const path = await createFeedSource(at(`new.${extension}`), { feed: 'a "feed": #1', expires: '12h' })
+    expect(await readFeedSource(path)).toEqual({ feed: 'a "feed": #1', expires: '12h', denied: {} })
+  })
+
+  test.each<[string, object]>([
+    ['a file that exists', { feed: FEED }],
+    ['no name', { feed: '' }],
+    ['an invalid duration', { feed: FEED, expires: '7 days' }],
+  ])('is not created with %s', async (what, options) => {
+    const path = at(what === 'a file that exists' ? 'feed.yaml' : 'new.yaml')
+    await expect(createFeedSource(path, options as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  })
+
+  test('keeps comments and the notation of other entries', async () => {
+    const written = `feed: ${FEED} # ours\nexpires: 7d\ndenied:\n  keys:\n    - ${HEX} # stolen\n`
+    await writeFile(at('feed.yaml'), written)
+    await addToFeed(at('feed.yaml'), { keys: ['b'.repeat(64)], rootDigests: [{ digest: HEX, reason: 'bad: "x"' }] })
+    expect(await textOf('feed.yaml')).toBe(
+      `${written}    - ${'b'.repeat(64)}\n  rootDigests:\n    - digest: ${HEX}\n      reason: 'bad: "x"'\n`,
+    )
+    await removeFromFeed(at('feed.yaml'), { keys: ['b'.repeat(64)], rootDigests: [`sha256:${HEX}`] })
+    expect(await textOf('feed.yaml')).toBe(written)
+  })
+
+  test.each(['yaml', 'json'])('in %s has what was added, once', async (extension) => {
+    const path = await createFeedSource(at(`new.${extension}`), { feed: FEED })
+    const entries = {
+      rootDigests: [HEX],
+      identities: [{ identity: 'a@models.example', issuer: 'https://issuer.example' }],
+      packages: [`pkg:huggingface/acme/vad@${COMMIT.toUpperCase()}`],
+    }
+    expect(await addToFeed(path, entries)).toMatchObject({ added: [{}, {}, {}], changed: [], removed: [] })
+    const again = await addToFeed(path, {
+      rootDigests: [{ digest: `sha256:${HEX}`, severity: 'high' }],
+      packages: [`PKG:huggingface/ACME/vad@${COMMIT}`],
+    })
+    expect(again).toMatchObject({ added: [], changed: [{ description: `model sha256:${HEX}` }, {}] })
+    expect((await readFeedSource(path)).denied).toEqual({
+      ...entries,
+      rootDigests: [{ digest: `sha256:${HEX}`, severity: 'high' }],
+      packages: [`PKG:huggingface/ACME/vad@${COMMIT}`],
+    })
+  })
+
+  test('removes every entry that denies the same', async () => {
+    await writeFile(
+      at('feed.yaml'),
+      `feed: f\nexpires: 7d\ndenied: { keys: ["${HEX}", "sha256:${HEX}", "${'b'.repeat(64)}"] }\n`,
+    )
+    expect((await removeFromFeed(at('feed.yaml'), { keys: [HEX] })).removed).toHaveLength(2)
+    expect((await readFeedSource(at('feed.yaml'))).denied).toEqual({ keys: ['b'.repeat(64)] })
+  })
+
+  test('names keys by their fingerprint', async () => {
+    await keyNamed('stolen')
+    await addToFeed(at('feed.yaml'), { keys: [{ file: at('stolen.pub'), reason: 'stolen' }] })
+    expect((await readFeedSource(at('feed.yaml'))).denied.keys).toEqual([
+      { fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) as string, reason: 'stolen' },
+    ])
+    await removeFromFeed(at('feed.yaml'), { keys: [{ file: at('stolen.pub') }] })
+    expect((await readFeedSource(at('feed.yaml'))).denied).toEqual({})
+  })
+
+  test.each<[string, ErrorCode, FeedEntries]>([
+    ['a digest that is none', 'INVALID_ARGUMENT', { rootDigests: ['x'] }],
+    ['an unknown list', 'INVALID_ARGUMENT', { models: [HEX] } as never],
+    ['no object', 'INVALID_ARGUMENT', 'x' as never],
+    ['a package URL that is none', 'INVALID_ARGUMENT', { packages: ['acme/vad'] }],
+    ['a bad regular expression', 'INVALID_ARGUMENT', { identities: [{ identity: { regexp: '(' } }] }],
+    [
+      'an empty period',
+      'INVALID_ARGUMENT',
+      { keys: [{ fingerprint: HEX, from: '2026-01-02T00:00:00Z', until: '2026-01-01T00:00:00Z' }] },
+    ],
+    ['a key that is not there', 'FILE_NOT_FOUND', { keys: [{ file: '/nowhere/a.pub' }] }],
+  ])('is left alone if %s is added', async (_, code, entries) => {
+    const before = await textOf('feed.yaml')
+    await expect(addToFeed(at('feed.yaml'), entries)).rejects.toEqual(refusal(code))
+    expect(await textOf('feed.yaml')).toBe(before)
+  })
+
+  test('is left alone if it does not deny what is removed', async () => {
+    await expect(removeFromFeed(at('feed.yaml'), { keys: [HEX] })).rejects.toEqual(
+      refusal('ADVISORY_INVALID', { message: expect.stringContaining(`key sha256:${HEX}`) as string }),
+    )
+  })
+
+  test.each<[string, string]>([
+    ['an unknown field', 'feed: f\nexpires: 7d\ndenied: {}\nsequence: 1\n'],
+    ['no lists', 'feed: f\nexpires: 7d\n'],
+    ['a bad duration', 'feed: f\nexpires: never\ndenied: {}\n'],
+    ['a key that names a file', 'feed: f\nexpires: 7d\ndenied: { keys: [{ file: a.pub }] }\n'],
+    ['a repeated key', 'feed: f\nfeed: g\nexpires: 7d\ndenied: {}\n'],
+    ['no text', ''],
+  ])('is refused with %s', async (_, text) => {
+    await writeFile(at('feed.yaml'), text)
+    await expect(readFeedSource(at('feed.yaml'))).rejects.toEqual(refusal('ADVISORY_INVALID'))
+    await expect(signedBy('one')).rejects.toEqual(refusal('ADVISORY_INVALID'))
+  })
+})
+
+describe('signing', () => {
+  test('makes a feed that verifies, with the next number each time', async () => {
+    await addToFeed(at('feed.yaml'), { rootDigests: [HEX] })
+    const first = await signedBy('one')
+    expect(first).toMatchObject({
+      output: at('feed.jsonl'),
+      signatures: 1,
+      added: true,
+      feed: { feed: FEED, sequence: 1 },
+    })
+    expect(first.changes).toBeUndefined()
+    expect(Date.parse(first.feed.expires) - Date.parse(first.feed.issued)).toBe(7 * 24 * 60 * 60 * 1_000)
+    await addToFeed(at('feed.yaml'), { keys: [HEX] })
+    await removeFromFeed(at('feed.yaml'), { rootDigests: [HEX] })
+    const second = await signedBy('one', { expires: 'P1M' })
+    expect(second).toMatchObject({ feed: { sequence: 2, denied: { keys: [HEX] } }, signatures: 1 })
+    expect(second.changes).toMatchObject({ added: [{ list: 'keys' }], removed: [{ list: 'rootDigests' }], changed: [] })
+    const verified = await verifyFeed(at('feed.jsonl'), { verifier: { publicKey: at('one.pub') } })
+    expect(verified).toMatchObject({ feed: second.feed, signer: { method: 'key' }, signatures: 1 })
+    expect((await stat(at('feed.jsonl'))).mode & 0o022).toBe(0)
+  })
+
+  test('adds a signature over the same statement', async () => {
+    const first = await signedBy('one')
+    const second = await signedBy('two', { addSignature: true })
+    expect(second).toMatchObject({ feed: first.feed, signatures: 2, added: true })
+    const inspected = await inspectFeed(at('feed.jsonl'))
+    expect(inspected.feed).toEqual(first.feed)
+    expect(inspected.signers.map((signer) => signer?.description)).toEqual([
+      first.signer?.description,
+      second.signer?.description,
+    ])
+    for (const name of ['one', 'two'])
+      expect(await verifyFeed(at('feed.jsonl'), { verifier: { publicKey: at(`${name}.pub`) } })).toMatchObject({
+        signatures: 2,
+      })
+  })
+
+  test('adds the signature of a signer only once', async () => {
+    const signer = await keyNamed('one')
+    const sign = (more = {}) => signFeed(at('feed.yaml'), { signer, output: at('feed.jsonl'), ...more })
+    await sign()
+    const before = await textOf('feed.jsonl')
+    expect(await sign({ addSignature: true })).toMatchObject({ signatures: 1, added: false })
+    expect(await textOf('feed.jsonl')).toBe(before)
+  })
+
+  test('adds no signature to a feed that denies something else', async () => {
+    await signedBy('one')
+    await addToFeed(at('feed.yaml'), { keys: [HEX] })
+    await expect(signedBy('two', { addSignature: true })).rejects.toEqual(
+      refusal('ADVISORY_INVALID', { found: `a difference about the key sha256:${HEX}` }),
+    )
+  })
+
+  test('adds no signature to no feed, to one that has expired, and with another time', async () => {
+    await expect(signedBy('one', { addSignature: true })).rejects.toEqual(refusal('FILE_NOT_FOUND'))
+    await signedBy('one')
+    await expect(signedBy('two', { addSignature: true, expires: '9d' })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 8 * 24 * 60 * 60 * 1_000 })
+    await expect(signedBy('two', { addSignature: true })).rejects.toEqual(refusal('ADVISORY_STALE'))
+  })
+
+  test('refuses an output that is something else', async () => {
+    await createFeedSource(at('other.yaml'), { feed: 'other' })
+    await signedBy('one')
+    const signer = await keyNamed('one')
+    await expect(signFeed(at('other.yaml'), { signer, output: at('feed.jsonl') })).rejects.toEqual(
+      refusal('ADVISORY_INVALID', { expected: '"other"' }),
+    )
+    for (const [output, code] of [
+      ['feed.yaml', 'JSON_INVALID'],
+      ['one.key', 'JSON_INVALID'],
+    ] as const)
+      await expect(signFeed(at('feed.yaml'), { signer, output: at(output) })).rejects.toEqual(refusal(code))
+  })
+
+  test.each<[string, ErrorCode]>([
+    ['0d', 'ADVISORY_INVALID'],
+    ['999999w', 'ADVISORY_INVALID'],
+    ['soon', 'INVALID_ARGUMENT'],
+    ['9999999d', 'INVALID_ARGUMENT'],
+  ])('refuses to be valid for %s', async (expires, code) => {
+    await expect(signedBy('one', { expires })).rejects.toEqual(refusal(code))
+    await expect(textOf('feed.jsonl')).rejects.toHaveProperty('code', 'ENOENT')
+  })
+})
+
+describe('verifying', () => {
+  test('refuses another signer, a changed statement and an expired version', async () => {
+    await signedBy('one')
+    await keyNamed('other')
+    const verify = (name: string) => verifyFeed(at('feed.jsonl'), { verifier: { publicKey: at(`${name}.pub`) } })
+    await expect(verify('other')).rejects.toEqual(refusal('KEY_MISMATCH'))
+    const bundle = JSON.parse(await textOf('feed.jsonl')) as { dsseEnvelope: { payload: string } }
+    const { payload } = bundle.dsseEnvelope
+    const spaced = Buffer.from(JSON.stringify(JSON.parse(Buffer.from(payload, 'base64').toString()), null, 1))
+    bundle.dsseEnvelope.payload = spaced.toString('base64')
+    await writeFile(at('feed.jsonl'), JSON.stringify(bundle))
+    await expect(verify('one')).rejects.toEqual(refusal('SIGNATURE_INVALID'))
+    bundle.dsseEnvelope.payload = payload
+    await writeFile(at('feed.jsonl'), JSON.stringify(bundle))
+    await expect(verify('one')).resolves.toBeDefined()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 7 * 24 * 60 * 60 * 1_000 })
+    await expect(verify('one')).rejects.toEqual(refusal('ADVISORY_STALE'))
+  })
+
+  test('says what is wrong with the signature of the right signer', async () => {
+    await signedBy('one')
+    await signedBy('two', { addSignature: true })
+    const [first = '', second = ''] = (await textOf('feed.jsonl')).split('\n')
+    const forged = JSON.parse(first) as { dsseEnvelope: { signatures: { sig: string }[] } }
+    forged.dsseEnvelope.signatures[0]!.sig = Buffer.alloc(70, 1).toString('base64')
+    await writeFile(at('feed.jsonl'), `${JSON.stringify(forged)}\n${second}\n`)
+    await expect(verifyFeed(at('feed.jsonl'), { verifier: { publicKey: at('one.pub') } })).rejects.toEqual(
+      refusal('SIGNATURE_INVALID'),
+    )
+    await expect(verifyFeed(at('feed.jsonl'), { verifier: { publicKey: at('two.pub') } })).resolves.toBeDefined()
+  })
+})
+
+test('compares feeds whatever their notation', async () => {
+  const before = { keys: [HEX], rootDigests: [`sha256:${HEX}`], claims: [{ digest: HEX, reason: 'a' }] }
+  const after = { keys: [`SHA256:${HEX}`], rootDigests: ['b'.repeat(64)], claims: [{ digest: HEX, reason: 'b' }] }
+  expect(await compareFeeds({ denied: before }, { denied: after })).toMatchObject({
+    added: [{ list: 'rootDigests', description: `model sha256:${'b'.repeat(64)}` }],
+    removed: [{ list: 'rootDigests', description: `model sha256:${HEX}` }],
+    changed: [{ list: 'claims', description: `attestation sha256:${HEX}` }],
+  })
+})
+
+describe('OpenVEX', () => {
+  const entries: FeedEntries = {
+    rootDigests: [{ digest: HEX, reason: 'poisoned', severity: 'critical' }],
+    fileDigests: ['b'.repeat(64), `blake2b:${'c'.repeat(128)}`, `blake3:${'d'.repeat(64)}`],
+    packages: [{ purl: `pkg:huggingface/acme/vad@${COMMIT.toUpperCase()}`, reason: 'poisoned', severity: 'critical' }],
+    keys: [HEX],
+  }
+
+  test('is exported, with a list of what it cannot say', async () => {
+    await addToFeed(at('feed.yaml'), {
+      ...entries,
+      fileDigests: [...(entries.fileDigests ?? []), { digest: HEX, from: '2026-01-01T00:00:00Z' }],
+    })
+    const { feed } = await signedBy('one')
+    const { document, leftOut } = await exportOpenVex(feed)
+    expect(document).toEqual({
+      '@context': 'https://openvex.dev/ns/v0.2.0',
+      '@id': `urn:modelseal:advisory-feed:${encodeURIComponent(FEED)}:1`,
+      author: FEED,
+      timestamp: feed.issued,
+      version: 1,
+      statements: [
+        {
+          vulnerability: { name: FEED, description: 'poisoned' },
+          products: [
+            { '@id': `urn:modelseal:root-digest:sha256:${HEX}`, hashes: { 'sha-256': HEX } },
+            {
+              '@id': `pkg:huggingface/acme/vad@${COMMIT}`,
+              identifiers: { purl: `pkg:huggingface/acme/vad@${COMMIT}` },
+            },
+          ],
+          status: 'affected',
+          status_notes: 'Severity: critical.',
+          action_statement: 'Do not load it.',
+        },
+        {
+          vulnerability: { name: FEED },
+          products: [{ hashes: { 'sha-256': 'b'.repeat(64) } }, { hashes: { 'blake2b-512': 'c'.repeat(128) } }],
+          status: 'affected',
+          action_statement: 'Do not load it.',
+        },
+      ],
+    })
+    expect(leftOut.map(({ description }) => description)).toEqual([
+      `file blake3:${'d'.repeat(64)}`,
+      `file sha256:${HEX}`,
+      `key sha256:${HEX}`,
+    ])
+    const imported = await importOpenVex(Buffer.from(JSON.stringify(document)))
+    expect(imported).toMatchObject({ unnamed: 0, others: 0 })
+    await createFeedSource(at('copy.yaml'), { feed: 'copy' })
+    await addToFeed(at('copy.yaml'), imported.entries)
+    const reason = FEED
+    expect((await readFeedSource(at('copy.yaml'))).denied).toEqual({
+      rootDigests: [{ digest: `sha256:${HEX}`, reason }],
+      fileDigests: [
+        { digest: `sha256:${'b'.repeat(64)}`, reason },
+        { digest: `blake2b:${'c'.repeat(128)}`, reason },
+      ],
+      packages: [{ purl: `pkg:huggingface/acme/vad@${COMMIT}`, reason }],
+    })
+  })
+
+  test('is not exported if it would say nothing', async () => {
+    await addToFeed(at('feed.yaml'), { keys: [HEX] })
+    const { feed } = await signedBy('one')
+    await expect(exportOpenVex(feed)).rejects.toEqual(refusal('ADVISORY_INVALID'))
+  })
+
+  const statement = (status: string, ...products: object[]) => ({
+    vulnerability: { name: 'CVE-2026-1' },
+    products,
+    status,
+    action_statement: 'x',
+  })
+  const vex = (...statements: object[]) =>
+    Buffer.from(
+      JSON.stringify({
+        '@context': 'https://openvex.dev/ns/v0.2.0',
+        '@id': 'x:y',
+        author: 'a',
+        version: 1,
+        statements,
+      }),
+    )
+
+  test('by others is read: what is affected, and how much was not', async () => {
+    const document = vex(
+      statement(
+        'affected',
+        { '@id': `pkg:huggingface/acme/vad@${COMMIT}` },
+        { hashes: { 'sha-256': HEX.toUpperCase(), md5: 'x' } },
+      ),
+      statement('affected', { '@id': 'https://product.example' }, { identifiers: { '@cpe23': 'cpe:x' } }),
+      statement('fixed', { '@id': 'pkg:huggingface/acme/other' }),
+    )
+    expect(await importOpenVex(document)).toEqual({
+      entries: {
+        fileDigests: [{ digest: `sha256:${HEX}`, reason: 'CVE-2026-1' }],
+        packages: [{ purl: `pkg:huggingface/acme/vad@${COMMIT}`, reason: 'CVE-2026-1' }],
+      },
+      unnamed: 2,
+      others: 1,
+    })
+  })
+
+  test.each<[string, ErrorCode, Buffer]>([
+    ['another format', 'ADVISORY_INVALID', Buffer.from('{"bomFormat":"CycloneDX"}')],
+    ['an unknown status', 'ADVISORY_INVALID', vex(statement('bad'))],
+    ['no JSON', 'JSON_INVALID', Buffer.from('x')],
+  ])('is refused if it is %s', async (_, code, document) => {
+    await expect(importOpenVex(document, 'a.json')).rejects.toEqual(refusal(code, { file: 'a.json' }))
+  })
+})

@@ -1,0 +1,45 @@
+import { withLibraries } from '../when-needed.ts'
+import { canonicalJson } from './canonical-json.ts'
+import { listedEntries, type ListedEntry } from './entries.ts'
+import type { Denied } from './feed-schema.ts'
+
+/** How what is denied differs between two versions of a feed. */
+export interface FeedChanges {
+  /** Denied by the second only. */
+  added: readonly ListedEntry[]
+  /** Denied by the first only, so that the second accepts it again. */
+  removed: readonly ListedEntry[]
+  /** Denied by both, with another period, reason or severity: as in the second. */
+  changed: readonly ListedEntry[]
+}
+
+/**
+ * Compares what two versions of a feed deny, whatever the order and notation of their entries.
+ *
+ * @example
+ * ```ts
+ * const { added, removed } = await compareFeeds(old.feed, new.feed)
+ * ```
+ */
+export function compareFeeds(first: { denied: Denied }, second: { denied: Denied }): Promise<FeedChanges> {
+  return withLibraries(() => {
+    const [before, after] = [byName(first.denied), byName(second.denied)]
+    const kept = [...after].filter(([name]) => before.has(name))
+    return {
+      added: [...after].flatMap(([name, entry]) => (before.has(name) ? [] : [entry])),
+      removed: [...before].flatMap(([name, entry]) => (after.has(name) ? [] : [entry])),
+      changed: kept.flatMap(([name, one]) => (detailsOf(one) === detailsOf(before.get(name)) ? [] : [one])),
+    }
+  })
+}
+
+function byName(denied: Denied): Map<string, ListedEntry> {
+  return new Map(listedEntries(denied).map((one) => [one.name, one]))
+}
+
+/** Everything but what is denied. */
+function detailsOf(one: ListedEntry | undefined): string {
+  const { from, until, reason, severity } = typeof one?.entry === 'object' ? one.entry : {}
+  const given = Object.entries({ from, until, reason, severity }).filter(([, value]) => value !== undefined)
+  return canonicalJson(Object.fromEntries(given))
+}
