@@ -9,11 +9,12 @@ import { Workspace } from './signed-models.ts'
 
 const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   '.': {
-    values: names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL VERDICT_CHANNEL closeHashPool configureHashing
+    values:
+      names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL VERDICT_CHANNEL closeHashPool configureAdvisories configureHashing
       downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel pullModels
       watchPolicy`),
     types:
-      names(`AcceptedVerdict Attestation AttestedContents BelievedAttestations DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
+      names(`AcceptedVerdict AdvisoryOptions Attestation AttestedContents BelievedAttestations DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
       OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
       PulledModel ReceiptInfo ThreadPool UnverifiedModel
       Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),
@@ -62,7 +63,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       `WARNING_CODES checkPolicy explain judgeModel loadPolicy policyDigests startingPolicy testPolicy watchPolicy`,
     ),
     types:
-      names(`AcceptedVerdict BundleVerdict CheckName CheckVerdict Decision ExpectationResult ModelFormat Policy PolicyDigests PolicyFile
+      names(`AcceptedVerdict AdvisoryVerdict BundleVerdict CheckName CheckVerdict Decision ExpectationResult ModelFormat Policy PolicyDigests PolicyFile
       PolicyFinding StartingSigner UnverifiedVerdict Verdict VerdictWarning WatchOptions WatchedPolicy`),
   },
   './adapter': {

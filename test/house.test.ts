@@ -33,6 +33,7 @@ const FLOORS = [
   'errors',
   'secrets',
   'results',
+  'error-details',
   'error-codes',
   'any-realm',
   'real-time',

@@ -41,7 +41,7 @@ describe('the policy of the README', () => {
 })
 
 describe('the policies of docs/policy.md', () => {
-  test('are found', () => expect(policies.length).toBe(13))
+  test('are found', () => expect(policies.length).toBe(14))
 
   test.each(policies.map((policy, index) => [index, policy] as const))('%i is valid', async (_, policy) => {
     const path = await site.policy(policy)

@@ -53,8 +53,9 @@ export function activityOf(command: string, model: string): string {
 /** Runs commands with progress and interruption, and prints their results. */
 export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
-    const { configureHashing } = await import('@modelseal/core')
+    const { configureAdvisories, configureHashing } = await import('@modelseal/core')
     configureHashing({ maxThreads: flags.maxWorkers, callingThread: true })
+    configureAdvisories({ refreshFirst: true })
     await useHubsFor(model, flags.signature)
     const talkative = isTalkative(logLevelOf(command))
     const progress =

@@ -187,7 +187,9 @@ export const ERROR_CODES = {
 
   // Advisory feeds
   ADVISORY_INVALID: 'the file is not an advisory feed, or a part of it is not understood',
-  ADVISORY_STALE: 'an advisory feed has expired',
+  ADVISORY_ROLLBACK:
+    'the source of an advisory feed serves an older version than before, or the same version with other content',
+  ADVISORY_STALE: 'an advisory feed has expired, or no recent version of it is known, so denials may be missing',
   ADVISORY_TOO_LARGE: 'an advisory feed has more bytes, lines or entries than are read',
 
   // Loading

@@ -1,6 +1,7 @@
 import { isBranded, kindOf } from './any-realm.ts'
 import type { ErrorCode } from './error-codes.ts'
-import type { ErrorDetails, FileProblem, SerializedError, Verdict } from './results.ts'
+import type { ErrorDetails, FileProblem, SerializedError } from './error-details.ts'
+import type { Verdict } from './results.ts'
 import { withoutSecrets } from './secrets.ts'
 
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts'

@@ -1,5 +1,6 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
-import type { SerializedError, Verdict } from './results.ts'
+import type { SerializedError } from './error-details.ts'
+import type { Verdict } from './results.ts'
 
 /**
  * Name of the `node:diagnostics_channel` on which every verdict of a verified load is published,

@@ -1,6 +1,7 @@
 import type { ErrorCode } from './error-codes.ts'
+import type { SerializedError } from './error-details.ts'
 
-// Plain values that every floor may use: the results of a check, and the parts of an error.
+// Plain values that every floor may use: the results of a check.
 
 /** The outcome of a verified load: plain and serialisable, without secrets. */
 export interface Verdict {
@@ -41,6 +42,8 @@ export interface Verdict {
   bundles: BundleVerdict[]
   /** The attestations that were found; absent if the rule requires none, because the load then looks for none. */
   attestations?: AttestationVerdict[]
+  /** The advisory feeds that the policy follows; absent if it follows none. */
+  advisories?: AdvisoryVerdict[]
   /**
    * `receipt` if a receipt proves that no file changed, so that only what a runtime got as a buffer or
    * a copy was hashed. Absent if hashing was not reached.
@@ -88,6 +91,26 @@ export interface BundleVerdict {
   reason?: SerializedError
 }
 
+/** An advisory feed, as a load found it. */
+export interface AdvisoryVerdict {
+  /** Its URL, or the absolute path of its file. */
+  source: string
+  /** Its name, as its signers say. This and the following are absent if no valid version is known. */
+  feed?: string
+  /** Number of the version. */
+  sequence?: number
+  /** When the version was signed (ISO 8601). */
+  issued?: string
+  /** When it may no longer be relied on (ISO 8601). */
+  expires?: string
+  /** When its source last served it as the current version (ISO 8601). */
+  confirmedAt?: string
+  /** True if it may not be relied on. What is known of it applies all the same. */
+  stale: boolean
+  /** Why looking for a newer version failed last time. */
+  error?: SerializedError
+}
+
 /** The outcome for one attestation: a signed statement about the model. */
 export interface AttestationVerdict {
   /** Path of its file, with `:` and the number of the line in a file of several. */
@@ -109,6 +132,7 @@ export interface AttestationVerdict {
 /** The steps of a check, in order. */
 export type CheckName =
   | 'policy-age'
+  | 'advisories'
   | 'rule'
   | 'bundles'
   | 'signature'
@@ -149,7 +173,10 @@ export type Decision = 'accepted' | 'refused' | 'tolerated' | 'skipped'
 export interface VerdictWarning {
   /**
    * Stable: `MODELSEAL_NO_THREADS` if no hashing thread could be started, so that the calling thread hashed;
-   * `MODELSEAL_SOURCE_CLOSE` if the source of the model failed to close, or did not close in time.
+   * `MODELSEAL_SOURCE_CLOSE` if the source of the model failed to close, or did not close in time;
+   * `MODELSEAL_ADVISORY_STALE` if an advisory feed may not be relied on, and the policy only warns of that;
+   * `MODELSEAL_ADVISORY_REFUSED` if the source of a feed serves something that is not valid, and the version before it stays in use;
+   * `MODELSEAL_ADVISORY_NOT_KEPT` if a feed cannot be kept in the cache of this user.
    */
   code: string
   /** What happened, and what to do. */
@@ -253,37 +280,3 @@ export interface TrustRootInfo {
  * 40 lower-case letters, digits and hyphens).
  */
 export type ModelFormat = 'onnx' | 'tfjs-graph' | 'tfjs-layers' | 'saved-model' | (string & {})
-
-/** One of several problems with a model's files. */
-export interface FileProblem {
-  code: 'FILE_MISSING' | 'FILE_UNSIGNED' | 'FILE_MISMATCH'
-  /** Name relative to the model root. */
-  file: string
-  expected?: string
-  found?: string
-}
-
-/** The parts of a `ModelSealError` besides its sentence. */
-export interface ErrorDetails {
-  /** The file or directory concerned: a path, or a name relative to the model root. */
-  file?: string | undefined
-  /** Line in the file, from 1; for files that people write. */
-  line?: number | undefined
-  /** From 1. */
-  column?: number | undefined
-  /** The signer concerned, by its name in the policy or its fingerprint. */
-  signer?: string | undefined
-  expected?: string | undefined
-  found?: string | undefined
-  /** What to do about it, as a sentence. */
-  hint?: string | undefined
-  /** Everything that is wrong with the model's files, up to 1,000 problems of each `code`. */
-  problems?: readonly FileProblem[] | undefined
-  cause?: unknown
-}
-
-/** The plain form of a `ModelSealError`: for JSON output, events and threads. */
-export interface SerializedError extends Omit<ErrorDetails, 'cause'> {
-  code: ErrorCode
-  message: string
-}

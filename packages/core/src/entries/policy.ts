@@ -29,6 +29,7 @@ export { startingPolicy, type StartingSigner } from '../policy/starting-policy.t
 export { watchPolicy, type WatchedPolicy, type WatchOptions } from '../policy/watch-policy.ts'
 export type {
   AcceptedVerdict,
+  AdvisoryVerdict,
   BundleVerdict,
   CheckName,
   CheckVerdict,

@@ -1,6 +1,7 @@
 import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
 import type { FileRead } from '../source/trusted/trusted-file.ts'
+import { compileFeeds } from './advisories/followed-feed.ts'
 import { readPolicySources, type PolicySource } from './reading/include.ts'
 import { asPolicy, type CompiledPolicy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
@@ -31,6 +32,7 @@ export async function compilePolicy(path: string, options?: CompileOptions): Pro
   const revocations = await compileRevocations(sources, reading)
   const roots = await readTrustRoots(sources, revocations, reading)
   const rules = compileRules(sources, roots, problems)
+  const advisories = compileFeeds(sources, roots, problems)
   const root = sources.at(-1)
   if (rules.length === 0 && root && problems.length === 0)
     problems.push(root.text.fault([], 'It has no rules, so it accepts nothing.', { expected: '"rules"' }))
@@ -42,7 +44,8 @@ export async function compilePolicy(path: string, options?: CompileOptions): Pro
   )
   const { files } = reading
   const digests = reading.digests()
-  const policy = asPolicy({ path, rules, roots, timestampAuthorities, revocations, ages, files, digests })
+  const compiled = { rules, roots, timestampAuthorities, revocations, advisories, ages }
+  const policy = asPolicy({ path, ...compiled, files, digests })
   return { policy, sources, problems, read: reading.read }
 }
 

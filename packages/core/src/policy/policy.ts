@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { isMarked, kindOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
+import type { FollowedFeed } from './advisories/followed-feed.ts'
 import { before, parseDuration } from './schema/duration.ts'
 import type { FileStates } from './reading/file-state.ts'
 import type { PolicyDigests } from './reading/reading.ts'
@@ -9,6 +10,7 @@ import type { ModelFormat } from '../results.ts'
 import { directoryNamedAbove, matchesModel, type ModelFacts } from './matching/match.ts'
 import type { Rule } from './rule.ts'
 import type { PolicyFacts } from './policy-facts.ts'
+import type { Revocations } from './revocations/revocations.ts'
 
 /**
  * A trust policy that was read, checked and compiled. Only `loadPolicy()` and `watchPolicy()` create one. It never changes, so
@@ -25,6 +27,8 @@ export declare class Policy {
 export interface CompiledPolicy extends Policy, PolicyFacts {
   /** In the order in which they are tried. */
   rules: readonly Rule[]
+  /** Those of all files. */
+  advisories: readonly FollowedFeed[]
   /** One for each file with `maxAge`. */
   ages: readonly PolicyAge[]
   /** All files that it was read from. */
@@ -39,10 +43,15 @@ export interface CompiledPolicy extends Policy, PolicyFacts {
  */
 const MARK = Symbol.for('modelseal.policy.3')
 
-/** Only for `compilePolicy()`. */
+/** Only for `compilePolicy()`, and {@link withRevocations}. */
 export function asPolicy(parts: Pick<CompiledPolicy, keyof CompiledPolicy>): CompiledPolicy {
   // Not enumerable: a copy, which may have been changed, must not count as a policy.
   return Object.defineProperty(withoutPrototype(parts), MARK, { value: true }) as unknown as CompiledPolicy
+}
+
+/** The same policy with other revocations, for one load. */
+export function withRevocations(policy: CompiledPolicy, revocations: Revocations): CompiledPolicy {
+  return asPolicy({ ...policy, revocations })
 }
 
 export function isPolicy(value: unknown): value is CompiledPolicy {

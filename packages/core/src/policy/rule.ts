@@ -41,9 +41,15 @@ export interface Rule {
   require: FileRequirements
 }
 
-/** All signers that a rule names: of models, and of attestations. */
-export function namedSigners({ signers, attestations }: Rule): readonly AcceptedSigner[] {
-  return [...signers, ...attestations.flatMap((demand) => demand.signers)]
+/** Names of the trust roots that a policy uses: for models, for attestations and for the feeds that it follows. */
+export function usedRoots({ rules, advisories }: SignerLists): Set<string> {
+  const lists = [...rules, ...rules.flatMap(({ attestations }) => attestations), ...advisories]
+  return new Set(lists.flatMap(({ signers }) => signers.map(({ root }) => root)))
+}
+
+interface SignerLists {
+  rules: readonly Rule[]
+  advisories: readonly Pick<Rule, 'signers'>[]
 }
 
 /** Compiles all rules in the order in which they are tried. A fault in one is a problem at its position. */
@@ -64,7 +70,7 @@ export function compileRules(
   )
 }
 
-/** The position of a rule in the policy. */
+/** The position of a rule, or of something else with signers, in the policy. */
 interface RulePlace {
   source: PolicySource
   at: ValuePath
@@ -98,7 +104,7 @@ function compileRule(
 }
 
 /** Compiles the list of signers at a position. */
-function compileSigners(
+export function compileSigners(
   signers: readonly SignerText[],
   { source, at }: RulePlace,
   roots: ReadonlyMap<string, CompiledRoot>,

@@ -16,6 +16,7 @@ import { BundleSearch, type SearchedSource } from '../bundles/bundle-search.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
 import { saidFormats } from './loaded-format.ts'
 import type { OpenOptions } from '../open-options.ts'
+import { adviceFor } from './advice.ts'
 import { concernsClaims } from '../files/revoked-claims.ts'
 import { checkAge, policyOf } from './read-policy.ts'
 import { holdsInAudit } from './tolerate.ts'
@@ -134,11 +135,16 @@ export class Judging {
 
   async #findRule(now: number): Promise<ChosenRule & { policy: CompiledPolicy }> {
     const { verdict } = this
-    const { policy: given, format, url } = this.#options
-    const policy = await policyOf(given, verdict)
+    const { policy: given, format, url, signal } = this.#options
+    const read = await policyOf(given, verdict)
+    // Revocations hold even if the policy or a feed is too old.
+    this.#policy = read
+    const feeds = read.advisories.length > 0 ? await adviceFor(read, verdict, signal) : undefined
+    const policy = feeds?.policy ?? read
     this.#policy = policy
     await this.#checkPackage(policy)
     await checkAge(policy, now, verdict)
+    if (feeds) await feeds.check()
     return checking(verdict, 'rule', async (tell) => {
       const { path, url: own = url } = this.#source.place
       const place = { path, url: own, source: this.#source.place.url }

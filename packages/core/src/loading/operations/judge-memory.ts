@@ -7,6 +7,7 @@ import { ruleForMemory } from '../../policy/matching/memory-rule.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { turnOfLoop } from '../../real-time.ts'
 import { openOptions, type OpenOptions } from '../open-options.ts'
+import { adviceFor } from '../judging/advice.ts'
 import { checkAge, policyOf } from '../judging/read-policy.ts'
 import { hashTypesOf } from '../files/revoked-files.ts'
 import { holdsInAudit } from '../judging/tolerate.ts'
@@ -61,9 +62,12 @@ async function judge(
   policyRead.catch(() => {})
   const digest = bytes && `sha256:${await digestOf('sha256', bytes)}`
   verdict.model.path += digest ?? ''
-  const policy = await policyRead
+  const read = await policyRead
+  const feeds = read.advisories.length > 0 ? await adviceFor(read, verdict, undefined) : undefined
+  const policy = feeds?.policy ?? read
   try {
     await checkAge(policy, now, verdict)
+    if (feeds) await feeds.check()
     await checking(verdict, 'rule', (tell) => {
       const { name, mode, reason } = ruleForMemory(policy, { digest, format: options.format })
       verdict.rule = name

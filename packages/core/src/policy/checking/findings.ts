@@ -5,7 +5,7 @@ import type { PolicySource } from '../reading/include.ts'
 import { withoutPlace } from '../reading/invalid-policy.ts'
 import { checkFresh } from '../policy.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
-import { namedSigners, type Rule } from '../rule.ts'
+import { usedRoots, type Rule } from '../rule.ts'
 import { attestationDangers } from './attestation-dangers.ts'
 import type { Danger, PolicyFinding } from './finding.ts'
 import { formatDangers } from './format-dangers.ts'
@@ -68,7 +68,7 @@ function ageFindings({ policy, sources }: PolicyReading, now: number): PolicyFin
 }
 
 function rootFindings({ policy, sources }: PolicyReading, now: number): PolicyFinding[] {
-  const used = new Set(policy.rules.flatMap((rule) => namedSigners(rule).map(({ root }) => root)))
+  const used = usedRoots(policy)
   return sources.flatMap((source) =>
     Object.keys(source.file.trustRoots ?? {}).flatMap((name) => {
       const at = ['trustRoots', name]

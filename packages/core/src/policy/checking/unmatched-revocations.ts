@@ -7,7 +7,7 @@ import type { PolicySource } from '../reading/include.ts'
 import type { Danger } from './finding.ts'
 import type { CompiledPolicy } from '../policy.ts'
 import { MAX_PROBLEMS } from '../../yaml/read-yaml.ts'
-import { namedSigners } from '../rule.ts'
+import { usedRoots } from '../rule.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
 /** A danger, and the location of the revocation in the policy. */
@@ -84,8 +84,9 @@ function certificateMessage(written: string, { revocations }: CompiledPolicy, cl
 }
 
 /** The number of trust roots in use that certify signers, and the fingerprints of all certificates that the policy names. */
-function certificatesOf({ roots, rules }: CompiledPolicy): { authorities: number; fingerprints: ReadonlySet<string> } {
-  const used = new Set(rules.flatMap((rule) => namedSigners(rule).map(({ root }) => root)))
+function certificatesOf(policy: CompiledPolicy): { authorities: number; fingerprints: ReadonlySet<string> } {
+  const { roots } = policy
+  const used = usedRoots(policy)
   const authorities = [...roots].filter(([name, { kind }]) => used.has(name) && rootKind(kind).certifies).length
   const certificates = [...roots.values()].flatMap((root) => rootKind(root.kind).certificates(root))
   const fingerprints = certificates.map((der) => createHash('sha256').update(der).digest('hex'))

@@ -31,6 +31,7 @@ async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: read
     roots: new Map(),
     timestampAuthorities: [],
     revocations: new Revocations(),
+    advisories: [],
     ages: [],
     files: new Map(),
     digests: undefined,

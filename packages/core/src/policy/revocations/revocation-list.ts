@@ -1,5 +1,6 @@
 import { plainHex, plainSerial } from './fingerprint.ts'
 import { withoutPrototype } from '../../snapshot.ts'
+import { atOnce, eachOf, type Steps } from '../../source/turns.ts'
 import type { RevokedText } from './schema.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 import { looseForm, looseName } from './loose-name.ts'
@@ -59,42 +60,40 @@ export class RevocationList {
    * @param revoked as its schema returned it, which has loaded the libraries that it needs
    * @param files fingerprints of the entries that name a file
    */
-  add(revoked: RevokedText, files: FingerprintsOfFiles = new Map()): void {
-    for (const entry of revoked.rootDigests ?? []) {
+  add(revoked: RevokedText, files?: FingerprintsOfFiles): void {
+    atOnce(this.addSteps(revoked, files))
+  }
+
+  /** Like {@link add}, in steps, for long lists. */
+  *addSteps(revoked: RevokedText, files: FingerprintsOfFiles = new Map()): Steps<void> {
+    yield* eachOf(revoked.rootDigests ?? [], (entry) => {
       this.#rootDigests = true
       this.#addExact(`root:${withoutPrefix(digestOf(entry))}`, entry)
-    }
-    for (const entry of revoked.fileDigests ?? []) {
+    })
+    yield* eachOf(revoked.fileDigests ?? [], (entry) => {
       const digest = digestOf(entry)
       const [algorithm, hex] = digest.includes(':') ? (digest.split(':') as [string, string]) : ['sha256', digest]
       this.fileAlgorithms.add(algorithm)
       this.#addExact(`${algorithm}:${hex}`, entry)
-    }
-    for (const entry of revoked.claims ?? []) this.#addExact(`attestation:${withoutPrefix(digestOf(entry))}`, entry)
+    })
+    yield* eachOf(revoked.claims ?? [], (entry) => {
+      this.#addExact(`attestation:${withoutPrefix(digestOf(entry))}`, entry)
+    })
     this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
-    for (const entry of revoked.keys ?? [])
+    yield* eachOf(revoked.keys ?? [], (entry) => {
       for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`key:${fingerprint}`, entry)
-    for (const entry of revoked.certificates ?? []) {
+    })
+    yield* eachOf(revoked.certificates ?? [], (entry) => {
       if (typeof entry !== 'string' && entry.serial !== undefined)
         this.#addExact(serialKey(entry.serial, entry.issuer ?? ''), entry)
       for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`certificate:${fingerprint}`, entry)
-    }
-    for (const entry of revoked.identities ?? []) {
-      const identity = compileLoose(entry.identity)
-      const item = {
-        ...this.#windowOf(entry),
-        identity,
-        issuer: entry.issuer === undefined ? undefined : compileLoose(entry.issuer),
-      }
-      this.#identities = true
-      if (identity.keys.length === 0) this.#patterns.push(item)
-      for (const key of identity.keys) addTo(this.#names, key, item)
-    }
-    for (const entry of revoked.packages ?? []) {
+    })
+    yield* eachOf(revoked.identities ?? [], (entry) => this.#addIdentity(entry))
+    yield* eachOf(revoked.packages ?? [], (entry) => {
       const isText = typeof entry === 'string'
       const name = packageName(isText ? entry : entry.purl)
       addTo(this.#packages, name.name, { ...this.#windowOf(isText ? ALWAYS : entry), package: name })
-    }
+    })
   }
 
   /** True if any root digest is revoked. */
@@ -139,6 +138,15 @@ export class RevocationList {
 
   package(name: PackageName): Revocation | undefined {
     return this.#packages.get(name.name)?.find((revoked) => concernsPackage(revoked.package, name))
+  }
+
+  #addIdentity(entry: NonNullable<RevokedText['identities']>[number]): void {
+    const identity = compileLoose(entry.identity)
+    const issuer = entry.issuer === undefined ? undefined : compileLoose(entry.issuer)
+    const item = { ...this.#windowOf(entry), identity, issuer }
+    this.#identities = true
+    if (identity.keys.length === 0) this.#patterns.push(item)
+    for (const key of identity.keys) addTo(this.#names, key, item)
   }
 
   #addExact(key: string, entry: string | Window): void {

@@ -1,4 +1,5 @@
 import * as s from '../../schema/define.ts'
+import { advisoriesSchema } from '../advisories/schema.ts'
 import { revokedSchema } from '../revocations/schema.ts'
 import { ruleSchema } from './rule.ts'
 import { timeSchema } from '../../schema/time.ts'
@@ -19,6 +20,7 @@ export const policySchema = s
     trustRoots: s.record(rootNameSchema, trustRootSchema).optional(),
     rules: s.array(ruleSchema).min(1).optional().describe('The first rule that matches a model applies.'),
     revoked: revokedSchema.optional().describe('What no rule can accept.'),
+    advisories: advisoriesSchema.optional(),
   })
   .withCheck((policy, report) => {
     if (policy.maxAge !== undefined && policy.issued === undefined)

@@ -1,0 +1,379 @@
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { bundleOver, keyPair, type KeyPair } from '../../../testing/bundles.ts'
+import { file, redirect, serve, type Answer } from '../../../testing/http-server.ts'
+import { refusal, scratch } from '../../../testing/scratch.ts'
+import { loadCompiledPolicy } from '../../load-policy.ts'
+import type { CompiledPolicy } from '../../policy.ts'
+import { writeFeedStatement, type FeedContent } from '../feed-statement.ts'
+import { FeedState, type FeedStanding } from './feed-state.ts'
+import { configureAdvisories } from './settings.ts'
+
+const HOUR = 3_600_000
+const DIGEST = 'ab'.repeat(32)
+
+let directory: string
+let publisher: KeyPair
+let other: KeyPair
+/** What the server answers. */
+let answer: Answer
+let asked: (string | undefined)[]
+let origin: string
+
+beforeEach(async () => {
+  publisher = keyPair()
+  other = keyPair()
+  const pem = ({ publicKey }: KeyPair) => publicKey.key.export({ type: 'spki', format: 'pem' })
+  directory = scratch({ 'a.pub': pem(publisher), 'b.pub': pem(other), 'cache/.keep': '' })
+  await chmod(join(directory, 'cache'), 0o700)
+  vi.stubEnv('MODELSEAL_CACHE', join(directory, 'cache'))
+  asked = []
+  const answering: Answer = (request, response) => {
+    asked.push(request.headers['if-none-match'])
+    answer(request, response)
+  }
+  origin = (await serve({ '/feed.jsonl': answering })).origin
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  vi.useRealTimers()
+  configureAdvisories({ refreshFirst: false })
+})
+
+/** A version of the feed that expires in a week. */
+function version(sequence: number, more: Partial<FeedContent> = {}): FeedContent {
+  const now = Date.now()
+  return {
+    feed: 'acme',
+    sequence,
+    issued: new Date(now).toISOString(),
+    expires: new Date(now + 7 * 24 * HOUR).toISOString(),
+    denied: { rootDigests: [DIGEST] },
+    ...more,
+  }
+}
+
+function signed(content: FeedContent, ...signers: readonly KeyPair[]): Buffer {
+  const payload = writeFeedStatement(content)
+  const lines = (signers.length === 0 ? [publisher] : signers).map((signer) => bundleOver(payload, signer))
+  return Buffer.concat(
+    lines.flatMap((line) => [Buffer.from(JSON.stringify(JSON.parse(line.toString()))), Buffer.from('\n')]),
+  )
+}
+
+async function policyWith(feed: object): Promise<CompiledPolicy> {
+  const path = join(directory, 'policy.json')
+  const content = {
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' }, b: { publicKey: 'b.pub' } },
+    rules: [{ name: 'r', match: { path: '**' }, signers: [{ key: 'a' }] }],
+    advisories: [{ signers: [{ key: 'a' }], ...feed }],
+  }
+  await writeFile(path, JSON.stringify(content))
+  const { policy, problems } = await loadCompiledPolicy(path)
+  expect(problems).toEqual([])
+  return policy
+}
+
+/** Follows a feed as a process would that begins now. */
+class Process {
+  readonly #policy: CompiledPolicy
+  readonly #state: FeedState
+
+  static async start(feed: object = { url: `${origin}/feed.jsonl` }): Promise<Process> {
+    return new Process(await policyWith(feed))
+  }
+
+  private constructor(policy: CompiledPolicy) {
+    this.#policy = policy
+    this.#state = new FeedState(policy.advisories[0]!, policy)
+  }
+
+  async load(): Promise<FeedStanding> {
+    const standing = await this.#state.standing(this.#policy.advisories[0]!, this.#policy)
+    this.#state.stop()
+    return standing
+  }
+}
+
+const etagged =
+  (content: Buffer, etag: string): Answer =>
+  (request, response) => {
+    if (request.headers['if-none-match'] === etag) response.writeHead(304).end()
+    else file(content, { etag })(request, response)
+  }
+const never: Answer = () => {}
+const broken: Answer = (_, response) => void response.writeHead(500).end()
+
+const inUse = (sequence: number) => ({ version: { sequence }, stale: undefined, failure: undefined })
+const kept = async () => {
+  const names = await readdir(join(directory, 'cache/advisories'))
+  return join(directory, 'cache/advisories', names[0] ?? '')
+}
+const later = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds)
+
+describe('a feed with a URL', () => {
+  test('is fetched by the first load, and not again before it may be outdated', async () => {
+    answer = file(signed(version(1)))
+    const process = await Process.start()
+    const { version: first } = await process.load()
+    expect(first).toMatchObject({ feed: 'acme', sequence: 1 })
+    expect(first?.denied.always(`root:${DIGEST}`)).toBe(true)
+    await process.load()
+    expect(asked).toHaveLength(1)
+  })
+
+  test('is looked for again in the background, and what was known is used meanwhile', async () => {
+    answer = etagged(signed(version(1)), '"1"')
+    const process = await Process.start()
+    await process.load()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(6 * 60_000)
+    answer = etagged(signed(version(2)), '"2"')
+    expect(await process.load()).toMatchObject(inUse(1))
+    await vi.waitFor(async () => expect(await process.load()).toMatchObject(inUse(2)))
+    expect(asked).toEqual([undefined, '"1"'])
+  })
+
+  test('is confirmed by an answer that it has not changed', async () => {
+    answer = etagged(signed(version(1)), '"1"')
+    const process = await Process.start({ url: `${origin}/feed.jsonl`, maxAge: '1h' })
+    await process.load()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    const { version: confirmed, stale } = await process.load()
+    expect(stale).toBeUndefined()
+    expect(confirmed?.confirmedAt).toBeCloseTo(Date.now(), -4)
+    expect(asked).toEqual([undefined, '"1"'])
+  })
+
+  test('is not confirmed by such an answer to a question that was not asked', async () => {
+    answer = (_, response) => void response.writeHead(304).end()
+    const { version: none, stale, failure } = await (await Process.start()).load()
+    expect(none).toBeUndefined()
+    expect(stale).toContain('no valid version')
+    expect(failure).toEqual(refusal('HTTP_RESPONSE'))
+  })
+
+  test('is kept for later processes, which need no network', async () => {
+    answer = file(signed(version(3)))
+    await (await Process.start()).load()
+    answer = broken
+    expect(await (await Process.start()).load()).toMatchObject(inUse(3))
+    expect(asked).toHaveLength(1)
+  })
+
+  test('is fetched before the kept copy is used where processes end soon', async () => {
+    answer = file(signed(version(3)))
+    await (await Process.start()).load()
+    configureAdvisories({ refreshFirst: true })
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(6 * 60_000)
+    answer = file(signed(version(4)))
+    expect(await (await Process.start()).load()).toMatchObject(inUse(4))
+    later(6 * 60_000)
+    answer = never
+    const before = performance.now()
+    expect(await (await Process.start()).load()).toMatchObject({ ...inUse(4), failure: refusal('HTTP_TIMEOUT') })
+    expect(performance.now() - before).toBeLessThan(6_000)
+  }, 10_000)
+
+  test('is asked for once by loads at the same time', async () => {
+    answer = file(signed(version(1)))
+    const process = await Process.start()
+    await Promise.all([process.load(), process.load(), process.load()])
+    expect(asked).toHaveLength(1)
+  })
+
+  test('is not waited for again right after that failed', async () => {
+    answer = broken
+    const process = await Process.start()
+    expect(await process.load()).toMatchObject({ failure: refusal('HTTP_RESPONSE') })
+    expect(await process.load()).toMatchObject({ version: undefined, failure: refusal('HTTP_RESPONSE') })
+    expect(asked).toHaveLength(1)
+  })
+
+  test('needs as many distinct signers as the policy says', async () => {
+    const feed = { url: `${origin}/feed.jsonl`, signers: [{ key: 'a' }, { key: 'b' }], threshold: 2 }
+    answer = file(signed(version(1), publisher, publisher))
+    expect(await (await Process.start(feed)).load()).toMatchObject({ failure: refusal('SIGNATURE_THRESHOLD') })
+    answer = file(signed(version(1), publisher, other))
+    expect(await (await Process.start(feed)).load()).toMatchObject(inUse(1))
+  })
+})
+
+describe('the version in use stays', () => {
+  test.each<[string, string, () => Answer]>([
+    ['an older one comes', 'ADVISORY_ROLLBACK', () => file(signed(version(1)))],
+    [
+      'one with the same sequence and other content comes',
+      'ADVISORY_ROLLBACK',
+      () => file(signed(version(2, { denied: {} }))),
+    ],
+    ['another feed comes', 'ADVISORY_INVALID', () => file(signed(version(3, { feed: 'else' })))],
+    ['somebody else signed a new one', 'SIGNER_NOT_TRUSTED', () => file(signed(version(3), other))],
+    ['the new one is truncated', 'JSON_INVALID', () => file(signed(version(3)).subarray(0, -20))],
+    ['the new one is no feed', 'JSON_INVALID', () => file('<html>')],
+    ['the new one is empty', 'ADVISORY_INVALID', () => file('')],
+    [
+      'its lines sign different statements',
+      'ADVISORY_INVALID',
+      () => file(Buffer.concat([signed(version(3)), signed(version(4))])),
+    ],
+    [
+      'the new one is too large',
+      'ADVISORY_TOO_LARGE',
+      () => (_, response) => response.writeHead(200, { 'content-length': 2 ** 27 }).flushHeaders(),
+    ],
+    ['the server redirects to another origin', 'HTTP_REDIRECT', () => redirect('https://models.example/feed.jsonl')],
+    ['the server fails', 'HTTP_RESPONSE', () => broken],
+    ['the feed is gone', 'HTTP_RESPONSE', () => (_, response) => void response.writeHead(404).end()],
+    ['the server ends the connection', 'HTTP_UNREACHABLE', () => (request) => void request.socket.destroy()],
+  ])('if %s (%s)', async (_, code, next) => {
+    const feed = { url: `${origin}/feed.jsonl`, maxAge: '1h' }
+    answer = file(signed(version(2)))
+    const process = await Process.start(feed)
+    await process.load()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(0.5 * HOUR)
+    answer = next()
+    await process.load()
+    await vi.waitFor(async () =>
+      expect(await process.load()).toMatchObject({ version: { sequence: 2 }, stale: undefined, failure: { code } }),
+    )
+    // What is kept is still good, too.
+    expect(await (await Process.start(feed)).load()).toMatchObject({ version: { sequence: 2 }, stale: undefined })
+    // Until it is too old.
+    later(0.6 * HOUR)
+    expect(await process.load()).toMatchObject({
+      version: { sequence: 2 },
+      stale: expect.stringContaining('last confirmed'),
+    })
+  })
+})
+
+describe('a version may not be relied on', () => {
+  test('once it has expired, even if it is the current one', async () => {
+    answer = file(signed(version(1, { expires: new Date(Date.now() + HOUR).toISOString() })))
+    const process = await Process.start()
+    expect(await process.load()).toMatchObject(inUse(1))
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    expect(await process.load()).toMatchObject({ version: { sequence: 1 }, stale: expect.stringContaining('expired') })
+  })
+
+  test('if it was issued in the future', async () => {
+    const issued = new Date(Date.now() + 48 * HOUR).toISOString()
+    answer = file(signed(version(1, { issued })))
+    expect(await (await Process.start()).load()).toMatchObject({ stale: expect.stringContaining('future') })
+  })
+
+  test('if the clock was ahead when it was confirmed', async () => {
+    const content = version(1)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const now = Date.now()
+    later(3 * HOUR)
+    answer = file(signed(content))
+    await (await Process.start()).load()
+    vi.setSystemTime(now)
+    answer = broken
+    expect(await (await Process.start()).load()).toMatchObject({ stale: expect.stringContaining('in the future') })
+  })
+})
+
+describe('the kept copy counts as absent', () => {
+  test.each<[string, (path: string) => Promise<unknown>]>([
+    [
+      'if it was edited',
+      async (path) => writeFile(path, (await readFile(path, 'latin1')).replace('payload":"', 'payload":"A')),
+    ],
+    ['if its first line was damaged', async (path) => writeFile(path, (await readFile(path, 'latin1')).slice(5))],
+    ['if others can read it', (path) => chmod(path, 0o640)],
+    ['if others can write to it', (path) => chmod(path, 0o666)],
+    ['if it is a directory', async (path) => rm(path).then(() => mkdir(path))],
+  ])('%s', async (_, damage) => {
+    answer = file(signed(version(5)))
+    await (await Process.start()).load()
+    await damage(await kept())
+    answer = broken
+    expect(await (await Process.start()).load()).toMatchObject({
+      version: undefined,
+      failure: { code: 'HTTP_RESPONSE' },
+    })
+  })
+
+  test('if the policy trusts other signers now', async () => {
+    answer = file(signed(version(5)))
+    await (await Process.start()).load()
+    const path = await kept()
+    await writeFile(join(directory, 'a.pub'), keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }))
+    answer = broken
+    expect(await (await Process.start()).load()).toMatchObject({ version: undefined })
+    expect(await kept()).toBe(path)
+  })
+})
+
+test('a process learns of a later version that another one has kept', async () => {
+  answer = file(signed(version(1)))
+  const first = await Process.start()
+  await first.load()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  later(6 * 60_000)
+  answer = file(signed(version(7)))
+  const second = await Process.start()
+  await second.load()
+  await vi.waitFor(async () => expect(await second.load()).toMatchObject(inUse(7)))
+  // A server that lags behind, or an attacker.
+  answer = file(signed(version(6)))
+  await first.load()
+  await vi.waitFor(async () =>
+    expect(await first.load()).toMatchObject({ version: { sequence: 7 }, failure: refusal('ADVISORY_ROLLBACK') }),
+  )
+})
+
+test('two processes may keep a copy at once', async () => {
+  answer = file(signed(version(1)))
+  const processes = await Promise.all(Array.from({ length: 8 }, () => Process.start()))
+  await Promise.all(processes.map((process) => process.load()))
+  answer = broken
+  expect(await (await Process.start()).load()).toMatchObject(inUse(1))
+})
+
+test('a feed that cannot be kept is followed all the same', async () => {
+  await chmod(join(directory, 'cache'), 0o777)
+  answer = file(signed(version(1)))
+  expect(await (await Process.start()).load()).toMatchObject({ ...inUse(1), notKept: refusal('CACHE_UNSAFE') })
+})
+
+describe('a feed in a file', () => {
+  const feed = { file: 'feed.jsonl' }
+  const put = (content: Buffer | string) => writeFile(join(directory, 'feed.jsonl'), content)
+
+  test('is read again whenever it changes', async () => {
+    await put(signed(version(1)))
+    const process = await Process.start(feed)
+    expect(await process.load()).toMatchObject(inUse(1))
+    await put(signed(version(2)))
+    expect(await process.load()).toMatchObject(inUse(2))
+    expect(await process.load()).toMatchObject(inUse(2))
+  })
+
+  test('is not followed back', async () => {
+    await put(signed(version(2)))
+    const process = await Process.start(feed)
+    await process.load()
+    await put(signed(version(1)))
+    expect(await process.load()).toMatchObject({ version: { sequence: 2 }, failure: refusal('ADVISORY_ROLLBACK') })
+    // Not by a later process either.
+    expect(await (await Process.start(feed)).load()).toMatchObject({ failure: refusal('ADVISORY_ROLLBACK') })
+  })
+
+  test('must be there, and nobody else may be able to write to it', async () => {
+    const process = await Process.start(feed)
+    expect(await process.load()).toMatchObject({ version: undefined, failure: refusal('FILE_NOT_FOUND') })
+    await put(signed(version(1)))
+    await chmod(join(directory, 'feed.jsonl'), 0o666)
+    expect(await process.load()).toMatchObject({ version: undefined, failure: refusal('POLICY_UNTRUSTED') })
+  })
+})

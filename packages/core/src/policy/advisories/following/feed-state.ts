@@ -1,0 +1,263 @@
+import { createHash } from 'node:crypto'
+import { ModelSealError, shown } from '../../../errors.ts'
+import { clearTimeout, setTimeout } from '../../../real-time.ts'
+import { inTurns } from '../../../source/turns.ts'
+import type { PolicyFacts } from '../../policy-facts.ts'
+import { fileState } from '../../reading/file-state.ts'
+import { readPolicyFile } from '../../reading/policy-file.ts'
+import { RevocationList } from '../../revocations/revocation-list.ts'
+import { readFeed } from '../feed-file.ts'
+import { MAX_FEED_BYTES } from '../feed-statement.ts'
+import type { FollowedFeed } from '../followed-feed.ts'
+import { verifiedPayload } from '../verify-feed.ts'
+import { fetchFeed } from './fetch-feed.ts'
+import { keepCopy, readKeptCopy } from './kept-copy.ts'
+import { advisorySettings } from './settings.ts'
+import { checkFollows, staleness, type FeedVersion, type KnownVersion } from './version.ts'
+
+/** How long a load waits for a feed that it cannot do without, in milliseconds. */
+const LONGEST_WAIT = 10_000
+/** How long the command line waits for a feed that it could do without. */
+const WAIT_FOR_NEWER = 3_000
+/** After a failure, loads do not wait again for so long, in milliseconds. */
+const REST = 5_000
+/** A feed is tried again after this long at the latest, in milliseconds, unless the policy asks for it less often. */
+const LONGEST_BACKOFF = 60_000
+/** A confirmation is written to the disk when it is later than the last one by as much, in milliseconds. */
+const WRITTEN_EVERY = 60_000
+
+/** What is known of a feed at the time of a load. */
+export interface FeedStanding {
+  /** The last good version; undefined if there is none. */
+  version: KnownVersion | undefined
+  /** Why it may not be relied on, as a phrase; undefined if it may. */
+  stale: string | undefined
+  /** Why looking for a new version failed last time; undefined if it did not. */
+  failure: ModelSealError | undefined
+  /** Why the feed cannot be kept on this machine. */
+  notKept: ModelSealError | undefined
+}
+
+/**
+ * What this process knows of one feed. The last good version stays in use until there is a newer one; nothing that fails takes it away.
+ * Whatever was verified for one policy is verified again for another.
+ */
+export class FeedState {
+  #followed: FollowedFeed
+  #policy: PolicyFacts
+  #known: KnownVersion | undefined
+  /** The policies by whose signers the version in use was verified. */
+  #trustedBy = new WeakSet<PolicyFacts>()
+  #recalling: Promise<void> | undefined
+  #attempt: Promise<void> | undefined
+  #failure: ModelSealError | undefined
+  #failures = 0
+  #failedAt = -Infinity
+  #notKept: ModelSealError | undefined
+  #keptAt = -Infinity
+  #fileState: string | undefined
+  #poll: ReturnType<typeof setTimeout> | undefined
+
+  constructor(followed: FollowedFeed, policy: PolicyFacts) {
+    this.#followed = followed
+    this.#policy = policy
+  }
+
+  /**
+   * Waits for the network only if no version may be relied on.
+   *
+   * @returns what a load by this policy may rely on
+   */
+  async standing(followed: FollowedFeed, policy: PolicyFacts): Promise<FeedStanding> {
+    this.#followed = followed
+    this.#policy = policy
+    await this.#recall(policy)
+    if (this.#followed.kind === 'file') await this.#refresh(LONGEST_WAIT)
+    else if (staleness(this.#known, followed, Date.now()) !== undefined) await this.#refreshUnlessJustFailed()
+    else if (this.#isDue()) await this.#refreshSoon()
+    // Meanwhile, another policy may have found a version.
+    await this.#recall(policy)
+    this.#keepPolling()
+    const version = this.#trustedBy.has(policy) ? this.#known : undefined
+    const stale = staleness(version, followed, Date.now())
+    return { version, stale, failure: this.#failure, notKept: this.#notKept }
+  }
+
+  /** Ends polling, for a feed that nobody asks for any more. */
+  stop(): void {
+    clearTimeout(this.#poll)
+    this.#poll = undefined
+  }
+
+  /** Makes the version in use one that this policy trusts: the one that is known, or else the kept copy. */
+  async #recall(policy: PolicyFacts): Promise<void> {
+    while (this.#recalling) await this.#recalling
+    if (this.#known && this.#trustedBy.has(policy)) return
+    this.#recalling = this.#recallFor(policy).finally(() => (this.#recalling = undefined))
+    await this.#recalling
+  }
+
+  async #recallFor(policy: PolicyFacts): Promise<void> {
+    const known = this.#known
+    if (known && (await this.#verified(known.bytes, policy).catch(ignored))) {
+      this.#trustedBy.add(policy)
+      return
+    }
+    // What the signers of this policy did not sign cannot keep a version of theirs away.
+    const kept = await this.#kept(policy)
+    if (kept || known === this.#known) this.#use(kept, policy)
+  }
+
+  /** The kept copy, if it is valid. */
+  async #kept(policy: PolicyFacts): Promise<KnownVersion | undefined> {
+    const copy = await readKeptCopy(this.#followed.id)
+    const version = copy && (await this.#verified(copy.bytes, policy).catch(ignored))
+    return version && { ...version, confirmedAt: copy.confirmedAt, etag: copy.etag }
+  }
+
+  #use(version: KnownVersion | undefined, policy: PolicyFacts): void {
+    this.#known = version
+    this.#trustedBy = new WeakSet(version ? [policy] : [])
+  }
+
+  #isDue(): boolean {
+    return Date.now() - (this.#known?.confirmedAt ?? -Infinity) >= this.#followed.refresh
+  }
+
+  async #refreshUnlessJustFailed(): Promise<void> {
+    const since = Date.now() - this.#failedAt
+    if (this.#attempt || since < 0 || since >= REST) await this.#refresh(LONGEST_WAIT)
+  }
+
+  /** The version in use will do, but there may be a newer one. */
+  async #refreshSoon(): Promise<void> {
+    if (advisorySettings.refreshFirst) await this.#refresh(WAIT_FOR_NEWER)
+    else if (Date.now() >= this.#failedAt + this.#pause() || this.#failures === 0) void this.#refresh(LONGEST_WAIT)
+  }
+
+  /** Looks for a new version, once for all that wait for it. Does not throw. */
+  #refresh(milliseconds: number): Promise<void> {
+    this.#attempt ??= this.#tried(milliseconds).finally(() => (this.#attempt = undefined))
+    return this.#attempt
+  }
+
+  async #tried(milliseconds: number): Promise<void> {
+    const policy = this.#policy
+    try {
+      if (this.#followed.kind === 'file') await this.#readAgain(policy)
+      else await this.#fetchAgain(policy, milliseconds)
+      this.#failure = undefined
+      this.#failures = 0
+    } catch (error) {
+      this.#failure = error instanceof ModelSealError ? error : unexpected(error, this.#followed.source)
+      this.#failures += 1
+      this.#failedAt = Date.now()
+    }
+  }
+
+  async #fetchAgain(policy: PolicyFacts, milliseconds: number): Promise<void> {
+    const known = this.#trustedBy.has(policy) ? this.#known : undefined
+    const asked = Date.now()
+    const fetched = await fetchFeed(this.#followed.source, known?.etag, milliseconds)
+    if (fetched) await this.#consider(fetched.bytes, policy, { confirmedAt: asked, etag: fetched.etag })
+    else if (known) await this.#confirm(known, { confirmedAt: asked, etag: known.etag })
+  }
+
+  async #readAgain(policy: PolicyFacts): Promise<void> {
+    const { source } = this.#followed
+    const asked = Date.now()
+    const state = await fileState(source)
+    const known = this.#trustedBy.has(policy) ? this.#known : undefined
+    if (known && state === this.#fileState) return this.#confirm(known, { confirmedAt: asked, etag: undefined })
+    this.#fileState = undefined
+    const bytes = await readPolicyFile(source, { what: 'advisory feed', maxBytes: MAX_FEED_BYTES })
+    await this.#consider(bytes, policy, { confirmedAt: asked, etag: undefined })
+    this.#fileState = state
+    return undefined
+  }
+
+  /** @throws {@link ModelSealError} why it cannot be the version in use */
+  async #consider(bytes: Buffer, policy: PolicyFacts, record: Recorded): Promise<void> {
+    const known = this.#trustedBy.has(policy) ? this.#known : undefined
+    if (known?.bytes.equals(bytes)) return this.#confirm(known, record)
+    const version = await this.#verified(bytes, policy)
+    // Another process may have seen a later version.
+    const kept = await this.#kept(policy)
+    if (kept && isLater(kept, this.#known)) this.#use(kept, policy)
+    if (this.#known && this.#trustedBy.has(policy)) checkFollows(version, this.#known, this.#followed.source)
+    this.#use({ ...version, ...record }, policy)
+    return this.#keep()
+  }
+
+  /** The source still serves the version in use. */
+  async #confirm(known: KnownVersion, record: Recorded): Promise<void> {
+    if (this.#known !== known) return
+    this.#known = { ...known, ...record }
+    if (record.confirmedAt - this.#keptAt >= WRITTEN_EVERY || record.confirmedAt < this.#keptAt) await this.#keep()
+  }
+
+  async #keep(): Promise<void> {
+    const known = this.#known
+    if (!known) return
+    try {
+      await keepCopy(this.#followed.id, known)
+      this.#keptAt = known.confirmedAt
+      this.#notKept = undefined
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      this.#notKept = error
+    }
+  }
+
+  /** @throws {@link ModelSealError} why a feed file is not valid */
+  async #verified(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
+    const { source } = this.#followed
+    const payload = await verifiedPayload(bytes, this.#followed, policy)
+    const known = this.#known
+    const digest = createHash('sha256').update(payload).digest('hex')
+    if (known?.digest === digest) return { ...known, bytes }
+    const { feed, sequence, issued, expires, denied } = await readFeed(payload, { file: source })
+    const list = new RevocationList(`the advisory feed ${shown(feed)}`)
+    await inTurns(list.addSteps(denied))
+    return { bytes, digest, feed, sequence, issued, expires, denied: list }
+  }
+
+  /** A file is read whenever it changes. */
+  #keepPolling(): void {
+    if (this.#followed.kind === 'file' || this.#poll || advisorySettings.refreshFirst) return
+    this.#poll = setTimeout(() => {
+      void this.#refresh(LONGEST_WAIT).finally(() => {
+        // Unless it was stopped meanwhile.
+        if (!this.#poll) return
+        this.#poll = undefined
+        this.#keepPolling()
+      })
+    }, this.#pause())
+    this.#poll.unref()
+  }
+
+  /** Not all processes ask at once, and those that get no answer ask less often. */
+  #pause(): number {
+    const { refresh } = this.#followed
+    const backoff = Math.min(refresh * 2 ** Math.min(this.#failures, 16), Math.max(refresh, LONGEST_BACKOFF))
+    return backoff * (0.9 + Math.random() * 0.2)
+  }
+}
+
+type Recorded = Pick<KnownVersion, 'confirmedAt' | 'etag'>
+
+function isLater(version: FeedVersion, known: FeedVersion | undefined): boolean {
+  return known === undefined || version.sequence > known.sequence
+}
+
+function ignored(error: unknown): undefined {
+  if (!(error instanceof ModelSealError)) throw error
+}
+
+function unexpected(cause: unknown, source: string): ModelSealError {
+  return new ModelSealError('INTERNAL', 'Cannot follow the advisory feed: it failed unexpectedly.', {
+    file: source,
+    hint: 'Please report this.',
+    cause,
+  })
+}

@@ -1,0 +1,80 @@
+import { ModelSealError, shown } from '../../../errors.ts'
+import type { RevocationList } from '../../revocations/revocation-list.ts'
+import { isoTime } from '../../signature-time.ts'
+import type { AdvisoryFeed } from '../feed-statement.ts'
+import type { FollowedFeed } from '../followed-feed.ts'
+
+/** A version of a feed whose signatures were verified. */
+export interface FeedVersion extends Pick<AdvisoryFeed, 'feed' | 'sequence' | 'issued' | 'expires' | 'digest'> {
+  /** The feed file. */
+  bytes: Buffer
+  /** What it denies. */
+  denied: RevocationList
+}
+
+/** The version that is in use. */
+export interface KnownVersion extends FeedVersion {
+  /** When its source last served it, in milliseconds since 1970. */
+  confirmedAt: number
+  /** Entity tag (RFC 9110 8.8.3) with which its server identified it. */
+  etag: string | undefined
+}
+
+/**
+ * Refuses a version that cannot follow the one in use: it is older, has the same number and other content, or is of another feed.
+ *
+ * @throws {@link ModelSealError} `ADVISORY_ROLLBACK`, `ADVISORY_INVALID`
+ */
+export function checkFollows(
+  next: Pick<FeedVersion, 'feed' | 'sequence' | 'digest'>,
+  current: Pick<FeedVersion, 'feed' | 'sequence' | 'digest'>,
+  source: string,
+): void {
+  if (next.feed !== current.feed) {
+    throw new ModelSealError('ADVISORY_INVALID', 'Cannot use the advisory feed: it is another feed than before.', {
+      file: source,
+      expected: shown(current.feed),
+      found: shown(next.feed),
+      hint: 'The previous version stays in use. Name the feed that you mean in the policy.',
+    })
+  }
+  if (next.sequence > current.sequence || (next.sequence === current.sequence && next.digest === current.digest)) return
+  const isOlder = next.sequence < current.sequence
+  throw new ModelSealError(
+    'ADVISORY_ROLLBACK',
+    isOlder
+      ? 'Cannot use the advisory feed: it is older than the version that is already known.'
+      : 'Cannot use the advisory feed: its content changed, but its sequence did not.',
+    {
+      file: source,
+      expected: `a sequence of ${isOlder ? `at least ${current.sequence}` : `more than ${current.sequence}`}`,
+      found: `${next.sequence}`,
+      hint: 'The version that is already known stays in use. Find out why the source of the feed serves another one.',
+    },
+  )
+}
+
+/** Clocks of one organisation differ by less, in milliseconds. */
+const CLOCK_SKEW = 24 * 3_600_000
+/** Clocks are adjusted by less, in milliseconds. */
+const ADJUSTED = 60_000
+
+/**
+ * Why a version may not be relied on, as a phrase; undefined if it may.
+ *
+ * @param now milliseconds since 1970
+ */
+export function staleness(
+  version: Pick<KnownVersion, 'issued' | 'expires' | 'confirmedAt'> | undefined,
+  { maxAge }: Pick<FollowedFeed, 'maxAge'>,
+  now: number,
+): string | undefined {
+  if (!version) return 'no valid version of it has been seen'
+  const { issued, expires, confirmedAt } = version
+  if (Date.parse(expires) <= now) return `its latest version expired at ${expires}`
+  if (Date.parse(issued) > now + CLOCK_SKEW) return `it was issued at ${issued}, which is in the future`
+  // The clock was wrong then, or is wrong now.
+  if (confirmedAt > now + ADJUSTED) return 'the time at which it was last confirmed is in the future'
+  if (now - confirmedAt <= maxAge.milliseconds) return undefined
+  return `it was last confirmed as the current version at ${isoTime(confirmedAt)}`
+}

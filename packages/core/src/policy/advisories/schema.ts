@@ -1,0 +1,90 @@
+import * as s from '../../schema/define.ts'
+import { signerSchema } from '../methods/methods.ts'
+import { parseDuration } from '../schema/duration.ts'
+import { durationSchema, fileSchema } from '../schema/text.ts'
+
+/** `advisories`: the feeds that a policy follows. */
+
+const A_URL = 'expected an https URL without user, query and fragment'
+
+/** Confidentiality is of no use here, but whoever can answer in place of the server can hold back what it has to say. */
+const urlSchema = s
+  .string()
+  .max(4096)
+  .regex(/^[^?#@\s]*$/, A_URL)
+  .refine((text) => isHttps(URL.parse(text)), `${A_URL}; http is only for this machine`)
+  .describe('URL of the feed.')
+
+/** A policy that polls more often would need the answer to be pushed. */
+const SHORTEST_REFRESH = 1_000
+/** Timers overflow beyond this. */
+const LONGEST = 24 * 24 * 3_600_000
+
+/** A duration with a fixed length, in milliseconds. */
+const fixedDuration = durationSchema.withCheck((text, report) => {
+  const duration = parseDuration(text)
+  if (!duration) return
+  if (duration.months > 0) report({ message: 'expected a duration without years and months' })
+  else if (duration.milliseconds < SHORTEST_REFRESH || duration.milliseconds > LONGEST)
+    report({ message: 'expected a duration of a second to 24 days' })
+})
+
+const advisorySchema = s
+  .strictObject({
+    url: urlSchema.optional(),
+    file: fileSchema.optional().describe('The feed: a file, which is read again whenever it changes.'),
+    signers: s.array(signerSchema).min(1).max(64).describe('Who may sign the feed.'),
+    threshold: s
+      .int()
+      .min(1)
+      .optional()
+      .describe('The number of distinct signers in the list that must have signed. Default 1.'),
+    refresh: fixedDuration.optional().describe('How often a new version is looked for. Default 5m.'),
+    maxAge: fixedDuration
+      .optional()
+      .describe('How long a version may be relied on after it was last known to be the current one. Default 24h.'),
+    ifStale: s
+      .oneOf(['refuse', 'warn'])
+      .optional()
+      .describe('What to do if no version may be relied on. Default refuse.'),
+  })
+  .withCheck(({ url, file, signers, threshold = 1, refresh, maxAge }, report) => {
+    if ((url === undefined) === (file === undefined)) report({ message: 'expected either a url or a file' })
+    if (file !== undefined && refresh !== undefined)
+      report({ path: ['refresh'], message: 'expected no "refresh" for a file: it is read whenever it changes' })
+    if (threshold > signers.length)
+      report({
+        path: ['threshold'],
+        message: `expected at most ${signers.length}, the number of signers`,
+        input: threshold,
+      })
+    if (url !== undefined && millisecondsOf(maxAge, DEFAULT_MAX_AGE) < millisecondsOf(refresh, DEFAULT_REFRESH))
+      report({ path: ['maxAge'], message: 'expected a time that is not shorter than "refresh"', input: maxAge })
+  })
+
+export const DEFAULT_REFRESH = '5m'
+export const DEFAULT_MAX_AGE = '24h'
+
+/** The field of a policy. */
+export const advisoriesSchema = s
+  .array(advisorySchema)
+  .min(1)
+  .max(16)
+  .describe('Signed feeds of what nobody should load. Everything that they deny is refused.')
+
+/** A feed as written in the policy. */
+export type AdvisoryText = s.Infer<typeof advisorySchema>
+
+/** @param written as its schema accepts it */
+export function millisecondsOf(written: string | undefined, otherwise: string): number {
+  return parseDuration(written ?? otherwise)?.milliseconds ?? 0
+}
+
+function isHttps(url: URL | null): boolean {
+  if (!url || url.username !== '' || url.password !== '') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isThisMachine(url.hostname))
+}
+
+function isThisMachine(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
+}
