@@ -33,7 +33,7 @@ export const ERROR_CODES = {
     'an evaluation or a verification summary states that the model failed, and the rule has no condition about its result',
   ATTESTATION_TOO_OLD: 'an attestation states no time, one in the future, or one that is too long ago',
   ATTESTATION_THRESHOLD: 'too few distinct signers made an attestation that the rule requires',
-  ATTESTATION_REVOKED: 'the policy revokes an attestation',
+  ATTESTATION_REVOKED: 'the policy revokes an attestation, or its signer',
   ATTESTATIONS_TOO_LARGE: 'the attestations of a model are larger than the limit',
   ATTESTATIONS_TOO_MANY: 'a model has more attestations than are read',
   ATTESTATION_INPUT: 'an attestation cannot be made from the given file, options or environment',

@@ -26,8 +26,8 @@ export interface Judgement {
 
 /**
  * Judges every bundle of a model by a rule: verifies its signature, looks for revocations, checks
- * what the rule requires; then counts distinct signers of the same model. All bundles share one budget of
- * signature checks.
+ * what the rule requires; then counts distinct signers of the same model. Each bundle has a few signature checks of its own, and
+ * all share a budget of further ones.
  *
  * @param now milliseconds since 1970
  * @throws {@link ModelSealError} `ABORTED`
@@ -48,7 +48,8 @@ export async function judge(
     judgement.bundles.push(verdict)
     try {
       await occasion.effort.turn()
-      const signed = await judgeBundle(candidate, grounds, { verdict, checks: judgement.checks })
+      const own = { ...grounds, occasion: { now, effort: occasion.effort.forOne() } }
+      const signed = await judgeBundle(candidate, own, { verdict, checks: judgement.checks })
       accepted.push({ ...signed, verdict })
     } catch (error) {
       passAbort(error)

@@ -3,6 +3,8 @@ import { nextTurn, throwIfAborted } from '../source/aborted.ts'
 
 /** For all bundles of a load: ten of them, each with a chain of four and two timestamps, need about a hundred. */
 const MAX_SIGNATURE_CHECKS = 512
+/** Two chains of six certificates, each with a timestamp, need fewer. */
+const OWN_CHECKS = 24
 /** Seconds to work before yielding to the event loop. A step takes at most a few milliseconds. */
 const TURN_TIME = 0.005
 
@@ -14,13 +16,24 @@ export class Effort {
   /** The caller's signal. */
   readonly signal: AbortSignal | undefined
   readonly #most: number
+  readonly #common: Effort | undefined
   #checks = 0
   // Not performance.now(), which would load a module at the start of a program.
   #last = process.uptime()
 
-  constructor(signal?: AbortSignal, most = MAX_SIGNATURE_CHECKS) {
+  /** @param common what is used once the own budget is used up */
+  constructor(signal?: AbortSignal, most = MAX_SIGNATURE_CHECKS, common?: Effort) {
     this.signal = signal
     this.#most = most
+    this.#common = common
+  }
+
+  /**
+   * The budget for one of several bundles: checks of its own, and after them those that all have in common. Others that need many checks
+   * can then use up only the common ones, so that a bundle that needs few is always verified.
+   */
+  forOne(): Effort {
+    return new Effort(this.signal, OWN_CHECKS, this)
   }
 
   /**
@@ -31,6 +44,7 @@ export class Effort {
   async signatures(count = 1): Promise<void> {
     this.#checks += count
     if (this.#checks > this.#most) {
+      if (this.#common) return this.#common.signatures(count)
       throw new ModelSealError(
         'CHAIN_TOO_LARGE',
         'Cannot verify the signatures of the model: its bundles need too many signature checks.',
@@ -49,6 +63,7 @@ export class Effort {
    * @throws {@link ModelSealError} `ABORTED`
    */
   async turn(): Promise<void> {
+    if (this.#common) return this.#common.turn()
     throwIfAborted(this.signal)
     if (process.uptime() - this.#last < TURN_TIME) return
     await nextTurn(this.signal)

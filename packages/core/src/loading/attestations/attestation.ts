@@ -60,6 +60,13 @@ export function believedAttestations(believed: readonly BelievedAttestation[]): 
   }
 }
 
+/**
+ * What was attested about something that was not loaded verified, for an adapter that is asked about it: nothing.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a text that is no type of attestations
+ */
+export const noAttestations: BelievedAttestations = believedAttestations([])
+
 /** @returns undefined if it is of another type */
 function attestationOf(
   { verdict, kind, statement, predicate }: BelievedAttestation,

@@ -173,7 +173,7 @@ describe('a rule that requires an attestation', () => {
         claims: [{ digest: digest.replace(/./, (digit) => (digit === 'f' ? '0' : 'f')), reason: 'wrong dataset' }],
       }),
     ).toBe('accepted')
-    expect(await judged([LAB], { keys: [{ file: 'lab.pub' }] })).toBe('refused KEY_REVOKED')
+    expect(await judged([LAB], { keys: [{ file: 'lab.pub' }] })).toBe('refused ATTESTATION_REVOKED')
     await attest('lab', evaluation(0.95))
     expect(await judged([LAB], { claims: [digest] })).toBe('accepted')
   })
@@ -181,6 +181,23 @@ describe('a rule that requires an attestation', () => {
   test('is tolerated in the mode audit, which says what would be refused', async () => {
     const given = policy([LAB], {}, { mode: 'audit' })
     expect(await site.judge(name, given)).toBe('tolerated ATTESTATION_MISSING')
+  })
+
+  test('is tolerated in the mode audit even if those who attested the model are revoked, but not if its signer is', async () => {
+    await attest('lab', evaluation())
+    const audited = (keys: string[]) =>
+      site.judge(name, policy([LAB], { keys: keys.map((key) => ({ file: `${key}.pub` })) }, { mode: 'audit' }))
+    expect(await audited(['lab'])).toBe('tolerated ATTESTATION_REVOKED')
+    expect(await audited(['lab', 'a'])).toBe('refused KEY_REVOKED')
+  })
+
+  test('says in the verdict that the signer of an attestation is revoked', async () => {
+    await attest('lab', evaluation())
+    const given = await site.policy(policy([LAB], { keys: [{ file: 'lab.pub' }] }))
+    const { error, attestations } = await judgeModel(site.file(name), { policy: given })
+    expect(error?.code).toBe('ATTESTATION_REVOKED')
+    expect(error?.hint).toContain('is revoked by the policy')
+    expect(attestations?.[0]?.reason?.code).toBe('KEY_REVOKED')
   })
 })
 
@@ -307,6 +324,52 @@ describe('attestations that no rule asks for change nothing:', () => {
     expect(verdict.attestations).toHaveLength(1)
   })
 
+  test('a copy that names another signer or lacks its proof does not take the place of the original', async () => {
+    await attest('lab', evaluation())
+    const line = await readFile(claims(), 'utf8')
+    const bundle = JSON.parse(line) as { verificationMaterial: object; dsseEnvelope: { signatures: object[] } }
+    const others = { publicKey: { hint: 'f'.repeat(64) } }
+    const copies = [
+      { ...bundle, verificationMaterial: { ...bundle.verificationMaterial, ...others } },
+      {
+        ...bundle,
+        verificationMaterial: {
+          ...bundle.verificationMaterial,
+          timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: 'AAAA' }] },
+        },
+      },
+    ]
+    await writeFile(claims(), `${copies.map((copy) => JSON.stringify(copy)).join('\n')}\n${line}`)
+    expect(await judged([ACCURATE])).toBe('accepted')
+  })
+
+  test('nor does one whose payload has the first bytes of the signature', async () => {
+    await attest('lab', evaluation())
+    const line = await readFile(claims(), 'utf8')
+    const bundle = JSON.parse(line) as { dsseEnvelope: { payload: string; signatures: { sig: string }[] } }
+    const payload = Buffer.from(bundle.dsseEnvelope.payload, 'base64')
+    const signature = Buffer.from(bundle.dsseEnvelope.signatures[0]?.sig ?? '', 'base64')
+    const moved = Buffer.concat([payload, signature.subarray(0, 1)]).toString('base64')
+    const rest = [{ sig: signature.subarray(1).toString('base64'), keyid: '' }]
+    const dsseEnvelope = { ...bundle.dsseEnvelope, payload: moved, signatures: rest }
+    await writeFile(claims(), `${JSON.stringify({ ...bundle, dsseEnvelope })}\n${line}`)
+    expect(await judged([ACCURATE])).toBe('accepted')
+  })
+
+  test('a thousand forged ones, each judged by several requirements', async () => {
+    await attest('lab', evaluation())
+    const line = await readFile(claims(), 'utf8')
+    const bundle = JSON.parse(line) as { dsseEnvelope: { payload: string } }
+    const statement = JSON.parse(Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString()) as object
+    const forged = Array.from({ length: 999 }, (_, at) => {
+      const subject = [{ name: `${at}`, digest: (statement as { subject: { digest: object }[] }).subject[0]?.digest }]
+      const payload = Buffer.from(JSON.stringify({ ...statement, subject })).toString('base64')
+      return JSON.stringify({ ...bundle, dsseEnvelope: { ...bundle.dsseEnvelope, payload } })
+    })
+    await writeFile(claims(), `${forged.join('\n')}\n${line}`)
+    expect(await judged([ACCURATE, LAB, { ...LAB, maxAge: '90d' }])).toBe('accepted')
+  })
+
   test('too many files beside the model refuse only where one is required', async () => {
     for (let i = 0; i <= 100; i++) await writeFile(site.file(`${name}.${i}.sigstore.json`), '')
     expect(await judged([LAB])).toBe('refused ATTESTATIONS_TOO_MANY')
@@ -405,7 +468,7 @@ describe('a refusal says', () => {
     ['ATTESTATION_THRESHOLD', { threshold: 2 }, {}, 'Have further signers that the rule names attest the model.'],
     ['SIGNER_NOT_TRUSTED', { signers: [{ key: 'a' }], threshold: 1 }, {}, 'add it to the "signers" of the attestation'],
     [
-      'KEY_REVOKED',
+      'ATTESTATION_REVOKED',
       {},
       { keys: [{ file: 'lab.pub' }] },
       'about the signer of the attestation, not about that of the model',

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -125,6 +125,18 @@ function twinOf(fields: pkijs.Certificate): Buffer {
 }
 
 /** Adds a timestamp to an existing bundle, as anyone can. */
+/** Bundles whose chains need many signature checks are found first. */
+test('bundles with entangled chains do not use up the signature checks of the others', async () => {
+  const [first = intermediate, ...others] = await Promise.all(
+    Array.from({ length: 31 }, () => authority('Maze', { keyIds: false, ...validity })),
+  )
+  const lost = await signingLeaf(await authority('Maze', { keyIds: false, ...validity }), validity)
+  for (let at = 10; at < 40; at++) await signed('besieged', lost, [first, ...others], undefined, `besieged.${at}.sig`)
+  await writeFile(site.file('besieged.z.sig'), await readFile(site.file('alice.sig')))
+  await site.model('besieged')
+  expect(await site.judge('besieged', policyOf({}))).toBe('accepted')
+})
+
 async function stamp(model: string, made: (signature: Buffer) => Promise<Buffer>) {
   const bundle = JSON.parse(await readFile(site.file(`${model}.sig`), 'utf8')) as {
     dsseEnvelope: { signatures: [{ sig: string }] }

@@ -1,5 +1,5 @@
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
-import type { AttestationStatement, ModelSubject } from '../../attestation/statement.ts'
+import type { ModelSubject } from '../../attestation/statement.ts'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { AttestationVerdict, CheckVerdict } from '../../results.ts'
@@ -20,6 +20,7 @@ import type { ReadAttestation } from './condition.ts'
 import {
   distinct,
   readUnverified,
+  statementOf,
   type ReadableAttestation,
   type UnverifiedAttestation,
 } from './unverified-attestation.ts'
@@ -73,7 +74,7 @@ export async function judgeAttestations(
       // They are valid, but too few.
       for (const { verdict } of accepted) verdict.reason ??= failure.toJSON()
       checks.push({ check: 'attestations', outcome: 'failed', reason: failure.message, code: failure.code })
-      if (!refusal || (REVOKED_CODES.has(failure.code) && !REVOKED_CODES.has(refusal.code))) refusal = failure
+      refusal ??= failure
       continue
     }
     const by = [...new Set(accepted.map(({ verdict }) => verdict.signer?.description ?? ''))].join(', ')
@@ -88,7 +89,7 @@ export async function judgeAttestations(
   return { checks, attestations, believed: refusal ? [] : believed, refusal }
 }
 
-/** For all attestations of a model: a thousand by keys, and each as often as the rule requires its kind. */
+/** For all attestations of a model that need more checks than each has of its own. */
 const MAX_SIGNATURE_CHECKS = 2_048
 
 interface Judged extends Grounds {
@@ -107,16 +108,17 @@ async function satisfying(found: readonly UnverifiedAttestation[], demand: Attes
   let reason: ModelSealError | undefined
   let reached = -1
   let failed = 0
-  for (const { verdict, bundle, statement, fault } of found) {
+  for (const attestation of found) {
+    const { verdict, bundle, fault } = attestation
     if (fault && mayConcern(demand, verdict, fault)) {
       failed++
       if (reached < 0) reason ??= fault
     }
-    if (!bundle || !statement || !isOfType(demand, statement)) continue
+    if (!bundle || !isOfType(demand, verdict)) continue
     const progress = { stage: 0 }
     try {
-      const attestation = { verdict, bundle, statement }
-      accepted.push(await judgeAttestation(attestation, demand, { ...grounds, progress }))
+      const occasion = { ...grounds.occasion, effort: grounds.occasion.effort.forOne() }
+      accepted.push(await judgeAttestation({ verdict, bundle }, demand, { ...grounds, occasion, progress }))
     } catch (error) {
       passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
@@ -131,20 +133,20 @@ async function satisfying(found: readonly UnverifiedAttestation[], demand: Attes
   return { accepted, reason, others: Math.max(0, failed - 1) }
 }
 
-/** Whether a statement has the type that is demanded. */
-function isOfType({ type, kind }: AttestationDemand, statement: AttestationStatement): boolean {
-  return kind ? kindOfStatement(statement)?.name === kind.name : statement.predicateType === type
+/** Whether an attestation has the type that is demanded. */
+function isOfType({ type, kind }: AttestationDemand, found: AttestationVerdict): boolean {
+  return kind ? found.kind === kind.name : found.type === type
 }
 
 /** Whether a fault explains why a demand is not satisfied: an attestation of that type about another model, or files that were not read. */
-function mayConcern({ kind, type }: AttestationDemand, found: AttestationVerdict, { code }: ModelSealError): boolean {
-  if (code === 'ATTESTATION_SUBJECT') return kind ? found.kind === kind.name : found.type === type
+function mayConcern(demand: AttestationDemand, found: AttestationVerdict, { code }: ModelSealError): boolean {
+  if (code === 'ATTESTATION_SUBJECT') return isOfType(demand, found)
   return code === 'ATTESTATIONS_TOO_LARGE' || code.startsWith('FILE_')
 }
 
 /** @throws {@link ModelSealError} why the attestation does not satisfy the demand */
 async function judgeAttestation(
-  { verdict, bundle, statement }: ReadableAttestation,
+  { verdict, bundle }: ReadableAttestation,
   demand: AttestationDemand,
   { rule, policy, occasion, progress }: Judged & { progress: { stage: number } },
 ): Promise<AcceptedAttestation> {
@@ -166,6 +168,7 @@ async function judgeAttestation(
     policy.revocations.attestation(verdict.digest ?? '', file)
   if (revoked) throw revoked
   checkKeyValidity(identified, { now: occasion.now, file })
+  const statement = await statementOf(bundle, occasion.effort)
   const kind = kindOfStatement(statement)
   const content: ReadAttestation = { statement, kind, predicate: kind && readPredicate(kind, statement, file) }
   progress.stage = 2

@@ -48,14 +48,20 @@ export function unsatisfied(
     ...(others === 0 ? [] : [others === 1 ? '1 other' : `${others} others`]),
   ].join(' and ')
   const named = which === '' ? '' : ` (${which})`
-  return new ModelSealError(code, `Cannot accept the model: ${what} that the rule requires does not count${named}.`, {
-    file,
-    signer,
-    expected,
-    found,
-    hint: [sentenceOf(reason), reason.hint, hint].filter((one) => one !== undefined).join(' '),
-    cause: reason,
-  })
+  // The codes of revoked signers refuse in every mode, but these did not sign the model.
+  const ownCode = REVOKED_CODES.has(code) ? 'ATTESTATION_REVOKED' : code
+  return new ModelSealError(
+    ownCode,
+    `Cannot accept the model: ${what} that the rule requires does not count${named}.`,
+    {
+      file,
+      signer,
+      expected,
+      found,
+      hint: [sentenceOf(reason), reason.hint, hint].filter((one) => one !== undefined).join(' '),
+      cause: reason,
+    },
+  )
 }
 
 /** Signed by nobody whom the requirement names. @param found the signer */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { kindOfStatement } from '../../attestation/kinds/kinds.ts'
 import {
   attestationDigest,
@@ -19,9 +18,9 @@ export function distinct(attestations: readonly FoundBundle[]): FoundBundle[] {
   const seen = new Set<string>()
   return attestations.filter((found) => {
     if ('error' in found) return true
-    const { payload, signature } = found.bundle.envelope
-    const key = createHash('sha256').update(payload).update(signature).digest('base64')
-    return !seen.has(key) && seen.add(key).size > 0
+    // Of the whole bundle: one with the same signature that names another signer, or lacks a timestamp, must not take its place.
+    const { digest } = found.bundle
+    return !seen.has(digest) && seen.add(digest).size > 0
   })
 }
 
@@ -29,7 +28,6 @@ export function distinct(attestations: readonly FoundBundle[]): FoundBundle[] {
 export interface UnverifiedAttestation {
   verdict: AttestationVerdict
   bundle?: UnverifiedBundle
-  statement?: AttestationStatement
   /** Why it is of no use, whatever the rule requires. */
   fault?: ModelSealError
 }
@@ -37,7 +35,10 @@ export interface UnverifiedAttestation {
 /** One that is about the model. */
 export type ReadableAttestation = Required<Omit<UnverifiedAttestation, 'fault'>>
 
-/** Its statement is parsed before its signature is verified, which decides only whether it is verified at all. */
+/**
+ * Its statement is parsed before its signature is verified, which decides only whether it is verified at all. It is not kept: those that
+ * anybody can write take gigabytes of memory when parsed.
+ */
 export async function readUnverified(
   found: FoundBundle,
   model: ModelSubject,
@@ -55,7 +56,7 @@ export async function readUnverified(
     const kind = kindOfStatement(statement)
     if (kind) verdict.kind = kind.name
     if (!isAbout(statement, model)) throw ofAnotherModel(statement, model.rootDigest, found.path)
-    return { verdict, bundle, statement }
+    return { verdict, bundle }
   } catch (error) {
     passAbort(error)
     if (!(error instanceof ModelSealError)) throw error
@@ -63,6 +64,11 @@ export async function readUnverified(
     verdict.reason = fault.toJSON()
     return { verdict, fault }
   }
+}
+
+/** The statement of an attestation whose signature was verified. */
+export function statementOf({ envelope, path }: UnverifiedBundle, { signal }: Effort): Promise<AttestationStatement> {
+  return inTurns(attestationSteps(envelope.payload, path), signal)
 }
 
 function ofAnotherModel({ subjects }: AttestationStatement, rootDigest: string, file: string): ModelSealError {
