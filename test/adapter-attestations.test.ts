@@ -94,6 +94,9 @@ test('transformers tells the attestations that the rule believed for what it loa
   }
   expect(() => attestationsOf(embed, 1 as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   expect(attestationsOf({}, 'evaluation')).toEqual([])
+  expect(() => attestationsOf({}, 'evaluations' as 'evaluation')).toThrow(
+    expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+  )
   await embed.dispose()
 })
 

@@ -1,5 +1,5 @@
 import { ModelSealError, type Attestation, type AttestedContents, type OpenOptions } from '@modelseal/core'
-import { loadOptions, type LoadOutcome } from '@modelseal/core/adapter'
+import { loadOptions, noAttestations, type LoadOutcome } from '@modelseal/core/adapter'
 import { kindOf } from '@modelseal/core/any-realm'
 import { divideEnv } from './closed-env.ts'
 import {
@@ -107,7 +107,7 @@ export function attestationsOf<Kind extends keyof AttestedContents>(
 export function attestationsOf(loaded: object, type: `${string}:${string}`): Attestation[]
 export function attestationsOf(loaded: object, type: `${string}:${string}`): Attestation[] {
   const outcome = outcomes.get(loaded)
-  return outcome?.decision === 'accepted' ? outcome.attestations(type) : []
+  return outcome?.decision === 'accepted' ? outcome.attestations(type) : noAttestations(type)
 }
 
 const outcomes = new WeakMap<object, LoadOutcome>()
