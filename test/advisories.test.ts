@@ -117,6 +117,12 @@ async function verify(): Promise<string> {
   return error?.code ?? verdict?.decision ?? stdout
 }
 
+/** What the command line prints. */
+async function printed(): Promise<{ stdout: string; stderr: string }> {
+  const bin = join(import.meta.dirname, '../packages/cli/bin/modelseal.cjs')
+  return promisify(execFile)(process.execPath, [bin, 'verify', model, '--policy', site.policy])
+}
+
 const soon = { timeout: 10_000, interval: 100 }
 
 test('what is denied is refused by the next loads, without a restart', { timeout: 30_000 }, async () => {
@@ -175,3 +181,18 @@ test('nothing is loaded without a version that may be relied on', { timeout: 30_
   served = feed({ sequence: 2 })
   await vi.waitFor(async () => expect(await load()).toBe('accepted, version 2'), { ...soon, timeout: 20_000 })
 })
+
+test(
+  'the command line says which version was used, and warns if it may not be relied on',
+  { timeout: 30_000 },
+  async () => {
+    writeFileSync(site.policy, readFileSync(site.policy, 'utf8').replace('refresh: 1s', 'refresh: 1s, ifStale: warn'))
+    served = feed({ sequence: 3 })
+    expect(await printed()).toEqual({ stdout: expect.stringMatching(/advisories +"acme", version 3 of \d/), stderr: '' })
+    served = undefined
+    writeFileSync(site.policy, readFileSync(site.policy, 'utf8').replace('feed.jsonl', 'other.jsonl'))
+    const { stdout, stderr } = await printed()
+    expect(stdout).toMatch(/advisories +"http:.*\/other\.jsonl", no version/)
+    expect(stderr).toContain('Note: Cannot rely on the advisory feed')
+  },
+)

@@ -56,18 +56,23 @@ async function verifyByPolicy(
   await verified.close()
   const { verdict } = verified
   if (verdict.decision !== 'accepted') return notVerified(verdict)
-  return { lines: summary(`Accepted ${shown(model)}`, acceptedFacts(verdict, shown)), json: { verdict } }
+  const lines = summary(`Accepted ${shown(model)}`, acceptedFacts(verdict, shown))
+  return { lines, json: { verdict }, notes: notesOf(verdict) }
 }
 
 /** A model that a rule allows without a valid signature is not verified. */
 export async function notVerified(verdict: Verdict): Promise<Outcome> {
   const { explain } = await import('@modelseal/core/policy')
-  return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }
+  return { lines: explain(verdict).split('\n'), json: { verdict }, notes: notesOf(verdict), exitCode: 1 }
+}
+
+function notesOf({ warnings = [] }: Verdict): string[] {
+  return warnings.map(({ message }) => message)
 }
 
 /** What is reported about a model that a policy accepts. */
 export function acceptedFacts(
-  { policy, rule, model, bundles, checks, files, bytes }: Verdict,
+  { policy, rule, model, bundles, checks, advisories = [], files, bytes }: Verdict,
   shown: (value: string) => string,
 ): (readonly [string, string])[] {
   const facts: (readonly [string, string])[] = [
@@ -85,6 +90,10 @@ export function acceptedFacts(
     ...checks.flatMap(({ check, outcome, reason }): [string, string][] =>
       check === 'attestations' && outcome === 'passed' ? [['attestation', reason]] : [],
     ),
+    ...advisories.map(({ feed, source, sequence, confirmedAt }): [string, string] => {
+      const version = sequence === undefined ? 'no version' : `version ${sequence} of ${confirmedAt ?? ''}`
+      return ['advisories', `${shown(feed ?? source)}, ${version}`]
+    }),
     ...revisionFact(model),
     ['content', checkedAmount({ files, bytes })],
     ['root digest', `sha256:${model.rootDigest ?? ''}`],

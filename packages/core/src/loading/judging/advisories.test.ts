@@ -3,11 +3,15 @@ import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { writeFeedStatement, type FeedContent } from '../../policy/advisories/feed-statement.ts'
 import { checkPolicy } from '../../policy/checking/check.ts'
+import { loadPolicy } from '../../policy/load-policy.ts'
+import type { Policy } from '../../policy/policy.ts'
+import { watchPolicy, type WatchedPolicy } from '../../policy/watch-policy.ts'
 import { bundleOver } from '../../testing/bundles.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { TestSite } from '../../testing/site.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
 import { judgeMemory } from '../operations/judge-memory.ts'
+import { judgeModel } from '../operations/judge-model.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 
 const DAY = 24 * 3_600_000
@@ -185,6 +189,23 @@ test('warnings say that a feed may not be relied on, that its source serves some
   const { verdict: without } = await openVerifiedModel(site.file('model'), { policy: warned })
   expect(without.warnings).toMatchObject([{ code: 'MODELSEAL_ADVISORY_STALE' }])
   await chmod(site.file('cache'), 0o700)
+})
+
+test('a policy that was loaded before, or is watched, follows its feeds', async () => {
+  let sequence = 1
+  const name = await feedWith({}, { sequence })
+  const path = await site.policy(policyWith(name))
+  const judged = async (policy: Policy | WatchedPolicy) => {
+    const { decision, error } = await judgeModel(site.file('model'), { policy })
+    return error?.code ?? decision
+  }
+  for (const policy of [await loadPolicy(path), await watchPolicy(path)]) {
+    await site.write(name, await readFile(site.file(await feedWith({}, { sequence: ++sequence }))))
+    expect(await judged(policy)).toBe('accepted')
+    const denied = await feedWith({ rootDigests: [rootDigest] }, { sequence: ++sequence })
+    await site.write(name, await readFile(site.file(denied)))
+    expect(await judged(policy)).toBe('MODEL_REVOKED')
+  }
 })
 
 test('an abort ends the wait for a feed', async () => {

@@ -22,7 +22,7 @@ import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps
  * sequence of bytes
  * @returns the verdict, with the decision `skipped`; or `tolerated` under the option `audit`
  * @throws {@link ModelSealError} `SOURCE_UNKNOWN`, `FILE_REVOKED`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`,
- * `POLICY_INVALID`, `POLICY_STALE`, and the other codes of reading a policy
+ * `POLICY_INVALID`, `POLICY_STALE`, `ADVISORY_STALE`, and the other codes of reading a policy
  * @example
  * ```ts
  * await judgeMemory(bytes, { policy: 'trust-policy.yaml', format: 'onnx' })
