@@ -64,7 +64,7 @@ export async function judgeAttestations(
   const read: UnverifiedAttestation[] = []
   for (const one of distinct(found)) read.push(await readUnverified(one, grounds.model, grounds.occasion.effort))
   const checks: CheckVerdict[] = []
-  const believed: BelievedAttestation[] = []
+  const believed = new Map<AttestationVerdict, BelievedAttestation>()
   let refusal: ModelSealError | undefined
   for (const demand of demands) {
     const { accepted, ...failed } = await satisfying(read, demand, grounds)
@@ -81,12 +81,13 @@ export async function judgeAttestations(
     const passed = `There is ${demandWords(demand)} as required, signed by ${by}.`
     checks.push({ check: 'attestations', outcome: 'passed', reason: passed })
     for (const { verdict, content } of accepted) {
-      verdict.satisfies = [...(verdict.satisfies ?? []), demand.type]
-      believed.push({ ...content, verdict })
+      // A rule can require several of one type, and one attestation can be all of them.
+      verdict.satisfies = [...new Set([...(verdict.satisfies ?? []), demand.type])]
+      believed.set(verdict, { ...content, verdict })
     }
   }
   const attestations = read.map(({ verdict }) => verdict)
-  return { checks, attestations, believed: refusal ? [] : believed, refusal }
+  return { checks, attestations, believed: refusal ? [] : [...believed.values()], refusal }
 }
 
 /** For all attestations of a model that need more checks than each has of its own. */
