@@ -6,7 +6,7 @@ import type { SourceBody } from '@modelseal/core/source'
 import { extract, type Extract, type Header } from 'tar-stream'
 import { foldedName } from '../../network/folded-name.ts'
 import type { Archive } from '../artifact.ts'
-import { ArchiveLimit } from './archive-limit.ts'
+import type { ArchiveLimit } from './archive-limit.ts'
 
 /** A file in an archive. */
 export interface ArchiveEntry {
@@ -51,11 +51,7 @@ const ZSTD_WINDOW_LOG = 26
  * @throws {@link ModelSealError} `SOURCE_FAILED` for a damaged archive or one that expands too much; `SOURCE_LISTING` for
  * impossible, repeated or too many names, and for files outside of the directory that is the model; `SYMLINK_REFUSED`; `FILE_SPECIAL`; what the limit throws
  */
-export async function* entriesOf(
-  archive: Archive,
-  chunks: Chunks,
-  limit = new ArchiveLimit(),
-): AsyncGenerator<ArchiveEntry> {
+export async function* entriesOf(archive: Archive, chunks: Chunks, limit: ArchiveLimit): AsyncGenerator<ArchiveEntry> {
   const admit = limit.pass(archive)
   const incoming = new Incoming(archive)
   const tar = extract()

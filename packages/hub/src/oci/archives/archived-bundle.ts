@@ -1,6 +1,7 @@
 import type { Receive } from '@modelseal/core/source'
 import type { Archive } from '../artifact.ts'
 import type { Repository } from '../repository.ts'
+import { ArchiveLimit } from './archive-limit.ts'
 import { entriesOf, type ArchiveEntry } from './archive-entries.ts'
 
 /** A file to look for in archives. */
@@ -56,6 +57,9 @@ export async function archivedBundles(
   return found
 }
 
+/** Only their beginnings are read, so that their sizes do not matter. */
+const UNLIMITED = new ArchiveLimit(Infinity)
+
 /** @param visit false if nothing more is needed */
 async function readBeginning(
   repository: Repository,
@@ -67,7 +71,7 @@ async function readBeginning(
   for (const archive of archives) {
     const what = `beginning of the layer ${archive.digest}`
     await repository.blob(archive, { what, signal, isChecked: true }, async ({ chunks }) => {
-      for await (const entry of entriesOf(archive, chunks)) {
+      for await (const entry of entriesOf(archive, chunks, UNLIMITED)) {
         search.isOver = !(await visit(entry))
         if (search.isOver) return
       }

@@ -228,6 +228,27 @@ describe('a bundle in an archive', () => {
     })
     expect(text).toBe(expected)
   })
+
+  test('is found however large the archive is said to be, and what comes behind it', async () => {
+    const header = (await tarOf([['weights.bin', '']])).subarray(0, 512)
+    Buffer.from('77777777777 ').copy(header, 124)
+    const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0)
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+    const bundle = (await tarOf([['model.sig', 'bundle']])).subarray(0, 1024)
+    for (const [content, expected] of [
+      [Buffer.concat([bundle, header]), 'bundle'],
+      [Buffer.concat([header, bundle]), undefined],
+    ] as const) {
+      const { repository, archives } = await repositoryWith(content)
+      let text: string | undefined
+      const wanted = { name: 'model.sig', room: 700, signal: new AbortController().signal }
+      await readArchivedBundle(repository, archives, wanted, async ({ chunks }) => {
+        text = ''
+        for await (const chunk of chunks) text += Buffer.from(chunk).toString()
+      })
+      expect(text).toBe(expected)
+    }
+  })
 })
 
 describe('files of an archive in a registry', () => {
