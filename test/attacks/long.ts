@@ -34,6 +34,7 @@ export const LONG_TESTS = [
   'test/register-adapters.test.ts',
   'test/attacks/attestations.test.ts',
   'test/cli/attest.test.ts',
+  'test/cli/attest-refusals.test.ts',
   'test/cli/verification-summary.test.ts',
   'test/cli/hubs.test.ts',
   'test/cli/inspect-attestations.test.ts',

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -132,3 +132,25 @@ export function rootDigestIn(stdout: string): string | undefined {
 export function write(name: string, content: string | Buffer): Promise<void> {
   return writeFile(join(directory, name), content)
 }
+
+/** The text of a file in the working directory. */
+export function textOf(name: string): Promise<string> {
+  return readFile(join(directory, name), 'utf8')
+}
+
+/** Signs the model. */
+export async function signed(): Promise<void> {
+  expect(await modelseal(SIGN)).toMatchObject({ code: 0, stderr: '' })
+}
+
+/** The command that attests the model. */
+export function attest(type: string, ...more: string[]): string[] {
+  return ['attest', 'key', 'vad', '--private-key', 'release.key', '--type', type, ...more]
+}
+
+/** What {@link ATTEST_EVALUATION} attests, if it is in `evaluation.json`. */
+export const EVALUATION = {
+  results: [{ metric: 'accuracy', value: 0.94, dataset: { name: 'test', digest: { sha256: 'd'.repeat(64) } } }],
+  evaluatedOn: '2026-11-01T00:00:00Z',
+}
+export const ATTEST_EVALUATION = attest('evaluation', '--from', 'evaluation.json')

@@ -1,30 +1,22 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
+  attest,
   directory,
   failed,
   JUDGE,
   jsonOf,
   modelseal,
   requiring,
-  SIGN,
+  signed,
+  textOf,
   useWorkingDirectory,
   write,
 } from './modelseal.ts'
 
 useWorkingDirectory()
-
-const attest = (type: string, ...more: string[]) => [
-  ...['attest', 'key', 'vad', '--private-key', 'release.key', '--type', type],
-  ...more,
-]
-const file = (name: string) => readFile(join(directory, name), 'utf8')
-
-async function signed(): Promise<void> {
-  expect(await modelseal(SIGN)).toMatchObject({ code: 0, stderr: '' })
-}
 
 describe('a verification summary', () => {
   beforeEach(signed)
@@ -56,13 +48,13 @@ describe('a verification summary', () => {
   test('is refused for a model that the policy refuses, tolerates or skips', async () => {
     await requiring({ type: 'evaluation' })
     failed(await modelseal(summary('--policy', 'policy.json')), 'ATTESTATION_MISSING')
-    const tolerant = JSON.parse(await file('policy.json')) as { rules: { mode?: string }[] }
+    const tolerant = JSON.parse(await textOf('policy.json')) as { rules: { mode?: string }[] }
     tolerant.rules[0]!.mode = 'audit'
     await write('policy.json', JSON.stringify(tolerant))
     expect(failed(await modelseal(summary('--policy', 'policy.json')), 'ATTESTATION_INPUT')).toContain('only tolerates')
     await write('vad/weights.bin', 'changed')
     failed(await modelseal(summary('--policy', 'policy.yaml')), 'FILE_MISMATCH')
-    await expect(file('vad.claims.jsonl')).rejects.toThrow('ENOENT')
+    await expect(textOf('vad.claims.jsonl')).rejects.toThrow('ENOENT')
   })
 
   const VSA = ['verify', 'vad', '--vsa', 'key', '--private-key', 'release.key', '--verifier-id', VERIFIER]
@@ -94,7 +86,7 @@ describe('a verification summary', () => {
     await requiring({ type: 'evaluation' })
     const vsa = (policy: string) => modelseal([...VSA, 'vad.vsa.json', '--policy', policy])
     failed(await vsa('policy.json'), 'ATTESTATION_MISSING')
-    const tolerant = JSON.parse(await file('policy.json')) as { rules: object[] }
+    const tolerant = JSON.parse(await textOf('policy.json')) as { rules: object[] }
     for (const rule of [
       { ...tolerant.rules[0], mode: 'audit' },
       { name: 'r', match: { path: '**' }, mode: 'skip', reason: 'for a test' },
@@ -104,7 +96,7 @@ describe('a verification summary', () => {
       const { code, stdout } = await vsa('policy.json')
       expect({ code, told: stdout.split('\n', 2) }).toEqual({ code: 1, told: judged.stdout.split('\n', 2) })
     }
-    await expect(file('vad.vsa.json')).rejects.toThrow('ENOENT')
+    await expect(textOf('vad.vsa.json')).rejects.toThrow('ENOENT')
   })
 
   test.each([
