@@ -43,7 +43,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       names(`addToFeed compareFeeds createFeedSource exportOpenVex feedEntries importOpenVex inspectFeed readFeedSource
       removeFromFeed signFeed verifyFeed`),
     types:
-      names(`AdvisoryFeed Denied ExportedVex FeedChanges FeedContent FeedEdited FeedEntries FeedSource ImportedVex InspectedFeed
+      names(`AddingOptions AdvisoryFeed Denied ExportedVex FeedChanges FeedContent FeedEdited FeedEntries FeedSource ImportedVex InspectedFeed
       InspectedSigner ListedEntry NewFeed SignFeedOptions SignatureTime SignedFeed Signer VerifiedFeed VerifiedIdentity Verifier
       VerifyFeedOptions`),
   },

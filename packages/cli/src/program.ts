@@ -1,5 +1,10 @@
 import { Command } from 'commander'
 import { commandPath } from './command-path.ts'
+import { addFeedEditing } from './commands/advisory/edit.ts'
+import { addFeedExchange } from './commands/advisory/openvex.ts'
+import { addFeedShowing } from './commands/advisory/show.ts'
+import { addFeedSigning, SIGN_FEED_HELP } from './commands/advisory/sign.ts'
+import { addFeedVerifying } from './commands/advisory/verify.ts'
 import { addAttestMethod, ATTEST_HELP } from './commands/publish/attest.ts'
 import { addDigest } from './commands/verify/digest.ts'
 import { addInspect } from './commands/verify/inspect.ts'
@@ -58,6 +63,7 @@ const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   'trust-root': addTrustRoot,
   receipts: addReceipts,
   policy: addPolicy,
+  advisory: addAdvisory,
 }
 
 function addSigning(program: Command, perform: Perform): void {
@@ -115,6 +121,29 @@ function addPolicy(program: Command, perform: Perform): void {
   addPolicyExplain(policy, perform)
   addPolicyTest(policy, perform)
 }
+
+function addAdvisory(program: Command, perform: Perform): void {
+  const advisory = program
+    .command('advisory')
+    .description('Publish an advisory feed: a signed list of models, files and signers that services must not accept.')
+    .addHelpText('after', ADVISORY_HELP)
+  addFeedEditing(advisory, perform)
+  const sign = advisory.command('sign').description('Sign a version of a feed.').addHelpText('after', SIGN_FEED_HELP)
+  addFeedSigning(sign, perform, SIGSTORE)
+  addFeedSigning(sign, perform, KEY)
+  addFeedSigning(sign, perform, CERTIFICATE)
+  addFeedSigning(sign, perform, PKCS11_KEY)
+  addFeedSigning(sign, perform, PKCS11_CERTIFICATE)
+  addFeedVerifying(advisory, perform)
+  addFeedShowing(advisory, perform)
+  addFeedExchange(advisory, perform)
+}
+
+const ADVISORY_HELP = `
+Example:
+  $ modelseal advisory create advisories.yaml --feed https://models.example/advisories
+  $ modelseal advisory add advisories.yaml --key stolen.pub --reason "laptop stolen"
+  $ modelseal advisory sign key advisories.yaml --output advisories.jsonl --private-key security.key`
 
 const PROGRAM_HELP = `
 Examples:

@@ -21,6 +21,7 @@ export {
   createFeedSource,
   readFeedSource,
   removeFromFeed,
+  type AddingOptions,
   type FeedEdited,
   type NewFeed,
 } from '../loading/operations/edit-feed.ts'

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { codeOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import { required, text as textCopy } from '../../kinds.ts'
+import { flag, required, text as textCopy } from '../../kinds.ts'
 import type { ListedEntry } from '../../policy/advisories/entries.ts'
 import { checkedEntries, type FeedEntries } from '../../policy/advisories/feed-entries.ts'
 import {
@@ -79,8 +79,15 @@ export interface FeedEdited {
   removed: readonly ListedEntry[]
 }
 
+export interface AddingOptions {
+  /** Whether an entry that denies what another one denies already replaces it. Default: true. */
+  replace?: boolean | undefined
+}
+
+const ADDING: Shape<AddingOptions> = { replace: flag }
+
 /**
- * Adds entries to the source of a feed. An entry that denies what another one denies already replaces it. Comments stay.
+ * Adds entries to the source of a feed. Comments in it stay.
  *
  * @param entries keys and certificates may also be named by a file, whose fingerprint is added
  * @throws {@link ModelSealError} `ADVISORY_INVALID`, `INVALID_ARGUMENT`, `KEY_INVALID`, `CERTIFICATE_INVALID`, `FILE_*`
@@ -89,8 +96,9 @@ export interface FeedEdited {
  * await addToFeed('advisories.yaml', { keys: [{ file: 'stolen.pub', reason: 'laptop stolen', severity: 'critical' }] })
  * ```
  */
-export function addToFeed(path: string, entries: FeedEntries): Promise<FeedEdited> {
-  return edited(path, entries, withEntries)
+export async function addToFeed(path: string, entries: FeedEntries, given?: AddingOptions): Promise<FeedEdited> {
+  const { replace = true } = snapshot(given, ADDING, 'addToFeed')
+  return edited(path, entries, (bytes, file, checked) => withEntries(bytes, file, checked, replace))
 }
 
 /**
@@ -107,7 +115,7 @@ export function removeFromFeed(path: string, entries: FeedEntries): Promise<Feed
   return edited(path, entries, withoutEntries)
 }
 
-async function edited(path: string, entries: FeedEntries, edit: typeof withEntries): Promise<FeedEdited> {
+async function edited(path: string, entries: FeedEntries, edit: typeof withoutEntries): Promise<FeedEdited> {
   const file = localPlace(path)
   const checked = await checkedEntries(entries)
   const { text, ...changes }: FeedEdit = await edit(await bytesOf(file), file, checked)

@@ -74,11 +74,13 @@ describe('a source', () => {
       rootDigests: [{ digest: `sha256:${HEX}`, severity: 'high' }],
       packages: [`PKG:huggingface/ACME/vad@${COMMIT}`],
     })
-    expect(again).toMatchObject({ added: [], changed: [{ description: `model sha256:${HEX}` }, {}] })
+    expect(again).toMatchObject({ added: [], changed: [{ description: `model sha256:${HEX}` }] })
+    const kept = { rootDigests: [{ digest: HEX, reason: 'other' }], keys: [HEX] }
+    expect(await addToFeed(path, kept, { replace: false })).toMatchObject({ added: [{ list: 'keys' }], changed: [] })
+    await removeFromFeed(path, { keys: [HEX] })
     expect((await readFeedSource(path)).denied).toEqual({
       ...entries,
       rootDigests: [{ digest: `sha256:${HEX}`, severity: 'high' }],
-      packages: [`PKG:huggingface/ACME/vad@${COMMIT}`],
     })
   })
 
@@ -210,8 +212,8 @@ describe('signing', () => {
       refusal('ADVISORY_INVALID', { expected: '"other"' }),
     )
     for (const [output, code] of [
-      ['feed.yaml', 'JSON_INVALID'],
-      ['one.key', 'JSON_INVALID'],
+      ['feed.yaml', 'ADVISORY_INVALID'],
+      ['one.key', 'ADVISORY_INVALID'],
     ] as const)
       await expect(signFeed(at('feed.yaml'), { signer, output: at(output) })).rejects.toEqual(refusal(code))
   })
@@ -318,7 +320,8 @@ describe('OpenVEX', () => {
       `file sha256:${HEX}`,
       `key sha256:${HEX}`,
     ])
-    const imported = await importOpenVex(Buffer.from(JSON.stringify(document)))
+    await writeFile(at('vex.json'), JSON.stringify(document))
+    const imported = await importOpenVex(at('vex.json'))
     expect(imported).toMatchObject({ unnamed: 0, others: 0 })
     await createFeedSource(at('copy.yaml'), { feed: 'copy' })
     await addToFeed(at('copy.yaml'), imported.entries)
@@ -366,7 +369,8 @@ describe('OpenVEX', () => {
       statement('affected', { '@id': 'https://product.example' }, { identifiers: { '@cpe23': 'cpe:x' } }),
       statement('fixed', { '@id': 'pkg:huggingface/acme/other' }),
     )
-    expect(await importOpenVex(document)).toEqual({
+    await writeFile(at('vex.json'), document)
+    expect(await importOpenVex(at('vex.json'))).toEqual({
       entries: {
         fileDigests: [{ digest: `sha256:${HEX}`, reason: 'CVE-2026-1' }],
         packages: [{ purl: `pkg:huggingface/acme/vad@${COMMIT}`, reason: 'CVE-2026-1' }],
@@ -381,6 +385,7 @@ describe('OpenVEX', () => {
     ['an unknown status', 'ADVISORY_INVALID', vex(statement('bad'))],
     ['no JSON', 'JSON_INVALID', Buffer.from('x')],
   ])('is refused if it is %s', async (_, code, document) => {
-    await expect(importOpenVex(document, 'a.json')).rejects.toEqual(refusal(code, { file: 'a.json' }))
+    await writeFile(at('vex.json'), document)
+    await expect(importOpenVex(at('vex.json'))).rejects.toEqual(refusal(code, { file: at('vex.json') }))
   })
 })

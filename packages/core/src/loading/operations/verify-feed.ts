@@ -19,7 +19,7 @@ export interface InspectedFeed {
 /**
  * Reads what a feed says. Verifies nothing.
  *
- * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `FILE_*`, and what parsing its bundles throws
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `FILE_*`
  * @example
  * ```ts
  * const { feed } = await inspectFeed('advisories.jsonl')
@@ -53,7 +53,7 @@ export interface VerifiedFeed {
  * Verifies a feed against one given signer, without a policy. Does not know whether it is the latest version.
  *
  * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_STALE`, `ADVISORY_TOO_LARGE`, `METHOD_MISMATCH`, `KEY_MISMATCH`,
- * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `TIMESTAMP_*`, `IDENTITY_MISMATCH`, `FILE_*`, and what parsing its bundles throws
+ * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `TIMESTAMP_*`, `IDENTITY_MISMATCH`, `FILE_*`
  * @example
  * ```ts
  * const { feed } = await verifyFeed('advisories.jsonl', { verifier: { publicKey: 'security.pub' } })

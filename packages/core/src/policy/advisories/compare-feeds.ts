@@ -1,6 +1,5 @@
 import { withLibraries } from '../when-needed.ts'
-import { canonicalJson } from './canonical-json.ts'
-import { listedEntries, type ListedEntry } from './entries.ts'
+import { detailsOf, listedEntries, type ListedEntry } from './entries.ts'
 import type { Denied } from './feed-schema.ts'
 
 /** How what is denied differs between two versions of a feed. */
@@ -35,11 +34,4 @@ export function compareFeeds(first: { denied: Denied }, second: { denied: Denied
 
 function byName(denied: Denied): Map<string, ListedEntry> {
   return new Map(listedEntries(denied).map((one) => [one.name, one]))
-}
-
-/** Everything but what is denied. */
-function detailsOf(one: ListedEntry | undefined): string {
-  const { from, until, reason, severity } = typeof one?.entry === 'object' ? one.entry : {}
-  const given = Object.entries({ from, until, reason, severity }).filter(([, value]) => value !== undefined)
-  return canonicalJson(Object.fromEntries(given))
 }

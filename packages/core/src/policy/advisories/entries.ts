@@ -117,3 +117,10 @@ function pattern(text: TextPattern): string {
   if (typeof text === 'string') return shown(text)
   return 'pattern' in text ? `matching ${shown(text.pattern)}` : `matching the regular expression ${shown(text.regexp)}`
 }
+
+/** The period, reason and severity of an entry, as one text. */
+export function detailsOf(one: ListedEntry | undefined): string {
+  const { from, until, reason, severity } = typeof one?.entry === 'object' ? one.entry : {}
+  const given = Object.entries({ from, until, reason, severity }).filter(([, value]) => value !== undefined)
+  return canonicalJson(Object.fromEntries(given))
+}

@@ -1,5 +1,5 @@
 import { parseOwnBundle, type UnverifiedBundle } from '../../bundle/bundle.ts'
-import { ModelSealError } from '../../errors.ts'
+import { ModelSealError, sentenceOf, shown } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { inTurns } from '../../source/turns.ts'
@@ -87,7 +87,7 @@ export function readFeed(payload: Uint8Array, { file, signal }: ReadingOptions =
 /**
  * Reads a feed file on this machine.
  *
- * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_UNREADABLE`, and as {@link parseFeedFile}
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_UNREADABLE`, `ABORTED`
  */
 export async function readFeedFile(path: string, signal?: AbortSignal): Promise<FoundFeed> {
   const bytes = await readSmallFile(path, {
@@ -95,7 +95,17 @@ export async function readFeedFile(path: string, signal?: AbortSignal): Promise<
     maxBytes: MAX_FEED_BYTES,
     tooLarge: 'ADVISORY_TOO_LARGE',
   })
-  return { ...(await parseFeedFile(bytes, { file: path, signal })), lines: [...linesOf(bytes, path)] }
+  try {
+    return { ...(await parseFeedFile(bytes, { file: path, signal })), lines: [...linesOf(bytes, path)] }
+  } catch (cause) {
+    if (!(cause instanceof ModelSealError) || /^(?:ABORTED|ADVISORY_)/.test(cause.code)) throw cause
+    throw new ModelSealError('ADVISORY_INVALID', `Cannot read ${shown(path)}: it is not a signed advisory feed.`, {
+      file: path,
+      expected: 'a Sigstore bundle on each line',
+      hint: `${sentenceOf(cause)} If it is the source of a feed, sign it ("modelseal advisory sign"). Otherwise get the feed again from its publisher.`,
+      cause,
+    })
+  }
 }
 
 const LINE_FEED = 0x0a

@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import * as s from '../../schema/define.ts'
 import { parseChecked } from '../reading/parse-policy.ts'
 import { durationSchema } from '../schema/text.ts'
-import { feedEntries, type ListedEntry } from './entries.ts'
+import { detailsOf, feedEntries, type ListedEntry } from './entries.ts'
 import { deniedSchema, feedNameSchema, type Denied } from './feed-schema.ts'
 
 /** Room for some hundred thousand entries. */
@@ -74,13 +74,22 @@ export interface FeedEdit {
 }
 
 /**
- * Adds entries to a source. One that denies what another entry denies already replaces it. Comments stay.
+ * Adds entries to a source. Comments stay.
  *
+ * @param replace whether one that denies what another entry denies already replaces it
  * @throws {@link ModelSealError} `ADVISORY_INVALID`
  */
-export async function withEntries(bytes: Uint8Array, path: string, entries: Denied): Promise<FeedEdit> {
+export async function withEntries(
+  bytes: Uint8Array,
+  path: string,
+  entries: Denied,
+  replace: boolean,
+): Promise<FeedEdit> {
   const before = await placesIn(bytes, path)
-  const given = await distinctEntries(entries)
+  const given = (await distinctEntries(entries)).filter((one) => {
+    const places = before.get(one.name)
+    return !places || (replace && !places.some((place) => detailsOf(place) === detailsOf(one)))
+  })
   const document = editable(bytes, path)
   for (const { list, name, entry } of given) {
     const [place] = before.get(name) ?? []
@@ -109,7 +118,7 @@ export async function withoutEntries(bytes: Uint8Array, path: string, entries: D
     if (places) return places
     throw new ModelSealError('ADVISORY_INVALID', `Cannot remove the ${description} from the feed: it is not denied.`, {
       file: path,
-      hint: 'Entries with another notation count as the same, but those of another list do not. "modelseal advisory show" lists them.',
+      hint: 'The notation does not matter, but the list does: a digest may be that of a model or of a file.',
     })
   })
   // From the last, so that the others keep their places.

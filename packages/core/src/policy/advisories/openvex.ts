@@ -1,6 +1,7 @@
 import { faultsIn, readBy } from '../../attestation/kinds/kind.ts'
 import { parseStrictJson } from '../../bundle/json.ts'
 import { ModelSealError } from '../../errors.ts'
+import { readSmallFile } from '../../source/read-small-file.ts'
 import * as s from '../../schema/define.ts'
 import { canonicalPackageUrl, packageUrlFault } from '../revocations/package-url.ts'
 import { withLibraries } from '../when-needed.ts'
@@ -113,7 +114,8 @@ export interface ImportedVex {
 
 type NamedByVex = Required<Pick<Denied, 'rootDigests' | 'fileDigests' | 'packages'>>
 
-/** Values of a document with a hundred thousand products. */
+/** A document with a hundred thousand products. */
+const MAX_BYTES = 32 * 1024 * 1024
 const MAX_VALUES = 1_000_000
 const LONGEST_REASON = 1_000
 
@@ -121,14 +123,19 @@ const LONGEST_REASON = 1_000
  * Reads which products a document of OpenVEX calls affected: by package URL, SHA-256 or BLAKE2b. A digest counts as that of a file, unless
  * the document was exported by {@link exportOpenVex}.
  *
- * @throws {@link ModelSealError} `ADVISORY_INVALID`, `JSON_*`
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `JSON_*`, `FILE_*`
  * @example
  * ```ts
- * const { entries } = await importOpenVex(await readFile('advisory.openvex.json'))
+ * const { entries } = await importOpenVex('advisory.openvex.json')
  * await addToFeed('advisories.yaml', entries)
  * ```
  */
-export async function importOpenVex(document: Uint8Array, file?: string): Promise<ImportedVex> {
+export async function importOpenVex(file: string): Promise<ImportedVex> {
+  const document = await readSmallFile(file, {
+    what: 'OpenVEX document',
+    maxBytes: MAX_BYTES,
+    tooLarge: 'ADVISORY_TOO_LARGE',
+  })
   const json = parseStrictJson(document, { what: 'OpenVEX document', file, maxValues: MAX_VALUES })
   const { statements } = readBy(
     documentSchema,
