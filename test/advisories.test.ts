@@ -188,7 +188,10 @@ test(
   async () => {
     writeFileSync(site.policy, readFileSync(site.policy, 'utf8').replace('refresh: 1s', 'refresh: 1s, ifStale: warn'))
     served = feed({ sequence: 3 })
-    expect(await printed()).toEqual({ stdout: expect.stringMatching(/advisories +"acme", version 3 of \d/), stderr: '' })
+    expect(await printed()).toEqual({
+      stdout: expect.stringMatching(/advisories +"acme", version 3 of \d/),
+      stderr: '',
+    })
     served = undefined
     writeFileSync(site.policy, readFileSync(site.policy, 'utf8').replace('feed.jsonl', 'other.jsonl'))
     const { stdout, stderr } = await printed()

@@ -104,6 +104,14 @@ const etagged =
     else file(content, { etag })(request, response)
   }
 const never: Answer = () => {}
+const endless: Answer = (_, response) => {
+  const line = Buffer.alloc(1024 * 1024, '\n')
+  const more = () => {
+    while (!response.destroyed && response.write(line));
+  }
+  response.writeHead(200).on('drain', more)
+  more()
+}
 const broken: Answer = (_, response) => void response.writeHead(500).end()
 
 const inUse = (sequence: number) => ({ version: { sequence }, stale: undefined, failure: undefined })
@@ -226,6 +234,7 @@ describe('the version in use stays', () => {
       'ADVISORY_TOO_LARGE',
       () => (_, response) => response.writeHead(200, { 'content-length': 2 ** 27 }).flushHeaders(),
     ],
+    ['the new one never ends', 'ADVISORY_TOO_LARGE', () => endless],
     ['the server redirects to another origin', 'HTTP_REDIRECT', () => redirect('https://models.example/feed.jsonl')],
     ['the server fails', 'HTTP_RESPONSE', () => broken],
     ['the feed is gone', 'HTTP_RESPONSE', () => (_, response) => void response.writeHead(404).end()],
