@@ -257,3 +257,24 @@ test('a trust root that only feeds use is not unused', async () => {
   const findings = await checkPolicy(await site.policy(policyWith('f.jsonl')))
   expect(findings.map(({ code }) => code)).not.toContain('ROOT_UNUSED')
 })
+
+describe('policy check warns', () => {
+  const findings = async (advisory: object) => {
+    const policy = { ...policyWith(''), advisories: [{ file: 'f.jsonl', ...advisory }] }
+    const found = await checkPolicy(await site.policy(policy))
+    return found.map(({ severity, code }) => `${severity} ${code}`).filter((one) => one.includes('ADVISORY'))
+  }
+
+  test('if signers of models can sign a feed', async () => {
+    const both = [{ key: 'a' }, { key: 'publisher' }]
+    expect(await findings({ signers: [{ key: 'a' }] })).toEqual(['warning ADVISORY_SIGNER_SHARED'])
+    expect(await findings({ signers: both })).toEqual(['warning ADVISORY_SIGNER_SHARED'])
+    expect(await findings({ signers: both, threshold: 2 })).toEqual([])
+    expect(await findings({ signers: [{ key: 'publisher' }] })).toEqual([])
+  })
+
+  test('if a feed is not required', async () => {
+    const feed = { signers: [{ key: 'publisher' }], ifStale: 'warn' }
+    expect(await findings(feed)).toEqual(['note ADVISORY_NOT_REQUIRED'])
+  })
+})

@@ -23,6 +23,8 @@ export const WARNING_CODES = {
   CERTIFICATE_NOT_CA: 'a trusted certificate is not a CA certificate',
   CERTIFICATE_LAPSES: 'a certificate of a trust root expires soon or has expired',
   REVOCATION_UNMATCHED: 'a revoked key, certificate or identity cannot match anything that this policy trusts',
+  ADVISORY_SIGNER_SHARED: 'signers of models can sign an advisory feed',
+  ADVISORY_NOT_REQUIRED: 'models are loaded even if an advisory feed is too old',
   POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
 } as const
 

@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
+import { advisoryDangers } from './advisory-dangers.ts'
 import { revokedSigners } from './all-revoked.ts'
 import type { PolicyReading } from '../compile-policy.ts'
 import type { PolicySource } from '../reading/include.ts'
@@ -25,7 +26,9 @@ export function policyFindings(compiled: PolicyReading): PolicyFinding[] {
     const now = Date.now()
     findings.push(...ageFindings(compiled, now), ...rootFindings(compiled, now), ...ruleFindings(compiled))
     findings.push(...revokedNameFindings(compiled))
-    findings.push(...unmatchedRevocations(compiled).map(({ source, at, danger }) => finding(source, at, danger)))
+    const ofFeeds = advisoryDangers(compiled.policy, compiled.sources)
+    const placed = [...unmatchedRevocations(compiled), ...ofFeeds]
+    findings.push(...placed.map(({ source, at, danger }) => finding(source, at, danger)))
   }
   const files = [...compiled.policy.files.keys()]
   const understood = new Set(compiled.sources.map(({ text }) => text.path))
