@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { SigningMethod } from '../bundle/materials/materials.ts'
 
 /** The identity of the signer, as verifiers will see it. */
@@ -33,6 +34,8 @@ export interface SignedAt {
 export interface MadeSignature {
   signature: Buffer
   verificationMaterial: object
+  /** The key that verifies it, if the signer has it. Optional. */
+  publicKey?: KeyObject
   /** Information for the person who signs. Optional. */
   signer?: SignedBy
   logEntries?: readonly LoggedAt[]
@@ -62,7 +65,7 @@ export interface Signer {
    */
   prepare?(): Promise<void>
   /**
-   * Checks the whole bundle before it is written. If it throws, nothing is written.
+   * Checks the whole bundle, of a model or an attestation, before it is written. If it throws, nothing is written.
    *
    * @returns who signed and when, if it finds out
    */

@@ -142,7 +142,8 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
     )
     checkStatement(payload)
     const { bundle, signed, checked: seen, time } = await signPayload(payload, signer, { signal, timestampAuthority })
-    const added = !(await isAttestedAlready(output, bundle, signal))
+    const { publicKey } = signed
+    const added = !(await isAttestedAlready(output, bundle, { signer, publicKey, signal }))
     if (added) await appendLine(output, bundle)
     const readByLoads = await isReadByLoads(opened, found.files, output)
     const who = seen?.signer ?? signed.signer

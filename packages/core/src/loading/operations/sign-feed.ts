@@ -85,7 +85,7 @@ export async function signFeed(source: string, given: SignFeedOptions): Promise<
   const feed = await readFeed(payload, { file: source, signal })
   await signer.prepare?.()
   const { bundle, signed, checked, time } = await signPayload(payload, signer, { signal, timestampAuthority })
-  const added = lines.length === 0 || !(await isSignedAlready(current?.bundles ?? [], bundle, signal))
+  const added = !(await isSignedAlready(lines, bundle, { signer, publicKey: signed.publicKey, signal }))
   const bytes = Buffer.concat([...lines, ...(added ? [bundle] : [])].flatMap((line) => [line, Buffer.from('\n')]))
   const { bundles } = await parseFeedFile(bytes, { file: output, signal })
   if (added) await writeFileWhole(output, bytes, FILE)

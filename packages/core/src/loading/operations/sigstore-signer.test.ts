@@ -9,6 +9,7 @@ import { IDENTITY, ISSUER } from '../../testing/sigstore.ts'
 import { identityToken, SigstoreServer, type Answer, type ServerOptions } from '../../testing/sigstore-server.ts'
 import { TestTuf } from '../../testing/tuf.ts'
 import { updateTrustRoot } from '../../verification/sigstore/update-trust-root.ts'
+import { attestModel } from './attest-model.ts'
 import { sigstoreSigner, type SigstoreSignerOptions } from './sigstore-signer.ts'
 import { verifyModel } from './verify-model.ts'
 
@@ -54,6 +55,16 @@ describe.each([
       options.rekor === 'v2' ? '/api/v2/log/entries' : '/api/v1/log/entries',
       ...('timestampAuthority' in options ? [] : ['/timestamp']),
     ])
+  })
+
+  test('attests a model, and knows its own attestation again', async () => {
+    const { model, signature, file, sign } = await ready(options)
+    await sign({ identityToken: identityToken() })
+    const [trustRoot, useAmbientCredentials] = [{ file }, false]
+    const signer = await sigstoreSigner({ trustRoot, useAmbientCredentials, identityToken: identityToken() })
+    const review = { signer, signature, type: 'https://example.org/review/v1', predicate: { approved: true } }
+    expect(await attestModel(model, review)).toMatchObject({ added: true, signer: IDENTIFIED, time: { source } })
+    expect(await attestModel(model, review)).toMatchObject({ added: false })
   })
 
   test.each([

@@ -9,7 +9,8 @@ import { snapshot, type Shape } from '../../snapshot.ts'
 import type { SignedBy, Signer } from '../../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore/services.ts'
 import type { SigstoreIdentity } from '../../results.ts'
-import { verifySigstoreBundle } from '../../verification/methods/sigstore.ts'
+import { Effort } from '../../verification/effort.ts'
+import { verifyKeyless } from '../../verification/methods/sigstore.ts'
 import {
   fixedSource,
   loadSigstoreTrust,
@@ -59,7 +60,7 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
  * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the file throws. On
  * signing: `SIGSTORE_UNAVAILABLE` (before the model is hashed) if the optional package `@sigstore/sign` is not
  * installed, `TOKEN_*` (also before hashing if possible), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those
- * of {@link verifySigstoreBundle}
+ * of `verifySigstoreBundle()`
  * @example
  * ```ts
  * await signModel('models/vad', { signer: await sigstoreSigner({ identityToken }) })
@@ -84,7 +85,9 @@ export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Sig
     },
     async check(bundle) {
       const parsed = await parseOwnBundle(Buffer.from(bundle))
-      const { signer, time } = await verifySigstoreBundle(parsed, trust, trust.info.name)
+      // Not the statement, which may be an attestation.
+      const occasion = { now: new Date(), effort: new Effort() }
+      const { signer, time } = await verifyKeyless(parsed, trust, trust.info.name, occasion)
       return { signer: signedBy(signer), time }
     },
   }

@@ -39,7 +39,7 @@ export async function certificateSigner(given: CertificateSignerOptions): Promis
     method: 'certificate',
     sign(encoded) {
       const signature = signWith(key, encoded, publicKey.hash)
-      return Promise.resolve({ signature, verificationMaterial, signer })
+      return Promise.resolve({ signature, verificationMaterial, publicKey: publicKey.key, signer })
     },
   }
 }

@@ -30,7 +30,8 @@ export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: required(given
 export async function keySigner(given: KeySignerOptions): Promise<Signer> {
   const options = snapshot(given, KEY_OPTIONS, 'keySigner')
   const key = await readPrivateKey(options)
-  const { hash, fingerprint } = publicKeyOf(createPublicKey(key), options.privateKey)
+  const publicKey = createPublicKey(key)
+  const { hash, fingerprint } = publicKeyOf(publicKey, options.privateKey)
   const signer: SignedBy = { method: 'key', description: keyWords(fingerprint), fingerprint }
   return {
     method: 'key',
@@ -38,7 +39,7 @@ export async function keySigner(given: KeySignerOptions): Promise<Signer> {
     sign(encoded) {
       const signature = signWith(key, encoded, hash)
       const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }
-      return Promise.resolve({ signature, verificationMaterial, signer })
+      return Promise.resolve({ signature, verificationMaterial, publicKey, signer })
     },
   }
 }

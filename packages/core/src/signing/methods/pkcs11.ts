@@ -71,7 +71,8 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
     method: 'key',
     async sign(encoded, signal) {
       throwIfAborted(signal)
-      return { signature: await signOnToken(access, publicKey, encoded), verificationMaterial, signer }
+      const signature = await signOnToken(access, publicKey, encoded)
+      return { signature, verificationMaterial, publicKey: publicKey.key, signer }
     },
   }
 }
@@ -97,8 +98,9 @@ export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOpti
     method: 'certificate',
     async sign(encoded, signal) {
       throwIfAborted(signal)
-      const signature = await signOnToken(access, material.publicKey, encoded)
-      return { signature, verificationMaterial: material.verificationMaterial, signer: material.signer }
+      const { verificationMaterial, publicKey, signer } = material
+      const signature = await signOnToken(access, publicKey, encoded)
+      return { signature, verificationMaterial, publicKey: publicKey.key, signer }
     },
   }
 }
