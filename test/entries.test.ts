@@ -67,7 +67,8 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       PolicyFinding StartingSigner UnverifiedVerdict Verdict VerdictWarning WatchOptions WatchedPolicy`),
   },
   './adapter': {
-    values: names(`installedGuard isModelSource judgeMemory loadOptions modelLocation onlyModel openOptions outcomeOf
+    values:
+      names(`installedGuard isModelSource judgeMemory loadOptions modelLocation noAttestations onlyModel openOptions outcomeOf
       parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withHint withVerdict`),
     types:
       names(`FileRequest Gather Guard IsolationLevel JsonBounds LoadOutcome ModelFormat ModelReader Opening PlaceOptions

@@ -53,7 +53,8 @@ export function addFeedSigning<MethodFlags extends SigningFlags>(
 
 export const SIGN_FEED_HELP = `
 The sequence number is one higher than that of the version in the output. Keep that file: services refuse a feed whose
-numbers start again. Sign again before it expires, even if nothing has changed.
+numbers start again. If it is lost, put the published version in its place first. Sign again before a version expires,
+even if nothing has changed.
 
 If services require several signers, the others add their signatures to the same version with --add-signature. It must
 deny what the source denies, so each signs what they have read there.
