@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openVerifiedModel } from '../../../core/src/loading/open-verified-model.ts'
 import { refusal } from '../../../core/src/testing/scratch.ts'
@@ -59,6 +60,28 @@ describe.each([[true], [false]])('a bundle that is attached to the model (referr
     registry.push([], { subject, artifactType: BUNDLE })
     registry.attach(others, subject)
     registry.attach(Buffer.from('{}'), subject)
+    registry.attach(bundle, subject)
+    expect(await decision(registry)).toBe('accepted')
+  })
+
+  const layerOf = (content: Buffer, more: object) => {
+    const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
+    return { layers: [{ mediaType: BUNDLE, digest, size: content.length, ...more }] }
+  }
+  test.each<[string, object]>([
+    ['of a type that is none', { mediaType: 'of no type' }],
+    ['with annotations that are no text', { annotations: { a: 1 } }],
+    ['of a negative size', { size: -1 }],
+    ['of a weak digest', { digest: `md5:${'a'.repeat(32)}` }],
+    ['that is longer than stated', { size: 10 }],
+    ['that is shorter than stated', { size: 1_000_000 }],
+    ['that is missing', { digest: `sha256:${'0'.repeat(64)}` }],
+  ])('is found after a malformed one: %s', async (_, more) => {
+    const registry = await TestRegistry.start({ referrersApi })
+    const subject = registry.push(model(), { tag: '1.0' })
+    registry.attach(others, subject)
+    registry.push([], { subject, artifactType: BUNDLE, ...layerOf(others, more) })
+    await expect(decision(registry)).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
     registry.attach(bundle, subject)
     expect(await decision(registry)).toBe('accepted')
   })

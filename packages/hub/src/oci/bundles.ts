@@ -1,4 +1,4 @@
-import { ModelSealError } from '@modelseal/core/errors'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import {
   CLAIMS_NAME,
   type BundleCandidate,
@@ -151,19 +151,20 @@ export class Bundles {
   /** A signature of the model, or an attestation. */
   #mixed(path: string, layer: Descriptor): BundleCandidate {
     const candidate = this.#candidate(path, layer)
+    const read: BundleCandidate['read'] = async (request, receive) => {
+      const kept = this.#kept.get(layer.digest)
+      if (kept) return receive({ size: kept.length, chunks: [kept] })
+      if (layer.size > MAX_KEPT_BYTES) return candidate.read(request, receive)
+      const pieces: Uint8Array[] = []
+      await candidate.read(request, ({ size, chunks }) => receive({ size, chunks: noted(chunks, pieces) }))
+      const bytes = Buffer.concat(pieces)
+      // The digest was compared at the end of the content.
+      if (bytes.length === layer.size) this.#kept.set(layer.digest, bytes)
+    }
     return {
       path,
       mixed: true,
-      read: async (request, receive) => {
-        const kept = this.#kept.get(layer.digest)
-        if (kept) return receive({ size: kept.length, chunks: [kept] })
-        if (layer.size > MAX_KEPT_BYTES) return candidate.read(request, receive)
-        const pieces: Uint8Array[] = []
-        await candidate.read(request, ({ size, chunks }) => receive({ size, chunks: noted(chunks, pieces) }))
-        const bytes = Buffer.concat(pieces)
-        // The digest was compared at the end of the content.
-        if (bytes.length === layer.size) this.#kept.set(layer.digest, bytes)
-      },
+      read: (request, receive) => read(request, receive).catch((error: unknown) => throwAboutBundle(error, path)),
     }
   }
 
@@ -172,8 +173,27 @@ export class Bundles {
     const manifest = await this.#repository.manifest(referrer, what).catch(unlessJson)
     // Undefined if it was deleted since it was listed.
     if (!manifest || field(field(manifest.content, 'subject'), 'digest') !== subject) return undefined
-    return bundleIn(manifest, what)
+    try {
+      return bundleIn(manifest, what)
+    } catch (error) {
+      if (error instanceof ModelSealError && error.code === 'SOURCE_FAILED') return undefined
+      throw error
+    }
   }
+}
+
+/**
+ * Anyone who may push can attach a manifest that states another size than that of its layer, which registries do not compare. It should
+ * not stop a load.
+ */
+function throwAboutBundle(error: unknown, path: string): never {
+  if (!(error instanceof ModelSealError) || error.code !== 'SOURCE_FAILED') throw error
+  const { expected, found, hint } = error
+  throw new ModelSealError(
+    'BUNDLE_MALFORMED',
+    `Cannot read the bundle ${shown(path)}: it is not what the manifest states that is attached to the model.`,
+    { file: path, expected, found, hint, cause: error },
+  )
 }
 
 /** Passes pieces on, and keeps them. */
