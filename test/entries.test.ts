@@ -30,12 +30,12 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './attestation': {
     values: names(
-      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary predicateTypeOf readAttestationFile readAttestations
+      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary modelIdentity predicateTypeOf readAttestationFile readAttestations
       weighAttestations`,
     ),
     types:
       names(`Ancestor AttestOptions Attestation AttestationFile AttestationVerdict AttestedContents AttestedModel Belief Contradiction
-      DataCard Evaluation EvaluationResult InspectedAttestation InspectedSigner LineageNode LineageRole ModelCard Provenance
+      DataCard Evaluation EvaluationResult InspectedAttestation InspectedSigner LineageNode LineageRole Manifest ModelCard Provenance
       ProvenanceInput ReadAttestationsOptions Signer SubjectDigests SummaryInput VerificationSummary WeighedAttestation WeighedAttestations`),
   },
   './advisory': {

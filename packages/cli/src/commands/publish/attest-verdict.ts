@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { AcceptedVerdict, Verdict } from '@modelseal/core'
+import type { AcceptedVerdict, Manifest, Verdict } from '@modelseal/core'
 import type { PolicyDigests } from '@modelseal/core/policy'
 import type { Command } from 'commander'
 import { isRemote } from '../../hubs.ts'
@@ -20,7 +20,7 @@ export interface VerdictFlags extends SummaryFlags, JudgingFlags {}
 
 /** What a policy has verified about a model. */
 export interface VerifiedByPolicy {
-  rootDigest: string
+  modelIdentity: string
   /** Whether every signed file was compared. */
   isWhole: boolean
   files: number
@@ -77,10 +77,17 @@ export async function attestedVerdict(model: string, flags: VerdictFlags, sessio
 }
 
 /** A verdict about a model that was not refused, and the policy that it is by. */
-interface Judged<Decided extends Verdict = Verdict> {
-  verdict: Decided
+interface Judged {
+  verdict: Verdict
+  /** Undefined if the policy does not accept the model. */
+  manifest: Manifest | undefined
   path: string
   digests: PolicyDigests
+}
+
+interface Accepted extends Judged {
+  verdict: AcceptedVerdict
+  manifest: Manifest
 }
 
 /**
@@ -99,21 +106,21 @@ export async function judgedBy(
   const limits = { maxBundleBytes, ...sizeLimit(model, maxBytes) }
   const opened = await openVerifiedModel(model, { policy: loaded, signature, ...limits, signal, onProgress })
   await opened.close()
-  return { verdict: opened.verdict, path: loaded.path, digests: policyDigests(loaded) }
+  return { verdict: opened.verdict, manifest: opened.manifest, path: loaded.path, digests: policyDigests(loaded) }
 }
 
 /** Whether the verdict can be summarized. */
-export function isAccepted(judged: Judged): judged is Judged<AcceptedVerdict> {
-  return judged.verdict.decision === 'accepted'
+export function isAccepted(judged: Judged): judged is Accepted {
+  return judged.verdict.decision === 'accepted' && judged.manifest !== undefined
 }
 
 /** Makes a summary of a verdict. */
 export async function summarized(
   model: string,
   { policyUri, verifierId = '', resourceUri, verifiedLevel }: SummaryFlags,
-  { verdict, path, digests: { file: sha256, files: policyFiles } }: Judged<AcceptedVerdict>,
+  { verdict, manifest, path, digests: { file: sha256, files: policyFiles } }: Accepted,
 ): Promise<SummarizedVerdict> {
-  const { makeVerificationSummary } = await import('@modelseal/core/attestation')
+  const { makeVerificationSummary, modelIdentity } = await import('@modelseal/core/attestation')
   const { shown } = await import('@modelseal/core/errors')
   const predicate = makeVerificationSummary({
     verifier: verifierId,
@@ -126,7 +133,7 @@ export async function summarized(
     predicate,
     source: `the verdict of the policy ${shown(path)}`,
     verified: {
-      rootDigest: verdict.model.rootDigest,
+      modelIdentity: modelIdentity(manifest),
       isWhole: verdict.files.checked === verdict.files.signed,
       files: verdict.files.checked,
       bytes: verdict.bytes,

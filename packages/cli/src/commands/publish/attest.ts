@@ -84,7 +84,7 @@ async function attest(
     predicate,
     signature,
     output,
-    rootDigest: verified?.rootDigest,
+    modelIdentity: verified?.modelIdentity,
     // Files are not hashed twice.
     check: check && verified?.isWhole !== true,
     timestampAuthority: tsaUrl,

@@ -31,7 +31,7 @@ export function addVerifySummary<MethodFlags extends SigningFlags>(
       predicate,
       signature: flags.signature,
       output: flags.out,
-      rootDigest: verified.rootDigest,
+      modelIdentity: verified.modelIdentity,
       check: !verified.isWhole,
       timestampAuthority: flags.tsaUrl,
       signal: session.signal,

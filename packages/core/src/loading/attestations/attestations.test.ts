@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
 import { makeVerificationSummary } from '../../attestation/kinds/verification-summary.ts'
 import { explain } from '../../policy/explain.ts'
+import { modelIdentity } from '../../manifest/identity.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel } from '../../signing/digest-model.ts'
 import { TestSite } from '../../testing/site.ts'
@@ -579,6 +580,12 @@ test('a loaded model answers with what satisfied its rule, and only with that', 
 })
 
 describe('attesting', () => {
+  const identityOf = async (model: string, signature?: string) => {
+    const given = await site.policy(policy([LAB], {}, { require: {} }))
+    await using opened = await openVerifiedModel(site.file(model), { policy: given, signature })
+    return modelIdentity(opened.manifest ?? expect.fail('not accepted'))
+  }
+
   test('hashes the files first, unless the caller takes the word of the bundle', async () => {
     expect(await attest('lab', evaluation())).toMatchObject({ checked: { files: 2 }, name, output: claims() })
     await site.write(`${name}/weights.bin`, 'changed')
@@ -601,15 +608,16 @@ describe('attesting', () => {
     expect(await readFile(output)).toEqual(before)
   })
 
-  test('of a verified model refuses a bundle for the same content under other names', async () => {
+  test('of a verified model refuses a bundle for the same content under other names, even if there are such files', async () => {
     await site.signedModel(name, { 'a.onnx': 'bad', 'model.onnx': 'good' })
     for (const file of ['config.json', 'weights.bin']) await rm(site.file(name, file))
     await site.sign(name, 'a')
-    const signed = await attest('lab', evaluation(), { check: false })
+    const verified = await identityOf(name)
     await site.signedModel(`other-${name}`, { 'model.onnx': 'bad', 'unused.onnx': 'good' })
+    await site.write(`${name}/unused.onnx`, 'unsigned')
     await copyFile(site.file(`other-${name}.sig`), site.file(`${name}.sig`))
-    const trusting = attest('lab', evaluation(), { check: false, rootDigest: signed.rootDigest })
-    await expect(trusting).rejects.toEqual(refusal('FILE_MISSING'))
+    const trusting = attest('lab', evaluation(), { check: false, modelIdentity: verified })
+    await expect(trusting).rejects.toEqual(refusal('ROOT_DIGEST_MISMATCH'))
   })
 
   test('says what the bundle of the model leaves out', async () => {
@@ -631,16 +639,21 @@ describe('attesting', () => {
     await expect(attest('lab', evaluation())).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
   })
 
-  test('needs a bundle that states the root digest that the caller verified', async () => {
+  test('needs a bundle of the model that the caller verified', async () => {
+    const first = await identityOf(name)
     const { rootDigest } = await attest('lab', evaluation())
     await site.write(`${name}/more.bin`, 'more')
     await site.sign(name, 'a', `${name}.b.sig`)
-    const other = await attest('lab', evaluation(), { signature: site.file(`${name}.b.sig`) })
+    const signature = site.file(`${name}.b.sig`)
+    const other = await attest('lab', evaluation(), { signature })
     expect(other.rootDigest).not.toBe(rootDigest)
-    for (const one of [rootDigest, other.rootDigest])
-      expect(await attest('lab', review(), { rootDigest: one, check: false })).toMatchObject({ rootDigest: one })
+    for (const [modelIdentity, expected] of [
+      [first, rootDigest],
+      [await identityOf(name, signature), other.rootDigest],
+    ] as const)
+      expect(await attest('lab', review(), { modelIdentity, check: false })).toMatchObject({ rootDigest: expected })
     const before = await readFile(claims(), 'utf8')
-    await expect(attest('lab', review(), { rootDigest: 'f'.repeat(64), check: false })).rejects.toEqual(
+    await expect(attest('lab', review(), { modelIdentity: 'f'.repeat(64), check: false })).rejects.toEqual(
       refusal('ROOT_DIGEST_MISMATCH'),
     )
     expect(await readFile(claims(), 'utf8')).toBe(before)

@@ -8,7 +8,6 @@ import { ModelSealError, shown, withHint } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
 import { callback, flag, path as pathCopy, required, signal as signalCopy, text } from '../../kinds.ts'
 import { checkContents } from '../../manifest/check-contents.ts'
-import { findSigned } from '../../manifest/find-signed.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { GIT_PATHS, nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
@@ -45,10 +44,10 @@ export interface AttestOptions {
    */
   output?: string | undefined
   /**
-   * The root digest that the bundle must state, in lowercase hex, for a caller that has already verified the model. Of several bundles,
-   * the first that states it counts.
+   * The `modelIdentity()` of the model, for a caller that has already verified it: the manifest in the bundle must have the same. Of several
+   * bundles, the first one that does counts. A root digest would not be enough, because it does not cover the names of files.
    */
-  rootDigest?: string | undefined
+  modelIdentity?: string | undefined
   /** False to take the word of the bundle, without hashing the files. Default: true. */
   check?: boolean | undefined
   /** URL of a timestamp authority (RFC 3161). */
@@ -63,7 +62,7 @@ const OPTIONS: Shape<AttestOptions> = {
   predicate: required(plainCopy),
   signature: signatureCopy,
   output: pathCopy,
-  rootDigest: text,
+  modelIdentity: text,
   check: flag,
   timestampAuthority: text,
   signal: signalCopy,
@@ -127,12 +126,10 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
   const opened = await OpenedSource.open(sourceAt(modelLocation(model), undefined), { signal })
   try {
     const found = await findBundles(opened, options.signature, { signal })
-    const manifest = await manifestOf(found, options.rootDigest, signal)
+    const manifest = await manifestOf(found, options.modelIdentity, signal)
     const output = localPlace(options.output ?? outputFor(found, manifest))
     await checkOutput(output)
     const checked = options.check === false ? undefined : await checkedFiles(found, manifest, options)
-    // The caller has verified a model with this root digest, which does not cover the names.
-    if (!checked && options.rootDigest !== undefined) await checkNames(found, manifest, signal)
     const ignored = checked ? ignoredHere(found, manifest) : []
     const { modelName: name, rootDigest } = manifest
     const payload = Buffer.from(
@@ -167,10 +164,10 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
   }
 }
 
-/** The statement of the first bundle that a load would look at or, if a root digest is given, of the first that states it. */
+/** The statement of the first bundle that a load would look at or, if an identity is given, of the first that has it. */
 async function manifestOf(
   { bundles, files }: FoundModel,
-  rootDigest: string | undefined,
+  identity: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Manifest> {
   const found: string[] = []
@@ -178,18 +175,19 @@ async function manifestOf(
     try {
       if ('error' in one) throw one.error
       const { manifest } = await inTurns(statementSteps(one.bundle.envelope.payload), signal)
-      if (rootDigest === undefined || manifest.rootDigest === rootDigest) return manifest
-      found.push(`sha256:${manifest.rootDigest}`)
+      const stated = modelIdentity(manifest)
+      if (identity === undefined || stated === identity) return manifest
+      found.push(stated)
     } catch (error) {
-      // Any bundle with the root digest will do.
-      if (rootDigest === undefined || !(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+      // Any bundle of the model will do.
+      if (identity === undefined || !(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
     }
   }
   throw new ModelSealError(
     'ROOT_DIGEST_MISMATCH',
-    `Cannot attest the model ${shown(files.path)}: no bundle states the root digest that was verified.`,
+    `Cannot attest the model ${shown(files.path)}: no bundle is of the model that was verified.`,
     {
-      expected: `sha256:${rootDigest ?? ''}`,
+      expected: `the model identity ${identity ?? ''}`,
       found: found.join(', ') || undefined,
       hint: 'If the model was signed again meanwhile, verify it again.',
     },
@@ -234,18 +232,6 @@ function changedHint({ hint = '' }: ModelSealError): string {
   const [cause = ''] = hint.split(SUSPICION)
   const advice = cause.replace(/For the other files: $/, '').trim() || 'Restore them, or sign the model again first.'
   return `The model cannot be attested, because its files are not those that were signed. ${advice}`
-}
-
-/** Refuses a bundle for the same content under other names. */
-async function checkNames(
-  { files: { local }, bundles }: FoundModel,
-  manifest: Manifest,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (!local) return
-  const ignored = bundles.flatMap((bundle) => nameWithin(local, bundle.path) || [])
-  // The policy has judged what else is there.
-  await findSigned(local, manifest, { ignored, ignoreUnsignedFiles: true, signal })
 }
 
 /** What lies in the model, but is not covered by its bundle, apart from what never is. */
