@@ -44,6 +44,9 @@ test('an attestation is merely claimed without a policy, and believed with one t
   expect(judged.code).toBe(0)
   expect(judged.stdout).toMatch(/^Accepted\./)
   expect(judged.stdout).toMatch(/^BELIEVED: Evaluation$/m)
+  expect(judged.stdout).toMatch(/^ {2}signature +valid under the trust root "release" of the policy$/m)
+  expect(plain.stdout).toContain('To trust this signer')
+  expect(judged.stdout).not.toContain('To trust this signer')
   expect(judged.stdout).not.toMatch(/[^\n -~]/)
   const { result } = await jsonOf(['inspect', 'vad', '--policy', 'policy.json', '--json'], 0)
   expect(result).toMatchObject({

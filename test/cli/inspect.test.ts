@@ -12,7 +12,7 @@ test('a model: who signed what, without a verdict, and how to trust the signer',
   expect(code).toBe(0)
   expect(stdout).toMatch(/^Nothing was verified\./)
   expect(stdout).toMatch(/signer {7}key sha256:[0-9a-f]{64}/)
-  expect(stdout).toMatch(/signature +cannot be checked by the bundle alone/)
+  expect(stdout).toMatch(/signature +cannot be checked with the bundle alone/)
   expect(stdout).toMatch(/content +2 files, 100\.0 kB/)
   expect(stdout).toContain('    "weights.bin"  100.0 kB')
   const entry = stdout.slice(stdout.indexOf('To trust this signer')).split('\n').slice(1)

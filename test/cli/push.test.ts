@@ -46,7 +46,7 @@ describe('push to Hugging Face', () => {
     expect(stdout).toMatch(/^Pushed "vad" to "hf:\/\/org\/vad"\n {2}commit +[0-9a-f]{40}\n/)
     expect(stdout).toMatch(/signer +key sha256:[0-9a-f]{64}/)
     expect(stdout).toMatch(/content +2 files, 100\.0 kB/)
-    expect(stdout).toMatch(/read back +the list of 2 files, and 1 of them \(2 bytes\)/)
+    expect(stdout).toMatch(/read back +the list of 2 files, and the content of 1 \(2 bytes\)/)
     expect(code).toBe(0)
     expect([...(served()?.keys() ?? [])].sort()).toEqual([
       '.gitattributes',

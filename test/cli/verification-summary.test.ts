@@ -104,6 +104,12 @@ describe('a verification summary', () => {
     ['no verifier', [...VSA.slice(0, 6), 'out.json'], "needs '--verifier-id uri'"],
     ['no file', VSA, "missing required argument 'out'"],
     ['no key', ['verify', 'vad', 'out.json', '--vsa', 'key', '--verifier-id', VERIFIER], "'--private-key <path>' not"],
+    [
+      'no summary to sign',
+      ['verify', 'vad', '--verifier-id', VERIFIER],
+      'in "modelseal verify --vsa sigstore … --verifier-id …"',
+    ],
+    ['no file, and names the help as users write it', VSA, 'see "modelseal verify --vsa key --help"'],
     ['an option of another method', [...VSA, 'out.json', '--pkcs11-uri', 'pkcs11:'], "'--pkcs11-uri'"],
   ])('is refused with %s, with exit code 2', async (_, args, words) => {
     const { code, stdout, stderr } = await modelseal(args)

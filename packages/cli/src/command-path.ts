@@ -6,6 +6,11 @@ export function commandPath(command: Command): string {
   return `${commandPath(command.parent)} ${command.name()}`.trim()
 }
 
+/** The same as a user writes it: `verify --vsa key` for the hidden command `verify vsa-key`. */
+export function commandAsWritten(command: Command): string {
+  return commandPath(command).replace(/^verify vsa-/, 'verify --vsa ')
+}
+
 /** The command that a command line names, or the nearest one above it. */
 export function commandNamed(program: Command, args: readonly string[]): Command {
   const [first = '', ...rest] = args

@@ -2,7 +2,7 @@ import type { FileProblem, SerializedError } from '@modelseal/core/errors'
 import { CommanderError, Help, type Command } from 'commander'
 import picocolors from 'picocolors'
 import { causeOf, isError, messageOf } from '@modelseal/core/any-realm'
-import { commandNamed, commandPath } from './command-path.ts'
+import { commandAsWritten, commandNamed, commandPath } from './command-path.ts'
 import { logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
 
@@ -51,7 +51,7 @@ async function wrongUsage({ message }: CommanderError, command: Command): Promis
     .replace(/^(unknown option '[^'=]+)=[^]*'/, "$1'")
     .replace(/\s+/g, ' ')
     .replace(/^./, (letter) => letter.toUpperCase())
-  const help = `See "${`modelseal ${commandPath(command)}`.trim()} --help".`
+  const help = `See "${`modelseal ${commandAsWritten(command)}`.trim()} --help".`
   const ofMethod = methodHint(message, command)
   // The option itself is right, so no other name is suggested.
   const told = ofMethod === undefined ? sentence : sentence.replace(/ \(Did you mean [^)]*\)$/, '')
@@ -63,8 +63,14 @@ async function wrongUsage({ message }: CommanderError, command: Command): Promis
 /** For an option of a method that was given without the method. */
 function methodHint(message: string, command: Command): string | undefined {
   const [, option] = /^error: unknown option '(--[\w-]+)/.exec(message) ?? []
-  const method = command.commands.find(({ options }) => options.some(({ long }) => long === option))
-  return method && `It belongs to a method, which comes first, as in "modelseal ${commandPath(method)} … ${option} …".`
+  const methods = command.commands.filter(({ options }) => options.some(({ long }) => long === option))
+  const method = methods.find((one) => commandAsWritten(one) === commandPath(one)) ?? methods[0]
+  if (!method) return undefined
+  const path = commandPath(method)
+  const written = commandAsWritten(method)
+  return written === path
+    ? `It belongs to a method, which comes first, as in "modelseal ${path} … ${option} …".`
+    : `It needs a summary of the verdict, as in "modelseal ${written} … ${option} …".`
 }
 
 async function failureOf(thrown: unknown): Promise<Failure> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { amount, byteCount, jsonLine, printable, summary } from './output.ts'
+import { amount, byteCount, checkedAmount, jsonLine, printable, summary } from './output.ts'
 
 test('escapes characters that would control a terminal, forge a line or reverse the text direction', () => {
   expect(printable('a\u001b[2Jb\rc\nd\u202ee\u009bf\u2028g')).toBe(
@@ -34,6 +34,8 @@ test.each([
 test('formats numbers of files and bytes', () => {
   expect(amount({ files: 1, bytes: 12 })).toBe('1 file, 12 bytes')
   expect(amount({ files: 41, bytes: 12_000 })).toBe('41 files, 12.0 kB')
+  expect(checkedAmount({ files: { checked: 1, signed: 1 }, bytes: 12 })).toBe('1 of 1 signed file, 12 bytes')
+  expect(checkedAmount({ files: { checked: 1, signed: 2 }, bytes: 12 })).toBe('1 of 2 signed files, 12 bytes')
 })
 
 test('aligns values below their heading', () => {

@@ -40,7 +40,7 @@ export function amount({ files, bytes }: { files: number; bytes: number }): stri
 
 /** `5 of 5 signed files, 2.3 MB`: shows whether only a part was checked. */
 export function checkedAmount({ files, bytes }: { files: { checked: number; signed: number }; bytes: number }): string {
-  return `${files.checked} of ${files.signed} signed files, ${byteCount(bytes)}`
+  return `${files.checked} of ${files.signed} signed ${files.signed === 1 ? 'file' : 'files'}, ${byteCount(bytes)}`
 }
 
 /** Decimal units, as disks and networks count. */

@@ -3,8 +3,15 @@ import { amount, byteCount } from '../output.ts'
 import type { Extent, Facts, Section, Show } from './report.ts'
 import { tableOf } from './statement-content.ts'
 
-/** What a bundle says. */
-export function bundleSection(bundle: InspectedBundle, extent: Extent): Section {
+/** What a policy says about the signer of a bundle whose signature it verified. */
+export interface JudgedSigner {
+  /** The name of the trust root. */
+  root: string
+  counts: boolean
+}
+
+/** What a bundle says. @param judged undefined if no policy verified its signature */
+export function bundleSection(bundle: InspectedBundle, judged: JudgedSigner | undefined, extent: Extent): Section {
   const { show } = extent
   const { path, digest, bytes = 0, method, signer, signature, statement, policy, other, error } = bundle
   const facts: Facts = [
@@ -15,7 +22,7 @@ export function bundleSection(bundle: InspectedBundle, extent: Extent): Section 
       `${show(index)} of the log ${show(log)}${at === undefined ? '' : `, which states the time ${at}`}`,
     ]),
     ...(bundle.timestamps ?? []).map((at): Facts[number] => ['timestamp', `states the time ${at}`]),
-    ...(signature === undefined ? [] : [['signature', ARITHMETIC[signature]] as const]),
+    ...(signature === undefined ? [] : [['signature', signatureWords(signature, judged, show)] as const]),
     ...(digest === undefined ? [] : [['bundle', `sha256:${digest}, ${byteCount(bytes)}`] as const]),
     ...(other === undefined ? [] : [['content', `${other}, which is not a signature of a model`] as const]),
     ...(error ? [['problem', `${error.code}: ${error.message}`] as const] : []),
@@ -27,16 +34,22 @@ export function bundleSection(bundle: InspectedBundle, extent: Extent): Section 
     facts,
     tables: tableOf('Signed files', ['Name', 'Size'], rows, extent),
     texts:
-      policy === undefined
+      policy === undefined || judged?.counts === true
         ? []
         : [{ name: 'To trust this signer, add this to a policy', text: policy.trimEnd(), more: 0 }],
   }
 }
 
+function signatureWords(signature: keyof typeof ARITHMETIC, judged: JudgedSigner | undefined, show: Show): string {
+  if (!judged) return ARITHMETIC[signature]
+  const { root, counts } = judged
+  return `valid under the trust root ${show(root)} of the policy${counts ? '' : ', but does not count'}`
+}
+
 const ARITHMETIC = {
   valid: 'was made with the key in the bundle, which says nothing about whose key that is',
   invalid: 'was NOT made with the key in the bundle',
-  unknown: 'cannot be checked by the bundle alone, which does not contain the key',
+  unknown: 'cannot be checked with the bundle alone, which does not contain the key',
 } as const
 
 function signerFacts(signer: InspectedSigner, show: Show): Facts {

@@ -3,7 +3,7 @@ import type { Contradiction, LineageNode, WeighedAttestation, WeighedAttestation
 import type { InspectedModel } from '@modelseal/core/verification'
 import { revisionFact } from '../output.ts'
 import { namedBy, statementContent, type StatementContent } from './statement-content.ts'
-import { bundleSection } from './bundle-section.ts'
+import { bundleSection, type JudgedSigner } from './bundle-section.ts'
 
 /** How a name or value of unknown origin is written: quoted on a terminal, plain in a page, which escapes all of its text. */
 export type Show = (value: string) => string
@@ -103,8 +103,19 @@ export function reportOf(
     },
     contradictions: contradictionTable(contradictions, extent),
     lineage,
-    bundles: bundles.map((bundle) => bundleSection(bundle, extent)),
+    bundles: bundles.map((bundle) => bundleSection(bundle, judgedSigner(bundle, verdict), extent)),
   }
+}
+
+/** The signer whose signature the policy found valid: of this bundle, unless it was replaced between the two readings. */
+function judgedSigner(
+  { path, signer, statement }: InspectedModel['bundles'][number],
+  verdict: Verdict | undefined,
+): JudgedSigner | undefined {
+  const judged = verdict?.bundles.find((one) => one.path === path)
+  if (!judged?.signer || judged.signer.description !== signer?.description) return undefined
+  if (verdict?.model.rootDigest !== statement?.rootDigest) return undefined
+  return { root: judged.signer.name, counts: judged.counted }
 }
 
 function decisionOf(verdict: Verdict | undefined, show: Show): Status {

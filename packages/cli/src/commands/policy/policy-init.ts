@@ -15,7 +15,7 @@ interface Flags {
   workflow?: string
   ref?: string
   models: string
-  require: string[]
+  require?: string[]
 }
 
 /** `modelseal policy init`: a commented starting policy, for one signer. */
@@ -56,8 +56,7 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
     .option(
       '--require <kind>',
       'attestation that models must have: evaluation, model-card, data-card, provenance or verification-summary; may be repeated',
-      (kind: string, kinds: string[]) => [...kinds, kind],
-      [],
+      (kind: string, kinds: string[] | undefined) => [...(kinds ?? []), kind],
     )
     .addHelpText('after', HELP)
     .action(perform(init))
@@ -105,7 +104,7 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
       hint: 'See "modelseal policy init --help".',
     })
   }
-  const text = startingPolicy(signer, flags.models, flags.require)
+  const text = startingPolicy(signer, flags.models, flags.require ?? [])
   try {
     // Never replaces an existing policy, and never creates one that others can write to: every load would refuse it.
     await writeFile(file, text, { flag: 'wx', mode: 0o644 })

@@ -109,5 +109,6 @@ const STATED =
   'Files that were not read back were compared by the SHA-256 digests that are stated for them. "--verify full" reads every byte.'
 
 function readBackText({ files, read, bytes }: PushedModel['checked']): string {
-  return `the list of ${files} ${files === 1 ? 'file' : 'files'}, and ${read} of them (${byteCount(bytes)})`
+  const content = read === 0 ? 'no content' : `the content of ${read} (${byteCount(bytes)})`
+  return `the list of ${files} ${files === 1 ? 'file' : 'files'}, ${read === 0 ? 'but' : 'and'} ${content}`
 }

@@ -33,7 +33,7 @@ async function digest(model: string, flags: HashingFlags, session: Session): Pro
     ...outcome,
     json: { result: { ...outcome.json.result, bundles: { names, ...without } } },
     notes: [
-      `The digest includes ${names.join(', ')}, which signatures exclude. Policies compare the digest without it${
+      `The digest includes ${names.join(' and ')}, which signatures exclude. Policies compare the digest without ${names.length === 1 ? 'it' : 'them'}${
         signed === undefined ? '.' : `: sha256:${signed}`
       }`,
     ],
