@@ -94,7 +94,10 @@ describe('attest refuses', () => {
   })
 
   test('a file that is missing, huge or no file', async () => {
-    failed(await modelseal(attest('evaluation', '--from', 'missing.json')), 'FILE_NOT_FOUND')
+    const missing = failed(await modelseal(attest('evaluation', '--from', 'missing.json')), 'FILE_NOT_FOUND')
+    expect(missing).toContain('There is no input file at "missing.json". Give the path of')
+    const noCard = failed(await modelseal(attest('model-card')), 'FILE_NOT_FOUND')
+    expect(noCard).toContain('There is no model card at "vad/README.md". Write one and sign the model again, or')
     failed(await modelseal(attest('evaluation', '--from', 'vad')), 'FILE_SPECIAL')
     await truncate(join(directory, 'evaluation.json'), 300_000_000)
     expect(failed(await modelseal(ATTEST_EVALUATION), 'ATTESTATION_INPUT')).toContain('at most 4194304 bytes')

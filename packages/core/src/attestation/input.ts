@@ -16,7 +16,8 @@ import { inexactNumberSteps, MAX_STATEMENT_BYTES, MAX_VALUES } from './statement
  */
 export async function readAttestationFile(path: string): Promise<{ bytes: Uint8Array; file: string }> {
   const file = {
-    what: 'file of the attestation',
+    what: 'input file',
+    hint: 'Give the path of the file to make the attestation from.',
     maxBytes: MAX_STATEMENT_BYTES,
     tooLarge: 'ATTESTATION_INPUT',
   } as const
@@ -31,7 +32,7 @@ export async function readAttestationFile(path: string): Promise<{ bytes: Uint8A
  */
 export function readAttestationInput(bytes: Uint8Array, file?: string): unknown {
   checkInputSize(bytes, file)
-  const what = `file of the attestation${file === undefined ? '' : ` ${shown(file)}`}`
+  const what = `input file${file === undefined ? '' : ` ${shown(file)}`}`
   const json = parseStrictJson(bytes, { what, file, maxValues: MAX_VALUES })
   const inexact = atOnce(inexactNumberSteps(bytes))
   if (inexact === undefined) return json

@@ -17,7 +17,14 @@ export { withHint } from '../errors.ts'
 export { HttpClient, type ClientOptions } from '../source/http/client.ts'
 export { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http/options.ts'
 export type { RedirectRule } from '../source/http/redirects.ts'
-export { plainUrl, type HttpAnswer, type HttpBody, type HttpContent, type HttpRequest } from '../source/http/request.ts'
+export {
+  plainUrl,
+  requestTarget,
+  type HttpAnswer,
+  type HttpBody,
+  type HttpContent,
+  type HttpRequest,
+} from '../source/http/request.ts'
 export { filePieces } from '../source/local/file-pieces.ts'
 export { PartialFile } from '../source/private/partial-file.ts'
 export { isOwnDirectory } from '../source/private/write-access.ts'

@@ -225,7 +225,7 @@ async function isolationOf<T>(
     await responsibility.of([judging], () =>
       checking(judging.verdict, 'isolation', (tell) => {
         const { levels } = new AllowedIsolation(isolation, judging.accepted.rule)
-        tell(`The runtime gets what was hashed, as ${levels.join(' or ')}.`)
+        tell(`The runtime gets what was hashed. Allowed isolation: ${levels.join(', ')}.`)
       }),
     )
   }

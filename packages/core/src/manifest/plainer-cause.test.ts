@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { FileProblem } from '../errors.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import { scratch } from '../testing/scratch.ts'
-import { contentIn, mismatchHint, SUSPICION } from './plainer-cause.ts'
+import { contentIn, mismatchHint, SUSPICION, UNKNOWN_FILES } from './plainer-cause.ts'
 
 const TEXT = '{\n  "a": 1\n}\n'
 const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 90000000\n`
@@ -130,12 +130,12 @@ describe('an unsigned file', () => {
   })
 
   test.each(['evil.py', 'DS_Store', 'cache/huggingface/x', 'part', 'model.onnx'])('%s is suspicious', async (file) => {
-    expect(await hintForNames(['FILE_UNSIGNED', file])).toBe(SUSPICION)
+    expect(await hintForNames(['FILE_UNSIGNED', file])).toBe(UNKNOWN_FILES)
   })
 
   test('with a known cause leaves others suspicious', async () => {
     const hint = await hintForNames(['FILE_UNSIGNED', '.DS_Store'], ['FILE_UNSIGNED', 'evil.py'])
-    expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* For the other files: Do not load this copy/)
+    expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* For the other files: Do not load this copy\. Find out where/)
   })
 })
 
@@ -169,7 +169,7 @@ describe('a missing file', () => {
     expect(told).not.toContain(SUSPICION)
     expect(
       await hintForNames(['FILE_MISSING', 'a'], ['FILE_UNSIGNED', partial], ['FILE_UNSIGNED', 'evil.py']),
-    ).toContain(SUSPICION)
+    ).toContain(UNKNOWN_FILES)
   })
 
   test('is suspicious if no similar name is present', async () => {

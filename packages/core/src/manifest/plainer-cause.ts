@@ -13,6 +13,10 @@ const MAX_TOLD = 3
 export const SUSPICION =
   'Do not load this copy. Fetch the model again from its publisher, since a download may have been interrupted. If the new copy is refused as well, find out who changed it.'
 
+/** What to do about unsigned files without a known cause: no interrupted download leaves these. */
+export const UNKNOWN_FILES =
+  'Do not load this copy. Find out where such a file comes from, and remove it, or have the publisher sign the model with it.'
+
 /**
  * Says what to do about a model that differs from what was signed. Causes more likely than tampering come first, if names
  * or contents show one. Used for hints only, because files may change while it examines them.
@@ -32,10 +36,12 @@ export function mismatchHint(problems: readonly FileProblem[], contentOf: Conten
     causes.unshift(cause)
     explained.add(problem)
   }
-  if (causes.length === 0) return SUSPICION
+  const others = problems.filter((problem) => !explained.has(problem))
+  const advice = others.every(({ code }) => code === 'FILE_UNSIGNED') ? UNKNOWN_FILES : SUSPICION
+  if (causes.length === 0) return advice
   const told = causes.slice(0, MAX_TOLD).join(' ')
   const remove = left ? ' Remove such files, or list them in the rule under "require.unsigned".' : ''
-  return explained.size === problems.length ? `${told}${remove}` : `${told}${remove} For the other files: ${SUSPICION}`
+  return others.length === 0 ? `${told}${remove}` : `${told}${remove} For the other files: ${advice}`
 }
 
 /** @param content of the file, or its beginning */

@@ -70,7 +70,7 @@ function modelLines({ model, files, bytes, hashed, durations }: Verdict): string
   const { policy, verification, hashing } = durations
   const amount =
     hashed === 'receipt'
-      ? `${filesWith(files, 'has', 'have')} not changed since ${files.signed === 1 ? 'it was' : 'they were'} hashed (receipt); ${bytes} bytes were hashed again`
+      ? `${filesWith(files, 'has', 'have')} not changed since ${isOne(files) ? 'it was' : 'they were'} hashed (receipt); ${bytes} bytes were hashed again`
       : `${hashedWords(files)}, ${bytes} bytes`
   return [
     `It was signed under the name ${shown(model.name ?? '')}, with the root digest sha256:${model.rootDigest}.`,
@@ -88,11 +88,17 @@ function sentenceOf(error: SerializedError): string {
 /** How many signed files were hashed, and match. */
 export function hashedWords(files: Verdict['files']): string {
   const were = filesWith(files, 'was', 'were')
-  return `${were} hashed and ${files.signed === 1 ? 'matches its signed digest' : 'match their signed digests'}`
+  return `${were} hashed and ${isOne(files) ? 'matches its signed digest' : 'match their signed digests'}`
 }
 
-function filesWith({ checked, signed }: Verdict['files'], one: string, many: string): string {
-  return signed === 1 ? `${checked} of 1 signed file ${one}` : `${checked} of ${signed} signed files ${many}`
+function filesWith(files: Verdict['files'], one: string, many: string): string {
+  const { checked, signed } = files
+  return isOne(files) ? `1 of 1 signed file ${one}` : `${checked} of ${signed} signed files ${many}`
+}
+
+/** Whether the single file of a model was checked; "0 of 1" takes the plural. */
+function isOne({ checked, signed }: Verdict['files']): boolean {
+  return checked === 1 && signed === 1
 }
 
 function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict): string {

@@ -39,6 +39,11 @@ export function isNamedBy(hint: string, { key, fingerprint }: PublicKey): boolea
   return hint.length === BASE64_SHA256_LENGTH && hint === Buffer.from(sha256(spkiDer(key)), 'hex').toString('base64')
 }
 
+/** The hint of a bundle, for messages: a fingerprint as it is written elsewhere, and anything else in quotes. */
+export function namedKey(hint: string): string {
+  return /^[0-9a-f]{64}$/.test(hint) ? `sha256:${hint}` : shown(hint)
+}
+
 /** A key file is a few hundred bytes. */
 export const MAX_KEY_BYTES = 64 * 1024
 

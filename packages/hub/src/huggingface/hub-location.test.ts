@@ -75,6 +75,10 @@ describe('the URL of a model', () => {
     expect(() => hubLocation(undefined as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
+  test('is shown if its revision follows ":"', () => {
+    expect(() => hubLocation('hf://org/vad:v1.0')).toThrow('found "hf://org/vad:v1.0".')
+  })
+
   test('is not shown if it contains credentials', () => {
     for (const url of [
       'hf://me:hunter2@hub/model?token=hunter2',

@@ -109,9 +109,11 @@ function decoded(url: string, text: string): string {
 /** The URL may contain a password by mistake, and is then not shown. */
 function invalid(url: string, expected: string, found?: string): ModelSealError {
   const isPlain = /^[\w:/.%-]*(?:@[\w/.%-]*)?$/.test(url) && !/:(?!\/\/)/.test(url)
+  // A password is before the first slash, so a revision after ":" is none.
+  const hasRevision = /^hf:\/\/[\w.-]+\/[\w.-]+:[\w.-]+$/i.test(url)
   return new ModelSealError('INVALID_ARGUMENT', 'Invalid URL of a model on Hugging Face.', {
     expected,
-    found: found ?? (isPlain ? shown(url) : 'something else'),
+    found: found ?? (isPlain || hasRevision ? shown(url) : 'something else'),
     hint: 'Write hf://ORG/NAME, hf://ORG/NAME@REVISION (with "@", not ":") or hf://datasets/ORG/NAME, followed by a folder or file of the repository if needed.',
   })
 }

@@ -3,6 +3,7 @@ import {
   checkedHttpOptions,
   HttpClient,
   plainUrl,
+  requestTarget,
   type HttpAnswer,
   type HttpBody,
   type HttpRequest,
@@ -126,7 +127,7 @@ export class RegistryClient {
     const why = isDenied ? 'the registry denies access' : 'the rate limit of the registry was reached'
     const after = headers.get('retry-after')
     const verb = method === 'GET' || method === 'HEAD' ? 'fetch' : 'send'
-    return new ModelSealError('HTTP_RESPONSE', `Cannot ${verb} the ${what} ${shown(plainUrl(url))}: ${why}.`, {
+    return new ModelSealError('HTTP_RESPONSE', `Cannot ${verb} ${requestTarget({ what, url })}: ${why}.`, {
       file: plainUrl(url),
       found: `status ${status}${isDenied || after === null ? '' : ` and "Retry-After" ${shown(after)}`}`,
       hint: isDenied

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { isRemote } from '../../hubs.ts'
@@ -125,7 +126,7 @@ export async function contentOf(model: string, flags: ContentFlags, session: Ses
     if (type === 'provenance') return provenanceOf(flags)
     if (type === 'verification-summary') return attestedVerdict(model, flags, session)
   }
-  const from = flags.from ?? readmeOf(model, type)
+  const from = flags.from ?? (await readmeOf(model, type))
   const predicate = await makeAttestation(type, {
     ...(await readAttestationFile(from)),
     name: basename(isRemote(model) ? new URL(model).pathname : resolve(model)),
@@ -147,8 +148,16 @@ async function provenanceOf(flags: ContentFlags): Promise<AttestedContent> {
 }
 
 /** What a card is made from if no file is given. */
-function readmeOf(model: string, type: string): string {
-  if (/^(?:model|data)-card$/.test(type) && !isRemote(model)) return join(model, 'README.md')
+async function readmeOf(model: string, type: string): Promise<string> {
+  if (/^(?:model|data)-card$/.test(type) && !isRemote(model)) {
+    const path = join(model, 'README.md')
+    if (existsSync(path) || !existsSync(model)) return path
+    const { ModelSealError, shown } = await import('@modelseal/core/errors')
+    throw new ModelSealError('FILE_NOT_FOUND', `There is no ${type.replace('-', ' ')} at ${shown(path)}.`, {
+      file: path,
+      hint: 'Write one and sign the model again, or name another file with --from.',
+    })
+  }
   const example = type === 'evaluation' ? 'the results of the evaluation in JSON' : 'a file with its content'
   throw new InvalidArgumentError(`The type ${type} needs --from FILE: ${example}.`)
 }

@@ -119,14 +119,14 @@ describe('a file and a predicate are refused for', () => {
       expect.objectContaining({
         code: 'ATTESTATION_INPUT',
         file: 'evaluation.json',
-        message: expect.stringContaining(`its field "${field}"`) as string,
+        message: expect.stringContaining(`"${field}" is `) as string,
       }),
     )
     const measured = Object.fromEntries(Object.entries(file).filter(([name]) => name !== 'url'))
     expect(() => read({ result: 'FAILED', configuration: [], [EVALUATION_EXTENSION]: measured })).toThrow(
       expect.objectContaining({
         code: 'ATTESTATION_MALFORMED',
-        message: expect.stringContaining(`its field "${EVALUATION_EXTENSION}.${field}"`) as string,
+        message: expect.stringContaining(`"${EVALUATION_EXTENSION}.${field}" is `) as string,
       }),
     )
   })
@@ -153,7 +153,7 @@ describe('refuses a predicate that contradicts its own thresholds', () => {
     expect(() => read(change(made()))).toThrow(
       expect.objectContaining({
         code: 'ATTESTATION_MALFORMED',
-        message: expect.stringContaining(`its field "${field}"`) as string,
+        message: expect.stringContaining(`"${field}" is `) as string,
       }),
     )
   })
@@ -169,6 +169,12 @@ test.each<[value: number, comparator: string, threshold: number, result: string]
 ])('a value of %s that has to be %s %s is %s', (value, comparator, threshold, result) => {
   const file = { ...input, results: [{ metric: 'm', value, comparator, threshold }] }
   expect(makeEvaluation(file)).toMatchObject({ result })
+})
+
+test('names an unknown field once, and says what to do about it', () => {
+  expect(() => makeEvaluation(withResult({ score: 1 } as never), 'evaluation.json')).toThrow(
+    'Cannot make an evaluation from "evaluation.json": "results[0].score" is not a known field. Correct its name, or remove the field.',
+  )
 })
 
 test('reads the file strictly', () => {

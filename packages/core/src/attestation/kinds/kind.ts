@@ -74,6 +74,12 @@ export type PredicateFault = (field: string, expected: string, found: unknown) =
 /** Makes errors about fields of something that was read from a file. */
 export function faultsIn(code: ErrorCode, cannot: string, file: string | undefined): PredicateFault {
   return (field, expected, found) => {
+    if (expected === NO_SUCH_FIELD)
+      return new ModelSealError(code, `${cannot}: ${shown(field)} is not a known field.`, {
+        file,
+        // Who reads a statement did not write it.
+        ...(code === 'ATTESTATION_INPUT' && { hint: 'Correct its name, or remove the field.' }),
+      })
     const reason = field === '' ? 'its content is invalid' : `its field ${shown(field)} is invalid`
     return new ModelSealError(code, `${cannot}: ${reason}.`, { file, expected, found: described(found) })
   }
@@ -99,8 +105,11 @@ export function readBy<Value>(schema: s.Schema<Value>, predicate: unknown, fault
     throw fault(pathOf(issue.path), issue.message.replace(/^expected /, ''), issue.input)
   }
   const [name = ''] = issue.keys
-  throw fault(pathOf([...issue.path, name]), 'no such field', name)
+  throw fault(pathOf([...issue.path, name]), NO_SUCH_FIELD, name)
 }
+
+/** What is expected in place of an unknown field. */
+const NO_SUCH_FIELD = 'no such field'
 
 function pathOf(path: Issue['path']): string {
   return path.reduce<string>((above, part) => {

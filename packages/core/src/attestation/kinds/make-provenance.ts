@@ -80,6 +80,7 @@ function fromEnvironment({ parameters }: ProvenanceInput, environment: CiVariabl
   if (!read) {
     throw unusable('this is not a known CI environment, and no builder is given', {
       expected: 'GitHub Actions, GitLab CI/CD or Buildkite, or a builder and a build type',
+      hint: 'Give the options "builder" and "buildType" (on the command line, --builder and --build-type).',
     })
   }
   // The build type says which parameters there are.
@@ -117,6 +118,6 @@ function ancestorOf(role: LineageRole, text: string): ResourceDescriptor {
   }
 }
 
-function unusable(reason: string, details: { expected?: string; found?: string }): ModelSealError {
+function unusable(reason: string, details: { expected?: string; found?: string; hint?: string }): ModelSealError {
   return new ModelSealError('ATTESTATION_INPUT', `Cannot make a provenance statement: ${reason}.`, details)
 }

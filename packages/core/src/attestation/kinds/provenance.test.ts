@@ -218,6 +218,10 @@ describe('a provenance from options', () => {
   ])('is refused for %s', (_, options) => {
     expect(() => makeProvenance(options, GITHUB)).toThrow(expect.objectContaining({ code: 'ATTESTATION_INPUT' }))
   })
+
+  test('outside of CI says which options to give', () => {
+    expect(() => makeProvenance({}, {})).toThrow('(on the command line, --builder and --build-type).')
+  })
 })
 
 test('errors name the time that was given, and not its place in the statement', () => {

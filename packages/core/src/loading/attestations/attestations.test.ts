@@ -444,7 +444,9 @@ describe('a refusal says', () => {
     await attest('lab', evaluation(0.5))
     const one = await refused([ACCURATE])
     expect(one.message).toMatch(/^Cannot accept the model: an evaluation that the rule requires does not count \(/)
-    expect(one.message).toContain(`(${JSON.stringify(`${claims()}:1`)}). Expected the metric "accuracy" with`)
+    expect(one.message).toContain(
+      `(${JSON.stringify(`${claims()}:1`)}): it does not meet a condition. Expected the metric "accuracy" with`,
+    )
     expect(one).toMatchObject({ code: 'ATTESTATION_CONDITION', file: `${claims()}:1`, found: '0.5' })
     expect(one.hint).toContain('or correct the condition in the policy. The rule "all" requires it')
     await attest('mallory', evaluation())

@@ -131,14 +131,14 @@ describe('an attestation', () => {
   })
 
   test('about another model comes after those about this one', async () => {
-    await site.signedModel('other', { 'weights.bin': 'other' })
+    const otherDigest = await site.signedModel('other', { 'weights.bin': 'other' })
     await attest('lab', 'evaluation', evaluation(0.94), 'other')
     await writeFile(claims(), await readFile(claims('other')))
     await rm(claims('other'))
     await attest('lab', 'evaluation', evaluation(0.94))
     expect((await weighed(await verdict([LAB]))).attestations).toMatchObject([
       { belief: 'believed', isAbout: true },
-      { belief: 'claimed', isAbout: false, why: 'It is about another model.' },
+      { belief: 'claimed', isAbout: false, why: `It is about the root digest sha256:${otherDigest}.` },
     ])
   })
 })
@@ -252,7 +252,9 @@ describe('the lineage', () => {
     expect((await treeOf(first)).lineage).toMatchObject({ sha256: digest, ancestors: [{ name: 'base' }] })
     const other = await treeOf(second)
     expect(other.lineage).toBeUndefined()
-    expect(other.attestations).toMatchObject([{ isAbout: false, why: 'It is about another model.' }])
+    expect(other.attestations).toMatchObject([
+      { isAbout: false, why: 'It is about a model with the same root digest, but other names of files.' },
+    ])
     expect(other.attestations[0]?.subjects?.[0]?.sha256).toBe(digest)
   })
 

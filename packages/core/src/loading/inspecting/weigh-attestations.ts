@@ -32,7 +32,7 @@ export function weighAttestations(inspected: InspectedModel, verdict?: Verdict):
   const model = modelOf(inspected, verdict)
   const judged = new Map(verdict?.attestations?.map((one) => [keyOf(one), one]))
   const attestations = inspected.attestations
-    .map((one) => weigh(aboutModel(one, model), verdict, judged.get(keyOf(one))))
+    .map((one) => weigh(aboutModel(one, model), { verdict, judged: judged.get(keyOf(one)), model }))
     .sort((one, other) => rankOf(one) - rankOf(other))
   const lineage = model && lineageTree(model.rootDigest, attestations)
   const contradictions = findContradictions(attestations)
@@ -65,14 +65,18 @@ function rankOf({ belief, error, isAbout }: WeighedAttestation): number {
   return RANKS.indexOf(belief) + (isAbout === false ? 1 : 0) + (error ? 2 : 0)
 }
 
-function weigh(
-  one: InspectedAttestation,
-  verdict: Verdict | undefined,
-  judged: Judged | undefined,
-): WeighedAttestation {
+/** What is known besides the attestation itself. */
+interface Known {
+  verdict: Verdict | undefined
+  judged: Judged | undefined
+  model: ModelSubject | undefined
+}
+
+function weigh(one: InspectedAttestation, known: Known): WeighedAttestation {
+  const { verdict, judged } = known
   const { satisfies, signer, time } = judged ?? {}
   if (!verdict || !judged || !signer || one.digest === undefined)
-    return { ...one, belief: 'claimed', why: whyClaimed(one, verdict, judged) }
+    return { ...one, belief: 'claimed', why: whyClaimed(one, known) }
   const verified = { ...one, verifiedSigner: signer, ...(time && { time }), ...(satisfies && { satisfies }) }
   if (!satisfies || satisfies.length === 0) {
     const why = judged.reason?.message ?? 'The rule does not ask for it.'
@@ -85,15 +89,25 @@ function weigh(
   return { ...verified, belief: 'verified', why: `It satisfies what ${required}, ${but}.` }
 }
 
-function whyClaimed(one: InspectedAttestation, verdict: Verdict | undefined, judged: Judged | undefined): string {
-  if (one.error) return `It cannot be read: ${one.error.message} (${one.error.code})`
-  if (one.isAbout === false) return 'It is about another model.'
+function whyClaimed(one: InspectedAttestation, { verdict, judged, model }: Known): string {
+  if (one.error) return `${one.error.message} (${one.error.code})`
+  if (one.isAbout === false) return whyOfAnother(one.subjects, model?.rootDigest)
   if (!verdict) return 'No policy was given, so nobody checked who made it.'
   if (judged?.reason) return withCode(judged.reason.message, judged)
   if (verdict.attestations) return 'The rule asks for no such statement, so nobody checked who made it.'
   return verdict.checks.some(({ outcome }) => outcome === 'failed')
     ? 'The policy refused the model before its attestations were checked.'
     : 'The rule asks for no attestations, so nobody checked who made it.'
+}
+
+/** The name of a subject is never compared, so it is not told. */
+function whyOfAnother(subjects: InspectedAttestation['subjects'] = [], rootDigest: string | undefined): string {
+  if (subjects.some(({ sha256 }) => sha256 === rootDigest))
+    return 'It is about a model with the same root digest, but other names of files.'
+  const [first] = subjects
+  return subjects.length === 1 && first
+    ? `It is about the root digest sha256:${first.sha256}.`
+    : 'It is about other models.'
 }
 
 function withCode(sentence: string, { reason }: Judged): string {

@@ -11,7 +11,7 @@ import { checkContents } from '../../manifest/check-contents.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { GIT_PATHS, nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
-import { SUSPICION } from '../../manifest/plainer-cause.ts'
+import { SUSPICION, UNKNOWN_FILES } from '../../manifest/plainer-cause.ts'
 import { SIGNER } from '../../signing/sign-model.ts'
 import { signPayload } from '../../signing/sign-statement.ts'
 import type { LoggedAt, SignedAt, SignedBy, Signer } from '../../signing/signer.ts'
@@ -229,7 +229,7 @@ async function checkedFiles(
 
 /** Who attests a model may well have changed it, so that a warning of this copy would mislead. */
 function changedHint({ hint = '' }: ModelSealError): string {
-  const [cause = ''] = hint.split(SUSPICION)
+  const cause = hint.replace(SUSPICION, '').replace(UNKNOWN_FILES, '')
   const advice = cause.replace(/For the other files: $/, '').trim() || 'Restore them, or sign the model again first.'
   return `The model cannot be attested, because its files are not those that were signed. ${advice}`
 }

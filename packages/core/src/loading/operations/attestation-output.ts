@@ -24,7 +24,7 @@ export async function checkOutput(path: string): Promise<void> {
       file: path,
       expected: 'a new file, or a file of attestations whose name ends in .jsonl',
       found: path.endsWith('.jsonl') ? 'other content' : 'a file that exists',
-      hint: 'Choose another file, or leave the option "output" out: a load finds attestations beside the model.',
+      hint: 'Give the name of a new file, or of a .jsonl file of attestations.',
     },
   )
 }

@@ -50,19 +50,25 @@ export function unsatisfied(
   const named = which === '' ? '' : ` (${which})`
   // The codes of revoked signers refuse in every mode, but these did not sign the model.
   const ownCode = REVOKED_CODES.has(code) ? 'ATTESTATION_REVOKED' : code
+  const why = sentenceOf(reason)
+  const isAboutUse = why.startsWith(CANNOT_USE)
+  const clause = isAboutUse ? `: ${why.slice(CANNOT_USE.length)}` : '.'
   return new ModelSealError(
     ownCode,
-    `Cannot accept the model: ${what} that the rule requires does not count${named}.`,
+    `Cannot accept the model: ${what} that the rule requires does not count${named}${clause}`,
     {
       file,
       signer,
       expected,
       found,
-      hint: [sentenceOf(reason), reason.hint, hint].filter((one) => one !== undefined).join(' '),
+      hint: [...(isAboutUse ? [] : [why]), reason.hint, hint].filter((one) => one !== undefined).join(' '),
       cause: reason,
     },
   )
 }
+
+/** How a reason begins that continues the sentence about the model. */
+const CANNOT_USE = 'Cannot use the attestation: '
 
 /** Signed by nobody whom the requirement names. @param found the signer */
 export function notTrusted(

@@ -79,6 +79,12 @@ function ofAnotherModel({ subjects }: AttestationStatement, rootDigest: string, 
     found:
       first?.digest['sha256'] === rootDigest
         ? 'the same root digest over files with other names'
-        : shown(first?.digest['sha256'] ?? first?.name ?? ''),
+        : subjectWords(first?.digest['sha256'], first?.name),
   })
+}
+
+/** @param digest what the statement says is the root digest */
+function subjectWords(digest: string | undefined, name: string | undefined): string {
+  if (digest === undefined) return shown(name ?? '')
+  return /^[0-9a-f]{64}$/.test(digest) ? `the root digest sha256:${digest}` : shown(digest)
 }

@@ -1,11 +1,11 @@
 import * as s from '../../schema/define.ts'
 import type { KeyMaterial } from '../../bundle/materials/key.ts'
-import { ModelSealError, shown } from '../../errors.ts'
+import { ModelSealError } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
 import { verifyKeyWithin } from '../../verification/methods/key.ts'
 import type { KeyIdentity } from '../../results.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import { isNamedBy, keyFingerprints, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+import { isNamedBy, keyFingerprints, namedKey, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 import { plainHex } from '../revocations/fingerprint.ts'
 import type { AcceptedKey, PublicKeyRoot } from '../roots/public-key.ts'
 import { nameSchema } from '../schema/text.ts'
@@ -27,7 +27,7 @@ export const keyMethod = {
   proves: { log: false, age: false },
   rootName: ({ key }) => key,
   compile: ({ key }, root) => ({ method: 'key', root: key, keys: (root as PublicKeyRoot).keys }),
-  described: ({ keys }) => `key ${keys.map(({ publicKey }) => publicKey.fingerprint).join(' or ')}`,
+  described: ({ keys }) => `key ${keys.map(({ publicKey }) => `sha256:${publicKey.fingerprint}`).join(' or ')}`,
 
   async identify({ bundle, entries, policy, occasion: { now, effort }, notTrusted }) {
     const time = withoutPrototype({ timestampAuthorities: policy.timestampAuthorities, now: new Date(now), effort })
@@ -58,7 +58,7 @@ export const keyMethod = {
     throw refusal
   },
 
-  claimed: ({ hint }) => (hint ? `the key ${shown(hint)}` : 'an unnamed key'),
+  claimed: ({ hint }) => (hint ? `the key ${namedKey(hint)}` : 'an unnamed key'),
   /** From the hint and the key itself: a bundle may contain either or both. Other signers write the hint in base64. */
   carried({ hint, rawBytes }) {
     const hints = hint === undefined ? [] : [plainHex(hint), Buffer.from(hint, 'base64').toString('hex')]

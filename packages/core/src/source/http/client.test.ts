@@ -75,6 +75,13 @@ describe('a custom fetch function', () => {
 })
 
 describe('a connection', () => {
+  test('is described by what is requested, and where', async () => {
+    const client = new HttpClient('http://127.0.0.1:1', checkedHttpOptions({}), undefined)
+    const get = (what: string) => client.get({ url: new URL('http://127.0.0.1:1/a'), what }, textOf)
+    await expect(get('file')).rejects.toThrow('Cannot fetch the file "http://127.0.0.1:1/a":')
+    await expect(get('tag "1"')).rejects.toThrow('Cannot fetch the tag "1" at "http://127.0.0.1:1/a":')
+  })
+
   test('that is refused is reported', async () => {
     // Nothing listens there: the port is reserved.
     await expect(get('http://127.0.0.1:1/file')).rejects.toThrow(refusal('HTTP_UNREACHABLE'))

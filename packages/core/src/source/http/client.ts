@@ -10,7 +10,7 @@ import {
 } from './exchange.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { redirectedContent, Redirects, type RedirectRule } from './redirects.ts'
-import { announcedLength, plainUrl, verbOf, type HttpBody, type HttpRequest } from './request.ts'
+import { announcedLength, plainUrl, requestTarget, verbOf, type HttpBody, type HttpRequest } from './request.ts'
 import { isRedirectedContent, sending } from './sending.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 import { copyOfPiece } from '../answers/pieces.ts'
@@ -144,10 +144,10 @@ export class HttpClient {
     const aborted = this.#signals(request).find((signal) => signal.aborted)
     if (aborted) return abortedError(aborted)
     if (late === undefined) return undefined
-    const { url, what, waitsFor = 'Check the server and the network' } = request
+    const { url, waitsFor = 'Check the server and the network' } = request
     return new ModelSealError(
       'HTTP_TIMEOUT',
-      `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: it did not arrive in time.`,
+      `Cannot ${verbOf(request)} ${requestTarget(request)}: it did not arrive in time.`,
       {
         file: plainUrl(url),
         expected: late,
@@ -235,7 +235,7 @@ export class HttpClient {
 
   /** Turns any network failure into a typed error. */
   async #network<T>(request: HttpRequest, watch: Watch, work: () => Promise<T>): Promise<T> {
-    const { url, what } = request
+    const { url } = request
     try {
       return await work()
     } catch (cause) {
@@ -244,7 +244,7 @@ export class HttpClient {
       if (isRedirectedContent(cause)) throw redirectedContent(request, this.#hints.redirect)
       throw new ModelSealError(
         'HTTP_UNREACHABLE',
-        `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: the server could not be reached or closed the connection.`,
+        `Cannot ${verbOf(request)} ${requestTarget(request)}: the server could not be reached or closed the connection.`,
         {
           file: plainUrl(url),
           found: shown(reasonOf(cause)),

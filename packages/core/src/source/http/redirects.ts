@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import { plainUrl, verbOf, type HttpAnswer, type HttpRequest } from './request.ts'
+import { plainUrl, requestTarget, verbOf, type HttpAnswer, type HttpRequest } from './request.ts'
 
 /** Legitimate chains have one or two. */
 const MAX_REDIRECTS = 5
@@ -25,10 +25,10 @@ function redirectRefused(
   request: HttpRequest,
   details: { expected: string; found: string; hint: string },
 ): ModelSealError {
-  const { url, what } = request
+  const { url } = request
   return new ModelSealError(
     'HTTP_REDIRECT',
-    `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: the server sent a redirect that is not allowed.`,
+    `Cannot ${verbOf(request)} ${requestTarget(request)}: the server sent a redirect that is not allowed.`,
     { file: plainUrl(url), ...details },
   )
 }

@@ -100,16 +100,21 @@ export function announcedLength(request: HttpRequest, response: HttpAnswer, hint
   return length === null ? undefined : Number(length)
 }
 
+/** What is requested, and where: `the file "https://…"`, `the manifest of the model "oci://…" at "https://…"`. */
+export function requestTarget({ what, url }: Pick<HttpRequest, 'what' | 'url'>): string {
+  return `the ${what} ${what.endsWith('"') ? 'at ' : ''}${shown(plainUrl(url))}`
+}
+
 /** What a request does, for messages. */
 export function verbOf({ method = 'GET' }: Pick<HttpRequest, 'method'>): 'fetch' | 'send' {
   return method === 'PUT' || method === 'POST' ? 'send' : 'fetch'
 }
 
 function refused(request: HttpRequest, details: { expected: string; found: string; hint: string }) {
-  const { url, what } = request
+  const { url } = request
   return new ModelSealError(
     'HTTP_RESPONSE',
-    `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: unexpected response from the server.`,
+    `Cannot ${verbOf(request)} ${requestTarget(request)}: unexpected response from the server.`,
     { file: plainUrl(url), ...details },
   )
 }

@@ -17,7 +17,7 @@ import {
   type VerifiedEnvelope,
   type VerifiedSignature,
 } from '../verified-signature.ts'
-import { isDer, isNamedBy, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+import { isDer, isNamedBy, namedKey, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 
 /**
  * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). If `trust` is given,
@@ -123,8 +123,8 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
     throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with a key other than ${shown(name)}.`, {
       file: path,
       signer: name,
-      expected: `the key ${publicKey.fingerprint}`,
-      found: shown(claimed),
+      expected: `the key sha256:${publicKey.fingerprint}`,
+      found: `the key ${namedKey(claimed)}`,
       hint: 'Use the key that the publisher signs with, or the bundle that was signed with this key.',
     })
 }
