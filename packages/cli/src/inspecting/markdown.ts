@@ -62,9 +62,13 @@ function treeLines(lineage: LineageNode): string {
  * structure, and which split no cell of a table.
  */
 export function inline(text: string): string {
-  return visible(text)
-    .replace(/[&<>|`\\*~[\]{}#!$@]|:(?=\/\/)|(?<=www)\./gi, (char) => `&#${char.charCodeAt(0)};`)
-    .replaceAll('_', '\\_')
+  return (
+    visible(text)
+      .replace(/[&<>|`\\*~[\]{}#!$@]|:(?=\/\/)|(?<=www)\./gi, (char) => `&#${char.charCodeAt(0)};`)
+      // What begins an item of a list, a line or indented code.
+      .replace(/^[-+=\s]|(?<=^\d{1,9})[.)](?=\s|$)/, (char) => `&#${char.charCodeAt(0)};`)
+      .replaceAll('_', '\\_')
+  )
 }
 
 /** A block of code: no line of it can be taken for its end. */

@@ -248,6 +248,19 @@ describe('in Markdown,', () => {
 
   test('text stays readable', () => {
     expect(inline('word_error_rate of 0.5 (test-set, 50%)')).toBe('word\\_error\\_rate of 0.5 (test-set, 50%)')
+    expect(inline('0.94')).toBe('0.94')
+  })
+
+  test.each([
+    ['- x', '&#45; x'],
+    ['---', '&#45;--'],
+    ['+ x', '&#43; x'],
+    ['1. x', '1&#46; x'],
+    ['12) x', '12&#41; x'],
+    ['    x', '&#32;   x'],
+  ])('the name %j in a list begins no list, line or code', (name, written) => {
+    expect(inline(name)).toBe(written)
+    expect(markdownWith(name)).toContain(`- ${written} sha256:`)
   })
 })
 
@@ -264,6 +277,15 @@ function withoutCode(markdown: string): string {
   }
   return lines.join('\n')
 }
+
+test('content that was left out is said to be', () => {
+  const { attestations, ...known } = knownWith('x')
+  const first = { ...attestations[0]! }
+  delete first.content
+  const report = reportOf({ ...known, attestations: [first] }, PAGE)
+  for (const text of [reportPage(report), reportMarkdown(report), reportLines(report, PAGE.show).join('\n')])
+    expect(text).toContain('left out, because there is too much')
+})
 
 test('text for a terminal quotes what others wrote, and tells its lines from its own', () => {
   const extent = { ...PAGE, show: (value: string) => JSON.stringify(value) }

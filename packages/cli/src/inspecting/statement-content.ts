@@ -6,12 +6,15 @@ export interface StatementContent extends Pick<Section, 'facts' | 'tables' | 'te
   gist: string
 }
 
+const LEFT_OUT = 'left out, because there is too much in the attestations before this one'
+
 type Kind = keyof AttestedContents
 type Describe<Content> = (content: Content, extent: Extent) => Partial<StatementContent>
 
 /** The content of an attestation that could be read. */
 export function statementContent({ kind, content }: WeighedAttestation, extent: Extent): StatementContent {
   const none: StatementContent = { gist: '', facts: [], tables: [], texts: [] }
+  if (content === undefined) return { ...none, facts: [['content', LEFT_OUT]] }
   const describe = kind !== undefined && Object.hasOwn(CONTENTS, kind) ? CONTENTS[kind as Kind] : undefined
   if (describe) return { ...none, ...(describe as Describe<unknown>)(content, extent) }
   return { ...none, texts: [jsonText('content', content, extent)] }

@@ -80,7 +80,10 @@ describe.each([[true], [false]])('a bundle that is attached to the model (referr
     const registry = await TestRegistry.start({ referrersApi })
     const subject = registry.push(model(), { tag: '1.0' })
     registry.attach(others, subject)
-    registry.push([], { subject, artifactType: BUNDLE, ...layerOf(others, more) })
+    // What was read before is not read again.
+    const content = Buffer.concat([others, Buffer.from(' ')])
+    registry.push([{ content }])
+    registry.push([], { subject, artifactType: BUNDLE, ...layerOf(content, more) })
     await expect(decision(registry)).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
     registry.attach(bundle, subject)
     expect(await decision(registry)).toBe('accepted')

@@ -45,6 +45,6 @@ export function findContradictions(attestations: readonly WeighedAttestation[]):
 }
 
 function measurementsOf({ kind, content, error }: WeighedAttestation): readonly Measurement[] {
-  if (kind === undefined || error) return []
+  if (kind === undefined || content === undefined || error) return []
   return kindNamed(kind)?.measurements?.(content) ?? []
 }

@@ -6,7 +6,10 @@ import { memorySource } from '../../testing/memory-source.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { IDENTITY, ISSUER, TestSigstore } from '../../testing/sigstore.ts'
 import { TestSite } from '../../testing/site.ts'
+import { keySigner } from '../../signing/methods/key.ts'
+import { attestModel } from '../operations/attest-model.ts'
 import { inspectModel } from './inspect-model.ts'
+import { weighAttestations } from './weigh-attestations.ts'
 import { policyEntry, PolicyEntries } from './policy-entry.ts'
 
 let site: TestSite
@@ -24,6 +27,22 @@ beforeAll(async () => {
 afterAll(() => site.remove())
 
 const STATED = { method: 'files', hashType: 'sha256', allowSymlinks: false }
+
+test('contents of attestations are left out once they have millions of values, but never short ones', async () => {
+  await site.model('crowded')
+  await site.sign('crowded', 'a')
+  const signer = await keySigner({ privateKey: site.file('a.key') })
+  const attest = (predicate: object) =>
+    attestModel(site.file('crowded'), { signer, type: 'https://example.org/x', predicate })
+  for (let at = 0; at < 25; at++) await attest({ at, list: Array.from({ length: 49_000 }, () => ({})) })
+  await attest({ short: true })
+  const { attestations } = await inspectModel(site.file('crowded'))
+  expect(attestations).toHaveLength(26)
+  const kept = attestations.filter(({ content }) => content !== undefined)
+  expect(kept).toHaveLength(11)
+  expect(kept.at(-1)?.content).toEqual({ short: true })
+  expect(weighAttestations({ bundles: [], attestations }).attestations).toHaveLength(26)
+})
 
 describe('all bundles of a model say', () => {
   test('who signed, and what', async () => {

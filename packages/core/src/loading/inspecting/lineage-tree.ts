@@ -43,7 +43,7 @@ type Stated = Ancestor & { path: string; belief: Belief }
 export function lineageTree(rootDigest: string, attestations: readonly WeighedAttestation[]): LineageNode | undefined {
   const stated = new Map<string, Stated[]>()
   for (const { kind, content, error, subjects = [], isAbout, path, belief } of attestations) {
-    if (kind !== 'provenance' || error) continue
+    if (kind !== 'provenance' || content === undefined || error) continue
     const ancestors = lineage(content as Provenance).map((one) => ({ ...one, path, belief }))
     for (const subject of new Set(subjects.map(({ sha256 }) => sha256))) {
       // The same contents under other names are another model.

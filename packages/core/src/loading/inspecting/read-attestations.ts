@@ -51,7 +51,10 @@ export interface InspectedAttestation {
   isAbout?: boolean
   /** When it was made, as it states itself: ISO 8601. */
   statedAt?: string
-  /** What it says: typed for a known kind (see `AttestedContents`), otherwise the predicate as parsed JSON. */
+  /**
+   * What it says: typed for a known kind (see `AttestedContents`), otherwise the predicate as parsed JSON. Left out if it is long and those
+   * before it have millions of values.
+   */
   content?: unknown
   /** Why it could not be read. */
   error?: SerializedError
@@ -92,10 +95,32 @@ export async function attestationsOf(
   const manifest = first && 'bundle' in first ? await manifestIn(first.bundle.envelope.payload, signal) : undefined
   const isSigned = (name: string) => manifest?.files.has(name) ?? false
   const inspected: InspectedAttestation[] = []
-  for (const found of await readAttestationFiles(opened, { files, isSigned }, signal))
-    inspected.push(await inspectAttestation(found, manifest, signal))
+  let room = MOST_VALUES
+  for (const found of await readAttestationFiles(opened, { files, isSigned }, signal)) {
+    const { content, ...about } = await inspectAttestation(found, manifest, signal)
+    const values = 'bundle' in found ? valuesIn(found.bundle.envelope.payload) : 0
+    const isKept = values <= ALWAYS_KEPT || values <= room
+    if (isKept) room -= values
+    inspected.push({ ...about, ...(content !== undefined && isKept && { content }) })
+  }
   return inspected
 }
+
+/** JSON values in all contents together that are kept. Each takes up to 200 bytes of memory, and anybody can write 16 million of them. */
+const MOST_VALUES = 1_000_000
+/** Of one attestation. A thousand of these are no more than a million. */
+const ALWAYS_KEPT = 1_000
+
+/** At most so many values are in JSON. */
+function valuesIn(json: Uint8Array): number {
+  let values = 1
+  for (const byte of json) if (byte === COMMA || byte === OPEN_BRACE || byte === OPEN_BRACKET) values++
+  return values
+}
+
+const COMMA = 0x2c
+const OPEN_BRACKET = 0x5b
+const OPEN_BRACE = 0x7b
 
 /** @returns undefined if the statement of the bundle cannot be read */
 async function manifestIn(payload: Buffer, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
