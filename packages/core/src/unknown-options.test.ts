@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import * as adapter from './entries/adapter.ts'
+import * as attestation from './entries/attestation.ts'
 import * as formats from './entries/formats.ts'
 import * as judged from './entries/judged.ts'
 import * as policy from './entries/policy.ts'
@@ -15,6 +16,7 @@ import { refusal, scratch } from './testing/scratch.ts'
 const ENTRIES = {
   ...core,
   ...adapter,
+  ...attestation,
   ...formats,
   ...judged,
   ...policy,
@@ -28,6 +30,7 @@ const files = { privateKey: 'release.key', certificate: 'release.pem' }
 const uri = 'pkcs11:object=a'
 const verifier = { publicKey: 'release.pub' }
 const signer = { sign: () => undefined }
+const attested = { signer: signer as never, type: 'evaluation', predicate: {} }
 const pair = keyPair()
 const parsed = async () => {
   const directory = scratch({ 'm.sig': bundleOver(encoded(statementOver({ a: 'a' })), pair) })
@@ -36,9 +39,12 @@ const parsed = async () => {
 
 /** The function, a misspelt option, the one that is meant, and a call. */
 const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown][] = [
+  ['attestModel', 'modelIdentiti', 'modelIdentity', (given) => attestation.attestModel('m', { ...attested, ...given })],
+  ['readAttestations', 'signatur', 'signature', (given) => attestation.readAttestations('m', given)],
   ['certificateSigner', 'chian', 'chain', (given) => signing.certificateSigner({ ...files, ...given })],
   ['checkIdentity', 'isuer', 'issuer', (given) => verification.checkIdentity({} as never, given as never)],
   ['checkServed', 'ful', 'full', (given) => publishing.checkServed({} as never, {} as never, given)],
+  ['configureAdvisories', 'refreshfirst', 'refreshFirst', (given) => core.configureAdvisories(given)],
   ['configureHashing', 'maxThread', 'maxThreads', (given) => core.configureHashing(given)],
   ['digestModel', 'hashtipe', 'hashType', (given) => signing.digestModel('m', given)],
   ['downloadModel', 'polici', 'policy', (given) => core.downloadModel('m', 'd', given)],
@@ -121,6 +127,17 @@ const WITHOUT_OPTIONS = new Set<string>([
   'unsignedAmong',
   'signStatement',
   'onlyModel',
+  'noAttestations',
+  'attestationKinds',
+  'lineage',
+  'makeAttestation',
+  'makeEvaluation',
+  'makeProvenance',
+  'makeVerificationSummary',
+  'modelIdentity',
+  'predicateTypeOf',
+  'readAttestationFile',
+  'weighAttestations',
   'outcomeOf',
   'runtimeFailed',
   'withVerdict',
