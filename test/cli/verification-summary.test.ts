@@ -110,6 +110,7 @@ describe('a verification summary', () => {
       'in "modelseal verify --vsa sigstore … --verifier-id …"',
     ],
     ['no file, and names the help as users write it', VSA, 'see "modelseal verify --vsa key --help"'],
+    ['two methods', [...VSA, 'out.json', '--vsa', 'certificate'], "unknown option '--vsa'"],
     ['an option of another method', [...VSA, 'out.json', '--pkcs11-uri', 'pkcs11:'], "'--pkcs11-uri'"],
   ])('is refused with %s, with exit code 2', async (_, args, words) => {
     const { code, stdout, stderr } = await modelseal(args)

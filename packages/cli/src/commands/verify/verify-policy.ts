@@ -75,7 +75,7 @@ export function acceptedFacts(
   { policy, rule, model, bundles, checks, advisories = [], files, bytes }: Verdict,
   shown: (value: string) => string,
 ): (readonly [string, string])[] {
-  const facts: (readonly [string, string])[] = [
+  return [
     ['policy', `${shown(policy ?? '')}, rule ${shown(rule ?? '')}`],
     ...bundles.flatMap(({ counted, signer, time }): [string, string][] => {
       if (!counted || !signer) return []
@@ -98,5 +98,4 @@ export function acceptedFacts(
     ['content', checkedAmount({ files, bytes })],
     ['root digest', `sha256:${model.rootDigest ?? ''}`],
   ]
-  return facts
 }

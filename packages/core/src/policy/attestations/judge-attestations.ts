@@ -109,8 +109,7 @@ async function satisfying(found: readonly UnverifiedAttestation[], demand: Attes
   let reason: ModelSealError | undefined
   let reached = -1
   let failed = 0
-  for (const attestation of found) {
-    const { verdict, bundle, fault } = attestation
+  for (const { verdict, bundle, fault } of found) {
     if (fault && mayConcern(demand, verdict, fault)) {
       failed++
       if (reached < 0) reason ??= fault
