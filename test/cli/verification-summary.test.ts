@@ -1,7 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
   attest,
   directory,
@@ -96,6 +98,26 @@ describe('a verification summary', () => {
       const { code, stdout } = await vsa('policy.json')
       expect({ code, told: stdout.split('\n', 2) }).toEqual({ code: 1, told: judged.stdout.split('\n', 2) })
     }
+    await expect(textOf('vad.vsa.json')).rejects.toThrow('ENOENT')
+  })
+
+  test('is refused for a model elsewhere whose rule checks only what is loaded', async () => {
+    const server = createServer(({ url = '' }, response) => {
+      readFile(join(directory, url)).then(
+        (bytes) => response.end(bytes),
+        () => response.writeHead(404).end(),
+      )
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/vad/`
+    await requiring({ type: 'evaluation' })
+    const policy = JSON.parse(await textOf('policy.json')) as { rules: object[] }
+    const rule = { ...policy.rules[0], match: { url: 'http://**' }, require: { files: 'loaded' } }
+    await write('policy.json', JSON.stringify({ ...policy, rules: [rule] }))
+    const args = ['--vsa', 'key', '--private-key', 'release.key', '--verifier-id', VERIFIER, '--policy', 'policy.json']
+    const told = failed(await modelseal(['verify', url, 'vad.vsa.json', ...args]), 'ATTESTATION_INPUT')
+    expect(told).toContain('modelseal pull')
     await expect(textOf('vad.vsa.json')).rejects.toThrow('ENOENT')
   })
 

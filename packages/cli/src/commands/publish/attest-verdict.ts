@@ -114,14 +114,31 @@ export function isAccepted(judged: Judged): judged is Accepted {
   return judged.verdict.decision === 'accepted' && judged.manifest !== undefined
 }
 
-/** Makes a summary of a verdict. */
+/**
+ * Makes a summary of a verdict. It is about all files, so all of them must have been compared, or be here to be compared.
+ *
+ * @throws `ModelSealError` `ATTESTATION_INPUT`
+ */
 export async function summarized(
   model: string,
   { policyUri, verifierId = '', resourceUri, verifiedLevel }: SummaryFlags,
   { verdict, manifest, path, digests: { file: sha256, files: policyFiles } }: Accepted,
 ): Promise<SummarizedVerdict> {
   const { makeVerificationSummary, modelIdentity } = await import('@modelseal/core/attestation')
-  const { shown } = await import('@modelseal/core/errors')
+  const { ModelSealError, shown } = await import('@modelseal/core/errors')
+  const { checked, signed } = verdict.files
+  const isWhole = checked === signed
+  if (!isWhole && isRemote(model)) {
+    throw new ModelSealError(
+      'ATTESTATION_INPUT',
+      `Cannot sign a summary of the verdict about the model ${shown(model)}: not all of its files were verified.`,
+      {
+        expected: `${signed} verified files`,
+        found: `${checked}, because the rule ${shown(verdict.rule)} checks only what is loaded`,
+        hint: 'Download the model with "modelseal pull", which verifies all of it, and name its directory.',
+      },
+    )
+  }
   const predicate = makeVerificationSummary({
     verifier: verifierId,
     resourceUri: resourceUri ?? (isRemote(model) ? model : (verdict.model.name ?? basename(model))),
@@ -134,8 +151,8 @@ export async function summarized(
     source: `the verdict of the policy ${shown(path)}`,
     verified: {
       modelIdentity: modelIdentity(manifest),
-      isWhole: verdict.files.checked === verdict.files.signed,
-      files: verdict.files.checked,
+      isWhole,
+      files: checked,
       bytes: verdict.bytes,
     },
   }
