@@ -305,6 +305,7 @@ beforeAll(async () => {
     isModelSource: { call: adapter.isModelSource, args: ['a'] },
     dropReceipts: { call: core.dropReceipts, args: [directory] },
     configureHashing: { call: core.configureHashing, args: [{}], options: { 0: ['maxThreads', 'callingThread'] } },
+    configureAdvisories: { call: core.configureAdvisories, args: [{}], options: { 0: ['refreshFirst'] } },
     'VerifiedModel.read': { call: model.read.bind(model), args: ['config.json'] },
     'VerifiedModel.stream': { call: model.stream.bind(model), args: ['config.json'] },
     'VerifiedModel.path': { call: model.path.bind(model), args: ['config.json'] },
@@ -351,12 +352,14 @@ beforeAll(async () => {
       args: [directory, {}],
     },
     'transformers verdictOf': { call: hub.verdictOf, args: [{}] },
+    'transformers attestationsOf': { call: hub.attestationsOf, args: [{}, 'evaluation'] },
   }
 })
 afterAll(async () => {
   process.chdir(start)
   delete process.env['MODELSEAL_CACHE']
   core.configureHashing()
+  core.configureAdvisories()
   await model.close()
   workspace[Symbol.dispose]()
 })
@@ -429,6 +432,7 @@ const NAMES = [
   'isModelSource',
   'dropReceipts',
   'configureHashing',
+  'configureAdvisories',
   'VerifiedModel.read',
   'VerifiedModel.stream',
   'VerifiedModel.path',
@@ -445,6 +449,7 @@ const NAMES = [
   'transformers pipeline',
   'transformers from_pretrained',
   'transformers verdictOf',
+  'transformers attestationsOf',
 ]
 
 describe('a value of any kind, in any argument and any option, is accepted or refused with a code', () => {

@@ -128,7 +128,7 @@ async function verifyKey(
   const authorities = await certificatesIn(timestampAuthorities, read)
   const pem = await read(publicKey, PUBLIC_KEY_FILE)
   const key = parsePublicKey(pem.toString('latin1'), publicKey)
-  return verifyKeyWithin(bundle, key, publicKey, statedTimeTrust({ timestampAuthorities: authorities }))
+  return verifyKeyWithin(bundle, key, publicKey, statedTimeTrust(withoutPrototype({ timestampAuthorities: authorities })))
 }
 
 async function verifyCertificate(
@@ -143,7 +143,7 @@ async function verifyCertificate(
   if (roots.length === 0) throw noRoot()
   const intermediates = certificates.filter((certificate) => !isSelfSigned(certificate))
   const trust = withoutPrototype({
-    ...statedTimeTrust({ timestampAuthorities }),
+    ...statedTimeTrust(withoutPrototype({ timestampAuthorities })),
     authorities: withoutPrototype({ roots, intermediates }),
     crls: await readAll(verifier.crls, { read, file: REVOCATION_LIST_FILE, parse: parseRevocationLists }),
   })
