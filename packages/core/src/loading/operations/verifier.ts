@@ -128,7 +128,12 @@ async function verifyKey(
   const authorities = await certificatesIn(timestampAuthorities, read)
   const pem = await read(publicKey, PUBLIC_KEY_FILE)
   const key = parsePublicKey(pem.toString('latin1'), publicKey)
-  return verifyKeyWithin(bundle, key, publicKey, statedTimeTrust(withoutPrototype({ timestampAuthorities: authorities })))
+  return verifyKeyWithin(
+    bundle,
+    key,
+    publicKey,
+    statedTimeTrust(withoutPrototype({ timestampAuthorities: authorities })),
+  )
 }
 
 async function verifyCertificate(
