@@ -91,7 +91,9 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types: names(`ByteSource Steps`),
   },
   './http': {
-    values: names(`HttpClient PartialFile checkedHttpOptions filePieces isOwnDirectory plainUrl requestTarget withHint`),
+    values: names(
+      `HttpClient PartialFile checkedHttpOptions filePieces isOwnDirectory plainUrl requestTarget withHint`,
+    ),
     types: names(
       `CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpContent HttpOptions HttpRequest RedirectRule`,
     ),

@@ -44,7 +44,8 @@ export const ERROR_CODES = {
   RESOURCE_DUPLICATE: 'a name is signed twice',
   RESOURCE_ORDER: 'the signed names are not in the order that the standard requires',
   RESOURCE_DIGEST: 'a signed digest has the wrong algorithm, length or characters',
-  ROOT_DIGEST_MISMATCH: 'the root digest does not match the signed digests, or no bundle is of the model that was verified',
+  ROOT_DIGEST_MISMATCH:
+    'the root digest does not match the signed digests, or no bundle is of the model that was verified',
 
   // Keys and signatures
   KEY_INVALID: 'the file does not contain a usable key of the expected kind',
