@@ -1,12 +1,16 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { createHash, createPublicKey, sign } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { openVerifiedModel } from '@modelseal/core'
+import { openVerifiedModel, REVOKED_CHANNEL, watchPolicy, type Revoked } from '@modelseal/core'
+import { attestModel, makeEvaluation } from '@modelseal/core/attestation'
+import { keySigner } from '@modelseal/core/signing'
 import { Workspace } from './signed-models.ts'
 
 // A service follows a feed on a local server, with the built packages. The feed is written and signed without them.
@@ -199,3 +203,125 @@ test(
     expect(stderr).toContain('Note: Cannot rely on the advisory feed')
   },
 )
+
+/** Loads the model, and makes sure that a version of the feed that does not concern it changes nothing. */
+async function loaded(options: Parameters<typeof openVerifiedModel>[1] = {}) {
+  served = feed({ sequence: 1 })
+  const opened = await openVerifiedModel(model, { policy: site.policy, ...options })
+  onTestFinished(() => opened.close())
+  const others = { fileDigests: ['e'.repeat(64)], keys: ['d'.repeat(64)], rootDigests: ['c'.repeat(64)] }
+  served = feed({ sequence: 2, denied: others })
+  await vi.waitFor(async () => expect(await load()).toBe('accepted, version 2'), soon)
+  await new Promise((go) => setTimeout(go, 500))
+  expect(opened.revoked.aborted).toBe(false)
+  return opened
+}
+
+/** @returns the code of what revoked it */
+async function revocation({ revoked }: { revoked: AbortSignal }): Promise<string> {
+  await vi.waitFor(() => expect(revoked.aborted).toBe(true), soon)
+  const { code, cause } = revoked.reason as { code: string; cause: { code: string } }
+  expect(code).toBe('MODEL_REVOKED')
+  return cause.code
+}
+
+test.each<[string, string, () => Feed['denied']]>([
+  ['its root digest', 'MODEL_REVOKED', () => ({ rootDigests: [rootDigest] })],
+  ['its key', 'KEY_REVOKED', () => ({ keys: [fingerprintOf('release')] })],
+  ['a signed file', 'FILE_REVOKED', () => ({ fileDigests: [createHash('sha256').update('weights').digest('hex')] })],
+  [
+    'a file by another algorithm',
+    'FILE_REVOKED',
+    () => ({ fileDigests: [`blake2b:${createHash('blake2b512').update('weights').digest('hex')}`] }),
+  ],
+])('a model that is loaded is revoked when the feed denies %s', { timeout: 30_000 }, async (_, code, denied) => {
+  const revokedModels: Revoked[] = []
+  const listener = (message: unknown) => void revokedModels.push(message as Revoked)
+  subscribe(REVOKED_CHANNEL, listener)
+  onTestFinished(() => void unsubscribe(REVOKED_CHANNEL, listener))
+  const onRevoked = vi.fn()
+  const opened = await loaded({ onRevoked })
+  served = feed({ sequence: 3, denied: denied()! })
+  // No other load asks for the feed: this process looks for new versions on its own.
+  expect(await revocation(opened)).toBe(code)
+  const message = { model, verdict: opened.verdict, error: opened.revoked.reason as unknown }
+  expect(revokedModels.filter(({ verdict }) => verdict === opened.verdict)).toEqual([message])
+  await vi.waitFor(() => expect(onRevoked).toHaveBeenCalledExactlyOnceWith(message))
+  await expect(opened.read('config.json')).rejects.toMatchObject({ code: 'MODEL_REVOKED' })
+})
+
+test(
+  'a model that is loaded is revoked when the feed denies the signer of its attestation',
+  { timeout: 30_000 },
+  async () => {
+    const signer = await keySigner({ privateKey: site.key('lab') })
+    const predicate = makeEvaluation({ results: [{ metric: 'accuracy', value: 0.9 }], evaluatedOn: in_(-1_000) })
+    await attestModel(model, { signer, type: 'evaluation', predicate })
+    const required = '    require: { attestations: [{ type: evaluation, signers: [{ key: lab }] }] }'
+    const policy = readFileSync(site.policy, 'utf8')
+      .replace('rules:', '  lab: { publicKey: ./lab.pub }\nrules:')
+      .replace('\nadvisories:', `\n${required}\nadvisories:`)
+    writeFileSync(site.policy, policy)
+    const opened = await loaded()
+    expect(opened.verdict.attestations?.[0]?.satisfies).toEqual(['evaluation'])
+    served = feed({ sequence: 3, denied: { keys: [fingerprintOf('lab')] } })
+    expect(await revocation(opened)).toBe('ATTESTATION_REVOKED')
+  },
+)
+
+test('a model that is loaded is revoked when its watched policy revokes it', { timeout: 30_000 }, async () => {
+  served = feed({ sequence: 1 })
+  const opened = await openVerifiedModel(model, { policy: await watchPolicy(site.policy) })
+  onTestFinished(() => opened.close())
+  const policy = readFileSync(site.policy, 'utf8')
+  writeFileSync(site.policy, `${policy}\nrevoked:\n  rootDigests: [${'c'.repeat(64)}]\n`)
+  await new Promise((go) => setTimeout(go, 3_000))
+  expect(opened.revoked.aborted).toBe(false)
+  writeFileSync(site.policy, `${policy}\nrevoked:\n  rootDigests: [${rootDigest}]\n`)
+  expect(await revocation(opened)).toBe('MODEL_REVOKED')
+})
+
+test('a model that is denied while it loads is revoked right after', { timeout: 30_000 }, async () => {
+  served = feed({ sequence: 1 })
+  const opened = await openVerifiedModel(model, { policy: site.policy }, async () => {
+    served = feed({ sequence: 2, denied: { rootDigests: [rootDigest] } })
+    await vi.waitFor(async () => expect(await load()).toBe('MODEL_REVOKED'), soon)
+  })
+  expect(opened.verdict.decision).toBe('accepted')
+  expect(await revocation(opened)).toBe('MODEL_REVOKED')
+})
+
+test('an outage of the feed revokes no model that is loaded', { timeout: 30_000 }, async () => {
+  served = feed({ sequence: 1, expires: in_(3_000) })
+  const opened = await openVerifiedModel(model, { policy: await watchPolicy(site.policy) })
+  onTestFinished(() => opened.close())
+  served = undefined
+  await vi.waitFor(async () => expect(await load()).toBe('ADVISORY_STALE'), soon)
+  await new Promise((go) => setTimeout(go, 3_000))
+  expect(opened.revoked.aborted).toBe(false)
+})
+
+test('a process with onRevoked "exit" ends, and says why', { timeout: 30_000 }, async () => {
+  served = feed({ sequence: 1 })
+  const program = `
+    import { openVerifiedModel } from '@modelseal/core'
+    const model = await openVerifiedModel(${JSON.stringify(model)}, { policy: ${JSON.stringify(site.policy)}, onRevoked: 'exit' })
+    process.stdout.write('loaded')
+    setTimeout(() => model.read('config.json'), 20_000)`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { cwd: import.meta.dirname })
+  onTestFinished(() => void child.kill())
+  let printed = ''
+  child.stderr.on('data', (bytes: Buffer) => (printed += bytes.toString()))
+  await new Promise((go) => child.stdout.once('data', go))
+  served = feed({ sequence: 2, denied: { rootDigests: [rootDigest] } })
+  const [code] = (await once(child, 'close')) as [number]
+  expect(code).toBe(1)
+  expect(printed).toMatch(
+    /was revoked after it was loaded: The model with the root digest .* is revoked by the advisory feed/,
+  )
+})
+
+function fingerprintOf(key: string): string {
+  const der = createPublicKey(readFileSync(join(site.path, `${key}.pub`))).export({ type: 'spki', format: 'der' })
+  return createHash('sha256').update(der).digest('hex')
+}

@@ -10,7 +10,7 @@ import { Workspace } from './signed-models.ts'
 const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   '.': {
     values:
-      names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL VERDICT_CHANNEL closeHashPool configureAdvisories configureHashing
+      names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL REVOKED_CHANNEL VERDICT_CHANNEL closeHashPool configureAdvisories configureHashing
       downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel pullModels
       watchPolicy`),
     types:
@@ -68,7 +68,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './adapter': {
     values:
-      names(`installedGuard isModelSource judgeMemory loadOptions modelLocation noAttestations onlyModel openOptions outcomeOf
+      names(`installedGuard isModelSource judgeMemory keepRevocable loadOptions modelLocation noAttestations onlyModel openOptions outcomeOf
       parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withHint withVerdict`),
     types:
       names(`FileRequest Gather Guard IsolationLevel JsonBounds LoadOutcome ModelFormat ModelReader Opening PlaceOptions

@@ -154,7 +154,7 @@ const ways = {
   },
   'a fake guard': async () => {
     const { ort } = await onnx()
-    const guard = globalThis[Symbol.for('modelseal.guard.2')]
+    const guard = globalThis[Symbol.for('modelseal.guard.3')]
     const opened = { source: other, options: { ...options, format: 'saved-model' }, sessionOptions: {} }
     const { session } = await guard.adapters.onnxruntime({ ort, ...opened })
     return run(session)

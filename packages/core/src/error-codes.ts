@@ -181,7 +181,7 @@ export const ERROR_CODES = {
   ISOLATION_REFUSED: 'the model cannot be loaded with the isolation that the rule requires',
   MODEL_UNIDENTIFIED: 'the policy revokes root digests, and the root digest of this model cannot be computed',
   MODEL_REVOKED:
-    'the policy, or an advisory feed that it follows, revokes this model by its root digest or package URL',
+    'the policy, or an advisory feed that it follows, revokes this model by its root digest or package URL; or a change of them refuses it after it was loaded',
   FILE_REVOKED: 'the policy revokes a file of the model by its digest',
   KEY_REVOKED: 'the policy revokes the key that signed',
   IDENTITY_UNREADABLE: "the policy revokes identities, and a name in the signer's certificate cannot be read",

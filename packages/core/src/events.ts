@@ -1,5 +1,6 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
 import type { SerializedError } from './error-details.ts'
+import type { ModelSealError } from './errors.ts'
 import type { Verdict } from './results.ts'
 
 /**
@@ -33,6 +34,18 @@ export const LOAD_CHANNEL = 'modelseal:load'
  */
 export const POLICY_CHANNEL = 'modelseal:policy'
 
+/**
+ * Name of the `node:diagnostics_channel` on which models are published that are revoked after they were loaded. The message is a
+ * {@link Revoked}.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel'
+ * subscribe(REVOKED_CHANNEL, ({ model, error }) => log.error(`${model}: ${error.message}`))
+ * ```
+ */
+export const REVOKED_CHANNEL = 'modelseal:revoked'
+
 /** What is known about a load while it runs. It contains no secrets. */
 export interface LoadTrace {
   /** Absolute path of the model. */
@@ -51,8 +64,19 @@ export interface PolicyReload {
   error?: SerializedError
 }
 
+/** A model that was revoked after it was loaded. */
+export interface Revoked {
+  /** Absolute path or URL of the model. */
+  model: string
+  /** The verdict of the load that accepted the model. */
+  verdict: Verdict
+  /** `MODEL_REVOKED`; its `cause` says why. */
+  error: ModelSealError
+}
+
 const verdicts = channel(VERDICT_CHANNEL)
 const policies = channel(POLICY_CHANNEL)
+const revoked = channel(REVOKED_CHANNEL)
 const loads = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
 
 export function publishVerdict(verdict: Verdict): void {
@@ -61,6 +85,10 @@ export function publishVerdict(verdict: Verdict): void {
 
 export function publishPolicyReload(reload: PolicyReload): void {
   if (policies.hasSubscribers) policies.publish(reload)
+}
+
+export function publishRevoked(message: Revoked): void {
+  if (revoked.hasSubscribers) revoked.publish(message)
 }
 
 export function traceLoad<T>(trace: LoadTrace, load: () => Promise<T>): Promise<T> {

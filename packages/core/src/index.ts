@@ -24,7 +24,15 @@ import { handToThreads } from './environment.ts'
 handToThreads()
 
 export { ERROR_CODES, ModelSealError, type ErrorCode } from './errors.ts'
-export { LOAD_CHANNEL, POLICY_CHANNEL, VERDICT_CHANNEL, type LoadTrace, type PolicyReload } from './events.ts'
+export {
+  LOAD_CHANNEL,
+  POLICY_CHANNEL,
+  REVOKED_CHANNEL,
+  VERDICT_CHANNEL,
+  type LoadTrace,
+  type PolicyReload,
+  type Revoked,
+} from './events.ts'
 export type { ProgressCallback } from './hashing/hash-files.ts'
 export { closeHashPool, configureHashing, type HashingOptions } from './hashing/pool.ts'
 export type { ThreadPool } from './hashing/threads/program-threads.ts'

@@ -54,6 +54,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ['judgeMemory', 'formt', 'format', (given) => adapter.judgeMemory(new Uint8Array(1), given)],
   ['judgeModel', 'signatur', 'signature', (given) => policy.judgeModel('m', given)],
   ['keySigner', 'pasword', 'password', (given) => signing.keySigner({ privateKey: 'release.key', ...given })],
+  ['keepRevocable', 'cals', 'calls', (given) => adapter.keepRevocable({} as never, {}, given as never)],
   ['loadOptions', 'isolaton', 'isolation', (given) => adapter.loadOptions(given, [])],
   ['loadSigstoreTrust', 'tufUlr', 'tufUrl', (given) => verification.loadSigstoreTrust(given as never)],
   ['openOptions', 'maxByte', 'maxBytes', (given) => adapter.openOptions(given)],

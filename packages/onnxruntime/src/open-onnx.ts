@@ -9,6 +9,7 @@ import {
 import {
   installedGuard,
   isModelSource,
+  keepRevocable,
   modelLocation,
   onlyModel,
   openOptions,
@@ -18,6 +19,7 @@ import {
   withVerdict,
   type LoadOutcome,
   type Opening,
+  type Revocable,
 } from '@modelseal/core/adapter'
 import type { InferenceSession } from 'onnxruntime-node'
 import { isAnyArrayBuffer, isArray, isUrl, kindOf, propertyOf } from '@modelseal/core/any-realm'
@@ -157,11 +159,18 @@ async function createConfirmed(
   )
   try {
     model.confirm()
+    keepRevocable(model, session, SESSION)
   } catch (error) {
     await session.release()
     throw error instanceof ModelSealError ? withVerdict(error, verdict) : error
   }
   return session
+}
+
+const SESSION: Revocable<InferenceSession> = {
+  asyncCalls: ['run'],
+  ends: ['release'],
+  release: (session) => session.release(),
 }
 
 function whereIs(source: unknown): Pick<OnnxLoad, 'source' | 'entry'> {

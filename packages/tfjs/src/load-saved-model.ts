@@ -2,6 +2,7 @@ import { ModelSealError, type ModelReader } from '@modelseal/core'
 import { outcomeOf, runtimeFailed, shown, withVerdict, type Opening } from '@modelseal/core/adapter'
 import { inTurns, withBytesOfFile } from '@modelseal/core/formats'
 import { tensorFlow } from './open-artifacts.ts'
+import { keepTfModel } from './revocable.ts'
 import { savedModelAssets } from './saved-model-assets.ts'
 import type { LoadedByTf, TfLoad } from './tf-load.ts'
 
@@ -39,6 +40,7 @@ export async function loadSavedModel({ tf, source, options, further }: TfLoad, o
       ;(model as { dispose?: () => void } | undefined)?.dispose?.()
       throw error instanceof ModelSealError ? withVerdict(error, opened.verdict) : error
     }
+    keepTfModel(opened, model)
     return { model, ...outcomeOf(opened) }
   } finally {
     await opened.close()

@@ -22,6 +22,7 @@ import {
   type ModelFormat,
 } from './model-json.ts'
 import type { TfLoad } from './tf-load.ts'
+import { keepTfModel } from './revocable.ts'
 import { FractionReport } from './fraction-report.ts'
 
 /** The part of `@tensorflow/tfjs` and `@tensorflow/tfjs-node` that this package uses. */
@@ -55,6 +56,8 @@ export function checkTensorFlow(tf: unknown): asserts tf is TensorFlow {
 /** A verified model in the form that tf accepts. */
 interface OpenedArtifacts {
   outcome: LoadOutcome
+  /** Keeps watching what tf created. */
+  keep: (model: unknown) => void
   gathered: { format: ModelFormat; artifacts: io.ModelArtifacts }
   /** The checked options of the caller for tf. */
   loadOptions: object
@@ -81,24 +84,28 @@ export async function openArtifacts(
   await model.close()
   return {
     outcome: outcomeOf(model),
+    keep: (created) => keepTfModel(model, created),
     gathered: model.gathered,
     loadOptions: loadOptions.tf,
   }
 }
 
-/** @throws {@link ModelSealError} `RUNTIME_FAILED` */
+/** @throws {@link ModelSealError} `RUNTIME_FAILED`, `MODEL_REVOKED` */
 export async function handOver(
   tf: TensorFlow,
   loader: 'loadGraphModel' | 'loadLayersModel',
-  { outcome, gathered, loadOptions }: OpenedArtifacts,
+  { outcome, keep, gathered, loadOptions }: OpenedArtifacts,
   further: readonly unknown[],
 ): Promise<unknown> {
   const handler: io.IOHandler = { load: () => Promise.resolve(gathered.artifacts) }
+  let model: unknown
   try {
-    return await tf[loader](...([handler, loadOptions, ...further] as never[]))
+    model = await tf[loader](...([handler, loadOptions, ...further] as never[]))
   } catch (cause) {
     throw runtimeFailed(cause, outcome.verdict, tensorFlow(loader))
   }
+  keep(model)
+  return model
 }
 
 /** The names of the formats in policies. */

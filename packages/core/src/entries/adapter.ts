@@ -28,6 +28,7 @@ export {
   type LoadOutcome,
   type RuntimeFailure,
 } from '../loading/adapting/outcome.ts'
+export { keepRevocable, type Revocable } from '../loading/adapting/revocable.ts'
 export { noAttestations } from '../loading/attestations/attestation.ts'
 export { installedGuard, type Guard, type Opening } from '../loading/guard.ts'
 export { tolerate } from '../loading/judging/tolerate.ts'

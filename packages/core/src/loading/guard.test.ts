@@ -9,7 +9,7 @@ const MODULE = JSON.stringify(pathToFileURL(join(import.meta.dirname, 'guard.ts'
 test('a guard replaces anything installed before it, and cannot be replaced itself', () => {
   const script = `
     'use strict'
-    const symbol = Symbol.for('modelseal.guard.2')
+    const symbol = Symbol.for('modelseal.guard.3')
     const posed = {}
     globalThis[symbol] = posed
     const { installGuard, installedGuard } = await import(${MODULE})

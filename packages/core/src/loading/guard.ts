@@ -23,7 +23,7 @@ export interface Guard {
 }
 
 /** The number changes with the interface, so that different versions of this package stay apart. */
-const INSTALLED = Symbol.for('modelseal.guard.2')
+const INSTALLED = Symbol.for('modelseal.guard.3')
 
 /** Shared by the ESM and CommonJS builds and by all copies of this package in a thread. */
 export function installedGuard(): Guard | undefined {

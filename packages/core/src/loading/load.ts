@@ -7,6 +7,8 @@ import { OpenedSource } from '../source/opened-source.ts'
 import type { SourceReader } from '../source/answers/source-reader.ts'
 import type { HandOuts } from './files/hand-outs.ts'
 import { Judging, type Judge } from './judging/judging.ts'
+import { LoadedContent } from './standing/loaded-content.ts'
+import { Standing } from './standing/standing.ts'
 import { Responsibility } from './judging/responsibility.ts'
 import { warnInto } from './judging/verdict-steps.ts'
 import type { SavingReader } from './model-reader.ts'
@@ -31,6 +33,9 @@ export class Load<T = unknown> {
   readonly place: ModelPlace
   readonly judgings: readonly [Judging, ...Judging[]]
   readonly responsibility: Responsibility
+  /** What is known of the content that is handed out. */
+  readonly content = new LoadedContent()
+  readonly standing: Standing
   /** Is notified of everything that is handed out. */
   readonly handOuts: HandOuts | undefined
   readonly #source: ModelSource
@@ -56,6 +61,7 @@ export class Load<T = unknown> {
     const first = new Judging(this, options, judge)
     this.judgings = [first, ...others.map((other) => new Judging(this, options, other, first))]
     this.responsibility = new Responsibility(this.judgings)
+    this.standing = new Standing(first.verdict, options.onRevoked)
   }
 
   /** Name of the model in messages. */
@@ -68,6 +74,13 @@ export class Load<T = unknown> {
   opened(): Promise<OpenedSource> {
     this.#opened ??= this.#open()
     return this.#opened
+  }
+
+  /** Returns a function that opens the source once more, for attestations that were not read. It keeps nothing else of the load. */
+  reopening(): () => Promise<OpenedSource> {
+    const source = this.#source
+    const { maxBytes } = this.options
+    return () => OpenedSource.open(source, { signal: undefined, maxBytes })
   }
 
   /** Passes the source to the caller together with the model, with which it is closed. */

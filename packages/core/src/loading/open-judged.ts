@@ -24,6 +24,8 @@ import { Load, type LoadRequest } from './load.ts'
 import { readerOf, type ModelReader, type SavingReader } from './model-reader.ts'
 import { checkChoices } from './open-options.ts'
 import { AllowedIsolation } from './placing/isolation.ts'
+import { judgedLoads } from './standing/remember.ts'
+import { follow } from './standing/live-models.ts'
 import { UnverifiedModel, VerifiedModel, type OpenedModel } from './verified-model.ts'
 
 /**
@@ -52,6 +54,7 @@ export async function openJudged<T>(
       load.handOver()
       for (const judging of load.judgings) judging.decide()
       for (const { verdict } of load.judgings) publishVerdict(verdict)
+      follow(load.standing)
       return model
     } catch (error) {
       await load.close()
@@ -160,9 +163,12 @@ async function readFiles<T>(
         ...unsignedNotes(rule, found.files),
       ].join(' '),
     )
+    load.standing.remember(await judgedLoads(load))
+    const { standing } = load
     const [{ accepted: own, verdict }] = judgings
+    const loaded = { verdict, gathered, standing }
     // If only another policy accepted it, the program's own policy has not verified it.
-    return own ? new VerifiedModel(files, own, verdict, gathered) : new UnverifiedModel(files, verdict, gathered)
+    return own ? new VerifiedModel(files, own, loaded) : new UnverifiedModel(files, loaded)
   } catch (error) {
     await files.dispose()
     throw error
@@ -245,7 +251,8 @@ async function openAnyway<T>(load: Load<T>): Promise<OpenedModel<T>> {
     const gathered = await gatherFrom(load, handedOut, { entry: files.entry, save: undefined })
     throwIfAborted(options.signal)
     for (const verdict of verdicts) noteIsolation(verdict, files)
-    return new UnverifiedModel(handedOut, judgings[0].verdict, gathered)
+    load.standing.remember(await judgedLoads(load))
+    return new UnverifiedModel(handedOut, { verdict: judgings[0].verdict, gathered, standing: load.standing })
   } catch (error) {
     await handedOut.dispose()
     throw error

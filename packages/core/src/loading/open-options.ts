@@ -2,6 +2,7 @@ import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
 import { choiceIn } from '../environment.ts'
 import { isFileUrlText, schemeOf } from '../absolute-path.ts'
 import { isUrl } from '../any-realm.ts'
+import type { Revoked } from '../events.ts'
 import { shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import type { ModelFormat } from '../results.ts'
@@ -26,6 +27,9 @@ import {
 } from '../kinds.ts'
 import { snapshot, textsCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import type { Isolation } from './placing/isolation.ts'
+
+/** What happens if a model is revoked after it was loaded. */
+export type OnRevoked = 'release' | 'exit' | ((revoked: Revoked) => void)
 
 export interface OpenOptions {
   /**
@@ -68,6 +72,12 @@ export interface OpenOptions {
    * model on this machine. Over HTTP, `http.maxBytes` applies as well.
    */
   maxBytes?: number | undefined
+  /**
+   * What happens if the model is revoked after it was loaded, see `revoked` of the opened model: `release` has the adapter release what
+   * the runtime created, which then fails with `MODEL_REVOKED`; `exit` ends the process with the code 1 and a message on stderr; a
+   * function is called. Default: only `revoked` and `REVOKED_CHANNEL` tell of it.
+   */
+  onRevoked?: OnRevoked | undefined
   signal?: AbortSignal | undefined
   /** Called with the number of bytes done and the total; over HTTP, the total announced so far. */
   onProgress?: ProgressCallback | undefined
@@ -96,6 +106,12 @@ const formatName: Copy = (value, option) => {
 }
 const POSSIBLE_FORMATS: Shape<PossibleFormats> = { oneOf: required(listOf(formatName)), claimed: required(callback) }
 
+const onRevoked: Copy = (value, option) => {
+  if (value === 'release' || value === 'exit') return value
+  if (typeof value === 'function') return value
+  throw invalidOption(option, '"release", "exit" or a function', value)
+}
+
 const HTTP: Shape<HttpOptions> = {
   headers: textsCopy,
   urlFor: callback,
@@ -116,6 +132,7 @@ const OPTIONS: Shape<OpenOptions> = {
   http: (value) => snapshot(value as HttpOptions, HTTP, 'the option "http"'),
   audit: flag,
   maxBytes: true,
+  onRevoked,
   signal,
   onProgress: callback,
 }

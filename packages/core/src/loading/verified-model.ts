@@ -10,6 +10,8 @@ import type { Accepted } from './judging/judging.ts'
 import { modelClosed } from './model-closed.ts'
 import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
+import { follow, unfollow } from './standing/live-models.ts'
+import type { Standing } from './standing/standing.ts'
 
 const NAME = 'the name of a file'
 const NAMES = listOf(text)
@@ -17,6 +19,13 @@ const PLACE_OPTIONS: Shape<PlaceOptions> = { isolation: choice('copy') }
 
 /** What `openVerifiedModel` returns. `decision` tells the two types apart. */
 export type OpenedModel<T = undefined> = VerifiedModel<T> | UnverifiedModel<T>
+
+/** The outcome of a load. */
+interface Loaded<T> {
+  verdict: Verdict
+  gathered: T
+  standing: Standing
+}
 
 /** What verified and unverified models have in common. */
 abstract class ModelHandle<T, V extends Verdict> {
@@ -27,11 +36,39 @@ abstract class ModelHandle<T, V extends Verdict> {
   /** What the loader's `gather` returned. */
   readonly gathered: T
 
-  protected constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
+  /** @internal */
+  readonly standing: Standing
+
+  protected constructor(served: ServedFiles, { verdict, gathered, standing }: Loaded<T>) {
     this.#served = served
     // The load completes the verdict before anyone else gets the model.
     this.verdict = verdict as V
     this.gathered = gathered
+    this.standing = standing
+  }
+
+  /**
+   * Is aborted if the model is revoked after it was loaded: a watched policy, or an advisory feed that the policy follows, has changed, and
+   * would now refuse it. Its `reason` is a {@link ModelSealError} with the code `MODEL_REVOKED`, whose `cause` says why. The
+   * model then hands out no more files. It is watched until it is closed; what an adapter created, until it is released or no longer used.
+   *
+   * @example
+   * ```ts
+   * model.revoked.addEventListener('abort', () => server.stop(model.revoked.reason))
+   * ```
+   */
+  get revoked(): AbortSignal {
+    return this.standing.revoked
+  }
+
+  /**
+   * Goes on watching after the model is closed, for as long as somebody has the signal or the given object.
+   *
+   * @internal
+   */
+  keepWatching(created: object): void {
+    this.standing.heldBy(created)
+    follow(this.standing)
   }
 
   /** Names of all signed files, relative to the model; for a single file, its basename. */
@@ -44,7 +81,7 @@ abstract class ModelHandle<T, V extends Verdict> {
    * file since the model was opened.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_UNREADABLE`,
-   * `FILE_REVOKED`, `ABORTED`; `INVALID_ARGUMENT` after {@link close}
+   * `FILE_REVOKED`, `ABORTED`; `MODEL_REVOKED` after it was revoked; `INVALID_ARGUMENT` after {@link close}
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkOpen()
@@ -88,7 +125,8 @@ abstract class ModelHandle<T, V extends Verdict> {
    * Load first, then call {@link confirm}, then {@link close} the model.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`,
-   * `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_UNREADABLE`, `ABORTED`; `INVALID_ARGUMENT` after {@link close}
+   * `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_UNREADABLE`, `ABORTED`; `MODEL_REVOKED` after it was revoked;
+   * `INVALID_ARGUMENT` after {@link close}
    * @example
    * ```ts
    * const model = await openVerifiedModel('models/llama', { isolation: 'in-place' })
@@ -108,7 +146,7 @@ abstract class ModelHandle<T, V extends Verdict> {
    * Call this after a runtime has loaded from paths. Throws if a file that was placed `in-place` changed in the
    * meantime.
    *
-   * @throws {@link ModelSealError} `FILE_CHANGED`; `INVALID_ARGUMENT` after {@link close}, when nothing can be
+   * @throws {@link ModelSealError} `FILE_CHANGED`; `MODEL_REVOKED` after it was revoked; `INVALID_ARGUMENT` after {@link close}, when nothing can be
    * confirmed any more
    */
   confirm(): void {
@@ -136,11 +174,13 @@ abstract class ModelHandle<T, V extends Verdict> {
    */
   async close(): Promise<void> {
     this.#closed = true
+    if (!this.standing.isHeld) unfollow(this.standing)
     await this.#served.dispose()
   }
 
   #checkOpen(): void {
     if (this.#closed) throw modelClosed()
+    this.standing.check()
   }
 
   /** Same as {@link close}. */
@@ -167,8 +207,8 @@ export class VerifiedModel<T = undefined> extends ModelHandle<T, AcceptedVerdict
   readonly attestations: BelievedAttestations
 
   /** @internal */
-  constructor(served: ServedFiles, accepted: Accepted, verdict: Verdict, gathered: T) {
-    super(served, verdict, gathered)
+  constructor(served: ServedFiles, accepted: Accepted, loaded: Loaded<T>) {
+    super(served, loaded)
     this.manifest = accepted.signature.manifest
     this.attestations = believedAttestations(accepted.attestations)
   }
@@ -184,8 +224,8 @@ export class UnverifiedModel<T = undefined> extends ModelHandle<T, UnverifiedVer
 
   /** @internal */
   // eslint-disable-next-line @typescript-eslint/no-useless-constructor -- public for the loader; that of the base class is protected
-  constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
-    super(served, verdict, gathered)
+  constructor(served: ServedFiles, loaded: Loaded<T>) {
+    super(served, loaded)
   }
 
   /** `tolerated` if a rule in the mode `audit` would have refused it, `skipped` under a rule in the mode `skip`. */

@@ -3,6 +3,7 @@ import { propertyOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
 import { callback } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
+import { policyChanged } from './changes.ts'
 import { fileState, unchanged, type FileStates } from './reading/file-state.ts'
 import type { CompiledPolicy, Policy } from './policy.ts'
 import { loadCompiledPolicy, loadValidPolicy } from './load-policy.ts'
@@ -40,8 +41,8 @@ export function isWatchedPolicy(value: unknown): value is WatchedPolicy {
 }
 
 /**
- * A policy that follows its files, created by {@link watchPolicy}. Use it for any number of loads. It checks its files only when
- * a model is loaded and keeps nothing open in between, so there is nothing to close.
+ * A policy that follows its files, created by {@link watchPolicy}. Use it for any number of loads. It checks its files when
+ * a model is loaded, and every two seconds while one is in use that was loaded by it. It keeps nothing open, so there is nothing to close.
  */
 export class WatchedPolicy {
   readonly #options: WatchOptions
@@ -84,6 +85,7 @@ export class WatchedPolicy {
       this.#options.onError?.(error)
       return
     }
+    policyChanged()
     publishPolicyReload({ path })
     this.#options.onReload?.(this.#policy)
   }

@@ -15,7 +15,10 @@ import type { OpenedModel } from '../verified-model.ts'
  * else log.warn(`running an unverified model: ${loaded.verdict.wouldRefuse?.message}`)
  * ```
  */
-export type LoadOutcome =
+export type LoadOutcome = {
+  /** Is aborted if the model is revoked after it was loaded, like `revoked` of an opened model. */
+  readonly revoked: AbortSignal
+} & (
   | {
       readonly decision: 'accepted'
       readonly verdict: AcceptedVerdict
@@ -23,9 +26,11 @@ export type LoadOutcome =
       readonly attestations: BelievedAttestations
     }
   | { readonly decision: 'tolerated' | 'skipped'; readonly verdict: UnverifiedVerdict }
+)
 
 /**
- * What an adapter returns besides the object that the runtime created.
+ * What an adapter returns besides the object that the runtime created. The model is watched for as long as somebody has `revoked`, even
+ * after it is closed.
  *
  * @example
  * ```ts
@@ -33,9 +38,11 @@ export type LoadOutcome =
  * ```
  */
 export function outcomeOf(model: OpenedModel<unknown>): LoadOutcome {
+  const { revoked } = model
+  model.keepWatching(revoked)
   return model.decision === 'accepted'
-    ? { decision: model.decision, verdict: model.verdict, attestations: model.attestations }
-    : { decision: model.decision, verdict: model.verdict }
+    ? { decision: model.decision, verdict: model.verdict, attestations: model.attestations, revoked }
+    : { decision: model.decision, verdict: model.verdict, revoked }
 }
 
 /** Describes a failure of a runtime. */

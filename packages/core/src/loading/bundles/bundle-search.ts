@@ -134,7 +134,7 @@ export class BundleSearch {
     try {
       const { bundles, unread } = await this.#at(places)
       const names: ClaimedName[] = unread === undefined ? [] : [{ path: unread }]
-      for (const found of bundles) names.push(await claimedName(found, this.#options.signal))
+      for (const found of bundles) names.push(await nameClaimedBy(found, this.#options.signal))
       return names
     } catch (error) {
       if (!(error instanceof ModelSealError) || error.code === 'ABORTED' || TOO_LARGE.has(error.code)) throw error
@@ -184,7 +184,8 @@ const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'MODEL_NOT_FOUND',
 ])
 
-async function claimedName(found: FoundBundle, signal: AbortSignal | undefined): Promise<ClaimedName> {
+/** The name that one bundle claims. */
+export async function nameClaimedBy(found: FoundBundle, signal: AbortSignal | undefined): Promise<ClaimedName> {
   const { path } = found
   if ('error' in found) return { path }
   try {

@@ -48,7 +48,7 @@ export async function acceptedModel(
   const unverified = load.judgings.filter((judging) => !judging.accepted)
   const { revocations, mayBeUnsigned } = await unrevokedClaims(unverified, load)
   for (const each of revocations) further.push(...(await unrevokedFiles(load, main, each, mayBeUnsigned)))
-  return { found, signature, rule, further: allOf(further), otherBundles }
+  return { found, signature, rule, further: load.content.recording(allOf(further)), otherBundles }
 }
 
 function isSharded({ serialization }: Manifest): boolean {
@@ -81,7 +81,7 @@ async function unrevokedFiles(
   const { signature, signal } = load.options
   const hashing = withoutPrototype({ signature, signal, mayBeUnsigned })
   const digested = await unrevokedManifest(local.path, found.bundles, [revocations], hashing)
-  return digested ? [files, new DigestedFiles(digested, mayBeUnsigned)] : [files]
+  return digested ? [files, new DigestedFiles(digested[0], mayBeUnsigned)] : [files]
 }
 
 /**

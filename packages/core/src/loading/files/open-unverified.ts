@@ -39,16 +39,22 @@ export async function openUnverified(load: Load, claims: UnrevokedClaims): Promi
   const hashing = { signature, signal, limit, warn, mayBeUnsigned }
   const path = localPathOf(model, found)
   if (path === undefined && concerned) throw revokedBy(concerned, unidentified(load.label))
-  const manifest = path === undefined ? undefined : await unrevokedManifest(path, found?.bundles, revocations, hashing)
-  const digested = manifest ? [new DigestedFiles(manifest, mayBeUnsigned)] : []
-  const judge = allOf([...digested, ...revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))])
+  const manifests = path === undefined ? undefined : await unrevokedManifest(path, found?.bundles, revocations, hashing)
+  load.content.path = path
+  load.content.rootDigests = manifests?.map(({ rootDigest }) => rootDigest)
+  const digested = manifests ? [new DigestedFiles(manifests[0], mayBeUnsigned)] : []
+  const judge = load.content.recording(
+    allOf([...digested, ...revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))]),
+  )
   const reader = source.newReader()
   const { local } = model.files
   const files = local
     ? await LinkedFiles.open({ root: local.path, names: model.names }, judge, { signal, limit, warn })
     : await streamed(model, judge, { reader, limit, signal })
   const handing = { entry: model.entry, isolation, judged: judge.hashTypes.length > 0 }
-  return new UnverifiedFiles(files, handing, load.closing(reader))
+  const unverified = new UnverifiedFiles(files, handing, load.closing(reader))
+  load.content.unverified = local && { root: local.path, names: unverified.handedOut }
+  return unverified
 }
 
 /** The directory that the bundles sign, if they sign one; otherwise, the requested file and the files beside it. */

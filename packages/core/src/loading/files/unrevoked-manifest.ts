@@ -23,7 +23,8 @@ interface UnverifiedHashing
  * the rule allows unsigned paths, the publisher may have signed the model with or without them, so neither root digest
  * may be revoked.
  *
- * @returns undefined if no root digests are revoked; nothing is hashed then
+ * @returns the manifest with all files, and the one without those that may be unsigned, if it is another one; undefined if no root
+ * digests are revoked: nothing is hashed then
  * @throws {@link ModelSealError} `MODEL_REVOKED`, and what {@link manifestOf} throws
  */
 export async function unrevokedManifest(
@@ -31,21 +32,34 @@ export async function unrevokedManifest(
   found: readonly FoundBundle[] = [],
   revocations: readonly Revocations[],
   options: UnverifiedHashing,
-): Promise<Manifest | undefined> {
+): Promise<[Manifest, ...Manifest[]] | undefined> {
   const concerned = revocations.filter(({ concernsModels }) => concernsModels)
   if (concerned.length === 0) return undefined
-  const { signature, signal, limit, mayBeUnsigned, warn } = options
-  // Ignored even if it cannot be read or does not exist, because it never counts as content.
-  const bundles = [...found.map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
-  const building = withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn })
-  const [manifest, ...others] = await manifestsOf(path, building, mayBeUnsigned)
+  const manifests = await publishedManifests(path, found, options)
   for (const each of concerned) {
-    for (const { rootDigest } of [manifest, ...others]) {
+    for (const { rootDigest } of manifests) {
       const revoked = each.rootDigest(rootDigest, undefined)
       if (revoked) throw revokedBy(each, revoked)
     }
   }
-  return manifest
+  return manifests
+}
+
+/**
+ * The manifests that the publisher of an unverified model may have signed.
+ *
+ * @param found its bundles
+ * @throws {@link ModelSealError} what {@link manifestOf} throws
+ */
+export function publishedManifests(
+  path: string,
+  found: readonly FoundBundle[],
+  { signature, signal, limit, mayBeUnsigned, warn }: UnverifiedHashing,
+): Promise<[Manifest, ...Manifest[]]> {
+  // Ignored even if it cannot be read or does not exist, because it never counts as content.
+  const bundles = [...found.map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
+  const building = withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn })
+  return manifestsOf(path, building, mayBeUnsigned)
 }
 
 /**

@@ -47,6 +47,9 @@ interface Handing {
 /** Hands out the files of a model for a rule that loads without a valid signature. */
 export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
   readonly entry: string | undefined
+  /** Names of the files that were requested. */
+  readonly handedOut: ReadonlySet<string>
+  readonly #handedOut = new Set<string>()
   readonly #files: UncheckedFiles
   readonly #judged: boolean
   readonly #placing: Placing
@@ -64,6 +67,7 @@ export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
     })
     super(placing, close)
     this.entry = entry
+    this.handedOut = this.#handedOut
     this.#files = files
     this.#judged = judged
     this.#placing = placing
@@ -88,6 +92,7 @@ export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
   }
 
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    for (const { name } of requests) this.#handedOut.add(name)
     return this.#files.readAll(requests)
   }
 
@@ -103,6 +108,7 @@ export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
         },
       )
     }
+    for (const name of names) this.#handedOut.add(name)
     const found = await onDisk.find(names)
     if (!this.#judged) {
       onDisk.admit(found)

@@ -6,6 +6,8 @@ import { checking, warnInto } from './verdict-steps.ts'
 interface Advice {
   /** The policy, with everything that its feeds deny among its revocations. */
   policy: CompiledPolicy
+  /** The same as long as every feed has the same version. */
+  versions: string
   /** @throws {@link ModelSealError} `ADVISORY_STALE` */
   check: () => Promise<void>
 }
@@ -23,7 +25,7 @@ export async function adviceFor(
   signal: AbortSignal | undefined,
 ): Promise<Advice> {
   const { advised } = await import('../../policy/advisories/following/advised.ts')
-  const { revocations, advisories, warnings, refusal } = await advised(policy, signal)
+  const { revocations, advisories, versions, warnings, refusal } = await advised(policy, signal)
   verdict.advisories = advisories
   for (const warning of warnings) warnInto([verdict])(warning)
   const check = () =>
@@ -34,5 +36,5 @@ export async function adviceFor(
       const some = stale === advisories.length ? 'None' : `${advisories.length - stale}`
       tell(`The policy follows ${count}.${stale === 0 ? '' : ` ${some} of them may be relied on.`}`)
     })
-  return { policy: withRevocations(policy, revocations), check }
+  return { policy: withRevocations(policy, revocations), versions, check }
 }

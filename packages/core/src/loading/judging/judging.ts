@@ -1,15 +1,15 @@
+import type { FoundBundle } from '../../bundle/bundle.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
-import type { OpenedSource } from '../../source/opened-source.ts'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
-import { ModelFacts } from '../../policy/matching/match.ts'
 import type { BelievedAttestation } from '../../policy/attestations/judge-attestations.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
 import { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
+import { isWatchedPolicy } from '../../policy/watch-policy.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { readAttestationFiles } from '../attestations/read-attestations.ts'
 import { BundleSearch, type SearchedSource } from '../bundles/bundle-search.ts'
@@ -18,6 +18,8 @@ import { saidFormats } from './loaded-format.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { adviceFor } from './advice.ts'
 import { concernsClaims } from '../files/revoked-claims.ts'
+import { checkPinned } from './check-pinned.ts'
+import { factsOf, type JudgedBy } from './judged-by.ts'
 import { checkAge, policyOf } from './read-policy.ts'
 import { holdsInAudit } from './tolerate.ts'
 import { checking, emptyVerdict, timed } from './verdict-steps.ts'
@@ -41,6 +43,8 @@ export interface Accepted {
   revocations: Revocations
   /** The attestations that satisfy the rule. */
   attestations: readonly BelievedAttestation[]
+  /** Those that were read; undefined if the rule requires none. */
+  readAttestations: readonly FoundBundle[] | undefined
 }
 
 /** The judgement of a policy that accepts a signature. */
@@ -56,6 +60,7 @@ export class Judging {
   readonly #search: BundleSearch
   readonly #source: JudgedSource
   #policy: CompiledPolicy | undefined
+  #judgedBy: JudgedBy | undefined
   /** Kept apart from the verdict, which has a prototype: `Object.prototype` could supply a mode that is missing there. */
   #mode: Rule['mode'] | undefined
   #mayBeUnsigned: Rule['require']['unsigned']
@@ -111,6 +116,16 @@ export class Judging {
     return this.#policy?.revocations
   }
 
+  /** Undefined if neither the policy nor a feed can change while the model is loaded. */
+  get judgedBy(): JudgedBy | undefined {
+    return this.#judgedBy
+  }
+
+  /** The program's own audit mode, and what it said about the model. */
+  get stated(): Pick<OpenOptions, 'url' | 'format' | 'audit'> {
+    return this.#options
+  }
+
   /** The paths that its rule allows to be unsigned. */
   get mayBeUnsigned(): Rule['require']['unsigned'] {
     return this.#mayBeUnsigned
@@ -141,14 +156,14 @@ export class Judging {
     this.#policy = read
     const feeds = read.advisories.length > 0 ? await adviceFor(read, verdict, signal) : undefined
     const policy = feeds?.policy ?? read
+    if (feeds || isWatchedPolicy(given))
+      this.#judgedBy = { given: isWatchedPolicy(given) ? given : read, read, versions: feeds?.versions ?? '' }
     this.#policy = policy
     await this.#checkPackage(policy)
     await checkAge(policy, now, verdict)
     if (feeds) await feeds.check()
     return checking(verdict, 'rule', async (tell) => {
-      const { path, url: own = url } = this.#source.place
-      const place = { path, url: own, source: this.#source.place.url }
-      const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames(policy.rules))
+      const facts = factsOf(this.#source.place, { url, format }, () => this.#search.claimedNames(policy.rules))
       const chosen = await chooseRule(policy, facts).catch((error: unknown) => this.#orMissing(error))
       const { rule, mode } = chosen
       verdict.rule = rule.name
@@ -213,7 +228,7 @@ export class Judging {
     verdict.model.rootDigest = manifest.rootDigest
     verdict.files.signed = manifest.files.size
     const attestations = await this.#findAttestations({ found, signature, rule }, policy, now)
-    return { found, signature, rule, revocations: policy.revocations, attestations }
+    return { found, signature, rule, revocations: policy.revocations, ...attestations }
   }
 
   /** Attestations are read only if the rule requires some: nothing else depends on them. */
@@ -221,8 +236,8 @@ export class Judging {
     { found, signature, rule }: Pick<Accepted, 'found' | 'signature' | 'rule'>,
     policy: CompiledPolicy,
     now: number,
-  ): Promise<readonly BelievedAttestation[]> {
-    if (rule.attestations.length === 0) return []
+  ): Promise<Pick<Accepted, 'attestations' | 'readAttestations'>> {
+    if (rule.attestations.length === 0) return { attestations: [], readAttestations: undefined }
     const { verdict } = this
     const { signal } = this.#options
     const { manifest } = signature
@@ -239,29 +254,8 @@ export class Judging {
     verdict.checks.push(...judged.checks)
     verdict.attestations = judged.attestations
     if (judged.refusal) throw judged.refusal
-    return judged.believed
+    return { attestations: judged.believed, readAttestations: attestations }
   }
-}
-
-/** @throws {@link ModelSealError} `REVISION_NOT_PINNED` if the model was named by something that can change */
-function checkPinned(rule: Rule, place: ModelPlace, { revision, requested }: OpenedSource): void {
-  if (revision !== undefined && (requested ?? revision) === revision) return
-  const named = place.url ?? place.path
-  throw new ModelSealError(
-    'REVISION_NOT_PINNED',
-    `Cannot load the model ${shown(named)}: it is not pinned to a commit or digest.`,
-    {
-      file: named,
-      expected: 'a commit or a digest',
-      found:
-        revision === undefined
-          ? 'a location without revisions'
-          : `${shown(requested ?? '')}, which is currently ${shown(revision)}`,
-      hint:
-        (revision === undefined ? '' : `To load exactly that, write ${shown(revision)} after "@", or as "revision". `) +
-        `The rule ${shown(rule.name)} requires it ("require.pinned").`,
-    },
-  )
 }
 
 /** Sentences about what a rule says of bundles, beyond the defaults. */

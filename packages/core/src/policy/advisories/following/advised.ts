@@ -12,6 +12,8 @@ export interface Advised {
   /** Those of the policy, and everything that its feeds deny. */
   revocations: Revocations
   advisories: AdvisoryVerdict[]
+  /** The same as long as every feed has the same version. */
+  versions: string
   warnings: VerdictWarning[]
   /** Why the policy accepts nothing: a feed that it must be able to rely on is stale. */
   refusal: ModelSealError | undefined
@@ -29,6 +31,7 @@ export async function advised(policy: CompiledPolicy, signal: AbortSignal | unde
   return {
     revocations: policy.revocations.with(feeds.flatMap(({ standing: { version } }) => version?.denied ?? [])),
     advisories: feeds.map(({ verdict }) => verdict),
+    versions: feeds.map(({ standing: { version } }) => version?.digest ?? '').join(),
     warnings: feeds.flatMap(({ warnings }) => warnings),
     refusal: feeds.find(({ refusal }) => refusal)?.refusal,
   }

@@ -3,6 +3,7 @@ import { ModelSealError, shown } from '../../../errors.ts'
 import { clearTimeout, setTimeout } from '../../../real-time.ts'
 import { inTurns } from '../../../source/turns.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
+import { policyChanged } from '../../changes.ts'
 import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
 import { RevocationList } from '../../revocations/revocation-list.ts'
@@ -48,6 +49,8 @@ export class FeedState {
   #known: KnownVersion | undefined
   /** The policies by whose signers the version in use was verified. */
   #trustedBy = new WeakSet<PolicyFacts>()
+  /** Digest of the version that was last reported as new. Policies with different signers may take turns in forgetting it. */
+  #announced: string | undefined
   #recalling: Promise<void> | undefined
   #attempt: Promise<void> | undefined
   #failure: ModelSealError | undefined
@@ -118,6 +121,9 @@ export class FeedState {
   #use(version: KnownVersion | undefined, policy: PolicyFacts): void {
     this.#known = version
     this.#trustedBy = new WeakSet(version ? [policy] : [])
+    if (!version || version.digest === this.#announced) return
+    this.#announced = version.digest
+    policyChanged()
   }
 
   #isDue(): boolean {

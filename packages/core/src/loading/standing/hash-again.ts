@@ -1,0 +1,57 @@
+import { ModelSealError } from '../../errors.ts'
+import { Contents } from '../../manifest/contents.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import { LinkedFiles } from '../files/linked-files.ts'
+import { publishedManifests } from '../files/unrevoked-manifest.ts'
+import type { Unknown } from './judge-again.ts'
+import type { JudgedLoad } from './judged-load.ts'
+
+/**
+ * Hashes the files of a loaded model once more, for digests that its load did not compute, and remembers them.
+ *
+ * @throws {@link ModelSealError} `FILE_REVOKED`, `MODEL_REVOKED` if that is impossible: then nothing proves that the model is not revoked
+ */
+export async function hashAgain(load: JudgedLoad, { hashTypes, rootDigest }: Unknown): Promise<void> {
+  const { content, found, signature, mayBeUnsigned } = load
+  try {
+    if (hashTypes.length > 0) await hashFilesAgain(load, hashTypes)
+    if (!rootDigest) return
+    if (content.path === undefined) throw notHere()
+    const manifests = await publishedManifests(content.path, found?.bundles ?? [], { signature, mayBeUnsigned })
+    content.rootDigests = manifests.map((manifest) => manifest.rootDigest)
+  } catch (error) {
+    content.drop(hashTypes)
+    throw unknownDigest(rootDigest && hashTypes.length === 0 ? 'MODEL_REVOKED' : 'FILE_REVOKED', error)
+  }
+}
+
+async function hashFilesAgain({ verified, content }: JudgedLoad, hashTypes: Unknown['hashTypes']): Promise<void> {
+  const recorder = content.adding(hashTypes)
+  if (verified) {
+    if (!verified.local) throw notHere()
+    // What is added to the directory later is not part of what was loaded.
+    const options = withoutPrototype({ ignoreUnsignedFiles: true, further: recorder })
+    const contents = await Contents.compareNames(verified.local, verified.manifest, options)
+    return contents.checkRest()
+  }
+  if (!content.unverified) throw notHere()
+  const { root, names } = content.unverified
+  const files = await LinkedFiles.open({ root, names: [...names] }, recorder, {})
+  for (const name of names) await files.readAll([{ name, firstBytes: 1 }])
+  return undefined
+}
+
+function notHere(): ModelSealError {
+  return new ModelSealError('FILE_NOT_FOUND', 'Cannot hash the files of the model again: they are not on this machine.')
+}
+
+function unknownDigest(code: 'MODEL_REVOKED' | 'FILE_REVOKED', cause: unknown): ModelSealError {
+  return new ModelSealError(
+    code,
+    'Cannot tell whether the model is revoked: digests are revoked that were not computed when it was loaded, and it cannot be hashed again.',
+    {
+      hint: 'Load the model again. For a model that is not on this machine, have the policy or the feed revoke it by SHA-256 or by its root digest.',
+      cause,
+    },
+  )
+}

@@ -1,0 +1,56 @@
+import type { HashType } from '../../hashing/algorithms.ts'
+import type { FurtherDigests } from '../../manifest/contents.ts'
+import type { RevokedFiles } from '../files/revoked-files.ts'
+
+/** What a load knows of the files that it hands out, besides the signed digests. */
+export class LoadedContent {
+  /** Root digests that the publisher of an unverified model may have signed; undefined if they were not computed. */
+  rootDigests: readonly string[] | undefined
+  /** What the publisher of an unverified model signed, if it is on this machine. */
+  path: string | undefined
+  /** The files that are handed out unverified, if they are on this machine. */
+  unverified: { root: string; names: ReadonlySet<string> } | undefined
+  /** Digests of whole files by algorithm and name. */
+  #digests = new Map<HashType, Map<string, string>>()
+  /** What later versions of the policies revoke. */
+  readonly #later = new Map<object, RevokedFiles>()
+
+  /** Remembers the digests of all files that are judged from now on. Those from before may be of files that were not handed out. */
+  recording(further: FurtherDigests): FurtherDigests {
+    this.#digests = new Map(further.hashTypes.map((type) => [type, new Map<string, string>()]))
+    return this.#recorded(further)
+  }
+
+  /** Remembers digests by further algorithms. */
+  adding(hashTypes: readonly HashType[]): FurtherDigests {
+    for (const type of hashTypes) this.#digests.set(type, new Map())
+    return this.#recorded({ hashTypes, check: () => {} })
+  }
+
+  /** Digests of the files by their names; undefined if they were not computed with this algorithm. */
+  digestsBy(type: HashType): ReadonlyMap<string, string> | undefined {
+    return this.#digests.get(type)
+  }
+
+  /** Forgets digests that could not be computed completely. */
+  drop(hashTypes: readonly HashType[]): void {
+    for (const type of hashTypes) this.#digests.delete(type)
+  }
+
+  /** From now on, files are also judged by what a later version revokes. @param by whatever has versions */
+  alsoBy(by: object, revoked: RevokedFiles): void {
+    this.#later.set(by, revoked)
+  }
+
+  #recorded(further: FurtherDigests): FurtherDigests {
+    const { hashTypes } = further
+    return {
+      hashTypes,
+      check: (name, type, digest) => {
+        further.check(name, type, digest)
+        this.#digests.get(type)?.set(name, digest)
+        for (const later of this.#later.values()) later.check(name, type, digest)
+      },
+    }
+  }
+}

@@ -1,0 +1,436 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
+import { REVOKED_CHANNEL, type Revoked } from '../../events.ts'
+import { ModelSealError } from '../../errors.ts'
+import { writeFeedStatement, type FeedContent } from '../../policy/advisories/feed-statement.ts'
+import { loadPolicy } from '../../policy/load-policy.ts'
+import { watchPolicy } from '../../policy/watch-policy.ts'
+import { keySigner } from '../../signing/methods/key.ts'
+import { bundleOver } from '../../testing/bundles.ts'
+import { memorySource } from '../../testing/memory-source.ts'
+import { TestSite } from '../../testing/site.ts'
+import { publicKeyOf } from '../../x509/public-key.ts'
+import { outcomeOf } from '../adapting/outcome.ts'
+import { keepRevocable } from '../adapting/revocable.ts'
+import { attestModel } from '../operations/attest-model.ts'
+import type { OpenOptions } from '../open-options.ts'
+import { openVerifiedModel } from '../open-verified-model.ts'
+import type { OpenedModel } from '../verified-model.ts'
+
+const DAY = 24 * 3_600_000
+const PACKAGE = `pkg:huggingface/acme/vad@${'a1'.repeat(20)}`
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+const blake2b = (text: string) => createHash('blake2b512').update(text).digest('hex')
+
+let site: TestSite
+let fingerprint: string
+let attester: string
+let rootDigest: string
+let sequence = 0
+let policies = 0
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await mkdir(site.file('cache'), { mode: 0o700 })
+  fingerprint = await site.key('a')
+  attester = await site.key('b')
+  await site.key('publisher')
+  rootDigest = await site.signedModel('model')
+})
+afterAll(() => site.remove())
+beforeEach(() => void vi.stubEnv('MODELSEAL_CACHE', site.file('cache')))
+afterEach(() => vi.unstubAllEnvs())
+
+type Rule = Record<string, unknown>
+
+const ATTESTED = { require: { attestations: [{ type: 'evaluation', signers: [{ key: 'b' }] }] } }
+const SKIP = { mode: 'skip', reason: 'a test', signers: undefined, match: { path: 'model/**' } }
+const RULE = { name: 'r', match: { path: '**' }, signers: [{ key: 'a' }] }
+
+function policyOf(more: Record<string, unknown>, rule: Rule = {}) {
+  return {
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' }, b: { publicKey: 'b.pub' }, publisher: { publicKey: 'publisher.pub' } },
+    rules: [{ ...RULE, ...rule }],
+    ...more,
+  }
+}
+
+/** Signs a model, and an evaluation of it with another key. @returns the digest of the statement */
+async function evaluated(name: string): Promise<string> {
+  await site.signedModel(name)
+  const signer = await keySigner({ privateKey: site.file('b.key') })
+  const dataset = { name: 'test', digest: { sha256: 'd'.repeat(64) } }
+  const results = [{ metric: 'accuracy', value: 0.9, dataset }]
+  const predicate = makeEvaluation({ results, evaluatedOn: new Date().toISOString() })
+  return (await attestModel(site.file(name), { signer, type: 'evaluation', predicate })).digest
+}
+
+/** A policy that can be changed, and the model that was loaded by it. */
+async function loaded(rule: Rule = {}, options: OpenOptions = {}, model = site.file('model'), before = {}) {
+  const file = `watched-${++policies}.yaml`
+  await site.policy(policyOf(before, rule), file)
+  const policy = await watchPolicy(site.file(file))
+  const opened = await openVerifiedModel(model, { ...options, policy })
+  onTestFinished(() => opened.close())
+  /** As another load would. */
+  const change = async (more: Record<string, unknown>, changed: Rule = rule) => {
+    await site.policy(policyOf({ ...before, ...more }, changed), file)
+    await policy.current()
+  }
+  return { opened, change, policy }
+}
+
+async function publish(file: string, denied: FeedContent['denied']): Promise<void> {
+  const issued = new Date().toISOString()
+  const expires = new Date(Date.now() + DAY).toISOString()
+  const content = { feed: 'acme', sequence: ++sequence, issued, expires, denied }
+  const privateKey = createPrivateKey(await readFile(site.file('publisher.key')))
+  const pair = { privateKey, publicKey: publicKeyOf(createPublicKey(privateKey)) }
+  await site.write(file, `${JSON.stringify(JSON.parse(bundleOver(writeFeedStatement(content), pair).toString()))}\n`)
+}
+
+/** @returns the code that caused the revocation */
+async function causeOf({ revoked }: Pick<OpenedModel<unknown>, 'revoked'>): Promise<string> {
+  await vi.waitFor(() => expect(revoked.aborted).toBe(true), { timeout: 10_000, interval: 20 })
+  expect(revoked.reason).toBeInstanceOf(ModelSealError)
+  const { code, cause, verdict } = revoked.reason as ModelSealError
+  expect([code, verdict?.decision]).toEqual(['MODEL_REVOKED', expect.stringMatching(/accepted|tolerated|skipped/)])
+  return (cause as ModelSealError).code
+}
+
+/** Makes a change, and leaves enough time to judge it. */
+async function untilJudged(change: () => Promise<void>): Promise<void> {
+  await change()
+  await new Promise((go) => setTimeout(go, 400))
+}
+
+describe('a loaded model is revoked by a change of its watched policy:', () => {
+  test.each<[string, string, () => Record<string, unknown[]>]>([
+    ['its key', 'KEY_REVOKED', () => ({ keys: [fingerprint] })],
+    ['its root digest', 'MODEL_REVOKED', () => ({ rootDigests: [rootDigest] })],
+    ['a signed file digest', 'FILE_REVOKED', () => ({ fileDigests: [sha256('weights')] })],
+    [
+      'a file digest that the load did not compute',
+      'FILE_REVOKED',
+      () => ({ fileDigests: [`blake2b:${blake2b('weights')}`] }),
+    ],
+  ])('%s', async (_, code, revoked) => {
+    const { opened, change } = await loaded()
+    expect(opened.revoked.aborted).toBe(false)
+    await change({ revoked: revoked() })
+    expect(await causeOf(opened)).toBe(code)
+    await expect(opened.read('config.json')).rejects.toMatchObject({ code: 'MODEL_REVOKED' })
+    expect(() => opened.confirm()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
+  })
+
+  test('its signer is no longer trusted, its name no longer accepted, or no rule matches it', async () => {
+    for (const [changed, code] of [
+      [{ signers: [{ key: 'b' }] }, 'SIGNER_NOT_TRUSTED'],
+      [{ require: { name: 'other' } }, 'MODEL_NAME_REFUSED'],
+      [{ match: { path: 'elsewhere/**' } }, 'POLICY_NO_MATCH'],
+    ] as const) {
+      const { opened, change } = await loaded()
+      await change({}, changed)
+      expect(await causeOf(opened)).toBe(code)
+    }
+  })
+
+  test('an attestation is required from now on, which it does not have', async () => {
+    const { opened, change } = await loaded()
+    await change({}, ATTESTED)
+    expect(await causeOf(opened)).toBe('ATTESTATION_MISSING')
+  })
+
+  test('the key that signed an attestation is revoked, or the attestation itself', async () => {
+    const digest = await evaluated('attested')
+    for (const revoked of [{ keys: [attester] }, { claims: [digest] }]) {
+      const { opened, change } = await loaded(ATTESTED, {}, site.file('attested'))
+      // The attestations that were read count, not those that are there now.
+      await rename(site.file('attested.claims.jsonl'), site.file('aside'))
+      await untilJudged(() => change({ revoked: { keys: [sha256('another')] } }))
+      expect(opened.revoked.aborted).toBe(false)
+      await change({ revoked })
+      expect(await causeOf(opened)).toBe('ATTESTATION_REVOKED')
+      await rename(site.file('aside'), site.file('attested.claims.jsonl'))
+    }
+  })
+
+  test('but not if it has the attestation that is required from now on', async () => {
+    await evaluated('evaluated')
+    const { opened, change } = await loaded({}, {}, site.file('evaluated'))
+    await untilJudged(() => change({}, ATTESTED))
+    expect(opened.revoked.aborted).toBe(false)
+    await change({ revoked: { keys: [attester] } }, ATTESTED)
+    expect(await causeOf(opened)).toBe('ATTESTATION_REVOKED')
+  })
+
+  test('nobody loads anything: the files of the policy are looked at', async () => {
+    const { opened } = await loaded()
+    await site.policy(policyOf({ revoked: { keys: [fingerprint] } }), `watched-${policies}.yaml`)
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+  })
+})
+
+describe('a loaded model is revoked by an advisory feed in a file', () => {
+  test('by key, root digest and file digest, and not by anything else', { timeout: 30_000 }, async () => {
+    const file = `feed-${++policies}.jsonl`
+    await publish(file, {})
+    const policy = await loadPolicy(
+      await site.policy(policyOf({ advisories: [{ file, signers: [{ key: 'publisher' }] }] })),
+    )
+    for (const [denied, code] of [
+      [{ keys: [fingerprint] }, 'KEY_REVOKED'],
+      [{ rootDigests: [rootDigest] }, 'MODEL_REVOKED'],
+      [{ fileDigests: [`blake2b:${blake2b('{}')}`] }, 'FILE_REVOKED'],
+    ] as const) {
+      await publish(file, {})
+      const opened = await openVerifiedModel(site.file('model'), { policy })
+      await publish(file, {
+        keys: ['c'.repeat(64)],
+        rootDigests: ['d'.repeat(64)],
+        fileDigests: [`blake2b:${'e'.repeat(128)}`],
+      })
+      await new Promise((go) => setTimeout(go, 3_000))
+      expect(opened.revoked.aborted).toBe(false)
+      await publish(file, denied as unknown as FeedContent['denied'])
+      expect(await causeOf(opened)).toBe(code)
+      await opened.close()
+    }
+  })
+})
+
+describe('in the modes audit and skip, only revocations count:', () => {
+  test.each(['audit', 'skip'])('%s', async (mode) => {
+    const rule = mode === 'skip' ? SKIP : { mode }
+    const { opened, change } = await loaded(rule)
+    await opened.read('weights.bin')
+    if (mode === 'audit') await untilJudged(() => change({}, { ...rule, signers: [{ key: 'b' }] }))
+    expect(opened.revoked.aborted).toBe(false)
+    await change({ revoked: { keys: [fingerprint] } })
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+  })
+
+  test.each<[string, () => Record<string, unknown[]>, string]>([
+    ['a root digest', () => ({ rootDigests: [rootDigest] }), 'MODEL_REVOKED'],
+    ['a file', () => ({ fileDigests: [sha256('weights')] }), 'FILE_REVOKED'],
+  ])('%s is computed again', async (_, revoked, code) => {
+    const { opened, change } = await loaded(SKIP)
+    await opened.read('weights.bin')
+    await change({ revoked: revoked() })
+    expect(await causeOf(opened)).toBe(code)
+  })
+})
+
+test('a digest that cannot be computed any more counts as revoked', async () => {
+  const files = { 'config.json': '{}', 'weights.bin': 'weights' }
+  await site.signedModel('gone', files)
+  const { opened, change } = await loaded({}, {}, site.file('gone'))
+  await rm(site.file('gone'), { recursive: true })
+  // By digests that are known, it is judged without its files.
+  await untilJudged(() => change({ revoked: { fileDigests: [sha256('another')] } }))
+  expect(opened.revoked.aborted).toBe(false)
+  await change({ revoked: { fileDigests: [`blake2b:${blake2b('another')}`] } })
+  expect(await causeOf(opened)).toBe('FILE_REVOKED')
+})
+
+test('a digest that the load computed is known without the files', async () => {
+  await site.signedModel('computed')
+  const before = { revoked: { fileDigests: [`blake2b:${blake2b('another')}`] } }
+  const { opened, change } = await loaded({}, {}, site.file('computed'), before)
+  await rm(site.file('computed'), { recursive: true })
+  await untilJudged(() => change({ revoked: { fileDigests: [`blake2b:${blake2b('a third')}`] } }))
+  expect(opened.revoked.aborted).toBe(false)
+  await change({ revoked: { fileDigests: [`blake2b:${blake2b('weights')}`] } })
+  expect(await causeOf(opened)).toBe('FILE_REVOKED')
+})
+
+test('a model is revoked by the package URL that its source stated', async () => {
+  const rule = { match: { url: 'store://models/**' }, mode: 'skip', reason: 'a test', signers: undefined }
+  const source = memorySource('store://models/vad', new Map([['a', Buffer.from('a')]]), {
+    session: { packageUrl: PACKAGE },
+  })
+  const { opened, change } = await loaded(rule, {}, source as never)
+  await change({ revoked: { packages: ['pkg:huggingface/acme/vad'] } })
+  expect(await causeOf(opened)).toBe('MODEL_REVOKED')
+})
+
+test('a model that is revoked while it loads is revoked right after', async () => {
+  await site.policy(policyOf({}), 'racing.yaml')
+  const policy = await watchPolicy(site.file('racing.yaml'))
+  const opened = await openVerifiedModel(site.file('model'), { policy }, async () => {
+    await site.policy(policyOf({ revoked: { keys: [fingerprint] } }), 'racing.yaml')
+    await policy.current()
+  })
+  expect(opened.verdict.decision).toBe('accepted')
+  expect(await causeOf(opened)).toBe('KEY_REVOKED')
+})
+
+test('many changes in a row: the newest one counts', async () => {
+  const { opened, change } = await loaded()
+  for (let index = 0; index < 40; index++) await change({ revoked: { keys: [sha256(`${index}`)] } })
+  await untilJudged(() => change({}))
+  expect(opened.revoked.aborted).toBe(false)
+  await change({ revoked: { keys: [fingerprint] } })
+  expect(await causeOf(opened)).toBe('KEY_REVOKED')
+})
+
+test('an invalid version of the policy changes nothing', async () => {
+  const { opened, change } = await loaded()
+  await untilJudged(() => change({ rules: [] }))
+  expect(opened.revoked.aborted).toBe(false)
+})
+
+test('a closed model is forgotten, and a model whose policy cannot change is never revoked', async () => {
+  const { opened, change } = await loaded()
+  await opened.close()
+  const fixed = await openVerifiedModel(site.file('model'), { policy: await site.policy(policyOf({})) })
+  await untilJudged(() => change({ revoked: { keys: [fingerprint] } }))
+  expect(opened.revoked.aborted).toBe(false)
+  expect(fixed.revoked.aborted).toBe(false)
+})
+
+describe('what happens then:', () => {
+  test('the channel and the function are told', async () => {
+    const told: unknown[] = []
+    const listener = (message: unknown) => void told.push(message)
+    subscribe(REVOKED_CHANNEL, listener)
+    onTestFinished(() => void unsubscribe(REVOKED_CHANNEL, listener))
+    const onRevoked = vi.fn<(revoked: Revoked) => void>()
+    const { opened, change } = await loaded({}, { onRevoked })
+    await change({ revoked: { keys: [fingerprint] } })
+    await causeOf(opened)
+    const message = {
+      model: site.file('model'),
+      verdict: opened.verdict,
+      error: opened.revoked.reason as ModelSealError,
+    }
+    await vi.waitFor(() => expect(onRevoked).toHaveBeenCalledExactlyOnceWith(message))
+    expect(told).toEqual([message])
+    expect(message.error.message).toMatch(/was revoked after it was loaded: The key ".+" is revoked by the policy/)
+  })
+
+  test('the process ends', async () => {
+    const ended = vi.spyOn(process, 'exit').mockReturnValue(undefined as never)
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const { opened, change } = await loaded({}, { onRevoked: 'exit' })
+    await change({ revoked: { keys: [fingerprint] } })
+    await causeOf(opened)
+    expect(ended).toHaveBeenCalledExactlyOnceWith(1)
+    expect(written).toHaveBeenCalledWith(expect.stringContaining('was revoked after it was loaded'))
+  })
+
+  test.each([['releas'], [1], [{}]])('another value of onRevoked is refused: %j', async (onRevoked) => {
+    const options = { onRevoked } as unknown as OpenOptions
+    await expect(openVerifiedModel(site.file('model'), options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})
+
+test('the outcome of an adapter is told after the model was closed', async () => {
+  const { opened, change } = await loaded()
+  await opened.close()
+  const { revoked } = outcomeOf(opened)
+  await change({ revoked: { keys: [fingerprint] } })
+  expect(await causeOf({ revoked })).toBe('KEY_REVOKED')
+})
+
+describe('what a runtime created', () => {
+  class Session {
+    released = 0
+    finish = () => {}
+    run(): Promise<string> {
+      return new Promise((resolve) => (this.finish = () => resolve('done')))
+    }
+    predict(): string {
+      return 'now'
+    }
+    release(): void {
+      this.released++
+    }
+  }
+  const hold = (model: OpenedModel<unknown>, session: Session) =>
+    keepRevocable(model, session, {
+      calls: ['predict', 'missing'],
+      asyncCalls: ['run'],
+      ends: ['release'],
+      release: (created) => created.release(),
+    })
+
+  test('is released after calls in progress have ended, and refuses further ones', async () => {
+    const { opened, change } = await loaded({}, { onRevoked: 'release' })
+    const session = new Session()
+    hold(opened, session)
+    await opened.close()
+    expect(session.predict()).toBe('now')
+    const running = session.run()
+    await change({ revoked: { keys: [fingerprint] } })
+    await causeOf(opened)
+    expect(session.released).toBe(0)
+    session.finish()
+    expect(await running).toBe('done')
+    expect(session.released).toBe(1)
+    await expect(session.run()).rejects.toMatchObject({ code: 'MODEL_REVOKED' })
+    expect(() => session.predict()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
+    expect(session.released).toBe(1)
+  })
+
+  test('is only watched without "release", and no longer once the program released it', async () => {
+    const { opened, change } = await loaded()
+    const session = new Session()
+    hold(opened, session)
+    await opened.close()
+    await change({ revoked: { keys: [fingerprint] } })
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+    expect([session.released, session.predict()]).toEqual([0, 'now'])
+
+    const other = await loaded({}, { onRevoked: 'release' })
+    const released = new Session()
+    hold(other.opened, released)
+    await other.opened.close()
+    released.release()
+    await untilJudged(() => other.change({ revoked: { keys: [fingerprint] } }))
+    expect([released.released, other.opened.revoked.aborted]).toEqual([1, false])
+  })
+
+  test('is refused if the model was revoked in the meantime', async () => {
+    const { opened, change } = await loaded()
+    await change({ revoked: { keys: [fingerprint] } })
+    await causeOf(opened)
+    expect(() => hold(opened, new Session())).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
+  })
+})
+
+test('watching keeps neither a model alive nor what a runtime created', { timeout: 30_000 }, async () => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const file = await site.policy(policyOf({}), 'heap.yaml')
+  const policy = await watchPolicy(file)
+  const references: WeakRef<object>[] = []
+  let kept: { run: () => void } | undefined
+  const load = async (index: number) => {
+    const model = await openVerifiedModel(site.file('model'), { policy, onRevoked: 'release' })
+    const session = { run() {}, release() {} }
+    const held = { calls: ['run'], ends: ['release'], release: (one: typeof session) => one.release() }
+    if (index % 2 === 0) keepRevocable(model, session, held)
+    if (index === 0) kept = session
+    else references.push(new WeakRef(model), new WeakRef(session), new WeakRef(model.revoked))
+    if (index % 4 === 0) await model.close()
+  }
+  for (let index = 0; index < 20; index++) await load(index)
+  await vi.waitFor(
+    () => {
+      gc()
+      expect(references.filter((reference) => reference.deref())).toHaveLength(0)
+    },
+    { timeout: 10_000, interval: 50 },
+  )
+  await site.policy(policyOf({ revoked: { keys: [fingerprint] } }), 'heap.yaml')
+  await policy.current()
+  await vi.waitFor(() => expect(() => kept?.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' })))
+})

@@ -1,0 +1,14 @@
+/** Called when a watched policy, or an advisory feed that a policy follows, has a new version. */
+type Listener = () => void
+
+const listeners = new Set<Listener>()
+
+/** From now on, calls a function after each change of a watched policy or a followed feed in this process. Adding it again has no effect. */
+export function onPolicyChange(listener: Listener): void {
+  listeners.add(listener)
+}
+
+/** Reports that judgements may have a different outcome from now on. */
+export function policyChanged(): void {
+  for (const listener of listeners) listener()
+}

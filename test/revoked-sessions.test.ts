@@ -1,0 +1,66 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { watchPolicy } from '@modelseal/core'
+import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
+import { loadVerifiedModel as loadTf } from '@modelseal/tfjs'
+import * as tf from '@tensorflow/tfjs'
+import { Tensor } from 'onnxruntime-node'
+import { addingModel } from './onnx-models.ts'
+import { blazeFace, Workspace } from './signed-models.ts'
+
+// What the runtimes created is released when its model is revoked, with the built packages and real runtimes.
+
+const ADDING = { 'model.onnx': addingModel('w.bin'), 'w.bin': new Uint8Array(8) }
+
+let site: Workspace
+
+beforeEach(() => {
+  site = new Workspace()
+  onTestFinished(() => site[Symbol.dispose]())
+})
+
+/** Revokes the key of all models in the policy, which nobody reads again for a load. */
+async function revokeFor(revoked: AbortSignal): Promise<void> {
+  expect(revoked.aborted).toBe(false)
+  writeFileSync(site.policy, `${readFileSync(site.policy, 'utf8')}\nrevoked:\n  keys: [{ file: ./release.pub }]\n`)
+  await vi.waitFor(() => expect(revoked.aborted).toBe(true), { timeout: 10_000, interval: 50 })
+}
+
+const refused = expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_REVOKED' })
+
+test('a session of ONNX Runtime', { timeout: 30_000 }, async () => {
+  const model = await site.sign('adding', ADDING)
+  const policy = await watchPolicy(site.policy)
+  const { session, revoked } = await loadOnnx(model, { policy, onRevoked: 'release' })
+  const released = vi.spyOn(session, 'release')
+  const feeds = Object.fromEntries(session.inputNames.map((name) => [name, new Tensor('float32', [1, 2], [2])]))
+  const running = session.run(feeds)
+  await revokeFor(revoked)
+  expect(Object.keys(await running)).toEqual(session.outputNames)
+  await vi.waitFor(() => expect(released).toHaveBeenCalledOnce())
+  await expect(session.run(feeds)).rejects.toEqual(refused)
+})
+
+test('a session without "release" goes on', { timeout: 30_000 }, async () => {
+  const model = await site.sign('adding', ADDING)
+  const { session, revoked } = await loadOnnx(model, { policy: await watchPolicy(site.policy) })
+  const feeds = Object.fromEntries(session.inputNames.map((name) => [name, new Tensor('float32', [1, 2], [2])]))
+  await revokeFor(revoked)
+  expect(Object.keys(await session.run(feeds))).toEqual(session.outputNames)
+  await session.release()
+})
+
+test('a model of TensorFlow.js', { timeout: 60_000 }, async () => {
+  const directory = await site.sign('blazeface', blazeFace())
+  const policy = await watchPolicy(site.policy)
+  const { model, revoked } = await loadTf(tf, directory, { policy, onRevoked: 'release' })
+  const input = tf.zeros([1, 256, 256, 3])
+  const before = tf.memory().numTensors
+  const graph = model as tf.GraphModel
+  tf.dispose(graph.execute(input))
+  await revokeFor(revoked)
+  await vi.waitFor(() => expect(tf.memory().numTensors).toBeLessThan(before))
+  expect(() => graph.execute(input)).toThrow(refused)
+  expect(() => graph.predict(input)).toThrow(refused)
+  await expect(graph.executeAsync(input)).rejects.toEqual(refused)
+})
