@@ -16,7 +16,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types:
       names(`AcceptedVerdict AdvisoryOptions Attestation AttestedContents BelievedAttestations DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
       OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
-      PulledModel ReceiptInfo ThreadPool UnverifiedModel
+      PulledModel ReceiptInfo Revoked ThreadPool UnverifiedModel
       Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),
   },
   './signing': {
@@ -72,7 +72,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withHint withVerdict`),
     types:
       names(`FileRequest Gather Guard IsolationLevel JsonBounds LoadOutcome ModelFormat ModelReader Opening PlaceOptions
-      PlacedFiles PossibleFormats RuntimeFailure SmallFile`),
+      PlacedFiles PossibleFormats Revocable RuntimeFailure SmallFile`),
   },
   './opentelemetry': {
     values: names(`instrumentLoads`),

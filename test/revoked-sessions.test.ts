@@ -1,4 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { watchPolicy } from '@modelseal/core'
 import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
@@ -64,3 +67,32 @@ test('a model of TensorFlow.js', { timeout: 60_000 }, async () => {
   expect(() => graph.predict(input)).toThrow(refused)
   await expect(graph.executeAsync(input)).rejects.toEqual(refused)
 })
+
+test(
+  'a session in a program that @modelseal/register guards, by the policy of the program',
+  { timeout: 30_000 },
+  async () => {
+    const model = await site.sign('adding', ADDING)
+    const own = join(site.path, 'own-policy.yaml')
+    copyFileSync(site.policy, own)
+    const program = `
+    import { appendFileSync } from 'node:fs'
+    import { watchPolicy } from '@modelseal/core'
+    import { loadVerifiedModel } from '@modelseal/onnxruntime'
+    import { Tensor } from 'onnxruntime-node'
+    const policy = await watchPolicy(${JSON.stringify(own)})
+    const { session, revoked } = await loadVerifiedModel(${JSON.stringify(model)}, { policy, onRevoked: 'release' })
+    const feeds = Object.fromEntries(session.inputNames.map((name) => [name, new Tensor('float32', [1, 2], [2])]))
+    await session.run(feeds)
+    appendFileSync(${JSON.stringify(own)}, '\\nrevoked:\\n  keys: [{ file: ./release.pub }]\\n')
+    const ended = setTimeout(() => {}, 20_000)
+    revoked.addEventListener('abort', async () => {
+      clearTimeout(ended)
+      console.log(await session.run(feeds).catch(({ code }) => code), revoked.reason.cause.code)
+    })`
+    const args = ['--import', '@modelseal/register', '--input-type=module', '--eval', program]
+    const env = { ...process.env, MODELSEAL_POLICY: site.policy }
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: import.meta.dirname, env })
+    expect(stdout).toBe('MODEL_REVOKED KEY_REVOKED\n')
+  },
+)
