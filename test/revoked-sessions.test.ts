@@ -6,10 +6,13 @@ import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { watchPolicy } from '@modelseal/core'
 import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
 import { loadVerifiedModel as loadTf } from '@modelseal/tfjs'
+import { verified } from '@modelseal/transformers'
+import * as transformers from '@huggingface/transformers'
 import * as tf from '@tensorflow/tfjs'
 import { Tensor } from 'onnxruntime-node'
 import { addingModel } from './onnx-models.ts'
 import { blazeFace, Workspace } from './signed-models.ts'
+import { tinyModel } from './transformers-models.ts'
 
 // What the runtimes created is released when its model is revoked, with the built packages and real runtimes.
 
@@ -96,3 +99,25 @@ test(
     expect(stdout).toBe('MODEL_REVOKED KEY_REVOKED\n')
   },
 )
+
+test('a pipeline and a model of Transformers.js', { timeout: 30_000 }, async () => {
+  const directory = await site.sign('tiny', tinyModel())
+  const { pipeline, AutoModel, AutoTokenizer } = verified(transformers, {
+    policy: await watchPolicy(site.policy),
+    onRevoked: 'release',
+  })
+  const embed = await pipeline('feature-extraction', directory)
+  const model = await AutoModel.from_pretrained(directory)
+  const tokenizer = await AutoTokenizer.from_pretrained(directory)
+  const disposed = vi.spyOn(embed.model, 'dispose')
+  expect((await embed('hello')).dims).toEqual([1, 3, 4])
+  await model(tokenizer('hello'))
+  const { revoked } = await loadOnnx(
+    { model: directory, entry: 'onnx/model.onnx' },
+    { policy: await watchPolicy(site.policy) },
+  )
+  await revokeFor(revoked)
+  await vi.waitFor(() => expect(disposed).toHaveBeenCalledOnce(), { timeout: 10_000 })
+  await expect(embed('hello')).rejects.toEqual(refused)
+  await expect(model(tokenizer('hello'))).rejects.toEqual(refused)
+})

@@ -7,7 +7,16 @@ import {
   type OpenOptions,
   type Verdict,
 } from '@modelseal/core'
-import { outcomeOf, runtimeFailed, shown, withHint, withVerdict, type LoadOutcome } from '@modelseal/core/adapter'
+import {
+  keepRevocable,
+  outcomeOf,
+  runtimeFailed,
+  shown,
+  withHint,
+  withVerdict,
+  type LoadOutcome,
+  type Revocable,
+} from '@modelseal/core/adapter'
 import { messageOf } from '@modelseal/core/any-realm'
 import { isHubId } from './hub-id.ts'
 import type { Transformers } from './library.ts'
@@ -95,11 +104,27 @@ async function loadConfirmed(
     await releasedUnless(loaded, () => {
       model.confirm()
       refuseOutsideParts(transformers, loaded)
+      if (hasSessions(loaded)) keepRevocable(model, loaded, REVOCABLE)
     })
     return loaded
   } catch (cause) {
     throw refusal(cause, path, served, verdict)
   }
+}
+
+/** Pipelines and models have sessions of ONNX Runtime; tokenizers and configurations do not. */
+function hasSessions(loaded: unknown): loaded is WithSessions {
+  return typeof (loaded as Partial<WithSessions> | null)?.dispose === 'function'
+}
+
+interface WithSessions {
+  dispose: () => unknown
+}
+
+const REVOCABLE: Revocable<WithSessions> = {
+  asyncCalls: ['_call', 'forward', 'generate'],
+  ends: ['dispose'],
+  release: (loaded) => loaded.dispose(),
 }
 
 /** The load that the program requested. */
