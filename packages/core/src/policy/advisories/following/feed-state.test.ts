@@ -341,6 +341,21 @@ test('a process learns of a later version that another one has kept', async () =
   )
 })
 
+test('a later version that another process has kept is not overwritten by confirming an older one', async () => {
+  answer = etagged(signed(version(1)), '"1"')
+  const first = await Process.start()
+  await first.load()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  later(6 * 60_000)
+  configureAdvisories({ refreshFirst: true })
+  answer = file(signed(version(7)))
+  expect(await (await Process.start()).load()).toMatchObject(inUse(7))
+  // A server that lags behind, or an attacker.
+  answer = etagged(signed(version(1)), '"1"')
+  expect(await first.load()).toMatchObject(inUse(7))
+  expect(await (await Process.start()).load()).toMatchObject({ version: { sequence: 7 } })
+})
+
 test('two processes may keep a copy at once', async () => {
   answer = file(signed(version(1)))
   const processes = await Promise.all(Array.from({ length: 8 }, () => Process.start()))

@@ -166,7 +166,7 @@ export class FeedState {
     const asked = Date.now()
     const fetched = await fetchFeed(this.#followed.source, known?.etag, milliseconds)
     if (fetched) await this.#consider(fetched.bytes, policy, { confirmedAt: asked, etag: fetched.etag })
-    else if (known) await this.#confirm(known, { confirmedAt: asked, etag: known.etag })
+    else if (known) await this.#confirm(known, policy, { confirmedAt: asked, etag: known.etag })
   }
 
   async #readAgain(policy: PolicyFacts): Promise<void> {
@@ -174,7 +174,7 @@ export class FeedState {
     const asked = Date.now()
     const state = await fileState(source)
     const known = this.#trustedBy.has(policy) ? this.#known : undefined
-    if (known && state === this.#fileState) return this.#confirm(known, { confirmedAt: asked, etag: undefined })
+    if (known && state === this.#fileState) return this.#confirm(known, policy, { confirmedAt: asked, etag: undefined })
     this.#fileState = undefined
     const bytes = await readPolicyFile(source, { what: 'advisory feed', maxBytes: MAX_FEED_BYTES })
     await this.#consider(bytes, policy, { confirmedAt: asked, etag: undefined })
@@ -185,7 +185,7 @@ export class FeedState {
   /** @throws {@link ModelSealError} why it cannot be the version in use */
   async #consider(bytes: Buffer, policy: PolicyFacts, record: Recorded): Promise<void> {
     const known = this.#trustedBy.has(policy) ? this.#known : undefined
-    if (known?.bytes.equals(bytes)) return this.#confirm(known, record)
+    if (known?.bytes.equals(bytes)) return this.#confirm(known, policy, record)
     const version = await this.#verified(bytes, policy)
     // Another process may have seen a later version.
     const kept = await this.#kept(policy)
@@ -196,10 +196,15 @@ export class FeedState {
   }
 
   /** The source still serves the version in use. */
-  async #confirm(known: KnownVersion, record: Recorded): Promise<void> {
+  async #confirm(known: KnownVersion, policy: PolicyFacts, record: Recorded): Promise<void> {
     if (this.#known !== known) return
     this.#known = { ...known, ...record }
-    if (record.confirmedAt - this.#keptAt >= WRITTEN_EVERY || record.confirmedAt < this.#keptAt) await this.#keep()
+    const sinceKept = record.confirmedAt - this.#keptAt
+    if (sinceKept >= 0 && sinceKept < WRITTEN_EVERY) return
+    // Another process may have kept a later version, which must not be overwritten.
+    const kept = await this.#kept(policy)
+    if (kept && isLater(kept, this.#known)) this.#use(kept, policy)
+    else await this.#keep()
   }
 
   async #keep(): Promise<void> {
