@@ -26,8 +26,9 @@ export function follow(standing: Standing): void {
   live.add(reference)
   collected.register(revoked, reference, reference)
   onPolicyChange(judgeAll)
-  judgeAll()
-  poll()
+  joined.add(reference)
+  judgeSoon()
+  if (standing.mustBePolled) poll()
 }
 
 /** The model is closed. */
@@ -38,38 +39,46 @@ export function unfollow({ revoked }: Standing): void {
   collected.unregister(reference)
 }
 
-let isJudging = false
+/** Models that were not judged since they were loaded. A load must not have all others judged again. */
+const joined = new Set<WeakRef<AbortSignal>>()
 let hasChanged = false
+let isJudging = false
 
-/** Judges all models again, and once more if something changes meanwhile. However often that is, models are judged one after the other. */
 function judgeAll(): void {
   hasChanged = true
+  judgeSoon()
+}
+
+/** Judges what has to be judged, and once more if something changes meanwhile. However often that is, models are judged one after the other. */
+function judgeSoon(): void {
   if (isJudging) return
   isJudging = true
   void judgeWhileChanging().finally(() => (isJudging = false))
 }
 
 async function judgeWhileChanging(): Promise<void> {
-  while (changed()) {
+  while (mustJudge()) {
+    const references = [...(hasChanged ? live : joined)]
     hasChanged = false
-    await judgeEach()
-    if (changed()) await new Promise((go) => setTimeout(go, PAUSE).unref())
+    joined.clear()
+    await judgeEach(references)
+    if (mustJudge()) await new Promise((go) => setTimeout(go, PAUSE).unref())
   }
 }
 
-/** What is set by others meanwhile. */
-function changed(): boolean {
-  return hasChanged
+/** Others set it meanwhile. */
+function mustJudge(): boolean {
+  return hasChanged || joined.size > 0
 }
 
-async function judgeEach(): Promise<void> {
+async function judgeEach(references: readonly WeakRef<AbortSignal>[]): Promise<void> {
   const versions = new Map<JudgedLoad['by']['given'], Promise<CurrentVersion | undefined>>()
   const current = (given: JudgedLoad['by']['given']) => {
     const known = versions.get(given) ?? currentVersion(given)
     versions.set(given, known)
     return known
   }
-  for (const reference of [...live]) {
+  for (const reference of references) {
     const standing = standingOf(reference)
     if (!standing) continue
     await standing.judge(current)
@@ -86,11 +95,10 @@ let timer: ReturnType<typeof setTimeout> | undefined
 
 /** Runs only while there is a model whose policy nobody else looks at. */
 function poll(): void {
-  if (timer || ![...live].some((reference) => standingOf(reference)?.mustBePolled)) return
-  timer = setTimeout(() => {
+  timer ??= setTimeout(() => {
     timer = undefined
     judgeAll()
-    poll()
+    if ([...live].some((reference) => standingOf(reference)?.mustBePolled)) poll()
   }, POLL)
   timer.unref()
 }

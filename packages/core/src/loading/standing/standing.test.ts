@@ -21,6 +21,7 @@ import { attestModel } from '../operations/attest-model.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import type { OpenedModel } from '../verified-model.ts'
+import { Standing } from './standing.ts'
 
 const DAY = 24 * 3_600_000
 const PACKAGE = `pkg:huggingface/acme/vad@${'a1'.repeat(20)}`
@@ -278,6 +279,16 @@ test('many changes in a row: the newest one counts', async () => {
   expect(opened.revoked.aborted).toBe(false)
   await change({ revoked: { keys: [fingerprint] } })
   expect(await causeOf(opened)).toBe('KEY_REVOKED')
+})
+
+test('a load has no other model judged again', async () => {
+  const { policy } = await loaded()
+  const judge = vi.spyOn(Standing.prototype, 'judge')
+  onTestFinished(() => judge.mockRestore())
+  const another = await openVerifiedModel(site.file('model'), { policy })
+  onTestFinished(() => another.close())
+  await vi.waitFor(() => expect(judge).toHaveBeenCalled(), { interval: 1 })
+  expect(judge.mock.contexts).toEqual([another.standing])
 })
 
 test('an invalid version of the policy changes nothing', async () => {
