@@ -60,7 +60,8 @@ export class Workspace implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true })
+    // A feed may be kept there at the same time.
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
