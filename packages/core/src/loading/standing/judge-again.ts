@@ -9,7 +9,6 @@ import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import { boundsOf, type SignatureBounds } from '../../policy/signature-time.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
-import { readAttestationFiles } from '../attestations/read-attestations.ts'
 import { nameClaimedBy } from '../bundles/bundle-search.ts'
 import { refuseRevokedClaims } from '../files/revoked-claims.ts'
 import { hashTypesBeside, hashTypesOf, RevokedFiles } from '../files/revoked-files.ts'
@@ -23,6 +22,8 @@ export interface Unknown {
   /** Algorithms by which files are revoked, and with which those of the model were not hashed. */
   hashTypes: readonly HashType[]
   rootDigest: boolean
+  /** True if attestations are required, and those of the model were not read. */
+  attestations: boolean
 }
 
 /**
@@ -36,7 +37,7 @@ export interface Unknown {
 export async function judgeAgain(load: JudgedLoad, policy: CompiledPolicy): Promise<Unknown> {
   const { revocations } = policy
   await refuseRevokedPackage(load, revocations)
-  const signature = load.isAccepted ? await signatureBy(load, policy) : undefined
+  const { signature, unread = false } = load.isAccepted ? await acceptedBy(load, policy) : NOT_ACCEPTED
   if (!signature) {
     await refuseRevokedClaims(load.found, revocations, undefined)
     refuseRevokedContent(load, revocations)
@@ -47,7 +48,7 @@ export async function judgeAgain(load: JudgedLoad, policy: CompiledPolicy): Prom
   const types = manifest ? hashTypesBeside(manifest.serialization, revocations) : hashTypesOf(revocations)
   load.content.alsoBy(load, new RevokedFiles(revocations, types, when))
   const rootDigest = !manifest && revocations.concernsModels && load.content.rootDigests === undefined
-  return { hashTypes, rootDigest }
+  return { hashTypes, rootDigest, attestations: unread }
 }
 
 async function refuseRevokedPackage({ revision: { packageUrl } }: JudgedLoad, revocations: Revocations): Promise<void> {
@@ -57,17 +58,25 @@ async function refuseRevokedPackage({ revision: { packageUrl } }: JudgedLoad, re
   if (revoked) throw revoked
 }
 
-/** @returns the signature that is accepted now; undefined if the model may be loaded without one */
-async function signatureBy(load: JudgedLoad, policy: CompiledPolicy): Promise<VerifiedSignature | undefined> {
+interface AcceptedNow {
+  /** Undefined if the model may be loaded without one. */
+  signature: VerifiedSignature | undefined
+  /** True if the rule requires attestations, and those of the model were not read. */
+  unread?: boolean
+}
+
+const NOT_ACCEPTED: AcceptedNow = { signature: undefined }
+
+async function acceptedBy(load: JudgedLoad, policy: CompiledPolicy): Promise<AcceptedNow> {
   let isAudit = load.stated.audit === true
   try {
     const facts = factsOf(load.place, load.stated, () => claimedNames(load))
     const { rule, mode } = await chooseRule(policy, facts)
     isAudit ||= mode === 'audit'
-    return mode === 'skip' ? undefined : await acceptedSignature(load, rule, policy)
+    return mode === 'skip' ? NOT_ACCEPTED : await acceptedSignature(load, rule, policy)
   } catch (error) {
     if (!isAudit || !(error instanceof ModelSealError) || holdsInAudit(error)) throw error
-    return undefined
+    return NOT_ACCEPTED
   }
 }
 
@@ -78,7 +87,7 @@ async function claimedNames({ found }: JudgedLoad): Promise<ClaimedName[]> {
 }
 
 /** @throws {@link ModelSealError} why the rule does not accept what was loaded */
-async function acceptedSignature(load: JudgedLoad, rule: Rule, policy: CompiledPolicy): Promise<VerifiedSignature> {
+async function acceptedSignature(load: JudgedLoad, rule: Rule, policy: CompiledPolicy): Promise<AcceptedNow> {
   const { found, verified, place, revision } = load
   if (rule.require.pinned) checkPinned(rule, place, revision)
   const now = Date.now()
@@ -87,15 +96,16 @@ async function acceptedSignature(load: JudgedLoad, rule: Rule, policy: CompiledP
   if ('refusal' in outcome) throw outcome.refusal
   const { manifest } = outcome.signature
   if (!verified || modelIdentity(manifest) !== modelIdentity(verified.manifest)) throw otherModel()
-  if (rule.attestations.length > 0) {
-    const attestations = verified.attestations ?? (await attestationsOf(load))
+  const { attestations } = verified
+  if (rule.attestations.length > 0 && attestations) {
+    if (attestations instanceof ModelSealError) throw attestations
     const { judgeAttestations } = await import('../../policy/attestations/judge-attestations.ts')
     const model = { rootDigest: manifest.rootDigest, identity: modelIdentity(manifest) }
     const grounds = { model, rule: rule.name, policy, now, signal: undefined }
     const { refusal } = await judgeAttestations(attestations, rule.attestations, grounds)
     if (refusal) throw refusal
   }
-  return outcome.signature
+  return { signature: outcome.signature, unread: rule.attestations.length > 0 && !attestations }
 }
 
 function otherModel(): ModelSealError {
@@ -103,21 +113,6 @@ function otherModel(): ModelSealError {
     'SIGNER_NOT_TRUSTED',
     'No signature of the loaded model counts: those that the policy accepts now are over another model beside it.',
   )
-}
-
-/** No rule asked for attestations before, so they were not read. */
-async function attestationsOf(load: JudgedLoad): ReturnType<typeof readAttestationFiles> {
-  const { verified } = load
-  if (!verified) return []
-  const { files, manifest } = verified
-  const source = await load.reopen()
-  try {
-    const found = await readAttestationFiles(source, { files, isSigned: (name) => manifest.files.has(name) }, undefined)
-    verified.attestations = found
-    return found
-  } finally {
-    await source.close()
-  }
 }
 
 /** @throws {@link ModelSealError} `MODEL_REVOKED`, `FILE_REVOKED` */

@@ -1,4 +1,5 @@
 import type { FoundBundle } from '../../bundle/bundle.ts'
+import type { ModelSealError } from '../../errors.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
 import type { ModelFiles, ModelPlace } from '../../source/model-source.ts'
@@ -34,6 +35,6 @@ interface VerifiedContent {
   manifest: Manifest
   files: ModelFiles
   local: LocalSource | undefined
-  /** The attestations that were read; undefined if they were not needed. */
-  attestations: readonly FoundBundle[] | undefined
+  /** The attestations that were read, or why they cannot be; undefined if they were not needed. */
+  attestations: readonly FoundBundle[] | ModelSealError | undefined
 }

@@ -281,6 +281,59 @@ test('many changes in a row: the newest one counts', async () => {
   expect(await causeOf(opened)).toBe('KEY_REVOKED')
 })
 
+describe('attestations that are required from now on and cannot be read', () => {
+  /** Loads a model from a source that then fails when it is opened once more. */
+  async function remote(name: string, rule: Rule, failing: () => Promise<never>) {
+    const content = new Map<string, Uint8Array>()
+    for (const file of ['config.json', 'weights.bin']) content.set(file, await readFile(site.file('model', file)))
+    content.set('model.sig', await readFile(site.file('model.sig')))
+    const source = memorySource(`https://example.com/${name}`, content)
+    let asked = 0
+    const open = source.open.bind(source)
+    source.open = (given) => {
+      asked++
+      return asked === 1 ? open(given) : asked === 2 ? failing() : open(given)
+    }
+    return { ...(await loaded(rule, {}, source as never)), asked: () => asked }
+  }
+  const ANY = { match: { url: '**' } }
+  const failing = (code: 'HTTP_UNREACHABLE' | 'ATTESTATIONS_TOO_MANY') => () =>
+    Promise.reject(new ModelSealError(code, 'No.'))
+
+  test('revoke nothing during an outage, and are asked for again later', async () => {
+    const { opened, change, policy, asked } = await remote('down', ANY, failing('HTTP_UNREACHABLE'))
+    await untilJudged(() => change({}, { ...ANY, ...ATTESTED }))
+    expect([asked(), opened.revoked.aborted]).toEqual([2, false])
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    vi.setSystemTime(Date.now() + 61_000)
+    await policy.current()
+    expect(await causeOf(opened)).toBe('ATTESTATION_MISSING')
+  })
+
+  test('do not keep revocations from being found, in this model or others', async () => {
+    const waiting = () =>
+      new Promise<never>((_, reject) => onTestFinished(() => reject(new ModelSealError('HTTP_TIMEOUT', 'No.'))))
+    const { opened, change } = await remote('slow', ANY, waiting)
+    await untilJudged(() => change({}, { ...ANY, ...ATTESTED }))
+    const another = await loaded()
+    await another.change({ revoked: { keys: [fingerprint] } })
+    expect(await causeOf(another.opened)).toBe('KEY_REVOKED')
+    await change({ revoked: { fileDigests: [sha256('weights')] } }, { ...ANY, ...ATTESTED })
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+  })
+
+  test('revoke the model for any other reason, unless under audit', async () => {
+    const { opened, change } = await remote('many', ANY, failing('ATTESTATIONS_TOO_MANY'))
+    await change({}, { ...ANY, ...ATTESTED })
+    expect(await causeOf(opened)).toBe('ATTESTATIONS_TOO_MANY')
+    const audit = { ...ANY, mode: 'audit' }
+    const tolerated = await remote('audit', audit, failing('ATTESTATIONS_TOO_MANY'))
+    await untilJudged(() => tolerated.change({}, { ...audit, ...ATTESTED }))
+    expect(tolerated.opened.revoked.aborted).toBe(false)
+  })
+})
+
 test('a load has no other model judged again', async () => {
   const { policy } = await loaded()
   const judge = vi.spyOn(Standing.prototype, 'judge')

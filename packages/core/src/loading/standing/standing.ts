@@ -3,10 +3,14 @@ import { ModelSealError, sentenceOf, shown } from '../../errors.ts'
 import type { Verdict } from '../../results.ts'
 import type { OnRevoked } from '../open-options.ts'
 import type { CurrentVersion } from './current-version.ts'
-import { hashInBackground } from './hashing-line.ts'
 import { hashAgain } from './hash-again.ts'
 import { judgeAgain, type Unknown } from './judge-again.ts'
 import type { JudgedLoad } from './judged-load.ts'
+import { fetching, hashing } from './lines.ts'
+import { readAttestationsAgain } from './read-again.ts'
+
+/** Attestations that could not be fetched are asked for again after this long, in milliseconds. */
+const RETRY = 60_000
 
 /** What runtimes created keeps alive what is known of its model. */
 const holders = new WeakMap<object, Standing>()
@@ -15,6 +19,8 @@ const holders = new WeakMap<object, Standing>()
 export class Standing {
   readonly #controller = new AbortController()
   #loads: readonly JudgedLoad[] = []
+  /** When attestations are asked for again that could not be fetched, in milliseconds since 1970. */
+  readonly #retryAt = new Map<JudgedLoad, number>()
   #isHeld = false
   readonly #verdict: Verdict
   readonly #onRevoked: OnRevoked | undefined
@@ -79,13 +85,20 @@ export class Standing {
       if (this.revoked.aborted) return
       await this.#unlessRefused(async () => {
         const version = await current(load.by.given)
-        if (!version || (version.read === load.by.read && version.versions === load.by.versions)) return
+        if (!version || !this.#isNew(version, load)) return
         load.by = version
+        this.#retryAt.delete(load)
         const unknown = await judgeAgain(load, version.policy)
         if (unknown.hashTypes.length > 0 || unknown.rootDigest)
-          hashInBackground(() => this.#unlessRefused(() => this.#hashAgain(load, version, unknown)))
+          hashing.add(() => this.#unlessRefused(() => this.#hashAgain(load, version, unknown)))
+        if (unknown.attestations) fetching.add(() => this.#unlessRefused(() => this.#fetchAgain(load, version)))
       })
     }
+  }
+
+  #isNew({ read, versions }: CurrentVersion, load: JudgedLoad): boolean {
+    const { by } = load
+    return read !== by.read || versions !== by.versions || Date.now() >= (this.#retryAt.get(load) ?? Infinity)
   }
 
   async #hashAgain(load: JudgedLoad, version: CurrentVersion, unknown: Unknown): Promise<void> {
@@ -93,6 +106,12 @@ export class Standing {
     if (this.revoked.aborted || load.by !== version) return
     await hashAgain(load, unknown)
     if (load.by === version) await judgeAgain(load, version.policy)
+  }
+
+  async #fetchAgain(load: JudgedLoad, version: CurrentVersion): Promise<void> {
+    if (this.revoked.aborted || load.by !== version) return
+    if (!(await readAttestationsAgain(load))) this.#retryAt.set(load, Date.now() + RETRY)
+    else if (load.by === version) await judgeAgain(load, version.policy)
   }
 
   async #unlessRefused(work: () => Promise<unknown>): Promise<void> {
