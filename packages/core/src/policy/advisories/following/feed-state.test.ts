@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { bundleOver, keyPair, type KeyPair } from '../../../testing/bundles.ts'
 import { file, redirect, serve, type Answer } from '../../../testing/http-server.ts'
 import { refusal, scratch } from '../../../testing/scratch.ts'
@@ -339,6 +339,21 @@ test('a process learns of a later version that another one has kept', async () =
   await vi.waitFor(async () =>
     expect(await first.load()).toMatchObject({ version: { sequence: 7 }, failure: refusal('ADVISORY_ROLLBACK') }),
   )
+})
+
+test('a key that was replaced does not count for a policy that is asked for at the same time as the one before', async () => {
+  answer = file(signed(version(5)))
+  const feed = { url: `${origin}/feed.jsonl` }
+  await (await Process.start(feed)).load()
+  const before = await policyWith(feed)
+  await writeFile(join(directory, 'a.pub'), other.publicKey.key.export({ type: 'spki', format: 'pem' }))
+  const after = await policyWith(feed)
+  expect(after.advisories[0]!.id).toBe(before.advisories[0]!.id)
+  const state = new FeedState(after.advisories[0]!, after)
+  onTestFinished(() => state.stop())
+  const [now, then] = await Promise.all([after, before].map((one) => state.standing(one.advisories[0]!, one)))
+  expect(then).toMatchObject({ version: { sequence: 5 } })
+  expect(now).toMatchObject({ version: undefined })
 })
 
 test('a later version that another process has kept is not overwritten by confirming an older one', async () => {

@@ -46,6 +46,8 @@ export interface FeedStanding {
 export class FeedState {
   #followed: FollowedFeed
   #policy: PolicyFacts
+  /** As each policy says: the files of its keys may have changed since another one was read. */
+  readonly #followedBy = new WeakMap<PolicyFacts, FollowedFeed>()
   #known: KnownVersion | undefined
   /** The policies by whose signers the version in use was verified. */
   #trustedBy = new WeakSet<PolicyFacts>()
@@ -74,6 +76,7 @@ export class FeedState {
   async standing(followed: FollowedFeed, policy: PolicyFacts): Promise<FeedStanding> {
     this.#followed = followed
     this.#policy = policy
+    this.#followedBy.set(policy, followed)
     await this.#recall(policy)
     if (this.#followed.kind === 'file') await this.#refresh(LONGEST_WAIT)
     else if (staleness(this.#known, followed, Date.now()) !== undefined) await this.#refreshUnlessJustFailed()
@@ -223,7 +226,7 @@ export class FeedState {
   /** @throws {@link ModelSealError} why a feed file is not valid */
   async #verified(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
     const { source } = this.#followed
-    const payload = await verifiedPayload(bytes, this.#followed, policy)
+    const payload = await verifiedPayload(bytes, this.#followedBy.get(policy) ?? this.#followed, policy)
     const known = this.#known
     const digest = createHash('sha256').update(payload).digest('hex')
     if (known?.digest === digest) return { ...known, bytes }
