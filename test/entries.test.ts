@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -217,3 +217,15 @@ describe.each(Object.entries(ENTRIES))(
     })
   },
 )
+
+test('the published types refer to no package that is not installed with the core', () => {
+  const found = readdirSync(join(CORE, 'dist'))
+    .filter((name) => /\.d\.c?ts$/.test(name))
+    .flatMap((name) => [
+      ...readFileSync(join(CORE, 'dist', name), 'utf8').matchAll(/^(?:import|export)\b.*['"]([^'".][^'"]*)['"]/gm),
+    ])
+    .map(([, name = '']) => name)
+    .filter((name) => !name.startsWith('node:'))
+  // An optional peer of an entry point of its own.
+  expect([...new Set(found)]).toEqual(['@opentelemetry/api'])
+})

@@ -31,7 +31,10 @@ export class Standing {
     this.#onRevoked = onRevoked
   }
 
-  /** @param loads one for each policy that can change */
+  /**
+   * @internal
+   * @param loads one for each policy that can change
+   */
   remember(loads: readonly JudgedLoad[]): void {
     this.#loads = loads
   }
@@ -79,7 +82,11 @@ export class Standing {
     this.#release = release
   }
 
-  /** Judges the model again if a policy or a feed has another version than before. Does not throw. */
+  /**
+   * Judges the model again if a policy or a feed has another version than before. Does not throw.
+   *
+   * @internal
+   */
   async judge(current: (given: JudgedLoad['by']['given']) => Promise<CurrentVersion | undefined>): Promise<void> {
     for (const load of this.#loads) {
       if (this.revoked.aborted) return
