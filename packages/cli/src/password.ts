@@ -1,8 +1,17 @@
 import type { KeySignerOptions, Signer } from '@modelseal/core/signing'
 import { Option } from 'commander'
+import { pathOption } from './options.ts'
 
 /** Environment variable for the password of an encrypted key. */
 const PASSWORD_VARIABLE = 'MODELSEAL_PASSWORD'
+
+/** `--private-key`, which must be given. */
+export function privateKeyOption(): Option {
+  return pathOption(
+    '--private-key <path>',
+    'PEM file of the private key, on P-256, P-384 or P-521',
+  ).makeOptionMandatory()
+}
 
 /** `--password`, of a private key. */
 export function passwordOption(): Option {

@@ -5,7 +5,7 @@ import { Inspection, TYPES, type Issue, type Refusal, type TypeName } from './is
 export type Infer<S extends Schema<unknown>> = S['accepted']
 
 /** A problem found by a custom check. */
-interface Problem {
+export interface Problem {
   /** What was expected. */
   message: string
   /** Path relative to the checked value. */

@@ -1,5 +1,5 @@
 import { chainOption, pathOption } from '../../options.ts'
-import { keySignerWithPassword, passwordOption } from '../../password.ts'
+import { keySignerWithPassword, passwordOption, privateKeyOption } from '../../password.ts'
 import type { SigningMethod } from './signing-method.ts'
 import type { SigningFlags } from './signing.ts'
 
@@ -25,12 +25,7 @@ export const CERTIFICATE: SigningMethod<Flags> = {
   help: HELP,
   withOptions: (command) =>
     command
-      .addOption(
-        pathOption(
-          '--private-key <path>',
-          'PEM file of the private key, on P-256, P-384 or P-521',
-        ).makeOptionMandatory(),
-      )
+      .addOption(privateKeyOption())
       .addOption(passwordOption())
       .addOption(
         pathOption('--signing-certificate <path>', 'PEM file of the certificate for this key').makeOptionMandatory(),

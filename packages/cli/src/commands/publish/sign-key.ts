@@ -1,5 +1,4 @@
-import { pathOption } from '../../options.ts'
-import { keySignerWithPassword, passwordOption } from '../../password.ts'
+import { keySignerWithPassword, passwordOption, privateKeyOption } from '../../password.ts'
 import type { SigningMethod } from './signing-method.ts'
 import type { SigningFlags } from './signing.ts'
 
@@ -22,15 +21,7 @@ export const KEY: SigningMethod<Flags> = {
   name: 'key',
   how: 'with a private key',
   help: HELP,
-  withOptions: (command) =>
-    command
-      .addOption(
-        pathOption(
-          '--private-key <path>',
-          'PEM file of the private key, on P-256, P-384 or P-521',
-        ).makeOptionMandatory(),
-      )
-      .addOption(passwordOption()),
+  withOptions: (command) => command.addOption(privateKeyOption()).addOption(passwordOption()),
   signing: async ({ privateKey, password }, { signal }) => {
     const { keySigner } = await import('@modelseal/core/signing')
     return { signer: await keySignerWithPassword(keySigner, { privateKey, password }, signal) }

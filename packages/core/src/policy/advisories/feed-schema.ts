@@ -1,6 +1,6 @@
 import * as s from '../../schema/define.ts'
 import { timeSchema } from '../../schema/time.ts'
-import { entrySchemas, faultyPeriod } from '../revocations/schema.ts'
+import { checkPeriods, entrySchemas } from '../revocations/schema.ts'
 import { faultyEnd } from '../schema/text.ts'
 
 /** How bad something is: shown to people. It decides nothing. */
@@ -50,14 +50,7 @@ const lists = {
 }
 
 /** Everything that a feed denies. */
-export const deniedSchema = s.strictObject(lists).withCheck((denied, report) => {
-  for (const [list, items = []] of Object.entries(denied)) {
-    for (const [index, item] of items.entries()) {
-      const until = faultyPeriod(item)
-      if (until !== undefined) report({ ...until, path: [list, index, 'until'] })
-    }
-  }
-})
+export const deniedSchema = s.strictObject(lists).withCheck(checkPeriods)
 
 /** Everything that a feed denies, as written. */
 export type Denied = s.Infer<typeof deniedSchema>

@@ -1,4 +1,5 @@
 import * as s from '../../schema/define.ts'
+import type { Problem } from '../../schema/schema.ts'
 import { timeSchema } from '../../schema/time.ts'
 import { SERIAL } from './fingerprint.ts'
 import { packageUrlFault } from './package-url.ts'
@@ -94,6 +95,19 @@ export function faultyPeriod(entry: string | object): { message: string; input: 
   return faultyEnd(from, until)
 }
 
+/** Checks the periods of all lists at once: noticeably faster with ten thousand entries. */
+export function checkPeriods(
+  lists: Readonly<Record<string, readonly (string | object)[] | undefined>>,
+  report: (problem: Problem) => void,
+): void {
+  for (const [list, items = []] of Object.entries(lists)) {
+    for (const [index, item] of items.entries()) {
+      const until = faultyPeriod(item)
+      if (until !== undefined) report({ ...until, path: [list, index, 'until'] })
+    }
+  }
+}
+
 const { rootDigests, fileDigests, keys, certificates, identities, claims, packages } = entrySchemas(
   {},
   {
@@ -120,15 +134,7 @@ const lists = {
     .describe('Models of a hub or registry, named by their package URLs. Without a version, every version.'),
 }
 
-// Checks the periods of all lists at once: noticeably faster with ten thousand revocations.
-export const revokedSchema = s.strictObject(lists).withCheck((revoked, report) => {
-  for (const [list, items = []] of Object.entries(revoked)) {
-    for (const [index, item] of items.entries()) {
-      const until = faultyPeriod(item)
-      if (until !== undefined) report({ ...until, path: [list, index, 'until'] })
-    }
-  }
-})
+export const revokedSchema = s.strictObject(lists).withCheck(checkPeriods)
 
 /** Revocations as written in the policy. */
 export type RevokedText = s.Infer<typeof revokedSchema>
