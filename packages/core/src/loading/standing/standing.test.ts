@@ -130,6 +130,15 @@ describe('a loaded model is revoked by a change of its watched policy:', () => {
     expect(() => opened.confirm()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
   })
 
+  test('for the reason that the policy gives', async () => {
+    const { opened, change } = await loaded()
+    await change({ revoked: { keys: [{ fingerprint, reason: 'laptop stolen' }] } })
+    await causeOf(opened)
+    const { found, message } = opened.revoked.reason as ModelSealError
+    expect(found).toBe('the reason "laptop stolen"')
+    expect(message).toContain('is revoked by the policy. Found the reason "laptop stolen". Stop using the model.')
+  })
+
   test('its signer is no longer trusted, its name no longer accepted, or no rule matches it', async () => {
     for (const [changed, code] of [
       [{ signers: [{ key: 'b' }] }, 'SIGNER_NOT_TRUSTED'],

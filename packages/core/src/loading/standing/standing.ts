@@ -144,10 +144,12 @@ export class Standing {
 }
 
 function revokedError(model: string, cause: unknown): ModelSealError {
-  const why =
-    cause instanceof ModelSealError ? sentenceOf(cause) : 'It could not be judged again by the changed policy.'
+  const refusal = cause instanceof ModelSealError ? cause : undefined
+  const why = refusal ? sentenceOf(refusal) : 'It could not be judged again by the changed policy.'
   return new ModelSealError('MODEL_REVOKED', `The model ${shown(model)} was revoked after it was loaded: ${why}`, {
     file: model,
+    expected: refusal?.expected,
+    found: refusal?.found,
     hint: 'Stop using the model. A new load is refused for the same reason, unless the policy or the feed changes again.',
     cause,
   })
