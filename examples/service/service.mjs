@@ -1,7 +1,7 @@
 // An inference service that detects speech: one verified ONNX model behind Fastify. It reports its health
-// and metrics, and reloads the model and the policy while it runs.
+// and metrics, reloads the model while it runs, and stops serving a model that the policy or an advisory feed revokes.
 import { subscribe } from 'node:diagnostics_channel'
-import { judgeModel, VERDICT_CHANNEL, watchPolicy } from '@modelseal/core'
+import { REVOKED_CHANNEL, VERDICT_CHANNEL, watchPolicy } from '@modelseal/core'
 import { loadVerifiedModel, ModelSealError } from '@modelseal/onnxruntime'
 import fastify from 'fastify'
 import { Tensor } from 'onnxruntime-node'
@@ -11,33 +11,31 @@ const SAMPLES = 512
 
 /**
  * @param options.model path of the model
- * @param options.policy path of the trust policy
- * @param options.policyInterval how often to check the policy's files for changes, in milliseconds
+ * @param options.policy path of the trust policy; default: as modelseal finds it
  */
-export async function createService({ model: path, policy: policyPath, policyInterval = 10_000, logger = true }) {
+export async function createService({ model: path, policy: policyPath, logger = true }) {
   const app = fastify({ logger })
   const metrics = countVerdicts()
   const policy = await watchPolicy(policyPath, {
-    onReload: () => void judgeAgain(),
     onError: (error) => app.log.error({ code: error.code }, error.message),
   })
 
-  /** The session that serves requests, and its verdict; undefined while no model is trusted. */
+  /** The model that serves requests; undefined until one is accepted. */
   let serving
   /** Why the last model that was loaded was refused. */
   let refusal
   await load()
 
   app.get('/healthz', (_, reply) =>
-    serving
+    isReady()
       ? { status: 'ready', ...describe(serving.verdict), refusal }
-      : reply.code(503).send({ status: 'no model', refusal }),
+      : reply.code(503).send({ status: 'no model', refusal: whyNoModel() }),
   )
 
   app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()))
 
   app.post('/v1/speech', { schema: { body: SPEECH_SCHEMA } }, async ({ body }, reply) => {
-    if (!serving) return reply.code(503).send({ error: 'no model', refusal })
+    if (!isReady()) return reply.code(503).send(whyNoModel())
     const { output } = await run(serving, {
       input: new Tensor('float32', Float32Array.from(body.samples), [1, SAMPLES]),
       state: new Tensor('float32', new Float32Array(256), [2, 1, 128]),
@@ -46,41 +44,36 @@ export async function createService({ model: path, policy: policyPath, policyInt
     return { probability: output.data[0] }
   })
 
-  // Loads a new model. If it is refused, the previous one stays in service.
+  // Loads a new model. If it is refused, the previous one stays in service, unless it was revoked.
   app.post('/reload', async (_, reply) => {
     await load()
     return refusal ? reply.code(409).send({ refusal }) : describe(serving.verdict)
   })
 
-  const timer = setInterval(() => void policy.current(), policyInterval).unref()
-  app.addHook('onClose', async () => {
-    clearInterval(timer)
-    await release(serving)
-  })
+  app.addHook('onClose', () => release(serving))
   return app
 
   async function load() {
     try {
+      const loaded = await loadVerifiedModel(path, { policy, onRevoked: 'release' })
+      loaded.revoked.addEventListener('abort', () => app.log.error(reasonOf(loaded.revoked.reason)))
       const before = serving
-      serving = { ...(await loadVerifiedModel(path, { policy })), running: new Set() }
+      serving = { ...loaded, running: new Set() }
       refusal = undefined
       await release(before)
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
-      refusal = { code: error.code, message: error.message }
+      refusal = reasonOf(error)
       app.log.error(refusal)
     }
   }
 
-  // The policy changed, perhaps to revoke a model: if it refuses the current model, that model stops serving at once.
-  async function judgeAgain() {
-    const { decision, error } = await judgeModel(path, { policy })
-    if (decision === 'refused') {
-      refusal = { code: error.code, message: error.message }
-      const before = serving
-      serving = undefined
-      await release(before)
-    } else if (!serving) await load()
+  function isReady() {
+    return serving !== undefined && !serving.revoked.aborted
+  }
+
+  function whyNoModel() {
+    return serving ? reasonOf(serving.revoked.reason) : refusal
   }
 }
 
@@ -90,10 +83,15 @@ async function run({ session, running }, inputs) {
   return result.finally(() => running.delete(result))
 }
 
-/** Releases a session when no request uses it any more. */
+/** Releases a session when no request uses it any more. One that was revoked has been released already. */
 async function release(model) {
   await Promise.allSettled(model?.running ?? [])
-  await model?.session.release()
+  if (!model?.revoked.aborted) await model?.session.release()
+}
+
+/** `because` is what revoked a loaded model, such as KEY_REVOKED. */
+function reasonOf({ code, message, cause }) {
+  return { code, message, because: cause?.code }
 }
 
 const SPEECH_SCHEMA = {
@@ -107,7 +105,7 @@ function describe({ decision, rule, model, bundles, at }) {
   return { decision, rule, signers, rootDigest: model.rootDigest, since: at }
 }
 
-/** Counts the verdicts of this process by decision and, for refusals, by code. */
+/** Counts the verdicts of this process by decision and code, and the models that were revoked while they were loaded. */
 function countVerdicts() {
   const register = new Registry()
   const verdicts = new Counter({
@@ -116,14 +114,21 @@ function countVerdicts() {
     labelNames: ['decision', 'code'],
     registers: [register],
   })
+  const revocations = new Counter({
+    name: 'modelseal_revocations_total',
+    help: 'Models revoked after they were loaded',
+    labelNames: ['because'],
+    registers: [register],
+  })
   const seconds = new Gauge({
     name: 'modelseal_hashing_seconds',
-    help: 'Time at which the last model was hashed',
+    help: 'Time it took to hash the last model',
     registers: [register],
   })
   subscribe(VERDICT_CHANNEL, ({ decision, error, durations }) => {
     verdicts.inc({ decision, code: error?.code ?? '' })
     seconds.set(durations.hashing / 1000)
   })
+  subscribe(REVOKED_CHANNEL, ({ error }) => revocations.inc({ because: error.cause?.code ?? '' }))
   return register
 }
