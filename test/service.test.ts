@@ -149,11 +149,14 @@ async function published(directory: string) {
   const server = createServer((_, response) => void readFile(output).then((feed) => response.end(feed)))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void server.close())
-  type Denied = Parameters<typeof addToFeed>[1]
+  type Change = (source: string, denied: Parameters<typeof addToFeed>[1]) => Promise<unknown>
+  const publishing = (change: Change) => async (denied: Parameters<Change>[1]) => {
+    await change(source, denied)
+    await signFeed(source, { signer, output })
+  }
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/advisories.jsonl`,
-    add: async (denied: Denied) => void (await addToFeed(source, denied), await signFeed(source, { signer, output })),
-    remove: async (denied: Denied) =>
-      void (await removeFromFeed(source, denied), await signFeed(source, { signer, output })),
+    add: publishing(addToFeed),
+    remove: publishing(removeFromFeed),
   }
 }
