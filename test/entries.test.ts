@@ -43,9 +43,9 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       names(`addToFeed compareFeeds createFeedSource exportOpenVex feedEntries importOpenVex inspectFeed readFeedSource
       removeFromFeed signFeed verifyFeed`),
     types:
-      names(`AddingOptions AdvisoryFeed Denied ExportedVex FeedChanges FeedContent FeedEdited FeedEntries FeedSource ImportedVex InspectedFeed
-      InspectedSigner ListedEntry NewFeed SignFeedOptions SignatureTime SignedFeed Signer VerifiedFeed VerifiedIdentity Verifier
-      VerifyFeedOptions`),
+      names(`AddingOptions AdvisoryFeed Denied ExportedVex FeedChanges FeedContent FeedEdited FeedEntries FeedEntryVerdict FeedSource
+      FeedVerifiedByPolicy ImportedVex InspectedFeed InspectedSigner ListedEntry NewFeed SignFeedOptions SignatureTime SignedFeed Signer
+      VerifiedFeed VerifiedIdentity Verifier VerifyFeedByPolicyOptions VerifyFeedOptions`),
   },
   './verification': {
     values:

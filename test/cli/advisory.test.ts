@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { directory, failed, jsonOf, modelseal, useWorkingDirectory, write, type Ended } from './modelseal.ts'
+import { directory, failed, jsonOf, modelseal, POLICY, useWorkingDirectory, write, type Ended } from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -107,6 +107,33 @@ describe('a feed', () => {
     misused(await advisory('verify', 'feed.jsonl'))
     misused(await advisory('verify', 'feed.jsonl', '--public-key', 'release.pub', '--identity', 'x'))
     failed(await advisory('verify', 'feed.yaml', '--public-key', 'release.pub'), 'ADVISORY_INVALID')
+  })
+
+  test('is verified as a service with a policy verifies it', async () => {
+    await advisory(...SIGN, 'release.key')
+    const verify = (...more: string[]) => ['advisory', 'verify', 'feed.jsonl', '--policy', 'policy.yaml', ...more]
+    failed(await modelseal(verify()), 'SIGNER_NOT_TRUSTED')
+    const entry = (source: string, key: string) => `  - { ${source}, signers: [{ key: ${key} }] }\n`
+    const roots = POLICY.replace('trustRoots:', 'trustRoots:\n  other: { publicKey: ./other.pub }')
+    const policy = (...entries: string[]) => write('policy.yaml', `${roots}advisories:\n${entries.join('')}`)
+    await policy(entry('file: feed.jsonl', 'release'), entry('url: "https://models.example/feed"', 'other'))
+    const verified = await modelseal(verify())
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(verified.stdout).toContain(`  accepted as  "${join(directory, 'feed.jsonl')}", signed by key `)
+    expect(verified.stdout).toContain('  refused as   "https://models.example/feed": Cannot use the advisory feed')
+    expect((await jsonOf(verify('--json'), 0)).result).toMatchObject({
+      feed: FEED,
+      sequence: 1,
+      policy: join(directory, 'policy.yaml'),
+      entries: [{ accepted: true }, { accepted: false, error: { code: 'SIGNER_NOT_TRUSTED' } }],
+    })
+    await policy(entry('file: feed.jsonl', 'other'), entry('url: "https://models.example/feed"', 'other'))
+    const refused = failed(await modelseal(verify()), 'SIGNER_NOT_TRUSTED')
+    expect(refused).toContain(`For "${join(directory, 'feed.jsonl')}": `)
+    expect(refused).toContain('For "https://models.example/feed": ')
+    expect((await jsonOf(verify('--json'), 1)).error).toMatchObject({ code: 'SIGNER_NOT_TRUSTED' })
+    misused(await modelseal(verify('--public-key', 'release.pub')))
+    failed(await advisory('verify', 'feed.jsonl', '--policy', 'absent.yaml'), 'POLICY_NOT_FOUND')
   })
 
   test('gets a second signature only for what its source denies', async () => {

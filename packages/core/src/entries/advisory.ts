@@ -26,12 +26,14 @@ export {
   type NewFeed,
 } from '../loading/operations/edit-feed.ts'
 export { signFeed, type SignedFeed, type SignFeedOptions } from '../loading/operations/sign-feed.ts'
+export type { FeedEntryVerdict, FeedVerifiedByPolicy } from '../loading/operations/feed-by-policy.ts'
 export type { Verifier } from '../loading/operations/verifier.ts'
 export {
   inspectFeed,
   verifyFeed,
   type InspectedFeed,
   type VerifiedFeed,
+  type VerifyFeedByPolicyOptions,
   type VerifyFeedOptions,
 } from '../loading/operations/verify-feed.ts'
 export { compareFeeds, type FeedChanges } from '../policy/advisories/compare-feeds.ts'

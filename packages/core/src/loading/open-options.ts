@@ -83,7 +83,8 @@ export interface OpenOptions {
   onProgress?: ProgressCallback | undefined
 }
 
-const policy: Copy = (value, option) => {
+/** A trust policy: an absolute path, or what `loadPolicy()` or `watchPolicy()` returned. */
+export const policyCopy: Copy = (value, option) => {
   if (isPolicy(value) || isWatchedPolicy(value)) return value
   if (typeof value === 'string' || isUrl(value)) return localPath(value, option)
   throw invalidOption(option, 'a path, a "file:" URL, or the result of loadPolicy() or watchPolicy()', value)
@@ -123,7 +124,7 @@ const HTTP: Shape<HttpOptions> = {
 }
 
 const OPTIONS: Shape<OpenOptions> = {
-  policy,
+  policy: policyCopy,
   signature: signatureCopy,
   format,
   url: text,

@@ -15,9 +15,18 @@ import { checking } from './verdict-steps.ts'
  * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, and the other codes of `loadPolicy`
  */
 export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): Promise<CompiledPolicy> {
-  const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await policyForLoad(given)
+  const policy = await givenPolicy(given)
   verdict.policy = policy.path
   return policy
+}
+
+/**
+ * The policy by which the caller wants something to be judged.
+ *
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, and the other codes of `loadPolicy`
+ */
+export async function givenPolicy(given: OpenOptions['policy']): Promise<CompiledPolicy> {
+  return typeof given === 'object' && !isUrl(given) ? currentOf(given) : policyForLoad(given)
 }
 
 /**

@@ -1,7 +1,9 @@
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, sentenceOf } from '../../errors.ts'
+import type { VerifiedIdentity } from '../../results.ts'
 import { Effort, passAbort } from '../../verification/effort.ts'
 import { describedSigner, identifyEnvelope } from '../identify.ts'
+import type { IdentifiedEnvelope } from '../methods/method.ts'
 import type { Occasion } from '../occasion.ts'
 import type { PolicyFacts } from '../policy-facts.ts'
 import { countDistinctSigners, type NamedSigner } from '../requirements/distinct-signers.ts'
@@ -31,8 +33,24 @@ export async function verifiedPayload(
   signal?: AbortSignal,
 ): Promise<Buffer> {
   const bundles = await feedBundles(bytes, { file: wanted.source, signal })
+  await acceptedSigners(bundles, wanted, policy, signal)
+  return bundles[0].envelope.payload
+}
+
+/**
+ * Verifies the bundles of a feed file by the signers that a policy names for it.
+ *
+ * @returns the signer of each bundle that counts
+ * @throws {@link ModelSealError} what {@link verifiedPayload} throws, except for what reading the file throws
+ */
+export async function acceptedSigners(
+  bundles: readonly UnverifiedBundle[],
+  wanted: Wanted,
+  policy: PolicyFacts,
+  signal?: AbortSignal,
+): Promise<VerifiedIdentity[]> {
   const occasion = { now: Date.now(), effort: new Effort(signal) }
-  const accepted: NamedSigner[] = []
+  const accepted: Accepted[] = []
   let reason: ModelSealError | undefined
   for (const bundle of bundles) {
     try {
@@ -40,20 +58,23 @@ export async function verifiedPayload(
     } catch (error) {
       passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
-      reason ??= error
+      // A signature by somebody else explains least.
+      if (!reason || reason.code === 'SIGNER_NOT_TRUSTED') reason = error
     }
   }
   const count = countDistinctSigners(accepted)
   if (count < wanted.threshold) throw count === 0 && reason ? reason : tooFew(wanted, count, reason)
-  return bundles[0].envelope.payload
+  return accepted.map(({ signature }) => signature.signer)
 }
+
+type Accepted = NamedSigner & IdentifiedEnvelope
 
 async function acceptedSigner(
   bundle: UnverifiedBundle,
   wanted: Wanted,
   policy: PolicyFacts,
   occasion: Occasion,
-): Promise<NamedSigner> {
+): Promise<Accepted> {
   await occasion.effort.signatures()
   const { signers, source } = wanted
   const trusted = { signers, notTrusted: (found: string) => notTrusted(wanted, found) }
