@@ -1,7 +1,7 @@
 import { shown } from '../../errors.ts'
 import { plainHex } from '../revocations/fingerprint.ts'
 import { canonicalPackageUrl, packageName } from '../revocations/package-url.ts'
-import { serialKey } from '../revocations/revocation-list.ts'
+import { serialName } from '../revocations/revocation-list.ts'
 import type { TextPattern } from '../schema/text.ts'
 import { withLibraries } from '../when-needed.ts'
 import { canonicalJson } from './canonical-json.ts'
@@ -79,7 +79,7 @@ const KINDS: Readonly<Record<DeniedList, EntryKind>> = {
   },
   certificates: {
     nameOf: (entry) =>
-      isSerial(entry) ? serialKey(entry.serial, entry.issuer) : plainHex(textIn(entry, 'fingerprint')),
+      isSerial(entry) ? serialName(entry.serial, entry.issuer) : plainHex(textIn(entry, 'fingerprint')),
     description: (entry) =>
       isSerial(entry)
         ? `certificate with the serial number ${shown(entry.serial)}, issued by ${shown(entry.issuer)}`

@@ -5,6 +5,7 @@ import type { RevokedText } from './schema.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose, type LooseText } from './loose-text.ts'
+import { DigestTable, digestIn, type Digest } from './digest-table.ts'
 import { concernsPackage, packageName, type PackageName } from './package-url.ts'
 
 /** Fingerprints of the keys and certificates that revocations name by file: lowercase hex, by the entry of the policy. */
@@ -35,13 +36,31 @@ interface NamedByIssuers {
   issuers: readonly ReturnType<typeof looseName>[] | undefined
 }
 
+/** Something to look up by its exact name, in a form that serves for many lists. */
+export interface ExactName {
+  /** What it is: `root`, `attestation`, `key`, `certificate`, `serial`, or for a file the algorithm of its digest. */
+  kind: string
+  name: string
+  /** Undefined if the name is not one. */
+  digest: Digest | undefined
+}
+
+export function exactName(kind: string, name: string): ExactName {
+  return { kind, name, digest: digestIn(name) }
+}
+
 /**
  * What one author revokes, indexed so that a lookup takes the same time however much that is. Everything is looked up by
  * {@link Revocations}.
  */
 export class RevocationList {
   readonly #by: string
-  readonly #exact = new Map<string, Revocation[]>()
+  /** When and why something is revoked, each once. What is named exactly has numbers of these. The first is always, for no stated reason. */
+  readonly #windows: Revocation[]
+  /** By kind. */
+  readonly #digests = new Map<string, DigestTable>()
+  /** What is not named by a digest, by kind and name. */
+  readonly #others = new Map<string, Set<number>>()
   readonly #names = new Map<string, RevokedIdentity[]>()
   readonly #patterns: RevokedIdentity[] = []
   readonly #packages = new Map<string, RevokedPackage[]>()
@@ -54,6 +73,7 @@ export class RevocationList {
   /** @param by its author, for messages: `the policy` */
   constructor(by: string) {
     this.#by = by
+    this.#windows = [this.#windowOf(ALWAYS)]
   }
 
   /**
@@ -66,29 +86,24 @@ export class RevocationList {
 
   /** Like {@link add}, in steps, for long lists. */
   *addSteps(revoked: RevokedText, files: FingerprintsOfFiles = new Map()): Steps<void> {
-    yield* eachOf(revoked.rootDigests ?? [], (entry) => {
-      this.#rootDigests = true
-      this.#addExact(`root:${withoutPrefix(digestOf(entry))}`, entry)
-    })
-    yield* eachOf(revoked.fileDigests ?? [], (entry) => {
-      const digest = digestOf(entry)
-      const [algorithm, hex] = digest.includes(':') ? (digest.split(':') as [string, string]) : ['sha256', digest]
+    const { rootDigests = [], fileDigests = [], claims = [], keys = [], certificates = [], identities = [] } = revoked
+    this.#rootDigests ||= rootDigests.length > 0
+    this.#signers ||= [keys, certificates, identities].some((entries) => entries.length > 0)
+    const numbers = new Map<string, number>()
+    yield* this.#addNames('root', { entries: rootDigests, numbers }, (entry) => [withoutAlgorithm(digestOf(entry))])
+    for (const [algorithm, entries] of yield* byAlgorithm(fileDigests)) {
       this.fileAlgorithms.add(algorithm)
-      this.#addExact(`${algorithm}:${hex}`, entry)
-    })
-    yield* eachOf(revoked.claims ?? [], (entry) => {
-      this.#addExact(`attestation:${withoutPrefix(digestOf(entry))}`, entry)
-    })
-    this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
-    yield* eachOf(revoked.keys ?? [], (entry) => {
-      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`key:${fingerprint}`, entry)
-    })
-    yield* eachOf(revoked.certificates ?? [], (entry) => {
-      if (typeof entry !== 'string' && entry.serial !== undefined)
-        this.#addExact(serialKey(entry.serial, entry.issuer ?? ''), entry)
-      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`certificate:${fingerprint}`, entry)
-    })
-    yield* eachOf(revoked.identities ?? [], (entry) => this.#addIdentity(entry))
+      yield* this.#addNames(algorithm, { entries, numbers }, (entry) => [withoutAlgorithm(digestOf(entry))])
+    }
+    yield* this.#addNames('attestation', { entries: claims, numbers }, (entry) => [withoutAlgorithm(digestOf(entry))])
+    yield* this.#addNames('key', { entries: keys, numbers }, (entry) => fingerprintsOfEntry(entry, files))
+    yield* this.#addNames('certificate', { entries: certificates, numbers }, (entry) =>
+      fingerprintsOfEntry(entry, files),
+    )
+    yield* this.#addNames('serial', { entries: certificates.filter(hasSerial), numbers }, ({ serial, issuer }) => [
+      serialName(serial, issuer ?? ''),
+    ])
+    yield* eachOf(identities, (entry) => this.#addIdentity(entry))
     yield* eachOf(revoked.packages ?? [], (entry) => {
       const isText = typeof entry === 'string'
       const name = packageName(isText ? entry : entry.purl)
@@ -117,13 +132,13 @@ export class RevocationList {
   }
 
   /** True if it is revoked whenever the signature was made. */
-  always(key: string): boolean {
-    return this.#exact.get(key)?.some(({ from, until }) => from === -Infinity && until === Infinity) ?? false
+  always(name: ExactName): boolean {
+    return this.#windowsOf(name).some(({ from, until }) => from === -Infinity && until === Infinity)
   }
 
   /** @param when the signature was made; a window matches unless that time is proven to be outside it */
-  lookUp(key: string, when: SignatureBounds | undefined): Revocation | undefined {
-    return this.#exact.get(key)?.find((entry) => isWithin(entry, when))
+  lookUp(name: ExactName, when: SignatureBounds | undefined): Revocation | undefined {
+    return this.#windowsOf(name).find((window) => isWithin(window, when))
   }
 
   /** Compares loosely, see {@link compileLoose}. Without issuers, every issuer matches. */
@@ -149,8 +164,42 @@ export class RevocationList {
     for (const key of identity.keys) addTo(this.#names, key, item)
   }
 
-  #addExact(key: string, entry: string | Window): void {
-    addTo(this.#exact, key, this.#windowOf(typeof entry === 'string' ? ALWAYS : entry))
+  #windowsOf({ kind, name, digest }: ExactName): readonly Revocation[] {
+    const numbers = digest && this.#digests.get(kind)?.get(digest)
+    const others = this.#others.size === 0 ? undefined : this.#others.get(`${kind} ${name}`)
+    if (!others && (!numbers || numbers.length === 0)) return NONE
+    return [...(numbers ?? []), ...(others ?? [])].flatMap((number) => this.#windows[number] ?? [])
+  }
+
+  *#addNames<Entry extends string | Window>(
+    kind: string,
+    { entries, numbers }: { entries: readonly Entry[]; numbers: Map<string, number> },
+    namesOf: (entry: Entry) => readonly string[],
+  ): Steps<void> {
+    if (entries.length === 0) return
+    const table = this.#digests.get(kind) ?? new DigestTable()
+    this.#digests.set(kind, table)
+    table.reserve(entries.length)
+    yield* eachOf(entries, (entry) => {
+      const number = typeof entry === 'string' ? 0 : this.#numberOf(entry, numbers)
+      for (const name of namesOf(entry)) {
+        const digest = digestIn(name)
+        if (digest && table.add(digest, number)) continue
+        const key = `${kind} ${name}`
+        this.#others.set(key, (this.#others.get(key) ?? new Set()).add(number))
+      }
+    })
+  }
+
+  /** @param numbers those of this call, so that what finds them does not stay in memory */
+  #numberOf({ from, until, reason }: Window, numbers: Map<string, number>): number {
+    if (from === undefined && until === undefined && reason === undefined) return 0
+    const key = [from, until, reason].join(' ')
+    const known = numbers.get(key)
+    if (known !== undefined) return known
+    const number = this.#windows.push(this.#windowOf({ from, until, reason })) - 1
+    numbers.set(key, number)
+    return number
   }
 
   #windowOf({ from, until, reason }: Window): Revocation {
@@ -171,9 +220,17 @@ interface Window {
 
 const ALWAYS: Window = withoutPrototype({})
 
-/** Key of a certificate by its serial number. */
-export function serialKey(serial: string, issuer: string): string {
-  return `serial:${plainSerial(serial)} ${looseForm(issuer)}`
+const NONE: readonly Revocation[] = []
+
+/** Name of a certificate by its serial number. */
+export function serialName(serial: string, issuer: string): string {
+  return `${plainSerial(serial)} ${looseForm(issuer)}`
+}
+
+function hasSerial<Entry extends string | { serial?: string | undefined }>(
+  entry: Entry,
+): entry is Exclude<Entry, string> & { serial: string } {
+  return typeof entry !== 'string' && entry.serial !== undefined
 }
 
 /** In the form in which they are compared; several if the entry names a file. */
@@ -194,8 +251,22 @@ function digestOf(entry: string | { digest: string }): string {
   return typeof entry === 'string' ? entry : entry.digest
 }
 
-function withoutPrefix(digest: string): string {
-  return digest.replace(/^sha256:/, '')
+/** Of a file digest, and SHA-256 if it does not say. */
+function algorithmOf(digest: string): string {
+  const end = digest.indexOf(':')
+  return end < 0 ? 'sha256' : digest.slice(0, end)
+}
+
+function withoutAlgorithm(digest: string): string {
+  return digest.slice(digest.indexOf(':') + 1)
+}
+
+type FileEntry = NonNullable<RevokedText['fileDigests']>[number]
+
+function* byAlgorithm(entries: readonly FileEntry[]): Steps<ReadonlyMap<string, readonly FileEntry[]>> {
+  const found = new Map<string, FileEntry[]>()
+  yield* eachOf(entries, (entry) => addTo(found, algorithmOf(digestOf(entry)), entry))
+  return found
 }
 
 function addTo<T>(map: Map<string, T[]>, key: string, item: T): void {

@@ -6,7 +6,14 @@ import type { CertificateFacts } from './certificate-facts.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 import { looseName } from './loose-name.ts'
 import type { PackageName } from './package-url.ts'
-import { RevocationList, serialKey, type FingerprintsOfFiles, type Revocation } from './revocation-list.ts'
+import {
+  exactName,
+  RevocationList,
+  serialName,
+  type ExactName,
+  type FingerprintsOfFiles,
+  type Revocation,
+} from './revocation-list.ts'
 
 /** A signer to look up among the revoked identities. */
 interface IdentityFacts {
@@ -67,12 +74,13 @@ export class Revocations {
 
   /** True if this root digest is revoked whenever it was signed. */
   revokesAlways(digest: string): boolean {
-    return this.#lists.some((list) => list.always(`root:${digest}`))
+    const name = exactName('root', digest)
+    return this.#lists.some((list) => list.always(name))
   }
 
   /** @param when the signature was made; a window matches unless that time is proven to be outside it */
   rootDigest(digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
-    const match = this.#lookUp(`root:${digest}`, when)
+    const match = this.#lookUp(exactName('root', digest), when)
     return (
       match && revokedError({ code: 'MODEL_REVOKED', what: `The model with the root digest ${digest}` }, match, when)
     )
@@ -89,7 +97,7 @@ export class Revocations {
 
   /** @param digest of the signed statement: the signature over it can be changed without becoming invalid */
   attestation(digest: string, file: string | undefined): ModelSealError | undefined {
-    const match = this.#lookUp(`attestation:${digest}`, undefined)
+    const match = this.#lookUp(exactName('attestation', digest), undefined)
     return (
       match && revokedError({ code: 'ATTESTATION_REVOKED', what: `The attestation ${digest}`, file }, match, undefined)
     )
@@ -97,7 +105,7 @@ export class Revocations {
 
   /** @param digest of the whole file */
   file(name: string, algorithm: string, digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
-    const match = this.#lookUp(`${algorithm}:${digest}`, when)
+    const match = this.#lookUp(exactName(algorithm, digest), when)
     return match && revokedError({ code: 'FILE_REVOKED', what: `The file ${shown(name)}`, file: name }, match, when)
   }
 
@@ -124,7 +132,7 @@ export class Revocations {
   key(given: string | readonly string[], when: SignatureBounds | undefined): ModelSealError | undefined {
     for (const named of [given].flat()) {
       for (const fingerprint of this.#keys.get(named) ?? [named]) {
-        const match = this.#lookUp(`key:${fingerprint}`, when)
+        const match = this.#lookUp(exactName('key', fingerprint), when)
         if (match) return revokedError({ code: 'KEY_REVOKED', what: `The key ${shown(named)}` }, match, when)
       }
     }
@@ -133,7 +141,7 @@ export class Revocations {
 
   /** Looks up a certificate without parsing it. */
   fingerprint(sha256: string, when: SignatureBounds | undefined): ModelSealError | undefined {
-    const match = this.#lookUp(`certificate:${sha256}`, when)
+    const match = this.#lookUp(exactName('certificate', sha256), when)
     return match && revokedError({ code: 'CERTIFICATE_REVOKED', what: `The certificate ${sha256}` }, match, when)
   }
 
@@ -141,8 +149,9 @@ export class Revocations {
     { fingerprints, serialNumber, issuer }: Pick<CertificateFacts, 'fingerprints' | 'serialNumber' | 'issuer'>,
     when: SignatureBounds | undefined,
   ): ModelSealError | undefined {
-    for (const key of [...fingerprints.map((one) => `certificate:${one}`), serialKey(serialNumber, issuer)]) {
-      const match = this.#lookUp(key, when)
+    const bySerial = exactName('serial', serialName(serialNumber, issuer))
+    for (const name of [...fingerprints.map((one) => exactName('certificate', one)), bySerial]) {
+      const match = this.#lookUp(name, when)
       if (!match) continue
       const what = `The certificate ${fingerprints[0]} (serial ${serialNumber}, issued by ${shown(issuer)})`
       return revokedError({ code: 'CERTIFICATE_REVOKED', what }, match, when)
@@ -167,9 +176,9 @@ export class Revocations {
     return unreadable[0] === undefined ? undefined : unreadableName(unreadable[0])
   }
 
-  #lookUp(key: string, when: SignatureBounds | undefined): Revocation | undefined {
+  #lookUp(name: ExactName, when: SignatureBounds | undefined): Revocation | undefined {
     for (const list of this.#lists) {
-      const found = list.lookUp(key, when)
+      const found = list.lookUp(name, when)
       if (found) return found
     }
     return undefined

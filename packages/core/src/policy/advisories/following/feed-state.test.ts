@@ -6,6 +6,7 @@ import { file, redirect, serve, type Answer } from '../../../testing/http-server
 import { refusal, scratch } from '../../../testing/scratch.ts'
 import { loadCompiledPolicy } from '../../load-policy.ts'
 import type { CompiledPolicy } from '../../policy.ts'
+import { exactName } from '../../revocations/revocation-list.ts'
 import { writeFeedStatement, type FeedContent } from '../feed-statement.ts'
 import { FeedState, type FeedStanding } from './feed-state.ts'
 import { configureAdvisories } from './settings.ts'
@@ -127,7 +128,7 @@ describe('a feed with a URL', () => {
     const process = await Process.start()
     const { version: first } = await process.load()
     expect(first).toMatchObject({ feed: 'acme', sequence: 1 })
-    expect(first?.denied.always(`root:${DIGEST}`)).toBe(true)
+    expect(first?.denied.always(exactName('root', DIGEST))).toBe(true)
     await process.load()
     expect(asked).toHaveLength(1)
   })

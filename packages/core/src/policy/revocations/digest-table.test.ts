@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { DigestTable, digestIn, type Digest } from './digest-table.ts'
+
+const digestOf = (hex: string): Digest => digestIn(hex) ?? expect.unreachable()
+const sha256 = (content: string) => createHash('sha256').update(content).digest('hex')
+
+describe('a table of digests', () => {
+  test('finds what a map finds, in the order in which it was added', () => {
+    // Few digests that differ little, so that many are the same or have the same slot.
+    const hex = fc
+      .tuple(fc.nat(3), fc.nat(7))
+      .map(([word, digit]) => `${'00000000'.repeat(word)}${digit}`.padEnd(64, '0'))
+    const additions = fc.array(fc.record({ hex, value: fc.nat(3), reserved: fc.option(fc.nat(5)) }))
+    fc.assert(
+      fc.property(additions, hex, (added, other) => {
+        const [table, naive] = [new DigestTable(), new Map<string, Set<number>>()]
+        for (const { hex, value, reserved } of added) {
+          if (reserved !== null) table.reserve(reserved)
+          expect(table.add(digestOf(hex), value)).toBe(true)
+          naive.set(hex, (naive.get(hex) ?? new Set()).add(value))
+        }
+        for (const one of [...naive.keys(), other])
+          expect(table.get(digestOf(one))).toEqual([...(naive.get(one) ?? [])])
+      }),
+    )
+  })
+
+  test('finds each of many digests, and no others', () => {
+    const table = new DigestTable()
+    for (let index = 0; index < 20_000; index++) table.add(digestOf(sha256(`${index}`)), index % 3)
+    for (let index = 0; index < 20_000; index++) {
+      expect(table.get(digestOf(sha256(`${index}`)))).toEqual([index % 3])
+      expect(table.get(digestOf(sha256(`other ${index}`)))).toEqual([])
+    }
+  })
+
+  test('takes little time for a digest that is added a hundred thousand times', () => {
+    const table = new DigestTable()
+    const digest = digestOf(sha256(''))
+    for (let value = 0; value < 100_000; value++) table.add(digest, value)
+    expect(table.get(digest)).toHaveLength(100_000)
+  })
+
+  test('does not take digests of another length than the first', () => {
+    const table = new DigestTable()
+    expect(table.add(digestOf('0'.repeat(128)), 1)).toBe(true)
+    expect(table.add(digestOf('0'.repeat(64)), 1)).toBe(false)
+    expect(table.get(digestOf('0'.repeat(64)))).toEqual([])
+  })
+
+  test.each(['', '0', 'abcdef0', 'ABCDEF00', '0000000g', 'abcdef0 ', '0'.repeat(136)])('has no digest %j', (text) => {
+    expect(digestIn(text)).toBeUndefined()
+  })
+})
