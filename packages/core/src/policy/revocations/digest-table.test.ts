@@ -29,8 +29,8 @@ describe('a table of digests', () => {
 
   test('finds each of many digests, and no others', () => {
     const table = new DigestTable()
-    for (let index = 0; index < 20_000; index++) table.add(digestOf(sha256(`${index}`)), index % 3)
-    for (let index = 0; index < 20_000; index++) {
+    for (let index = 0; index < 3_000; index++) table.add(digestOf(sha256(`${index}`)), index % 3)
+    for (let index = 0; index < 3_000; index++) {
       expect(table.get(digestOf(sha256(`${index}`)))).toEqual([index % 3])
       expect(table.get(digestOf(sha256(`other ${index}`)))).toEqual([])
     }
