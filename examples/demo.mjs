@@ -1,9 +1,12 @@
 // Shows modelseal with two real models: signs them, judges them by a policy, loads and runs them, requires an
-// evaluation of one of them, and refuses both after they were tampered with. Run it from the repository: npm run demo
+// evaluation of one of them, revokes it while it is in memory, and refuses both after they were tampered with.
+// Run it from the repository: npm run demo
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { ModelSealError } from '@modelseal/core'
+import { addToFeed, createFeedSource, signFeed } from '@modelseal/core/advisory'
 import { attestModel, makeEvaluation } from '@modelseal/core/attestation'
 import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
 import { loadVerifiedModel as loadTfjs } from '@modelseal/tfjs'
@@ -80,7 +83,35 @@ say(`${good()} ${style('bold', 'Silero VAD')} evaluated, accuracy 0.95: ${style(
 detail('found in', basename(output))
 detail('signer', verdict.attestations.find(({ satisfies }) => satisfies).signer.name)
 
-chapter(5, 'An attacker changes one byte of the weights, and the service loads them again')
+chapter(5, 'The security team revokes a model that is in use, by an advisory feed that the policy follows')
+const security = await newSigner(dirname(policy), 'security')
+const source = join(dirname(policy), 'advisories.yaml')
+const publish = () => signFeed(source, { signer: security, output: join(dirname(policy), 'advisories.jsonl') })
+await createFeedSource(source, { feed: 'advisories' })
+await publish()
+const following = join(dirname(policy), 'following.policy.yaml')
+const advisories = `advisories:
+  - file: ./advisories.jsonl
+    signers: [{ key: security-team }]
+`
+writeFileSync(
+  following,
+  policyText.replace('rules:', '  security-team: { publicKey: ./security.pub }\nrules:') + advisories,
+)
+for (const line of advisories.trimEnd().split('\n')) say(style('cyan', `  ${line}`))
+const { session } = await loadOnnx(models.vad, { policy: following, onRevoked: 'release' })
+say(`${good()} ${style('bold', 'Silero VAD')} in use`)
+detail('result', await speechIn(session))
+await addToFeed(source, { rootDigests: [{ digest: signed.vad.rootDigest, reason: 'trained on poisoned data' }] })
+await publish()
+const published = performance.now()
+const { code, found } = await refusalOf(() => runForever(session), 'MODEL_REVOKED')
+say(`${style('red', '✘')} ${style('bold', 'Silero VAD')} in use: ${style('red', 'revoked')}`)
+detail('code', code)
+detail('found', found)
+detail('after', `${((performance.now() - published) / 1000).toFixed(1)} s, without another load`)
+
+chapter(6, 'An attacker changes one byte of the weights, and the service loads them again')
 for (const { title, path, weights, run } of demos) {
   changeOneByte(join(dirname(path), weights))
   const error = await refusalOf(() => run(path), 'FILE_MISMATCH')
@@ -97,13 +128,26 @@ say()
 
 async function hearSilence(path, by = policy) {
   const { session, verdict } = await loadOnnx(path, { policy: by })
+  const result = await speechIn(session)
+  await session.release()
+  return { verdict, result }
+}
+
+/** As a service does. */
+async function runForever(session) {
+  for (;;) {
+    await speechIn(session)
+    await setTimeout(20)
+  }
+}
+
+async function speechIn(session) {
   const { output } = await session.run({
     input: new Tensor('float32', new Float32Array(512), [1, 512]),
     state: new Tensor('float32', new Float32Array(256), [2, 1, 128]),
     sr: new Tensor('int64', [16_000n]),
   })
-  await session.release()
-  return { verdict, result: `speech in 32 ms of silence: ${(100 * output.data[0]).toFixed(1)} % likely` }
+  return `speech in 32 ms of silence: ${(100 * output.data[0]).toFixed(1)} % likely`
 }
 
 async function seeGrey(path) {

@@ -33,7 +33,10 @@ rules:
  */
 export async function prepare(further = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-example-'))
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
+  // So that examples leave nothing in the cache of the user.
+  process.env.MODELSEAL_CACHE = join(directory, 'cache')
+  mkdirSync(process.env.MODELSEAL_CACHE, { mode: 0o700 })
 
   const signer = await newSigner(directory, 'release')
   const signed = {}

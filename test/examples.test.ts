@@ -20,13 +20,14 @@ test.each([
   expect(run(example)).toMatch(output)
 })
 
-test('the demo runs both models, requires an evaluation, and shows that both are refused after one byte was changed', () => {
+test('the demo runs both models, requires an evaluation, revokes one in memory, and refuses both after one byte was changed', () => {
   const output = run('demo.mjs')
   expect(output).toMatch(/speech in 32 ms of silence: \d\.\d %/)
   expect(output).toMatch(/faces in a grey picture: 0, of 896/)
   expect(output).toMatch(
     /not evaluated: refused\n.*ATTESTATION_MISSING\n.*0\.88: refused\n.*ATTESTATION_CONDITION\n.*\n.*0\.95: accepted\n/,
   )
+  expect(output).toMatch(/in use: revoked\n.*MODEL_REVOKED\n.*the reason "trained on poisoned data"\n/)
   expect(output.match(/FILE_MISMATCH/g)).toHaveLength(2)
 })
 
