@@ -2,7 +2,17 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { importPair, makeCertificate, makeKey, makeToken, PIN, ready, softHsm, work } from '../pkcs11/soft-hsm.ts'
-import { directory, failed, JUDGE, modelseal, requiring, SIGN, useWorkingDirectory, write } from './modelseal.ts'
+import {
+  directory,
+  failed,
+  JUDGE,
+  modelseal,
+  requiring,
+  rootDigestIn,
+  SIGN,
+  useWorkingDirectory,
+  write,
+} from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -85,6 +95,57 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     // The signers of the rule are meant, who have attested nothing.
     await requiring({ type })
     failed(await modelseal(JUDGE), 'SIGNER_NOT_TRUSTED')
+  })
+
+  test('signs a feed with two keys of a token, both of which a policy requires', async () => {
+    const { stdout } = await modelseal(SIGN)
+    await modelseal(['advisory', 'create', 'feed.yaml', '--feed', 'acme'])
+    await modelseal(['advisory', 'add', 'feed.yaml', '--root-digest', rootDigestIn(stdout)!])
+    await write(
+      'policy.json',
+      JSON.stringify({
+        version: 1,
+        trustRoots: {
+          release: { publicKey: './release.pub' },
+          token: { publicKey },
+          team: { certificates: { roots: certificate } },
+        },
+        rules: [{ name: 'r', match: { path: '**' }, signers: [{ key: 'release' }] }],
+        advisories: [
+          {
+            file: 'feed.jsonl',
+            signers: [{ key: 'token' }, { certificate: { root: 'team', subject: { pattern: 'CN=signer *' } } }],
+            threshold: 2,
+          },
+        ],
+      }),
+    )
+    const sign = (method: string, object: string, ...more: string[]) =>
+      modelseal([
+        ...['advisory', 'sign', method, 'feed.yaml', '--output', 'feed.jsonl', '--pkcs11-uri', uri(object)],
+        ...more,
+      ])
+    const cache = { MODELSEAL_CACHE: join(directory, 'cache') }
+    await mkdir(cache.MODELSEAL_CACHE, { mode: 0o700 })
+    const verify = ['advisory', 'verify', 'feed.jsonl', '--policy', 'policy.json']
+    expect(await sign('pkcs11-key', 'bare')).toMatchObject({ code: 0, stderr: '' })
+    failed(await modelseal(verify), 'SIGNATURE_THRESHOLD')
+    failed(await modelseal(JUDGE, cache), 'ADVISORY_STALE')
+    const second = await sign(
+      'pkcs11-certificate',
+      'certified',
+      '--signing-certificate',
+      certificate,
+      '--add-signature',
+    )
+    expect(second).toMatchObject({ code: 0, stderr: '' })
+    expect(second.stdout).not.toContain(PIN)
+    const verified = await modelseal(verify)
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(verified.stdout).toMatch(/accepted as +".*feed\.jsonl", signed by key .* and CN=signer /)
+    failed(await modelseal(JUDGE, cache), 'MODEL_REVOKED')
+    const alone = ['advisory', 'verify', 'feed.jsonl', '--certificate-chain', certificate]
+    expect(await modelseal(alone)).toMatchObject({ code: 0, stderr: '' })
   })
 
   test('never prints a wrong PIN, not even with stack traces', async () => {

@@ -96,6 +96,7 @@ async function verifyBySigner(path: string, verifier: Verifier, { signal }: Sess
   return {
     lines: summary(`Verified the feed ${shown(feed.feed)}`, [
       ['signer', `${signer.method} ${shown(signer.name)}`],
+      ['signed by', signer.description],
       ...(time ? [['signed', `before ${time.at}, according to ${shown(time.authority)}`] as const] : []),
       ...versionFacts(feed),
       ['denies', denied === 0 ? 'nothing' : count(denied)],
