@@ -9,7 +9,7 @@ import {
   type Bounds,
   type Infer,
 } from './schema.ts'
-import { ChoiceSchema } from './scalars.ts'
+import { ChoiceSchema, TextSchema } from './scalars.ts'
 
 /** The schemas of the fields of an object. */
 export type FieldSchemas = Readonly<Record<string, Schema<unknown>>>
@@ -194,13 +194,20 @@ export class UnionSchema<Value> extends Schema<Value> {
   }
 
   protected override read(input: unknown, inspection: Inspection): unknown {
-    const tried: { value: unknown; inner: Inspection }[] = []
     for (const option of this.options) {
+      if (!mayAccept(option, input)) continue
       const inner = new Inspection()
       const value = option.inspect(input, inner)
       if (inner.issues.length === 0) return value
-      tried.push({ value, inner })
     }
+    return this.refused(input, inspection)
+  }
+
+  private refused(input: unknown, inspection: Inspection): unknown {
+    const tried = this.options.map((option) => {
+      const inner = new Inspection()
+      return { value: option.inspect(input, inner), inner }
+    })
     // If the value has the type of one alternative only, that one is meant.
     const [meant, ...others] = tried.filter(({ inner }) => inner.fatal === 0)
     if (meant && others.length === 0) {
@@ -215,6 +222,12 @@ export class UnionSchema<Value> extends Schema<Value> {
   protected override json(): object {
     return { anyOf: this.options.map((option) => option.toJson()) }
   }
+}
+
+/** False for a value of another type, which the schema would refuse with an explanation. */
+function mayAccept(schema: Schema<unknown>, input: unknown): boolean {
+  if (schema instanceof TextSchema) return typeof input === 'string'
+  return schema instanceof ObjectSchema ? isFields(input) : true
 }
 
 export function isFields(input: unknown): input is Readonly<Record<string, unknown>> {

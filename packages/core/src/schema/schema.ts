@@ -39,7 +39,10 @@ export abstract class Schema<Value> {
     const value = this.inspect(input, inspection) as Value
     const [first, ...more] = inspection.issues
     // Without prototypes, so that "in" tells the two apart whatever is on Object.prototype.
-    return first ? withoutPrototype({ issues: [first, ...more] }) : withoutPrototype({ value })
+    if (first) return withoutPrototype({ issues: [first, ...more] })
+    const accepted = Object.create(null) as { value: Value }
+    accepted.value = value
+    return accepted
   }
 
   /** Checks a part of a value. The result is meaningful only if there was no issue. */

@@ -9,10 +9,8 @@ export interface Digest {
 
 /** @returns undefined for what is not lowercase hex of whole words, up to 512 bits: no table has it */
 export function digestIn(hex: string): Digest | undefined {
-  const count = hex.length / 8
-  if (count < 1 || count > MAX_WORDS || !Number.isInteger(count)) return undefined
-  const words = new Uint32Array(count)
-  return readHex(hex, words) ? { words, hash: hashOf(words, 0, count) } : undefined
+  const count = readHex(hex, scratch)
+  return count === 0 ? undefined : { words: scratch.slice(0, count), hash: hashOf(scratch, 0, count) }
 }
 
 /**
@@ -38,18 +36,19 @@ export class DigestTable {
     this.#size = Math.max(this.#size, this.#count + more)
   }
 
-  /** @returns false for a digest of another length than the first, which is not added */
-  add({ words, hash }: Digest, value: number): boolean {
-    this.#width ||= words.length
-    if (words.length !== this.#width) return false
-    if (this.#count * this.#width === this.#rows.length) this.#grow()
-    const slot = this.#slotOf(words, 0, hash)
+  /** @returns false for what is not a digest, or one of another length than the first, which is not added */
+  add(hex: string, value: number): boolean {
+    const count = readHex(hex, scratch)
+    this.#width ||= count
+    if (count === 0 || count !== this.#width) return false
+    if (this.#count === this.#size || this.#rows.length === 0) this.#grow()
+    const slot = this.#slotOf(scratch, 0, hashOf(scratch, 0, count))
     const known = this.#slots[slot] ?? 0
     if (known > 0) this.#addFurther(known - 1, value)
     else {
       const row = this.#count++
       this.#slots[slot] = row + 1
-      this.#rows.set(words, row * this.#width)
+      for (let word = 0; word < count; word++) this.#rows[row * count + word] = scratch[word] ?? 0
       if (value > 0) this.#values ??= new Uint32Array(this.#size)
       if (this.#values) this.#values[row] = value
     }
@@ -128,12 +127,26 @@ function hashOf(words: Uint32Array, start: number, count: number): number {
   return hash >>> 0
 }
 
-function readHex(hex: string, words: Uint32Array): boolean {
-  for (let index = 0; index < hex.length; index++) {
-    const code = hex.charCodeAt(index)
-    const digit = code >= 0x30 && code <= 0x39 ? code - 0x30 : code >= 0x61 && code <= 0x66 ? code - 0x57 : -1
-    if (digit < 0) return false
-    words[index >> 3] = ((words[index >> 3] ?? 0) << 4) | digit
+/** The digest that is being read. Typed arrays take long to make. */
+const scratch = new Uint32Array(MAX_WORDS)
+
+/** Values of hex digits by their character codes; anything else is larger than any. */
+const DIGITS = new Uint8Array(128).fill(16)
+for (let value = 0; value < 16; value++) DIGITS[value.toString(16).charCodeAt(0)] = value
+
+/** @returns the number of words; 0 for what is not lowercase hex of whole words */
+function readHex(hex: string, words: Uint32Array): number {
+  const count = hex.length / 8
+  if (count > words.length || !Number.isInteger(count)) return 0
+  let all = 0
+  for (let word = 0, index = 0; word < count; word++) {
+    let value = 0
+    for (const end = index + 8; index < end; index++) {
+      const digit = DIGITS[hex.charCodeAt(index)] ?? 16
+      all |= digit
+      value = (value << 4) | digit
+    }
+    words[word] = value
   }
-  return true
+  return all < 16 ? count : 0
 }

@@ -183,8 +183,7 @@ export class RevocationList {
     yield* eachOf(entries, (entry) => {
       const number = typeof entry === 'string' ? 0 : this.#numberOf(entry, numbers)
       for (const name of namesOf(entry)) {
-        const digest = digestIn(name)
-        if (digest && table.add(digest, number)) continue
+        if (table.add(name, number)) continue
         const key = `${kind} ${name}`
         this.#others.set(key, (this.#others.get(key) ?? new Set()).add(number))
       }
