@@ -174,6 +174,33 @@ describe('a feed', () => {
     failed(await advisory('import', 'policy.yaml', 'copy.yaml'), 'JSON_INVALID')
   })
 
+  test('takes from OpenVEX what is affected now, and says what it leaves out', async () => {
+    const said = (status: string, day: number, ...products: object[]) => ({
+      vulnerability: { name: 'CVE-2026-1' },
+      ...{ timestamp: `2026-03-0${day}T00:00:00Z`, products, status },
+    })
+    const [vad, asr] = [{ '@id': 'pkg:huggingface/acme/vad' }, { '@id': 'pkg:huggingface/acme/asr' }]
+    const vex = (...statements: object[]) =>
+      write('vex.json', JSON.stringify({ '@context': 'https://openvex.dev/ns/v0.2.0', statements }))
+    await vex(
+      said('affected', 1, vad, asr, { '@id': 'x:y' }),
+      said('fixed', 2, vad),
+      said('fixed', 2, { '@id': 'x:y' }),
+    )
+    const imported = await advisory('import', 'vex.json', 'feed.yaml')
+    expect(imported).toMatchObject({
+      code: 0,
+      stderr: `Note: 1 affected product was left out: it has no package URL or digest that can be denied.
+Note: 1 affected product was left out: it has another status in a later statement.
+Note: 2 statements were left out: they have another status than "affected".
+`,
+    })
+    expect(imported.stdout).toContain('+ package "pkg:huggingface/acme/asr": reason "CVE-2026-1"')
+    expect(imported.stdout).not.toContain('acme/vad')
+    await vex(said('affected', 1, vad), said('fixed', 2, vad))
+    expect(failed(await advisory('import', 'vex.json', 'feed.yaml'), 'ADVISORY_INVALID')).toContain('later statement')
+  })
+
   test('is not signed over another file, or from a source that is not valid', async () => {
     failed(
       await advisory('sign', 'key', 'feed.yaml', '--output', 'release.pub', '--private-key', 'release.key'),

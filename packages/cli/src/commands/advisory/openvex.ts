@@ -1,3 +1,4 @@
+import type { ImportedVex } from '@modelseal/core/advisory'
 import { Option, type Command } from 'commander'
 import { nonEmpty, withJson } from '../../options.ts'
 import type { Outcome, Perform } from '../../perform.ts'
@@ -31,7 +32,8 @@ Example:
 
 const IMPORT_HELP = `
 Products with the status "affected" are added, by package URL and digest, with the vulnerability as the reason. A digest
-counts as that of a file. The document is not verified: read the result before you sign it.
+counts as that of a file. If a later statement about the same vulnerability gives a product another status, such as
+"fixed", it is left out. The document is not verified: read the result before you sign it.
 
 Example:
   $ modelseal advisory import CVE-2026-1234.openvex.json advisories.yaml`
@@ -50,7 +52,8 @@ async function exportFeed(path: string): Promise<Outcome> {
 async function importDocument(document: string, { file }: { file: string }): Promise<Outcome> {
   const { addToFeed, importOpenVex } = await import('@modelseal/core/advisory')
   const { ModelSealError, shown } = await import('@modelseal/core/errors')
-  const { entries, unnamed, others } = await importOpenVex(document)
+  const { entries, ...leftOut } = await importOpenVex(document)
+  const notes = leftOutNotes(leftOut)
   if (Object.keys(entries).length === 0) {
     throw new ModelSealError(
       'ADVISORY_INVALID',
@@ -58,18 +61,31 @@ async function importDocument(document: string, { file }: { file: string }): Pro
       {
         file: document,
         expected: 'products with the status "affected" that have a package URL, a SHA-256 or a BLAKE2b digest',
+        hint: notes.length === 0 ? undefined : notes.join(' '),
       },
     )
   }
   const outcome = await edited(file, await addToFeed(file, entries, { replace: false }))
   return {
     ...outcome,
-    json: { result: { ...('result' in outcome.json ? outcome.json.result : {}), unnamed, others } },
-    notes: [
-      ...(unnamed > 0
-        ? [`${unnamed} affected products were left out: they have no package URL or digest that is known.`]
-        : []),
-      ...(others > 0 ? [`${others} statements with another status were left out.`] : []),
-    ],
+    json: { result: { ...('result' in outcome.json ? outcome.json.result : {}), ...leftOut } },
+    notes,
   }
+}
+
+function leftOutNotes({ unnamed, superseded, subcomponents, others }: Omit<ImportedVex, 'entries'>): string[] {
+  return [
+    leftOutNote(unnamed, 'affected product', 'has no package URL or digest that can be denied'),
+    leftOutNote(superseded, 'affected product', 'has another status in a later statement'),
+    leftOutNote(subcomponents, 'subcomponent', 'is only a part of an affected product'),
+    leftOutNote(others, 'statement', 'has another status than "affected"'),
+  ].flat()
+}
+
+/** @param reason begins with "has" or "is" */
+function leftOutNote(count: number, what: string, reason: string): string[] {
+  if (count === 0) return []
+  if (count === 1) return [`1 ${what} was left out: it ${reason}.`]
+  const plural = reason.replace(/^has/, 'they have').replace(/^is only a part/, 'they are only parts')
+  return [`${count} ${what}s were left out: ${plural}.`]
 }
