@@ -36,6 +36,7 @@ const entry = Object.fromEntries(
     formats: 'src/entries/formats.ts',
     http: 'src/entries/http.ts',
     publishing: 'src/entries/publishing.ts',
+    journal: 'src/entries/journal.ts',
     source: 'src/source/model-sources.ts',
     main: 'src/main.ts',
   }).filter(([, file]) => existsSync(file)),

@@ -103,6 +103,12 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types: names(`CheckServedOptions OtherBundles Publication PublicationOptions PublicationSigner PublishedBundle
       PublishedAttestation PublishedFile ServedModel UnpublishedAttestation WholeFile`),
   },
+  './journal': {
+    values:
+      names(`COMMITS HEADS JOURNAL_FILE KEY_FILE MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED SEGMENTS asRecord checkLine commitFile commitIn leafBytes originOf packFile packIn readCommit readJournalFile readLine
+      segmentFile segmentIn`),
+    types: names(`Commit JournalFile JournalRecord RecordOf RecordType SegmentHead`),
+  },
   './source': {
     values: names(
       `CLAIMS_NAME MAX_ATTESTATIONS MAX_CLAIMS_BYTES filesAt httpModelSource localModelSource registerScheme`,

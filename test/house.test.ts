@@ -14,6 +14,7 @@ const FLOORS = [
   'loading',
   'monitoring',
   'policy',
+  'journal',
   'attestation',
   'verification',
   'signing',

@@ -4,7 +4,7 @@ import { canonicalPackageUrl, packageName } from '../revocations/package-url.ts'
 import { serialName } from '../revocations/revocation-list.ts'
 import type { TextPattern } from '../schema/text.ts'
 import { withLibraries } from '../when-needed.ts'
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson } from '../../schema/canonical-json.ts'
 import { DENIED_LISTS, type Denied, type DeniedList } from './feed-schema.ts'
 
 /** The fields of an entry, whatever its list. */

@@ -7,7 +7,7 @@ import type { Schema } from '../../schema/schema.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { eachOf, type Steps } from '../../source/turns.ts'
 import { faultyPeriod } from '../revocations/schema.ts'
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson } from '../../schema/canonical-json.ts'
 import { DENIED_LISTS, DENIED_ENTRIES, headerSchema, type Denied } from './feed-schema.ts'
 
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
