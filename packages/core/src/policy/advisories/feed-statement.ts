@@ -74,7 +74,7 @@ export function* feedSteps(payload: Uint8Array, file?: string): Steps<AdvisoryFe
       found: `${shown(subject.string('name'))} with ${shown(subject.object('digest').string('sha256'))}`,
     })
   }
-  return withoutPrototype({ ...content, digest: yield* hashSteps(piecesOf(payload)) })
+  return withoutPrototype({ ...content, digest: yield* digestSteps(payload) })
 }
 
 const CANNOT = 'Cannot use the advisory feed'
@@ -192,6 +192,11 @@ function* hashSteps(pieces: Iterable<string | Uint8Array>): Steps<string> {
     yield
   }
   return hash.digest('hex')
+}
+
+/** SHA-256 in hex of bytes that may be many. */
+export function digestSteps(bytes: Uint8Array): Steps<string> {
+  return hashSteps(piecesOf(bytes))
 }
 
 /** Takes about a millisecond to hash. */

@@ -69,7 +69,7 @@ export const DEFAULT_MAX_AGE = '24h'
 export const advisoriesSchema = s
   .array(advisorySchema)
   .min(1)
-  .max(16)
+  .max(128)
   .describe('Signed feeds of what nobody should load. Everything that they deny is refused.')
 
 /** A feed as written in the policy. */

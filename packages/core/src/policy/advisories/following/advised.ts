@@ -38,7 +38,7 @@ export async function advised(policy: CompiledPolicy, signal: AbortSignal | unde
 }
 
 /** More feeds than all policies of a process follow. */
-const MAX_FEEDS = 64
+const MAX_FEEDS = 256
 
 /** What this process knows of each feed, least recently used first. */
 const states = new Map<string, FeedState>()

@@ -417,3 +417,37 @@ describe('a feed in a file', () => {
     expect(await process.load()).toMatchObject({ version: undefined, failure: refusal('POLICY_UNTRUSTED') })
   })
 })
+
+test('only the kept copy has the feed file, for other processes and policies', async () => {
+  answer = etagged(signed(version(1)), '"1"')
+  const first = await Process.start()
+  const { version: known } = await first.load()
+  expect(known).toMatchObject({ sequence: 1, bytes: undefined })
+  expect((await readFile(await kept())).includes('"payload"')).toBe(true)
+})
+
+test('a feed whose kept copy is gone is fetched and kept again', async () => {
+  answer = etagged(signed(version(1)), '"1"')
+  const first = await Process.start()
+  await first.load()
+  await rm(await kept())
+  vi.useFakeTimers({ toFake: ['Date'] })
+  configureAdvisories({ refreshFirst: true })
+  for (let round = 0; round < 2; round++) {
+    later(6 * 60_000)
+    expect(await first.load()).toMatchObject(inUse(1))
+  }
+  expect(asked).toEqual([undefined, '"1"', undefined])
+  answer = broken
+  expect(await (await Process.start()).load()).toMatchObject({ version: { sequence: 1 }, stale: undefined })
+})
+
+test('a feed that cannot be kept stays in memory', async () => {
+  await rm(join(directory, 'cache'), { recursive: true })
+  await writeFile(join(directory, 'cache'), '')
+  const content = signed(version(1))
+  answer = file(content)
+  const { version: known, notKept } = await (await Process.start()).load()
+  expect(notKept?.code).toBe('CACHE_UNSAFE')
+  expect(known?.bytes).toEqual(content)
+})

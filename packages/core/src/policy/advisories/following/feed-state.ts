@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { ModelSealError, shown } from '../../../errors.ts'
 import { clearTimeout, setTimeout } from '../../../real-time.ts'
 import { inTurns } from '../../../source/turns.ts'
@@ -8,11 +7,12 @@ import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
 import { RevocationList } from '../../revocations/revocation-list.ts'
 import { readFeed } from '../feed-file.ts'
-import { MAX_FEED_BYTES } from '../feed-statement.ts'
+import { digestSteps, MAX_FEED_BYTES } from '../feed-statement.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
 import { verifiedPayload } from '../verify-feed.ts'
 import { fetchFeed } from './fetch-feed.ts'
-import { keepCopy, readKeptCopy } from './kept-copy.ts'
+import { keepCopy, keptState, readKeptCopy } from './kept-copy.ts'
+import { Queue } from './queue.ts'
 import { advisorySettings } from './settings.ts'
 import { checkFollows, staleness, type FeedVersion, type KnownVersion } from './version.ts'
 
@@ -24,8 +24,14 @@ const WAIT_FOR_NEWER = 3_000
 const REST = 5_000
 /** A feed is tried again after this long at the latest, in milliseconds, unless the policy asks for it less often. */
 const LONGEST_BACKOFF = 60_000
-/** A confirmation is written to the disk when it is later than the last one by as much, in milliseconds. */
+/** A confirmation is written to the disk when it is later than the last one by as much, in milliseconds, and by this part of `maxAge`. */
 const WRITTEN_EVERY = 60_000
+const PART_OF_MAX_AGE = 1 / 24
+
+/** While a feed is read, it takes several times its size. One that is known is hardly ever fetched again at the same time as others. */
+const firstFetches = new Queue(4, 2_000)
+/** More at the same time would not be faster, and would hold up the event loop for longer. */
+const readings = new Queue(1)
 
 /** What is known of a feed at the time of a load. */
 export interface FeedStanding {
@@ -60,6 +66,7 @@ export class FeedState {
   #failedAt = -Infinity
   #notKept: ModelSealError | undefined
   #keptAt = -Infinity
+  #keptState: string | undefined
   #fileState: string | undefined
   #poll: ReturnType<typeof setTimeout> | undefined
 
@@ -105,20 +112,25 @@ export class FeedState {
 
   async #recallFor(policy: PolicyFacts): Promise<void> {
     const known = this.#known
-    if (known && (await this.#verified(known.bytes, policy).catch(ignored))) {
+    if (known?.bytes && (await this.#verified(known.bytes, policy).catch(ignored))) {
       this.#trustedBy.add(policy)
       return
     }
     // What the signers of this policy did not sign cannot keep a version of theirs away.
     const kept = await this.#kept(policy)
-    if (kept || known === this.#known) this.#use(kept, policy)
+    if (known && known === this.#known && known.fileDigest === kept?.fileDigest) this.#trustedBy.add(policy)
+    else if (kept || known === this.#known) this.#use(kept, policy)
+    if (kept && this.#known === kept) this.#keptAt = kept.confirmedAt
   }
 
   /** The kept copy, if it is valid. */
-  async #kept(policy: PolicyFacts): Promise<KnownVersion | undefined> {
-    const copy = await readKeptCopy(this.#followed.id)
-    const version = copy && (await this.#verified(copy.bytes, policy).catch(ignored))
-    return version && { ...version, confirmedAt: copy.confirmedAt, etag: copy.etag }
+  #kept(policy: PolicyFacts): Promise<KnownVersion | undefined> {
+    return readings.run(async () => {
+      const copy = await readKeptCopy(this.#followed.id)
+      if (!copy) return undefined
+      const version = await this.#read(copy.bytes, policy).catch(ignored)
+      return version && { ...version, bytes: undefined, confirmedAt: copy.confirmedAt, etag: copy.etag }
+    })
   }
 
   #use(version: KnownVersion | undefined, policy: PolicyFacts): void {
@@ -154,7 +166,8 @@ export class FeedState {
     const policy = this.#policy
     try {
       if (this.#followed.kind === 'file') await this.#readAgain(policy)
-      else await this.#fetchAgain(policy, milliseconds)
+      else if (this.#known) await this.#fetchAgain(policy, milliseconds)
+      else await firstFetches.run(() => this.#fetchAgain(policy, milliseconds))
       this.#failure = undefined
       this.#failures = 0
     } catch (error) {
@@ -188,7 +201,10 @@ export class FeedState {
   /** @throws {@link ModelSealError} why it cannot be the version in use */
   async #consider(bytes: Buffer, policy: PolicyFacts, record: Recorded): Promise<void> {
     const known = this.#trustedBy.has(policy) ? this.#known : undefined
-    if (known?.bytes.equals(bytes)) return this.#confirm(known, policy, record)
+    if (known && known.fileDigest === (await digestOf(bytes))) {
+      if (this.#keptAt === -Infinity) known.bytes = bytes
+      return this.#confirm(known, policy, record)
+    }
     const version = await this.#verified(bytes, policy)
     // Another process may have seen a later version.
     const kept = await this.#kept(policy)
@@ -204,6 +220,8 @@ export class FeedState {
     this.#known = { ...known, ...record }
     const sinceKept = record.confirmedAt - this.#keptAt
     if (sinceKept >= 0 && sinceKept < WRITTEN_EVERY) return
+    const isRecent = sinceKept >= 0 && sinceKept < this.#followed.maxAge.milliseconds * PART_OF_MAX_AGE
+    if (isRecent && this.#keptState === (await keptState(this.#followed.id))) return
     // Another process may have kept a later version, which must not be overwritten.
     const kept = await this.#kept(policy)
     if (kept && isLater(kept, this.#known)) this.#use(kept, policy)
@@ -214,8 +232,15 @@ export class FeedState {
     const known = this.#known
     if (!known) return
     try {
-      await keepCopy(this.#followed.id, known)
+      const bytes = known.bytes ?? (await this.#keptBytes(known))
+      if (!bytes) {
+        this.#readWhole()
+        return
+      }
+      await keepCopy(this.#followed.id, { ...known, bytes })
+      known.bytes = undefined
       this.#keptAt = known.confirmedAt
+      this.#keptState = await keptState(this.#followed.id)
       this.#notKept = undefined
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
@@ -223,17 +248,35 @@ export class FeedState {
     }
   }
 
+  /** The feed file of the version in use; undefined if it is not kept any more. */
+  async #keptBytes({ fileDigest }: KnownVersion): Promise<Buffer | undefined> {
+    const copy = await readKeptCopy(this.#followed.id)
+    return copy && (await digestOf(copy.bytes)) === fileDigest ? copy.bytes : undefined
+  }
+
+  /** Next time, the whole file is read, so that it can be kept again. */
+  #readWhole(): void {
+    this.#keptAt = -Infinity
+    this.#fileState = undefined
+    if (this.#known) this.#known.etag = undefined
+  }
+
   /** @throws {@link ModelSealError} why a feed file is not valid */
-  async #verified(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
+  #verified(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
+    return readings.run(() => this.#read(bytes, policy))
+  }
+
+  async #read(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
     const { source } = this.#followed
+    const fileDigest = await digestOf(bytes)
+    if (this.#known?.fileDigest === fileDigest && this.#trustedBy.has(policy)) return { ...this.#known, bytes }
     const payload = await verifiedPayload(bytes, this.#followedBy.get(policy) ?? this.#followed, policy)
-    const known = this.#known
-    const digest = createHash('sha256').update(payload).digest('hex')
-    if (known?.digest === digest) return { ...known, bytes }
+    const digest = await digestOf(payload)
+    if (this.#known?.digest === digest) return { ...this.#known, bytes, fileDigest }
     const { feed, sequence, issued, expires, denied } = await readFeed(payload, { file: source })
     const list = new RevocationList(`the advisory feed ${shown(feed)}`)
     await inTurns(list.addSteps(denied))
-    return { bytes, digest, feed, sequence, issued, expires, denied: list }
+    return { bytes, fileDigest, digest, feed, sequence, issued, expires, denied: list }
   }
 
   /** A file is read whenever it changes. */
@@ -256,6 +299,10 @@ export class FeedState {
     const backoff = Math.min(refresh * 2 ** Math.min(this.#failures, 16), Math.max(refresh, LONGEST_BACKOFF))
     return backoff * (0.9 + Math.random() * 0.2)
   }
+}
+
+function digestOf(bytes: Uint8Array): Promise<string> {
+  return inTurns(digestSteps(bytes))
 }
 
 type Recorded = Pick<KnownVersion, 'confirmedAt' | 'etag'>

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { cacheFolder, checkCacheFolder, makeCacheFolder } from '../../../source/private/cache-directory.ts'
 import { readTrustedFile } from '../../../source/trusted/trusted-file.ts'
 import { writeFileWhole } from '../../../source/write-file.ts'
+import { fileState } from '../../reading/file-state.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
 import type { KnownVersion } from './version.ts'
 
 /** A feed file that was kept. Nothing in it is trusted until it has been verified again. */
-type KeptCopy = Pick<KnownVersion, 'bytes' | 'confirmedAt' | 'etag'>
+type KeptCopy = Pick<KnownVersion, 'confirmedAt' | 'etag'> & { bytes: Buffer }
 
 /** The folder of the cache. */
 const KIND = 'advisories'
@@ -44,6 +45,12 @@ export async function keepCopy(id: string, { bytes, confirmedAt, etag }: KeptCop
   const header = JSON.stringify({ format: FORMAT, confirmedAt, etag: tagThatFits(etag) })
   const content = Buffer.concat([Buffer.from(`${header}\n`), bytes])
   await writeFileWhole(join(folder, nameOf(id)), content, { ...FILE, failed: 'FILE_WRITE_FAILED', mode: 0o600 })
+}
+
+/** Differs if the copy was written meanwhile. */
+export async function keptState(id: string): Promise<string | undefined> {
+  const folder = cacheFolder(KIND)
+  return folder === undefined ? undefined : fileState(join(folder, nameOf(id)))
 }
 
 /** Without it, the feed is merely fetched again. */

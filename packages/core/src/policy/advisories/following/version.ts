@@ -6,8 +6,10 @@ import type { FollowedFeed } from '../followed-feed.ts'
 
 /** A version of a feed whose signatures were verified. */
 export interface FeedVersion extends Pick<AdvisoryFeed, 'feed' | 'sequence' | 'issued' | 'expires' | 'digest'> {
-  /** The feed file. */
-  bytes: Buffer
+  /** SHA-256 of the feed file in lowercase hex. */
+  fileDigest: string
+  /** The feed file, until it is kept on the disk: it takes much more memory than what it denies. */
+  bytes: Buffer | undefined
   /** What it denies. */
   denied: RevocationList
 }
