@@ -30,7 +30,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './attestation': {
     values: names(
-      `attestModel attestationKinds lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary modelIdentity predicateTypeOf readAttestationFile readAttestations
+      `attestModel attestationKinds checkAttestationOutput lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary modelIdentity predicateTypeOf readAttestationFile readAttestations
       weighAttestations`,
     ),
     types:

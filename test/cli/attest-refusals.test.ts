@@ -104,7 +104,7 @@ describe('attest refuses', () => {
   })
 
   test('a model without a bundle', async () => {
-    failed(await modelseal(ATTEST_EVALUATION), 'BUNDLE_NOT_FOUND')
+    expect(failed(await modelseal(ATTEST_EVALUATION), 'BUNDLE_NOT_FOUND')).toContain('Cannot attest the model')
   })
 
   test('to write through a link, into a directory or where it may not', async () => {

@@ -45,5 +45,5 @@ test('hostile names cannot drive the terminal, and a bad bundle has exit code 1'
   expect(code).toBe(1)
   expect(stdout).not.toMatch(/[^\n -~]/)
   expect(stdout).toContain('problem')
-  failed(await modelseal(['inspect', 'release.pub']), 'BUNDLE_NOT_FOUND')
+  expect(failed(await modelseal(['inspect', 'release.pub']), 'BUNDLE_NOT_FOUND')).toContain('Cannot inspect the model')
 })

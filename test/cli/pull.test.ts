@@ -5,7 +5,17 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { TestRegistry } from '../../packages/hub/src/testing/oci-registry.ts'
 import { SmallHub } from '../../packages/hub/src/testing/small-hub.ts'
-import { directory, failed, modelseal, POLICY, SIGN, start, useWorkingDirectory, write } from './modelseal.ts'
+import {
+  attest as attestArgs,
+  directory,
+  failed,
+  modelseal,
+  POLICY,
+  SIGN,
+  start,
+  useWorkingDirectory,
+  write,
+} from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -75,6 +85,24 @@ test('a model is pulled from a web server', async () => {
   const { code, stdout } = await modelseal(['pull', url, 'models/vad', '--policy', 'web.yaml'], env)
   expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining(`Pulled "${url}"`) as string })
   expect(await pulled()).toEqual(['vad/model.sig', 'vad/nested/config.json', 'vad/weights.bin'])
+})
+
+test('the number of attestations that were saved is printed', async () => {
+  await write('review.json', '{"approved":true}')
+  const type = 'https://example.org/review/v1'
+  const attest = attestArgs(type, '--from', 'review.json', '--output', 'vad/claims.jsonl')
+  expect(await modelseal(attest)).toMatchObject({ code: 0, stderr: '' })
+  hub.commit('org/vad', new Map(files).set('claims.jsonl', await readFile(join(directory, 'vad/claims.jsonl'))))
+  const { code, stdout } = await modelseal(PULL, env)
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/attestations +1 saved\n/) as string })
+  expect(await pulled()).toContain('vad/claims.jsonl')
+  const { stdout: json } = await modelseal([...PULL, '--json'], env)
+  expect(JSON.parse(json)).toMatchObject({ attestations: 1 })
+})
+
+test('a URL without its slashes is no path', async () => {
+  const { code, stderr } = await modelseal(['pull', 'hf:org/vad', ...PULL.slice(2)], env)
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('"hf://org/vad"') as string })
 })
 
 test('a refused model changes nothing: exit code 1, and the verdict', async () => {

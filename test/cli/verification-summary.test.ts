@@ -84,6 +84,14 @@ describe('a verification summary', () => {
     failed(await modelseal(JUDGE), 'ATTESTATION_MISSING')
   })
 
+  test('is not signed into a file that exists, which is found out before the model is judged', async () => {
+    await write('vad/weights.bin', 'changed')
+    const vsa = await modelseal([...VSA, '--policy', 'policy.yaml', 'release.pub'])
+    expect(failed(vsa, 'FILE_WRITE_FAILED')).toContain('would spoil the file')
+    failed(await modelseal(summary('--policy', 'policy.yaml', '--output', 'release.pub')), 'FILE_WRITE_FAILED')
+    failed(await modelseal([...VSA, '--policy', 'policy.yaml', 'new.json']), 'FILE_MISMATCH')
+  })
+
   test('is not signed by verify --vsa for a model that is refused, tolerated or skipped', async () => {
     await requiring({ type: 'evaluation' })
     const vsa = (policy: string) => modelseal([...VSA, 'vad.vsa.json', '--policy', policy])

@@ -185,6 +185,15 @@ describe('refuses a bundle that', () => {
     ['has an unknown field in its envelope', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.extra = 1)],
   ])('%s', (_, code, change) => refuses(changed(change), code))
 
+  test('has an unknown field, and says what to do', () => {
+    const hint = expect.stringContaining('update modelseal') as string
+    refuses(
+      changed((b) => (b.extra = 1)),
+      'BUNDLE_MALFORMED',
+      { hint },
+    )
+  })
+
   test('is too large, before reading any of it', () => {
     refuses(Buffer.alloc(256 * 1024 * 1024 + 1), 'BUNDLE_TOO_LARGE')
   })

@@ -31,7 +31,7 @@ export class Fields {
   /** Refuses all fields except these. */
   only(...names: string[]): this {
     for (const name of Object.keys(this.#object)) {
-      if (!names.includes(name)) throw this.#fault(this.#at(name), 'no such field', name)
+      if (!names.includes(name)) throw this.#fault(this.#at(name), 'no such field', name, UNKNOWN)
     }
     return this
   }
@@ -101,16 +101,21 @@ export class Fields {
     return this.#index === undefined ? this.#path : `${this.#path}[${this.#index}]`
   }
 
-  #fault(path: string, expected: string, value: unknown): ModelSealError {
+  #fault(path: string, expected: string, value: unknown, hint?: string): ModelSealError {
     const { code, file } = this.#document
     const where = file === undefined ? '' : ` in ${shown(file)}`
     return new ModelSealError(code, `Invalid field ${shown(path)}${where}.`, {
       file,
       expected,
       found: described(value),
+      hint,
     })
   }
 }
+
+/** What is not understood could change what the rest means. */
+const UNKNOWN =
+  'If it was written by a later version of its format, update modelseal. Otherwise, get it again from its publisher.'
 
 function described(value: unknown): string {
   if (value === undefined) return 'nothing'

@@ -38,6 +38,8 @@ describe('modelLocation', () => {
     ['a file: URL with a relative path', 'file:models'],
     ['data', new URL('data:,x')],
     ['an HTTP URL whose slashes were lost', 'https:/models.example/a'],
+    ['a URL of a hub without slashes', 'hf:org/vad'],
+    ['a URL of a registry with one slash', 'oci:/registry.example/vad:1'],
   ])('refuses %s', (_, given) => {
     expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { isUrl, kindOf, propertyOf } from '../any-realm.ts'
-import { absolutePath, schemeOf } from '../absolute-path.ts'
-import { ModelSealError } from '../errors.ts'
+import { absolutePath, plainPlace, schemeOf } from '../absolute-path.ts'
+import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { httpModelSource } from './http/http-model-source.ts'
 import type { HttpOptions } from './http/options.ts'
@@ -22,8 +23,22 @@ export function modelLocation(given: unknown): string | ModelSource {
   const location: unknown = isUrl(given) ? given.href : given
   if (isHttpUrl(location)) return location
   const scheme = packageScheme(location)
-  if (scheme === undefined) return absolutePath(given)
+  if (scheme === undefined) {
+    if (typeof location === 'string') refuseWithoutSlashes(location)
+    return absolutePath(given)
+  }
   return sourceFrom(location as string, scheme)
+}
+
+/** A URL of a hub or registry whose slashes were forgotten, unless it is a path that exists. */
+function refuseWithoutSlashes(location: string): void {
+  const [, scheme = '', rest = ''] = /^(hf|oci):\/?(?!\/)(.+)/i.exec(location) ?? []
+  if (scheme === '' || existsSync(location)) return
+  const url = plainPlace(`${scheme.toLowerCase()}://${rest}`)
+  throw new ModelSealError('INVALID_ARGUMENT', `Cannot find a model at ${shown(url.replace('//', ''))}.`, {
+    expected: 'a path that exists, or a URL',
+    hint: `If it is a URL, write it with two slashes: ${shown(url)}.`,
+  })
 }
 
 /** What the package gives or throws is not shown, because it may contain a secret. */

@@ -29,6 +29,9 @@ export function addAttestMethod<MethodFlags extends SigningFlags>(
     .hook('preAction', (_, action) => checkContent(action))
     .action(
       perform<Flags & MethodFlags>(async (model, flags, session) => {
+        const { checkAttestationOutput } = await import('@modelseal/core/attestation')
+        // Before a verdict, which takes as long as the model is large.
+        if (flags.output !== undefined) await checkAttestationOutput(flags.output)
         const content = await contentOf(model, flags, session)
         const { signer } = await method.signing(flags, session)
         const attested = await attest(model, flags, session, { ...content, signer })

@@ -56,7 +56,7 @@ async function pull(words: readonly string[], flags: Flags, { signal, onProgress
   const options = { policy, signature, force, maxBundleBytes, maxBytes, http: { maxBytes }, signal, onProgress }
   const pulled = await pullModels(pulls, options)
   return {
-    lines: pulled.flatMap(({ directory, verdict }, index) =>
+    lines: pulled.flatMap(({ directory, attestations, verdict }, index) =>
       summary(`Pulled ${shown(pulls[index]?.source ?? '')}`, [
         ['directory', shown(directory)],
         ...revisionFact(verdict.model),
@@ -64,9 +64,15 @@ async function pull(words: readonly string[], flags: Flags, { signal, onProgress
         ...signersOf(verdict),
         ['content', amount({ files: verdict.files.checked, bytes: verdict.bytes })],
         ['root digest', `sha256:${verdict.model.rootDigest}`],
+        ...(attestations > 0 ? [['attestations', `${attestations} saved`] as const] : []),
       ]),
     ),
-    json: pulled.map(({ directory, signatures, verdict }) => ({ directory, signatures, verdict })),
+    json: pulled.map(({ directory, signatures, attestations, verdict }) => ({
+      directory,
+      signatures,
+      attestations,
+      verdict,
+    })),
   }
 }
 

@@ -20,7 +20,8 @@ export function addVerifySummary<MethodFlags extends SigningFlags>(
   { name, how, ...method }: SigningMethod<MethodFlags>,
 ): void {
   const work = async (model: string, flags: Flags & MethodFlags, session: Session): Promise<Outcome> => {
-    const { attestModel } = await import('@modelseal/core/attestation')
+    const { attestModel, checkAttestationOutput } = await import('@modelseal/core/attestation')
+    await checkAttestationOutput(flags.out)
     const judged = await judgedBy(model, flags, session)
     if (!isAccepted(judged)) return notVerified(judged.verdict)
     const { predicate, verified } = await summarized(model, flags, judged)

@@ -30,6 +30,8 @@ interface BundleLimits {
   /** The places that the rule names. Default: the usual places. */
   places?: BundlePlaces | undefined
   signal?: AbortSignal | undefined
+  /** What is done with the model, for messages. Default: `load`. */
+  verb?: 'load' | 'attest' | 'inspect' | 'verify' | undefined
   /** Whether the bytes of bundles are kept. */
   keeps?: boolean | undefined
 }
@@ -132,7 +134,7 @@ class Search {
     const { path } = await this.#source.model()
     return this.#uncovering.length > 0
       ? notCovered(path, this.#uncovering, await this.#modelsOf(this.#uncovering))
-      : notFound(path, this.#looked.length > 0 ? this.#looked : written, this.#nested)
+      : this.#notFound(path, this.#looked.length > 0 ? this.#looked : written)
   }
 
   /** The names that these bundles claim for their models. */
@@ -154,7 +156,7 @@ class Search {
       return { found: keeps ? { path, bundle, bytes } : { path, bundle }, bundle }
     }
     const [found] = (await this.#reader.readAll([candidate])).found
-    if (!found) throw notFound((await this.#source.model()).path, [candidate.path])
+    if (!found) throw this.#notFound((await this.#source.model()).path, [candidate.path])
     if ('error' in found) throw found.error
     return { found, bundle: found.bundle }
   }
@@ -199,23 +201,29 @@ class Search {
     )
     return { files, entry: directory.entry, bundles }
   }
+
+  #notFound(path: string, looked: readonly string[]): ModelSealError {
+    const { verb = 'load' } = this.#limits
+    const nested = this.#nested
+    return new ModelSealError(
+      'BUNDLE_NOT_FOUND',
+      `Cannot ${verb} the model ${shown(path)}: it has no signature bundle.`,
+      {
+        file: path,
+        expected: looked.map((place) => shown(place)).join(' or ') || 'a bundle with a name that the rule lists',
+        found: 'no bundle that covers it',
+        hint:
+          nested === undefined
+            ? (UNENDED_DIRECTORY.test(path) ? 'If this is the URL of a directory, end it with "/". ' : '') +
+              'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature" (on the command line, --signature).'
+            : `The directory ${shown(nested)} in it has a bundle. If that is the model, give its path.`,
+      },
+    )
+  }
 }
 
 /** The URL of a file without an extension, or of a directory that was given like a file. */
 const UNENDED_DIRECTORY = /^https?:\/\/[^/]+\/(?:.*\/)?[^/.]+$/i
-
-function notFound(path: string, looked: readonly string[], nested?: string): ModelSealError {
-  return new ModelSealError('BUNDLE_NOT_FOUND', `Cannot load the model ${shown(path)}: it has no signature bundle.`, {
-    file: path,
-    expected: looked.map((place) => shown(place)).join(' or ') || 'a bundle with a name that the rule lists',
-    found: 'no bundle that covers it',
-    hint:
-      nested === undefined
-        ? (UNENDED_DIRECTORY.test(path) ? 'If this is the URL of a directory, end it with "/". ' : '') +
-          'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature" (on the command line, --signature).'
-        : `The directory ${shown(nested)} in it has a bundle. If that is the model, give its path.`,
-  })
-}
 
 export function tooManyBundles(unread: string): ModelSealError {
   return new ModelSealError(

@@ -13,6 +13,8 @@ export interface SavedModel {
   readonly signature: string
   /** All bundles on which the decision depends. The first is the one in the directory. */
   readonly bundles: readonly Uint8Array[]
+  /** Number of attestations about the model beside it, in `claims.jsonl`. */
+  readonly attestations: number
 }
 
 /** A model that was accepted, and is to be saved. */
@@ -51,15 +53,17 @@ export async function saveModel(
     if (first && !files.names.includes(signature)) await writeFileWhole(target.fileAt(signature), first, BUNDLE)
     const claims = model.isFile ? `${model.name}.${CLAIMS_NAME}` : CLAIMS_NAME
     const there = replaced === undefined ? undefined : join(replaced, claims)
-    const lines = files.names.includes(claims) ? undefined : await attestations(there)
-    if (lines && lines.length > 0) await writeFileWhole(target.fileAt(claims), lines, ATTESTATIONS)
+    // A file of this name that was signed is content.
+    const lines = files.names.includes(claims) ? new Uint8Array() : await attestations(there)
+    if (lines.length > 0) await writeFileWhole(target.fileAt(claims), lines, ATTESTATIONS)
     await target.finish()
-    return { signature, bundles }
+    return { signature, bundles, attestations: lines.filter((byte) => byte === LINE_FEED).length }
   } finally {
     target.end()
   }
 }
 
+const LINE_FEED = 0x0a
 const ATTESTATIONS = { what: 'file of attestations', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const
 const BUNDLE = { what: 'signature bundle', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const
 

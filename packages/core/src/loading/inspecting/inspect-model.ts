@@ -76,7 +76,7 @@ export async function inspectModel(
       const bundle = await inspectBundle(own, { signal, entries, sizes: () => Promise.resolve(new Map()) })
       return { bundles: [bundle], attestations: [] }
     }
-    const found = await findBundles(opened, signature, { maxBundleBytes, signal })
+    const found = await findBundles(opened, signature, { maxBundleBytes, signal, verb: 'inspect' })
     const { files, bundles } = found
     const inspected: InspectedBundle[] = []
     const sizes = (manifest: Manifest) => sizesOf(files, manifest, opened, signal)

@@ -27,7 +27,7 @@ import { OpenedSource } from '../../source/opened-source.ts'
 import { atOnce, inTurns } from '../../source/turns.ts'
 import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
-import { checkOutput, isReadByLoads } from './attestation-output.ts'
+import { checkAttestationOutput, isReadByLoads } from './attestation-output.ts'
 import { isAttestedAlready } from './attested-already.ts'
 
 export interface AttestOptions {
@@ -125,10 +125,10 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
   await signer.prepare?.()
   const opened = await OpenedSource.open(sourceAt(modelLocation(model), undefined), { signal })
   try {
-    const found = await findBundles(opened, options.signature, { signal })
+    const found = await findBundles(opened, options.signature, { signal, verb: 'attest' })
     const manifest = await manifestOf(found, options.modelIdentity, signal)
     const output = localPlace(options.output ?? outputFor(found, manifest))
-    await checkOutput(output)
+    await checkAttestationOutput(output)
     const checked = options.check === false ? undefined : await checkedFiles(found, manifest, options)
     const ignored = checked ? ignoredHere(found, manifest) : []
     const { modelName: name, rootDigest } = manifest

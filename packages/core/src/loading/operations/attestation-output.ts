@@ -4,15 +4,21 @@ import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
 import { MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
 import type { ModelFiles } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
+import { localPlace } from '../../source/local/local-source.ts'
 import { READ_CLAIMS, readSmallFile } from '../../source/read-small-file.ts'
 
 /**
  * Checks the file to which an attestation is to be added: a new one, an empty one, or one of attestations. Anything else, such as a file
- * of the model or a key, would be spoilt.
+ * of the model or a key, would be spoilt. `attestModel()` does the same, but what is to be attested may take long to find out.
  *
  * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading the file throws
+ * @example
+ * ```ts
+ * await checkAttestationOutput('vad.vsa.json')
+ * ```
  */
-export async function checkOutput(path: string): Promise<void> {
+export async function checkAttestationOutput(given: string): Promise<void> {
+  const path = localPlace(given)
   const bytes = await contentOf(path)
   if (bytes === undefined || bytes.length === 0) return
   // A file with another name holds one attestation, and is read as one.

@@ -103,7 +103,7 @@ async function verifyLocal(
 
 async function verifyRemote(remote: RemoteModel, options: VerifyOptions, read: ReadFile): Promise<VerifyResult> {
   const { verifier, maxBundleBytes, signal } = options
-  const found = await findBundles(remote.opened, options.signature, { maxBundleBytes, signal })
+  const found = await findBundles(remote.opened, options.signature, { maxBundleBytes, signal, verb: 'verify' })
   const [bundle] = found.bundles
   if (!bundle || 'error' in bundle) throw bundle?.error ?? new RangeError('no bundle was found')
   const signature = await verifyBundle(bundle.bundle, verifier, read)

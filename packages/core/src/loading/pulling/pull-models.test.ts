@@ -162,7 +162,7 @@ test('attestations are taken along, so that a policy that requires them accepts 
   for (const by of [strict, policy]) {
     const directory = place()
     const [pulled] = await pullModels([{ source: site.file('attested'), directory }], { policy: by })
-    expect(pulled?.files).toEqual(['weights.bin'])
+    expect(pulled).toMatchObject({ files: ['weights.bin'], attestations: 1 })
     expect(await namesIn(directory)).toEqual(['claims.jsonl', 'model.sig', 'weights.bin'])
     const model = await openVerifiedModel(directory, { policy: strict })
     await model.close()

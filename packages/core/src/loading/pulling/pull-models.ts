@@ -35,6 +35,8 @@ export interface PulledModel {
   files: readonly string[]
   /** Names of the bundles beside them. */
   signatures: readonly string[]
+  /** Number of attestations about the model beside them, in `claims.jsonl`. */
+  attestations: number
 }
 
 /**
@@ -81,7 +83,8 @@ export async function pullModels(given: readonly Pull[], givenOptions?: PullOpti
         )
         return { model: downloaded, signatures: await withAllBundles(files, downloaded) }
       })
-      pulled.push({ directory: destination.path, verdict: model.verdict, files: model.files, signatures })
+      const { verdict, files, attestations } = model
+      pulled.push({ directory: destination.path, verdict, files, signatures, attestations })
     }
     for (const destination of destinations) await destination.place()
     for (const destination of destinations) await destination.finish()

@@ -341,6 +341,18 @@ describe('a policy is refused for', () => {
     const error = await refusal(content, 'nearly.json')
     expect([error.code, error.line, error.column]).toEqual(['POLICY_INVALID', ...place])
   })
+  test.each([
+    ['{"version": 1,, "rules": []}', [1, 15], 'expected double-quoted property name'],
+    ['{"version": 1]', [1, 14], "expected ',' or '}' after property value"],
+    ['{"version": 1', [1, 14], "expected ',' or '}' after property value"],
+    ['{"version": "1', [1, 15], 'unterminated string'],
+    ['{"version": 1}}', [1, 15], 'unexpected non-whitespace character after JSON'],
+    ['[{"version": @}]', [1, 14], ''],
+  ])('invalid JSON in a file named .json, in the words of JSON: %s', async (content, place, reason) => {
+    const error = await refusal(content, 'words.json')
+    expect([error.code, error.line, error.column]).toEqual(['POLICY_INVALID', ...place])
+    expect(error.message).toContain(`this is not JSON${reason === '' ? '.' : `: ${reason}`}`)
+  })
   test('a duplicate key in JSON, with its position', async () => {
     const error = await refusal('{\n "version": 1,\n "version": 1\n}', 'twice.json')
     expect([error.code, error.line]).toEqual(['POLICY_INVALID', 3])

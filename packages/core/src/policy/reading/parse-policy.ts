@@ -52,7 +52,11 @@ async function parse<Value>(bytes: Uint8Array, file: TextFile, schema: Schema<Va
   const key = source.search(PRIVATE_KEY)
   if (key >= 0) return { problems: [holdsPrivateKey(file, source.slice(0, key))] }
   const read = readYaml(source, lines)
-  if ('faults' in read) return { problems: placed(read.faults, file, lines) }
+  if ('faults' in read) {
+    const [{ offset }] = read.faults
+    const fault = file.path.endsWith('.json') ? jsonFault(source, () => offset) : undefined
+    return { problems: placed(fault ? [fault] : read.faults, file, lines) }
+  }
   const { document } = read
 
   const text = new PolicyText(file, document, lines)
@@ -95,11 +99,8 @@ function syntaxProblems(document: Document, source: string, file: TextFile, line
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
-  const fault = file.path.endsWith('.json') ? jsonFault(source, document) : undefined
-  if (fault !== undefined) {
-    const place = fault.offset === undefined ? undefined : at(fault.offset)
-    return [invalidPolicy(file, 'The file is named .json, but this is not JSON.', place)]
-  }
+  const fault = file.path.endsWith('.json') ? jsonFault(source, () => firstYamlOnly(document)) : undefined
+  if (fault) return placed([fault], file, lines)
 
   const problems: ModelSealError[] = []
   // Aliases and tags begin a value. Walking a large document is slower than searching its text.
@@ -127,15 +128,30 @@ function syntaxProblems(document: Document, source: string, file: TextFile, line
   return problems
 }
 
-/** Undefined for JSON; otherwise the offset of the first text that is not JSON, if known. */
-function jsonFault(source: string, document: Document): { offset: number | undefined } | undefined {
+/**
+ * Undefined for JSON; otherwise where the first text is that is not JSON, and why.
+ *
+ * @param otherwise the offset if `JSON.parse` does not say it
+ */
+function jsonFault(source: string, otherwise: () => number | undefined): TextFault | undefined {
   try {
     JSON.parse(source)
     return undefined
   } catch (error) {
-    const [, position] = /at position (\d+)/.exec(messageOf(error)) ?? []
-    return { offset: position === undefined ? firstYamlOnly(document) : Number(position) }
+    const message = messageOf(error)
+    const [, position] = /at position (\d+)/.exec(message) ?? []
+    // What follows is a part of the text.
+    const [, reason] =
+      /^((?:Expected|Bad|Unterminated|Unexpected (?:end|non-whitespace)) [^"]*?)(?: in JSON)?(?: at position .*)?$/.exec(
+        message,
+      ) ?? []
+    const sentence = `The file is named .json, but this is not JSON${reason === undefined ? '' : `: ${lowerFirst(reason)}`}.`
+    return { sentence, offset: position === undefined ? (otherwise() ?? 0) : Number(position) }
   }
+}
+
+function lowerFirst(text: string): string {
+  return text.replace(/^./, (letter) => letter.toLowerCase())
 }
 
 /** The offset of the first value in a notation that JSON does not have. */
