@@ -21,6 +21,7 @@ const entry = Object.fromEntries(
     signing: 'src/entries/signing.ts',
     attestation: 'src/entries/attestation.ts',
     advisory: 'src/entries/advisory.ts',
+    monitor: 'src/entries/monitor.ts',
     verification: 'src/entries/verification.ts',
     policy: 'src/entries/policy.ts',
     adapter: 'src/entries/adapter.ts',

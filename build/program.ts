@@ -22,6 +22,7 @@ export const coreWithoutLibraries: Plugin = {
           policy: '../core/src/entries/policy.ts',
           attestation: '../core/src/entries/attestation.ts',
           advisory: '../core/src/entries/advisory.ts',
+          monitor: '../core/src/entries/monitor.ts',
           errors: '../core/src/entries/errors.ts',
           'any-realm': '../core/src/any-realm.ts',
           ...FOR_HUBS,

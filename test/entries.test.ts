@@ -47,6 +47,10 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       FeedVerifiedByPolicy ImportedVex InspectedFeed InspectedSigner ListedEntry NewFeed SignFeedOptions SignatureTime SignedFeed Signer
       VerifiedFeed VerifiedIdentity Verifier VerifyFeedByPolicyOptions VerifyFeedOptions`),
   },
+  './monitor': {
+    values: names(`monitorLog saveCheckpoint`),
+    types: names(`FoundEntry LogCheckpoint MonitorOptions MonitorResult TrustRootSource TufInstance TufSource`),
+  },
   './verification': {
     values:
       names(`checkIdentity exportTrustRoot inspectModel loadSigstoreTrust readBundle readCertificates readRevocationLists systemRoots

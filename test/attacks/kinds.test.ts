@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import * as transformers from '@huggingface/transformers'
 import * as core from '@modelseal/core'
 import * as adapter from '@modelseal/core/adapter'
+import * as monitor from '@modelseal/core/monitor'
 import * as policies from '@modelseal/core/policy'
 import * as signing from '@modelseal/core/signing'
 import * as verification from '@modelseal/core/verification'
@@ -293,6 +294,14 @@ beforeAll(async () => {
       args: [{ tufUrl: unreached, tufRoot: 'none.json' }, {}],
       options: { 1: ['timeoutMs', 'signal'] },
     },
+    monitorLog: {
+      call: monitor.monitorLog,
+      args: [{ identities: ['a@b.example'], trustRoot: { file: 'none.json' } }],
+      options: {
+        0: ['identities', 'issuer', 'trustRoot', 'log', 'since', 'checkpoint', 'fromStart', 'timeoutMs', 'signal'],
+      },
+    },
+    saveCheckpoint: { call: monitor.saveCheckpoint, args: ['log.checkpoint', { note: 'a' }], options: { 1: ['note'] } },
     readBundle: { call: verification.readBundle, args: [signature, {}], options: { 1: ['maxBytes', 'signal'] } },
     readCertificates: { call: verification.readCertificates, args: ['none.pem'] },
     readRevocationLists: { call: verification.readRevocationLists, args: ['none.crl'] },
@@ -420,6 +429,8 @@ const NAMES = [
   'loadSigstoreTrust',
   'exportTrustRoot',
   'updateTrustRoot',
+  'monitorLog',
+  'saveCheckpoint',
   'readBundle',
   'readCertificates',
   'readRevocationLists',

@@ -96,8 +96,8 @@ export const ERROR_CODES = {
   TOKEN_EXPIRED: 'the identity token has expired or is not yet valid',
   TOKEN_AUDIENCE: 'the identity token is for another service',
   SIGNING_CONFIG_INVALID: 'the signing configuration lacks a service that is needed for a valid signature',
-  SERVICE_UNREACHABLE: 'a signing service could not be reached or did not answer in time',
-  SERVICE_REFUSED: 'a signing service refused the request or sent an unexpected response',
+  SERVICE_UNREACHABLE: 'a service of a Sigstore instance could not be reached or did not answer in time',
+  SERVICE_REFUSED: 'a service of a Sigstore instance refused the request or sent an unexpected response',
   TRUST_ROOT_INVALID: 'the Sigstore trusted root cannot be read or is malformed',
   TRUST_ROOT_MISSING: 'no trusted root of this Sigstore instance is included, and none has been fetched',
   TUF_EXPIRED: 'the metadata of the TUF repository for trusted roots has expired',
@@ -112,6 +112,10 @@ export const ERROR_CODES = {
     'the trusted root does not name the transparency log of an entry, or its key was not valid at that time',
   LOG_ENTRY_MISMATCH: 'an entry in the transparency log is for another signature or certificate',
   LOG_INCLUSION_INVALID: 'the proof that an entry is in the transparency log is not valid',
+  LOG_CHECKPOINT_INVALID:
+    'a checkpoint of a transparency log is malformed, is not signed by the log, or is of another log',
+  LOG_ROLLBACK: 'a transparency log has fewer entries than it had before',
+  LOG_INCONSISTENT: 'a transparency log no longer contains what it contained, or serves entries that it did not sign',
   TIME_MISSING:
     'no trusted source states when the signature was made, so its short-lived certificate cannot be verified',
 

@@ -3,6 +3,7 @@ import * as adapter from './entries/adapter.ts'
 import * as attestation from './entries/attestation.ts'
 import * as formats from './entries/formats.ts'
 import * as judged from './entries/judged.ts'
+import * as monitor from './entries/monitor.ts'
 import * as policy from './entries/policy.ts'
 import * as publishing from './entries/publishing.ts'
 import * as signing from './entries/signing.ts'
@@ -19,6 +20,7 @@ const ENTRIES = {
   ...attestation,
   ...formats,
   ...judged,
+  ...monitor,
   ...policy,
   ...publishing,
   ...signing,
@@ -57,6 +59,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ['keepRevocable', 'cals', 'calls', (given) => adapter.keepRevocable({} as never, {}, given as never)],
   ['loadOptions', 'isolaton', 'isolation', (given) => adapter.loadOptions(given, [])],
   ['loadSigstoreTrust', 'tufUlr', 'tufUrl', (given) => verification.loadSigstoreTrust(given as never)],
+  ['monitorLog', 'identitys', 'identities', (given) => monitor.monitorLog({ identities: ['a'], ...given })],
   ['openOptions', 'maxByte', 'maxBytes', (given) => adapter.openOptions(given)],
   ['openVerifiedModel', 'polici', 'policy', (given) => core.openVerifiedModel('m', given)],
   [
@@ -160,6 +163,7 @@ const WITHOUT_OPTIONS = new Set<string>([
   'verifySigstoreBundle',
   'readCertificates',
   'readRevocationLists',
+  'saveCheckpoint',
 ])
 
 test.each(CALLS)('%s refuses the unknown option %s', async (_, option, meant, call) => {

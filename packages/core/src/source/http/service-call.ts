@@ -51,12 +51,38 @@ export function fetchJson(call: ServiceCall, init: RequestInit = {}): Promise<Re
   return callService(call, async (signal) => {
     const response = await fetch(call.url, { ...init, redirect: 'error', signal })
     const text = await response.text()
-    if (text.length > MAX_ANSWER_BYTES) throw refusal(call, 'an answer that is too large')
-    if (!response.ok) throw refusal(call, `HTTP status ${response.status}`)
+    if (text.length > MAX_ANSWER_BYTES) throw serviceRefusal(call, 'an answer that is too large')
+    if (!response.ok) throw serviceRefusal(call, `HTTP status ${response.status}`)
     const json = parsed(text)
-    if (json === undefined) throw refusal(call, 'an answer that is not JSON')
+    if (json === undefined) throw serviceRefusal(call, 'an answer that is not JSON')
     return json
   })
+}
+
+/**
+ * Requests bytes over HTTP. Redirects are not followed.
+ *
+ * @param tooLarge the error for a content of more than `maxBytes`
+ */
+export async function fetchWithin(
+  url: string,
+  maxBytes: number,
+  signal: AbortSignal,
+  tooLarge: () => Error,
+): Promise<{ bytes: Buffer } | { status: number }> {
+  const response = await fetch(url, { redirect: 'error', signal })
+  if (!response.ok || !response.body) {
+    await response.body?.cancel()
+    return { status: response.status }
+  }
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    length += chunk.length
+    if (length > maxBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return { bytes: Buffer.concat(chunks) }
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {
@@ -71,7 +97,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
 /** Drops the cause, because libraries put tokens into theirs. */
 function serviceFault(call: ServiceCall, cause: unknown, late: boolean): ModelSealError {
   const status = deepest(cause).find((error) => 'statusCode' in error)
-  if (status) return refusal(call, `HTTP status ${String(status.statusCode)}: ${redacted(status.message, call)}`)
+  if (status) return serviceRefusal(call, `HTTP status ${String(status.statusCode)}: ${redacted(status.message, call)}`)
   const reason = deepest(cause).at(-1)?.message ?? messageOf(cause)
   return new ModelSealError('SERVICE_UNREACHABLE', `Cannot reach the ${call.service} ${named(call.url)}.`, {
     found: shown(late ? `no answer within ${call.timeoutMs / 1000} s` : redacted(reason, call)),
@@ -79,7 +105,8 @@ function serviceFault(call: ServiceCall, cause: unknown, late: boolean): ModelSe
   })
 }
 
-function refusal(call: ServiceCall, found: string): ModelSealError {
+/** The error for an answer that is not the expected one. */
+export function serviceRefusal(call: ServiceCall, found: string): ModelSealError {
   return new ModelSealError('SERVICE_REFUSED', `The ${call.service} ${named(call.url)} refused the request.`, {
     found: shown(redacted(found, call)),
     hint: 'Nothing was written.',

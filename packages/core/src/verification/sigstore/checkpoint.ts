@@ -42,7 +42,7 @@ export function checkCheckpoint(entry: Entry, logs: readonly string[], file: str
   // The promise covers the index in the whole log, which differs from that in the tree if the log has several trees.
   if (!inclusionPromise) same('the index', inclusionProof.logIndex, logIndex)
 
-  const names = new Set(logs.flatMap(namesOf))
+  const names = new Set(logs.flatMap(namesOfLog))
   const signers = note.signatures.map(({ name }) => name).filter((name) => names.has(name))
   // Rekor v1 appends the number of the tree to the name: "rekor.sigstore.dev - 1193050959916656506".
   const isOrigin = (name: string) => checkpoint.origin === name || checkpoint.origin.startsWith(`${name} - `)
@@ -51,7 +51,7 @@ export function checkCheckpoint(entry: Entry, logs: readonly string[], file: str
 }
 
 /** A log signs with the name of its host, with or without port and path. */
-function namesOf(baseUrl: string): string[] {
+export function namesOfLog(baseUrl: string): string[] {
   try {
     const { hostname, host, pathname } = new URL(baseUrl)
     return [hostname, host, `${host}${pathname.replace(/\/$/, '')}`]

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Fetcher } from 'tuf-js'
 import { ModelSealError, shown } from '../../errors.ts'
-import { callService } from '../../source/http/service-call.ts'
+import { callService, fetchWithin } from '../../source/http/service-call.ts'
 import { tufFault } from './fault.ts'
 import { SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET, verifyRecord, type TufRecord } from './record.ts'
 import type { TufRepository } from './repository.ts'
@@ -95,12 +95,13 @@ class Download implements Fetcher {
 
   async downloadBytes(url: string, maxLength: number): Promise<Buffer> {
     const service = 'TUF repository'
-    const answer = await callService({ service, url, ...this.#limits }, (signal) => get(url, maxLength, signal)).catch(
-      (error: unknown) => {
-        if (error instanceof ModelSealError) this.failure = error
-        throw error
-      },
-    )
+    const tooLarge = () => tufFault(new Error(`it has more than the expected ${maxLength} bytes`), url)
+    const answer = await callService({ service, url, ...this.#limits }, (signal) =>
+      fetchWithin(url, maxLength, signal, tooLarge),
+    ).catch((error: unknown) => {
+      if (error instanceof ModelSealError) this.failure = error
+      throw error
+    })
     const isRoot = /\/[0-9]+\.root\.json$/.test(url)
     if ('bytes' in answer) {
       if (isRoot) this.roots.push(answer.bytes)
@@ -118,24 +119,4 @@ class Download implements Fetcher {
     )
     throw this.failure
   }
-}
-
-async function get(
-  url: string,
-  maxLength: number,
-  signal: AbortSignal,
-): Promise<{ bytes: Buffer } | { status: number }> {
-  const response = await fetch(url, { redirect: 'error', signal })
-  if (!response.ok || !response.body) {
-    await response.body?.cancel()
-    return { status: response.status }
-  }
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    length += chunk.length
-    if (length > maxLength) throw tufFault(new Error(`it has more than the expected ${maxLength} bytes`), url)
-    chunks.push(chunk)
-  }
-  return { bytes: Buffer.concat(chunks) }
 }
