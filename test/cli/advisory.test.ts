@@ -74,6 +74,7 @@ describe('the source of a feed', () => {
 
   test('is not replaced, and not changed to remove what is not there', async () => {
     misused(await advisory('create', 'feed.yaml', '--feed', 'other'))
+    misused(await advisory('create', 'new.yaml', '--feed', 'other', '--expires', '0d'))
     failed(await advisory('remove', 'feed.yaml', '--key', HEX), 'ADVISORY_INVALID')
   })
 })
@@ -106,7 +107,16 @@ describe('a feed', () => {
     failed(await advisory('verify', 'feed.jsonl', '--public-key', 'other.pub'), 'KEY_MISMATCH')
     misused(await advisory('verify', 'feed.jsonl'))
     misused(await advisory('verify', 'feed.jsonl', '--public-key', 'release.pub', '--identity', 'x'))
-    failed(await advisory('verify', 'feed.yaml', '--public-key', 'release.pub'), 'ADVISORY_INVALID')
+    const source = await advisory('verify', 'feed.yaml', '--public-key', 'release.pub')
+    expect(failed(source, 'ADVISORY_INVALID')).toContain('This is the source of a feed.')
+    expect(failed(await advisory('show', 'release.pub'), 'ADVISORY_INVALID')).toContain(
+      'it is not a signed advisory feed',
+    )
+    for (const args of [
+      ['add', 'feed.jsonl', '--key', HEX],
+      ['sign', 'key', 'feed.jsonl', '--output', 'other.jsonl', '--private-key', 'release.key'],
+    ])
+      expect(failed(await advisory(...args), 'ADVISORY_INVALID')).toContain('This is a signed feed')
   })
 
   test('is verified as a service with a policy verifies it', async () => {

@@ -20,7 +20,7 @@ interface Flags extends InstanceFlags {
 
 /** `modelseal advisory verify FEED`, with a policy or options that name the signer. */
 export function addFeedVerifying(advisory: Command, perform: Perform): void {
-  withInstance(withJson(advisory.command('verify')))
+  const command = withJson(advisory.command('verify'))
     .description('Verify that a feed is still valid, and signed as a policy requires or by one signer.')
     .argument('<feed>', 'the signed feed', nonEmpty)
     .addOption(
@@ -35,8 +35,7 @@ export function addFeedVerifying(advisory: Command, perform: Perform): void {
     )
     .option('--identity <identity>', 'with Sigstore: required signer, compared exactly', nonEmpty)
     .option('--identity-provider <url>', 'its OpenID Connect issuer, compared exactly', nonEmpty)
-    .addHelpText('after', HELP)
-    .action(perform(verify))
+  withInstance(command).addHelpText('after', HELP).action(perform(verify))
 }
 
 const HELP = `

@@ -102,10 +102,17 @@ export async function readFeedFile(path: string, signal?: AbortSignal): Promise<
     throw new ModelSealError('ADVISORY_INVALID', `Cannot read ${shown(path)}: it is not a signed advisory feed.`, {
       file: path,
       expected: 'a Sigstore bundle on each line',
-      hint: `${sentenceOf(cause)} If it is the source of a feed, sign it ("modelseal advisory sign"). Otherwise get the feed again from its publisher.`,
+      hint: looksLikeSource(bytes)
+        ? 'This is the source of a feed. "modelseal advisory sign" makes the signed feed of it, in another file.'
+        : `${sentenceOf(cause)} Get the feed again from its publisher.`,
       cause,
     })
   }
+}
+
+/** Whether a file, which is not a signed feed, is the source of one. */
+function looksLikeSource(bytes: Uint8Array): boolean {
+  return /^\s*"?denied"?\s*:/m.test(Buffer.from(bytes).toString('latin1'))
 }
 
 const LINE_FEED = 0x0a

@@ -1,7 +1,8 @@
 import { parseDocument, isMap, isSeq } from 'yaml'
-import { ModelSealError, shown } from '../../errors.ts'
+import { ModelSealError, shown, withHint } from '../../errors.ts'
 import * as s from '../../schema/define.ts'
 import { parseChecked } from '../reading/parse-policy.ts'
+import { parseDuration } from '../schema/duration.ts'
 import { durationSchema } from '../schema/text.ts'
 import { detailsOf, feedEntries, type ListedEntry } from './entries.ts'
 import { deniedSchema, feedNameSchema, type Denied } from './feed-schema.ts'
@@ -14,6 +15,13 @@ const sourceSchema = s.strictObject({
   feed: feedNameSchema,
   expires: durationSchema,
   denied: deniedSchema,
+})
+
+/** Every version would have expired when it is signed. */
+const newSourceSchema = sourceSchema.withCheck(({ expires }, report) => {
+  const duration = parseDuration(expires)
+  if (duration && duration.months === 0 && duration.milliseconds === 0)
+    report({ path: ['expires'], message: 'expected a duration that is not zero', input: expires })
 })
 
 /** What the next version of a feed will say. Its number and its times come with the signature. */
@@ -32,9 +40,21 @@ export interface FeedSource {
  * @throws {@link ModelSealError} `ADVISORY_INVALID`, with line and column
  */
 export async function parseFeedSource(bytes: Uint8Array, path: string): Promise<FeedSource> {
-  const parsed = await parseChecked(bytes, { path, what: 'advisory feed' }, sourceSchema)
+  const parsed = await parseChecked(bytes, { path, what: 'source of the advisory feed' }, sourceSchema)
   if ('file' in parsed) return parsed.file
-  throw parsed.problems[0]
+  throw looksSigned(bytes)
+    ? withHint(
+        parsed.problems[0],
+        'This is a signed feed, which cannot be edited or signed as a source. Name its source.',
+      )
+    : parsed.problems[0]
+}
+
+/** A bundle begins with one of its fields. */
+function looksSigned(bytes: Uint8Array): boolean {
+  return /^\s*\{\s*"(?:mediaType|dsseEnvelope|verificationMaterial)"/.test(
+    Buffer.from(bytes.subarray(0, 200)).toString(),
+  )
 }
 
 /**
@@ -43,7 +63,7 @@ export async function parseFeedSource(bytes: Uint8Array, path: string): Promise<
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function newFeedSource({ feed, expires }: Omit<FeedSource, 'denied'>, path: string): string {
-  const checked = sourceSchema.check({ feed, expires, denied: {} })
+  const checked = newSourceSchema.check({ feed, expires, denied: {} })
   if ('issues' in checked) {
     const [{ path: field, message, input }] = checked.issues
     throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for ${shown(String(field[0]))}.`, {

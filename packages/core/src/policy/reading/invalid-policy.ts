@@ -5,7 +5,7 @@ export interface TextFile {
   /** Absolute path. */
   path: string
   /** What it is, for messages. */
-  what: 'policy' | 'file of expectations' | 'advisory feed'
+  what: 'policy' | 'file of expectations' | 'source of the advisory feed'
 }
 
 /** A place in a text, both from 1. */
@@ -22,7 +22,7 @@ export function invalidPolicy(
   details: ErrorDetails = {},
 ): ModelSealError {
   return new ModelSealError(
-    file.what === 'advisory feed' ? 'ADVISORY_INVALID' : 'POLICY_INVALID',
+    file.what === 'source of the advisory feed' ? 'ADVISORY_INVALID' : 'POLICY_INVALID',
     `${opening(file, position)} ${sentence}`,
     {
       file: file.path,
