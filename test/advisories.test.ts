@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openVerifiedModel, REVOKED_CHANNEL, watchPolicy, type Revoked } from '@modelseal/core'
 import { attestModel, makeEvaluation } from '@modelseal/core/attestation'
 import { keySigner } from '@modelseal/core/signing'
@@ -325,3 +325,58 @@ function fingerprintOf(key: string): string {
   const der = createPublicKey(readFileSync(join(site.path, `${key}.pub`))).export({ type: 'spki', format: 'der' })
   return createHash('sha256').update(der).digest('hex')
 }
+
+/** A program that loads the model, and how it ended. */
+async function program(...lines: readonly string[]): Promise<{ stdout: string; seconds: number }> {
+  const path = join(site.path, 'program.mjs')
+  const core = import.meta.resolve('@modelseal/core')
+  const [given, at] = [site.policy, model].map((text) => JSON.stringify(text))
+  writeFileSync(
+    path,
+    `import { openVerifiedModel } from ${JSON.stringify(core)}
+     const load = async () => (await openVerifiedModel(${at}, { policy: ${given} })).verdict.advisories[0].sequence
+     ${lines.join('\n')}`,
+  )
+  const began = performance.now()
+  const { stdout } = await promisify(execFile)(process.execPath, [path], { env: process.env })
+  return { stdout, seconds: (performance.now() - began) / 1_000 }
+}
+
+describe('a process ends as soon as its own work is done', () => {
+  let open: ServerResponse[]
+
+  /** The server answers what loads wait for, and leaves everything else open. */
+  beforeEach(async () => {
+    open = []
+    const content = feed({ sequence: 1 })
+    const origin = await serving((request, response) => {
+      if (request.headers['if-none-match'] === undefined)
+        return void response.writeHead(200, { etag: '"1"' }).end(content)
+      return void open.push(response)
+    })
+    const policy = readFileSync(site.policy, 'utf8')
+    writeFileSync(site.policy, policy.replace(/url: "[^"]*"/, `url: "${origin}/feed.jsonl"`))
+  })
+
+  test('while the server waits for a change', { timeout: 30_000 }, async () => {
+    const { stdout, seconds } = await program(
+      'console.log(await load())',
+      'await new Promise((go) => setTimeout(go, 2500))',
+    )
+    expect(stdout).toBe('1\n')
+    expect(open.length).toBeGreaterThan(0)
+    expect(seconds).toBeLessThan(6)
+  })
+
+  test('while a kept copy is in use and the server hangs', { timeout: 30_000 }, async () => {
+    await program('await load()')
+    await new Promise((go) => setTimeout(go, 1_100))
+    const { stdout, seconds } = await program(
+      'console.log(await load())',
+      'await new Promise((go) => setTimeout(go, 200))',
+    )
+    expect(stdout).toBe('1\n')
+    expect(open.length).toBeGreaterThan(0)
+    expect(seconds).toBeLessThan(4)
+  })
+})

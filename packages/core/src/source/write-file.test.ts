@@ -25,6 +25,22 @@ test.each(['target', 'nowhere'])('replaces a symbolic link at the place, and nev
   expect(readdirSync(directory).sort()).toEqual(['model.sig', 'target'])
 })
 
+test('leaves what is there if it may not be replaced', async () => {
+  const directory = scratch({ old: 'before' })
+  const path = join(directory, 'old')
+  const complete: string[] = []
+  const mayReplace = (temporary: string) => {
+    complete.push(readFileSync(temporary, 'utf8'))
+    return Promise.resolve(complete.length > 1)
+  }
+  expect(await writeFileWhole(path, Buffer.from('after'), { ...FILE, mayReplace })).toBe(false)
+  expect(readFileSync(path, 'utf8')).toBe('before')
+  expect(await writeFileWhole(path, Buffer.from('after'), { ...FILE, mayReplace })).toBe(true)
+  expect(readFileSync(path, 'utf8')).toBe('after')
+  expect(complete).toEqual(['after', 'after'])
+  expect(readdirSync(directory)).toEqual(['old'])
+})
+
 test('leaves nothing half-written if the file cannot be replaced', async () => {
   const directory = scratch()
   mkdirSync(join(directory, 'model.sig', 'in the way'), { recursive: true })

@@ -10,15 +10,18 @@ export interface WholeFile {
   what: string
   failed: 'SIGNATURE_WRITE_FAILED' | 'FILE_WRITE_FAILED'
   mode: number
+  /** Called with the path of the complete temporary file. False leaves what is there. */
+  mayReplace?: (temporary: string) => Promise<boolean>
 }
 
 /**
  * Writes a file completely or not at all: to a temporary file in the same directory, which is synced and then renamed.
  * A symbolic link at the path is replaced, never followed.
  *
+ * @returns false if `mayReplace` did not allow it
  * @throws {@link ModelSealError} with the code in `file`
  */
-export async function writeFileWhole(path: string, bytes: Uint8Array, file: WholeFile): Promise<void> {
+export async function writeFileWhole(path: string, bytes: Uint8Array, file: WholeFile): Promise<boolean> {
   const directory = dirname(path)
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
@@ -29,8 +32,13 @@ export async function writeFileWhole(path: string, bytes: Uint8Array, file: Whol
     } finally {
       await handle.close()
     }
+    if (file.mayReplace && !(await file.mayReplace(temporary))) {
+      await rm(temporary)
+      return false
+    }
     await rename(temporary, path)
     await syncDirectory(directory)
+    return true
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {})
     throw writeFailed(path, file, cause)

@@ -7,7 +7,8 @@ import type { ErrorCode } from '../errors.ts'
 /** A directory with the given files for one test. It is removed when the test ends. */
 export function scratch(files: Readonly<Record<string, string | Uint8Array>> = {}): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'modelseal-'))
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  // Work in the background may still write a file.
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, name)), { recursive: true })
     writeFileSync(join(directory, name), content)

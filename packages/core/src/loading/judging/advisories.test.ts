@@ -245,6 +245,22 @@ describe('a policy is not valid', () => {
     )
   })
 
+  test('with more than 128 feeds, those of its includes among them', async () => {
+    const feeds = (count: number, name: string) =>
+      Array.from({ length: count }, (_, index) => ({ ...feed, file: `${name}${index}.jsonl` }))
+    await site.policy({ version: 1, trustRoots: policyWith('').trustRoots, advisories: feeds(28, 'b') }, 'more.yaml')
+    const many = (count: number) => ({
+      version: 1,
+      include: ['more.yaml'],
+      rules: policyWith('').rules,
+      advisories: feeds(count, 'a'),
+    })
+    expect((await checkPolicy(await site.policy(many(100)))).filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(await checkPolicy(await site.policy(many(101)))).toContainEqual(
+      expect.objectContaining({ severity: 'error', message: expect.stringContaining('more than 128 feeds') }),
+    )
+  })
+
   test('with a feed that is in the list twice', async () => {
     const policy = { ...policyWith(''), advisories: [feed, feed] }
     expect(await checkPolicy(await site.policy(policy))).toContainEqual(

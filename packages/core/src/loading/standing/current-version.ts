@@ -16,8 +16,8 @@ export async function currentVersion(given: WatchedPolicy | CompiledPolicy): Pro
   const read = isPolicy(given) ? given : await currentOf(given)
   if (!read) return undefined
   if (read.advisories.length === 0) return { given, read, versions: '', policy: read }
-  const { advised } = await import('../../policy/advisories/following/advised.ts')
-  const { revocations, versions } = await advised(read, undefined)
+  const { advisedSoFar } = await import('../../policy/advisories/following/advised.ts')
+  const { revocations, versions } = await advisedSoFar(read)
   return { given, read, versions, policy: withRevocations(read, revocations) }
 }
 

@@ -5,7 +5,7 @@ import { writtenMethod, type AcceptedSigner } from '../methods/methods.ts'
 import type { PolicySource } from '../reading/include.ts'
 import type { CompiledRoot } from '../roots/roots.ts'
 import { compileSigners } from '../rule.ts'
-import { DEFAULT_MAX_AGE, DEFAULT_REFRESH, millisecondsOf, type AdvisoryText } from './schema.ts'
+import { DEFAULT_MAX_AGE, DEFAULT_REFRESH, MAX_FEEDS, millisecondsOf, type AdvisoryText } from './schema.ts'
 
 /** An advisory feed that a policy follows. */
 export interface FollowedFeed {
@@ -47,6 +47,10 @@ export function compileFeeds(
       }
       if (seen.has(feed.id)) problems.push(source.text.fault(at, 'This feed is in the list twice.'))
       seen.add(feed.id)
+      if (seen.size === MAX_FEEDS + 1)
+        problems.push(
+          source.text.fault(at, `The policy follows more than ${MAX_FEEDS} feeds, those of its includes among them.`),
+        )
       return [feed]
     }),
   )

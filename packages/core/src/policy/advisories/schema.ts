@@ -65,11 +65,14 @@ const advisorySchema = s
 export const DEFAULT_REFRESH = '5m'
 export const DEFAULT_MAX_AGE = '24h'
 
+/** The most feeds of a policy, over all its files. */
+export const MAX_FEEDS = 128
+
 /** The field of a policy. */
 export const advisoriesSchema = s
   .array(advisorySchema)
   .min(1)
-  .max(128)
+  .max(MAX_FEEDS)
   .describe('Signed feeds of what nobody should load. Everything that they deny is refused.')
 
 /** A feed as written in the policy. */

@@ -8,6 +8,7 @@ const OVER = 'The read has ended.'
 /** Ends a read that takes too long or is no longer needed. */
 export class Watch {
   readonly #controller = new AbortController()
+  readonly #isDetached: boolean
   readonly #idle: NodeJS.Timeout | undefined
   readonly #total: NodeJS.Timeout | undefined
   readonly #pending = new Set<() => void>()
@@ -17,11 +18,13 @@ export class Watch {
   /** The limit that was exceeded. */
   late: string | undefined
 
-  constructor({ idle, total }: SourceTimeouts, signals: readonly AbortSignal[]) {
+  /** @param isDetached true if it must not keep the process alive */
+  constructor({ idle, total }: SourceTimeouts, signals: readonly AbortSignal[], isDetached = false) {
+    this.#isDetached = isDetached
     this.#idle = this.#timer(idle, `some data every ${idle} ms`)
     this.#total = this.#timer(total, `all data within ${total} ms`)
     this.signal = AbortSignal.any([this.#controller.signal, ...signals])
-    this.signal.addEventListener('abort', () => {
+    this.#signalled(() => {
       for (const abort of this.#pending) abort()
     })
   }
@@ -36,6 +39,21 @@ export class Watch {
     clearTimeout(this.#idle)
     clearTimeout(this.#total)
     this.#controller.abort(OVER)
+  }
+
+  /**
+   * Limits a part of the read.
+   *
+   * @returns ends the limit
+   */
+  limit(milliseconds: number, limit: string): () => void {
+    const timer = this.#timer(milliseconds, limit)
+    this.#signalled(() => {
+      clearTimeout(timer)
+    })
+    return () => {
+      clearTimeout(timer)
+    }
   }
 
   /** For work that may ignore the signal. */
@@ -58,9 +76,14 @@ export class Watch {
 
   #timer(milliseconds: number, limit: string): NodeJS.Timeout | undefined {
     if (milliseconds === Infinity) return undefined
-    return setTimeout(() => {
+    const timer = setTimeout(() => {
       this.late = limit
       this.#controller.abort(OVER)
     }, milliseconds)
+    return this.#isDetached ? timer.unref() : timer
+  }
+
+  #signalled(listener: () => void): void {
+    this.signal.addEventListener('abort', listener, { once: true })
   }
 }

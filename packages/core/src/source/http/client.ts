@@ -8,6 +8,7 @@ import {
   type ExchangeHead,
   type Receiving,
 } from './exchange.ts'
+import { dispatchDetached } from './detached.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { redirectedContent, Redirects, type RedirectRule } from './redirects.ts'
 import { announcedLength, plainUrl, requestTarget, verbOf, type HttpBody, type HttpRequest } from './request.ts'
@@ -18,6 +19,8 @@ import { Watch } from '../answers/watch.ts'
 
 /** The limit of browsers for one host. */
 const CONNECTIONS = 6
+/** For requests that nobody waits for. Connecting keeps the process alive all the same. */
+const DETACHED_CONNECT_MS = 3_000
 
 /** How a client fetches. */
 export type ClientOptions = CheckedHttpOptions & {
@@ -27,6 +30,8 @@ export type ClientOptions = CheckedHttpOptions & {
   readonly hints?: ClientHints | undefined
   /** Maximum number of requests at a time. Default: 6. */
   readonly connections?: number | undefined
+  /** True for requests that nobody waits for: they do not keep the process alive. Default: false. */
+  readonly detached?: boolean | undefined
   /** False if the caller sends a request again whose connection was closed. Default: it is sent once more here. */
   readonly resends?: boolean | undefined
 }
@@ -131,8 +136,8 @@ export class HttpClient {
   }
 
   #watch(request: HttpRequest): Watch {
-    const { idleTimeout, totalTimeout } = this.#options
-    return new Watch({ idle: idleTimeout, total: totalTimeout }, this.#signals(request))
+    const { idleTimeout, totalTimeout, detached } = this.#options
+    return new Watch({ idle: idleTimeout, total: totalTimeout }, this.#signals(request), detached)
   }
 
   #signals({ signal }: HttpRequest): AbortSignal[] {
@@ -195,19 +200,28 @@ export class HttpClient {
     const { fetch: given, resends = true } = this.#options
     if (given) return receivedByFetch(await watch.unlessOver(given(url.href, init())))
     const receiving = { into: request.into, arrived: () => watch.alive() }
-    const send = async () => (await this.#exchanged(url, head, receiving)) ?? receivedByFetch(await fetch(url, init()))
+    const exchanged = async (): Promise<Answer | undefined> => this.#exchanged(url, { head, receiving }, watch)
+    const send = async () => (await exchanged()) ?? receivedByFetch(await fetch(url, init()))
     const answer = await (resends ? sentAgain(send, watch) : send())
     remember(url)
     return answer
   }
 
   /** @returns undefined if only `fetch` can do it */
-  async #exchanged(url: URL, head: ExchangeHead, receiving: Receiving): Promise<Answer | undefined> {
-    const isKnown = head.method === 'GET' && accepted.has(url.origin)
+  async #exchanged(
+    url: URL,
+    { head, receiving }: { head: ExchangeHead; receiving: Receiving },
+    watch: Watch,
+  ): Promise<Answer | undefined> {
+    const { detached = false } = this.#options
+    const isKnown = head.method === 'GET' && (detached || accepted.has(url.origin))
     const dispatcher = isKnown ? dispatcherOfFetch() : undefined
-    const answer = dispatcher && (await exchange(dispatcher, url, head, receiving))
-    if ((answer?.headers.get('content-encoding') ?? 'identity') === 'identity') return answer
-    await answer?.cancel()
+    if (!dispatcher) return undefined
+    const dispatch = () => exchange(dispatcher, url, head, receiving)
+    const connecting = () => watch.limit(DETACHED_CONNECT_MS, `a connection within ${DETACHED_CONNECT_MS} ms`)
+    const answer = await (detached ? dispatchDetached(dispatch, connecting) : dispatch())
+    if ((answer.headers.get('content-encoding') ?? 'identity') === 'identity') return answer
+    await answer.cancel()
     return undefined
   }
 

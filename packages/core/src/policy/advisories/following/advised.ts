@@ -5,7 +5,8 @@ import type { CompiledPolicy } from '../../policy.ts'
 import type { Revocations } from '../../revocations/revocations.ts'
 import { isoTime } from '../../signature-time.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
-import { FeedState, type FeedStanding } from './feed-state.ts'
+import { FeedState } from './feed-state.ts'
+import type { FeedStanding } from './version.ts'
 
 /** What a policy and the feeds that it follows say at the time of a load. */
 export interface Advised {
@@ -26,8 +27,17 @@ export interface Advised {
  * @throws {@link ModelSealError} `ABORTED`
  */
 export async function advised(policy: CompiledPolicy, signal: AbortSignal | undefined): Promise<Advised> {
-  const asked = Promise.all(policy.advisories.map(async (feed) => judged(feed, await stateOf(feed, policy))))
-  const feeds = await unlessAborted(asked, signal)
+  return unlessAborted(adviceOf(policy, true), signal)
+}
+
+/** Like {@link advised}, without waiting for the network: what is not known yet is looked for in the background. */
+export async function advisedSoFar(policy: CompiledPolicy): Promise<Advised> {
+  return adviceOf(policy, false)
+}
+
+async function adviceOf(policy: CompiledPolicy, waits: boolean): Promise<Advised> {
+  const standings = policy.advisories.map(async (feed) => judged(feed, await standingOf(feed, policy, waits)))
+  const feeds = await Promise.all(standings)
   return {
     revocations: policy.revocations.with(feeds.flatMap(({ standing: { version } }) => version?.denied ?? [])),
     advisories: feeds.map(({ verdict }) => verdict),
@@ -43,7 +53,7 @@ const MAX_FEEDS = 256
 /** What this process knows of each feed, least recently used first. */
 const states = new Map<string, FeedState>()
 
-function stateOf(feed: FollowedFeed, policy: CompiledPolicy): Promise<FeedStanding> {
+function standingOf(feed: FollowedFeed, policy: CompiledPolicy, waits: boolean): Promise<FeedStanding> {
   const state = states.get(feed.id) ?? new FeedState(feed, policy)
   states.delete(feed.id)
   states.set(feed.id, state)
@@ -52,7 +62,7 @@ function stateOf(feed: FollowedFeed, policy: CompiledPolicy): Promise<FeedStandi
     unused.stop()
     states.delete(id)
   }
-  return state.standing(feed, policy)
+  return state.standing(feed, policy, waits)
 }
 
 interface JudgedFeed extends Pick<Advised, 'warnings' | 'refusal'> {

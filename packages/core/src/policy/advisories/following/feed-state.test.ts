@@ -1,19 +1,36 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { bundleOver, keyPair, type KeyPair } from '../../../testing/bundles.ts'
+import { keyPair, type KeyPair } from '../../../testing/bundles.ts'
+import { DENIED, FeedSite, pem, version } from '../../../testing/feeds.ts'
 import { file, redirect, serve, type Answer } from '../../../testing/http-server.ts'
-import { refusal, scratch } from '../../../testing/scratch.ts'
-import { loadCompiledPolicy } from '../../load-policy.ts'
+import { refusal } from '../../../testing/scratch.ts'
 import type { CompiledPolicy } from '../../policy.ts'
 import { exactName } from '../../revocations/revocation-list.ts'
-import { writeFeedStatement, type FeedContent } from '../feed-statement.ts'
-import { FeedState, type FeedStanding } from './feed-state.ts'
+import { advised } from './advised.ts'
+import { FeedState } from './feed-state.ts'
 import { configureAdvisories } from './settings.ts'
+import type { FeedStanding } from './version.ts'
 
 const HOUR = 3_600_000
-const DIGEST = 'ab'.repeat(32)
 
+/** What happens before a process replaces the kept copy. */
+let beforeReplacing: () => Promise<void> = () => Promise.resolve()
+vi.mock(import('../../../source/write-file.ts'), async (original) => {
+  const { writeFileWhole, ...others } = await original()
+  return {
+    ...others,
+    writeFileWhole: (path, bytes, what) => {
+      const mayReplace = async (temporary: string) => {
+        await beforeReplacing()
+        return (await what.mayReplace?.(temporary)) ?? true
+      }
+      return writeFileWhole(path, bytes, { ...what, mayReplace })
+    },
+  }
+})
+
+let site: FeedSite
 let directory: string
 let publisher: KeyPair
 let other: KeyPair
@@ -23,13 +40,10 @@ let asked: (string | undefined)[]
 let origin: string
 
 beforeEach(async () => {
-  publisher = keyPair()
-  other = keyPair()
-  const pem = ({ publicKey }: KeyPair) => publicKey.key.export({ type: 'spki', format: 'pem' })
-  directory = scratch({ 'a.pub': pem(publisher), 'b.pub': pem(other), 'cache/.keep': '' })
-  await chmod(join(directory, 'cache'), 0o700)
-  vi.stubEnv('MODELSEAL_CACHE', join(directory, 'cache'))
+  site = await FeedSite.create()
+  ;({ directory, publisher, other } = site)
   asked = []
+  beforeReplacing = () => Promise.resolve()
   const answering: Answer = (request, response) => {
     asked.push(request.headers['if-none-match'])
     answer(request, response)
@@ -42,40 +56,8 @@ afterEach(() => {
   configureAdvisories({ refreshFirst: false })
 })
 
-/** A version of the feed that expires in a week. */
-function version(sequence: number, more: Partial<FeedContent> = {}): FeedContent {
-  const now = Date.now()
-  return {
-    feed: 'acme',
-    sequence,
-    issued: new Date(now).toISOString(),
-    expires: new Date(now + 7 * 24 * HOUR).toISOString(),
-    denied: { rootDigests: [DIGEST] },
-    ...more,
-  }
-}
-
-function signed(content: FeedContent, ...signers: readonly KeyPair[]): Buffer {
-  const payload = writeFeedStatement(content)
-  const lines = (signers.length === 0 ? [publisher] : signers).map((signer) => bundleOver(payload, signer))
-  return Buffer.concat(
-    lines.flatMap((line) => [Buffer.from(JSON.stringify(JSON.parse(line.toString()))), Buffer.from('\n')]),
-  )
-}
-
-async function policyWith(feed: object): Promise<CompiledPolicy> {
-  const path = join(directory, 'policy.json')
-  const content = {
-    version: 1,
-    trustRoots: { a: { publicKey: 'a.pub' }, b: { publicKey: 'b.pub' } },
-    rules: [{ name: 'r', match: { path: '**' }, signers: [{ key: 'a' }] }],
-    advisories: [{ signers: [{ key: 'a' }], ...feed }],
-  }
-  await writeFile(path, JSON.stringify(content))
-  const { policy, problems } = await loadCompiledPolicy(path)
-  expect(problems).toEqual([])
-  return policy
-}
+const signed: FeedSite['signed'] = (...of) => site.signed(...of)
+const policyWith = (feed: object) => site.policy(feed)
 
 /** Follows a feed as a process would that begins now. */
 class Process {
@@ -128,7 +110,7 @@ describe('a feed with a URL', () => {
     const process = await Process.start()
     const { version: first } = await process.load()
     expect(first).toMatchObject({ feed: 'acme', sequence: 1 })
-    expect(first?.denied.always(exactName('root', DIGEST))).toBe(true)
+    expect(first?.denied.always(exactName('root', DENIED))).toBe(true)
     await process.load()
     expect(asked).toHaveLength(1)
   })
@@ -212,6 +194,152 @@ describe('a feed with a URL', () => {
   })
 })
 
+describe('the entity tag of a feed', () => {
+  const TAGS: [string, string | undefined][] = [
+    ['"1"', '"1"'],
+    ['W/"1"', 'W/"1"'],
+    ['""', '""'],
+    ['"\u00e4"', '"\u00e4"'],
+    ['1', undefined],
+    ['"1', undefined],
+    ['"a b"', undefined],
+    ['"1", "2"', undefined],
+    ['*', undefined],
+    ['"a\tb"', undefined],
+    [`"${'a'.repeat(501)}"`, undefined],
+    [`"${'a'.repeat(12_000)}"`, undefined],
+  ]
+  test.each(TAGS)('is sent back only if it is one: %j', async (etag, sent) => {
+    answer = file(signed(version(1)), { etag })
+    const process = await Process.start({ url: `${origin}/feed.jsonl`, maxAge: '1h' })
+    expect(await process.load()).toMatchObject(inUse(1))
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    expect(await process.load()).toMatchObject(inUse(1))
+    expect(asked).toEqual([undefined, sent])
+    // What is kept has the same.
+    later(2 * HOUR)
+    expect(await (await Process.start({ url: `${origin}/feed.jsonl`, maxAge: '1h' })).load()).toMatchObject(inUse(1))
+    expect(asked).toEqual([undefined, sent, sent])
+  })
+
+  test.each([
+    ['\u0000', refusal('HTTP_UNREACHABLE')],
+    ['\u0001', refusal('HTTP_UNREACHABLE')],
+    ['\u007f', refusal('HTTP_UNREACHABLE')],
+  ])('is not sent back if it has a control character: %j', async (character, failure) => {
+    const content = signed(version(1))
+    answer = ({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\nETag: "a${character}b"\r\n\r\n`, 'latin1')
+      socket.end(content)
+    }
+    const process = await Process.start({ url: `${origin}/feed.jsonl`, maxAge: '1h' })
+    expect(await process.load()).toMatchObject({ failure })
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    await process.load()
+    expect(asked.every((etag) => etag === undefined)).toBe(true)
+  })
+
+  test.each<[string, string, string | undefined, number | undefined]>([
+    ['is confirmed by an answer without one', '"1"', undefined, 1],
+    ['is confirmed by the weak form of it', '"1"', 'W/"1"', 1],
+    ['is not confirmed by an answer about another version', '"1"', '"2"', 2],
+    ['is not confirmed by an answer with what is no tag', '"1"', 'unchanged', 2],
+  ])('%s', async (_, etag, answered, sequence) => {
+    answer = file(signed(version(1)), { etag })
+    const process = await Process.start({ url: `${origin}/feed.jsonl`, maxAge: '1h' })
+    await process.load()
+    const next = signed(version(2))
+    answer = (request, response) => {
+      if (request.headers['if-none-match'] === undefined) file(next)(request, response)
+      else response.writeHead(304, answered === undefined ? {} : { etag: answered }).end()
+    }
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    expect(await process.load()).toMatchObject({ version: { sequence }, stale: undefined, failure: undefined })
+  })
+
+  test('that answers another version than it names is an error if nothing was asked about', async () => {
+    answer = file(signed(version(1)), { etag: '"1"' })
+    const process = await Process.start({ url: `${origin}/feed.jsonl`, maxAge: '1h' })
+    await process.load()
+    answer = (_, response) => void response.writeHead(304, { etag: '"2"' }).end()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    expect(await process.load()).toMatchObject({
+      version: { sequence: 1 },
+      stale: expect.stringContaining('last confirmed'),
+      failure: refusal('HTTP_RESPONSE'),
+    })
+    expect(asked).toEqual([undefined, '"1"', undefined])
+  })
+
+  test.each<[string, number, object]>([
+    ['a newer version is used', 2, { version: { sequence: 2 }, failure: undefined }],
+    ['changed content is not', 1, { version: { sequence: 1 }, failure: refusal('ADVISORY_ROLLBACK') }],
+  ])('says nothing about content that comes with it: %s', async (_, sequence, expected) => {
+    answer = file(signed(version(1)), { etag: '"1"' })
+    const process = await Process.start({ url: `${origin}/feed.jsonl`, maxAge: '1h' })
+    await process.load()
+    answer = file(signed(version(sequence, { denied: {} })), { etag: '"1"' })
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    expect(await process.load()).toMatchObject(expected)
+  })
+})
+
+describe('a redirect', () => {
+  const moved = (location: string): Answer => redirect(location, 307)
+
+  test.each<[string, () => string]>([
+    ['to another origin', () => 'http://localhost:1/feed.jsonl'],
+    ['to a file', () => 'file:///etc/passwd'],
+    ['with credentials', () => origin.replace('//', '//user:password@')],
+    ['to itself', () => '/feed.jsonl'],
+    ['to nowhere', () => 'http://'],
+  ])('%s is not followed', async (_, location) => {
+    answer = moved(location())
+    expect(await (await Process.start()).load()).toMatchObject({
+      version: undefined,
+      failure: refusal('HTTP_REDIRECT'),
+    })
+  })
+
+  test('within its origin is followed', async () => {
+    const content = signed(version(1))
+    answer = (request, response) => {
+      if (request.url?.includes('?') === true) file(content)(request, response)
+      else moved('/feed.jsonl?latest')(request, response)
+    }
+    expect(await (await Process.start()).load()).toMatchObject(inUse(1))
+  })
+})
+
+describe('with ifStale: warn, a feed', () => {
+  const feed = () => ({ url: `${origin}/feed.jsonl`, ifStale: 'warn', maxAge: '1h' })
+
+  test('that was never seen refuses nothing, and the verdict says so', async () => {
+    answer = broken
+    const { refusal: refused, warnings, advisories } = await advised(await site.policy(feed()), undefined)
+    expect(refused).toBeUndefined()
+    expect(warnings).toMatchObject([{ code: 'MODELSEAL_ADVISORY_STALE' }])
+    expect(advisories).toMatchObject([{ stale: true, error: { code: 'HTTP_RESPONSE' } }])
+  })
+
+  test('that is too old still denies what it denied', async () => {
+    answer = file(signed(version(1)))
+    await (await Process.start(feed())).load()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(2 * HOUR)
+    answer = broken
+    const { revocations, refusal: refused, warnings } = await advised(await site.policy(feed()), undefined)
+    expect(refused).toBeUndefined()
+    expect(warnings).toMatchObject([{ code: 'MODELSEAL_ADVISORY_STALE' }])
+    expect(revocations.concernsModels).toBe(true)
+  })
+})
+
 describe('the version in use stays', () => {
   test.each<[string, string, () => Answer]>([
     ['an older one comes', 'ADVISORY_ROLLBACK', () => file(signed(version(1)))],
@@ -249,8 +377,10 @@ describe('the version in use stays', () => {
     later(0.5 * HOUR)
     answer = next()
     await process.load()
-    await vi.waitFor(async () =>
-      expect(await process.load()).toMatchObject({ version: { sequence: 2 }, stale: undefined, failure: { code } }),
+    await vi.waitFor(
+      async () =>
+        expect(await process.load()).toMatchObject({ version: { sequence: 2 }, stale: undefined, failure: { code } }),
+      4_000,
     )
     // What is kept is still good, too.
     expect(await (await Process.start(feed)).load()).toMatchObject({ version: { sequence: 2 }, stale: undefined })
@@ -317,7 +447,7 @@ describe('the kept copy counts as absent', () => {
     answer = file(signed(version(5)))
     await (await Process.start()).load()
     const path = await kept()
-    await writeFile(join(directory, 'a.pub'), keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }))
+    await writeFile(join(directory, 'a.pub'), pem(keyPair()))
     answer = broken
     expect(await (await Process.start()).load()).toMatchObject({ version: undefined })
     expect(await kept()).toBe(path)
@@ -347,7 +477,7 @@ test('a key that was replaced does not count for a policy that is asked for at t
   const feed = { url: `${origin}/feed.jsonl` }
   await (await Process.start(feed)).load()
   const before = await policyWith(feed)
-  await writeFile(join(directory, 'a.pub'), other.publicKey.key.export({ type: 'spki', format: 'pem' }))
+  await writeFile(join(directory, 'a.pub'), pem(other))
   const after = await policyWith(feed)
   expect(after.advisories[0]!.id).toBe(before.advisories[0]!.id)
   const state = new FeedState(after.advisories[0]!, after)
@@ -378,6 +508,24 @@ test('two processes may keep a copy at once', async () => {
   await Promise.all(processes.map((process) => process.load()))
   answer = broken
   expect(await (await Process.start()).load()).toMatchObject(inUse(1))
+})
+
+test('a slow process does not replace a later version that another one has kept meanwhile', async () => {
+  const slow = await Process.start()
+  const fast = await Process.start()
+  const [first, second] = [signed(version(1)), signed(version(2))]
+  answer = file(first)
+  // Right before the slow process renames its file.
+  let isFirst = true
+  beforeReplacing = async () => {
+    if (!isFirst) return
+    isFirst = false
+    answer = file(second)
+    expect(await fast.load()).toMatchObject(inUse(2))
+  }
+  expect(await slow.load()).toMatchObject(inUse(2))
+  answer = broken
+  expect(await (await Process.start()).load()).toMatchObject(inUse(2))
 })
 
 test('a feed that cannot be kept is followed all the same', async () => {

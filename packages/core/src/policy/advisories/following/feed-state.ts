@@ -1,20 +1,27 @@
-import { ModelSealError, shown } from '../../../errors.ts'
-import { clearTimeout, setTimeout } from '../../../real-time.ts'
-import { inTurns } from '../../../source/turns.ts'
+import { ModelSealError } from '../../../errors.ts'
+import { monotonic } from '../../../real-time.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
 import { policyChanged } from '../../changes.ts'
 import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
-import { RevocationList } from '../../revocations/revocation-list.ts'
-import { readFeed } from '../feed-file.ts'
-import { digestSteps, MAX_FEED_BYTES } from '../feed-statement.ts'
+import { MAX_FEED_BYTES } from '../feed-statement.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
-import { verifiedPayload } from '../verify-feed.ts'
-import { fetchFeed } from './fetch-feed.ts'
-import { keepCopy, keptState, readKeptCopy } from './kept-copy.ts'
+import { fetchFeed, type Asking, type Looked } from './fetch-feed.ts'
+import { FewAtOnce } from './few-at-once.ts'
+import { Keeping } from './keeping.ts'
+import { Polling } from './polling.ts'
 import { Queue } from './queue.ts'
 import { advisorySettings } from './settings.ts'
-import { checkFollows, staleness, type FeedVersion, type KnownVersion } from './version.ts'
+import { sha256InTurns, verifiedVersion } from './verified-version.ts'
+import {
+  checkFollows,
+  isLater,
+  staleness,
+  unexpected,
+  type FeedStanding,
+  type FeedVersion,
+  type KnownVersion,
+} from './version.ts'
 
 /** How long a load waits for a feed that it cannot do without, in milliseconds. */
 const LONGEST_WAIT = 10_000
@@ -22,28 +29,14 @@ const LONGEST_WAIT = 10_000
 const WAIT_FOR_NEWER = 3_000
 /** After a failure, loads do not wait again for so long, in milliseconds. */
 const REST = 5_000
-/** A feed is tried again after this long at the latest, in milliseconds, unless the policy asks for it less often. */
-const LONGEST_BACKOFF = 60_000
-/** A confirmation is written to the disk when it is later than the last one by as much, in milliseconds, and by this part of `maxAge`. */
-const WRITTEN_EVERY = 60_000
-const PART_OF_MAX_AGE = 1 / 24
+/** Other processes may replace the kept copy this often while this one replaces it. */
+const MOST_TRIES = 5
 
+const turns = new FewAtOnce(false)
 /** While a feed is read, it takes several times its size. One that is known is hardly ever fetched again at the same time as others. */
 const firstFetches = new Queue(4, 2_000)
 /** More at the same time would not be faster, and would hold up the event loop for longer. */
 const readings = new Queue(1)
-
-/** What is known of a feed at the time of a load. */
-export interface FeedStanding {
-  /** The last good version; undefined if there is none. */
-  version: KnownVersion | undefined
-  /** Why it may not be relied on, as a phrase; undefined if it may. */
-  stale: string | undefined
-  /** Why looking for a new version failed last time; undefined if it did not. */
-  failure: ModelSealError | undefined
-  /** Why the feed cannot be kept on this machine. */
-  notKept: ModelSealError | undefined
-}
 
 /**
  * What this process knows of one feed. The last good version stays in use until there is a newer one; nothing that fails takes it away.
@@ -60,52 +53,64 @@ export class FeedState {
   /** Digest of the version that was last reported as new. Policies with different signers may take turns in forgetting it. */
   #announced: string | undefined
   #recalling: Promise<void> | undefined
+  /** The attempt that loads wait for. */
   #attempt: Promise<void> | undefined
   #failure: ModelSealError | undefined
-  #failures = 0
+  /** When an attempt failed that was not a long one; of {@link monotonic}. */
   #failedAt = -Infinity
-  #notKept: ModelSealError | undefined
-  #keptAt = -Infinity
-  #keptState: string | undefined
+  readonly #keeping: Keeping
   #fileState: string | undefined
-  #poll: ReturnType<typeof setTimeout> | undefined
+  readonly #polling = new Polling({
+    followed: () => this.#followed,
+    etag: () => this.#trusted(this.#policy)?.etag,
+    digest: () => this.#known?.digest,
+    look: (asking) => this.#tried(asking),
+  })
 
   constructor(followed: FollowedFeed, policy: PolicyFacts) {
     this.#followed = followed
     this.#policy = policy
+    this.#keeping = new Keeping(followed.id)
   }
 
   /**
    * Waits for the network only if no version may be relied on.
    *
+   * @param waits false if it never waits for the network
    * @returns what a load by this policy may rely on
    */
-  async standing(followed: FollowedFeed, policy: PolicyFacts): Promise<FeedStanding> {
+  async standing(followed: FollowedFeed, policy: PolicyFacts, waits = true): Promise<FeedStanding> {
     this.#followed = followed
     this.#policy = policy
     this.#followedBy.set(policy, followed)
     await this.#recall(policy)
-    if (this.#followed.kind === 'file') await this.#refresh(LONGEST_WAIT)
-    else if (staleness(this.#known, followed, Date.now()) !== undefined) await this.#refreshUnlessJustFailed()
-    else if (this.#isDue()) await this.#refreshSoon()
+    const isStale = staleness(this.#known, followed, Date.now()) !== undefined
+    if (followed.kind === 'file') await this.#lookNow(LONGEST_WAIT)
+    else if (isStale && waits) await this.#lookUnlessJustFailed()
+    else if (isStale || this.#isDue()) await this.#lookSoon(waits)
     // Meanwhile, another policy may have found a version.
     await this.#recall(policy)
-    this.#keepPolling()
-    const version = this.#trustedBy.has(policy) ? this.#known : undefined
+    // A file is read whenever it changes.
+    if (followed.kind !== 'file' && !advisorySettings.refreshFirst) this.#polling.start()
+    const version = this.#trusted(policy)
     const stale = staleness(version, followed, Date.now())
-    return { version, stale, failure: this.#failure, notKept: this.#notKept }
+    return { version, stale, failure: this.#failure, notKept: this.#keeping.failure }
   }
 
   /** Ends polling, for a feed that nobody asks for any more. */
   stop(): void {
-    clearTimeout(this.#poll)
-    this.#poll = undefined
+    this.#polling.stop()
+  }
+
+  /** The version in use, if the signers of a policy signed it. */
+  #trusted(policy: PolicyFacts): KnownVersion | undefined {
+    return this.#trustedBy.has(policy) ? this.#known : undefined
   }
 
   /** Makes the version in use one that this policy trusts: the one that is known, or else the kept copy. */
   async #recall(policy: PolicyFacts): Promise<void> {
     while (this.#recalling) await this.#recalling
-    if (this.#known && this.#trustedBy.has(policy)) return
+    if (this.#trusted(policy)) return
     this.#recalling = this.#recallFor(policy).finally(() => (this.#recalling = undefined))
     await this.#recalling
   }
@@ -113,24 +118,29 @@ export class FeedState {
   async #recallFor(policy: PolicyFacts): Promise<void> {
     const known = this.#known
     if (known?.bytes && (await this.#verified(known.bytes, policy).catch(ignored))) {
-      this.#trustedBy.add(policy)
+      if (known.fileDigest === this.#known?.fileDigest) this.#trustedBy.add(policy)
       return
     }
-    // What the signers of this policy did not sign cannot keep a version of theirs away.
+    // What the signers of this policy did not sign cannot keep a version of theirs away. Meanwhile, one may have been fetched.
     const kept = await this.#kept(policy)
-    if (known && known === this.#known && known.fileDigest === kept?.fileDigest) this.#trustedBy.add(policy)
-    else if (kept || known === this.#known) this.#use(kept, policy)
-    if (kept && this.#known === kept) this.#keptAt = kept.confirmedAt
+    if (kept && kept.fileDigest === this.#known?.fileDigest) this.#trustedBy.add(policy)
+    else if (kept && isLater(kept, this.#trusted(policy))) this.#use(kept, policy)
+    else if (!kept && known === this.#known) this.#use(undefined, policy)
+    if (kept && this.#known === kept) this.#keeping.keptAt = kept.confirmedAt
   }
 
   /** The kept copy, if it is valid. */
   #kept(policy: PolicyFacts): Promise<KnownVersion | undefined> {
-    return readings.run(async () => {
-      const copy = await readKeptCopy(this.#followed.id)
-      if (!copy) return undefined
-      const version = await this.#read(copy.bytes, policy).catch(ignored)
-      return version && { ...version, bytes: undefined, confirmedAt: copy.confirmedAt, etag: copy.etag }
-    })
+    return readings.run(() => this.#keeping.read(policy, (bytes) => this.#read(bytes, policy).catch(ignored)))
+  }
+
+  /** @returns true if the kept copy is later than the version in use, so that it is used now */
+  async #useLaterKept(policy: PolicyFacts): Promise<boolean> {
+    if (await this.#keeping.isSeen(policy)) return false
+    const kept = await this.#kept(policy)
+    if (!kept || !isLater(kept, this.#trusted(policy))) return false
+    this.#use(kept, policy)
+    return true
   }
 
   #use(version: KnownVersion | undefined, policy: PolicyFacts): void {
@@ -145,118 +155,124 @@ export class FeedState {
     return Date.now() - (this.#known?.confirmedAt ?? -Infinity) >= this.#followed.refresh
   }
 
-  async #refreshUnlessJustFailed(): Promise<void> {
-    const since = Date.now() - this.#failedAt
-    if (this.#attempt || since < 0 || since >= REST) await this.#refresh(LONGEST_WAIT)
+  async #lookUnlessJustFailed(): Promise<void> {
+    if (this.#attempt || monotonic() - this.#failedAt >= REST) await this.#lookNow(LONGEST_WAIT)
   }
 
-  /** The version in use will do, but there may be a newer one. */
-  async #refreshSoon(): Promise<void> {
-    if (advisorySettings.refreshFirst) await this.#refresh(WAIT_FOR_NEWER)
-    else if (Date.now() >= this.#failedAt + this.#pause() || this.#failures === 0) void this.#refresh(LONGEST_WAIT)
+  /** The version in use will do, or nobody waits for another one. */
+  async #lookSoon(waits: boolean): Promise<void> {
+    if (waits && advisorySettings.refreshFirst) await this.#lookNow(WAIT_FOR_NEWER)
+    else this.#polling.soon()
   }
 
-  /** Looks for a new version, once for all that wait for it. Does not throw. */
-  #refresh(milliseconds: number): Promise<void> {
-    this.#attempt ??= this.#tried(milliseconds).finally(() => (this.#attempt = undefined))
+  /** Looks for a new version, once for all loads that wait for it. Does not throw. */
+  #lookNow(milliseconds: number): Promise<void> {
+    this.#attempt ??= this.#lookOnce(milliseconds).finally(() => (this.#attempt = undefined))
     return this.#attempt
   }
 
-  async #tried(milliseconds: number): Promise<void> {
+  async #lookOnce(milliseconds: number): Promise<void> {
+    const began = monotonic()
+    const look = () =>
+      this.#tried({ milliseconds: Math.max(1, Math.ceil(began + milliseconds - monotonic())), isDetached: false })
+    const queue = this.#known ? turns : firstFetches
+    const tried = await (this.#followed.kind === 'file' ? look() : queue.run(look))
+    if (tried) this.#polling.pace.answered()
+    else this.#polling.pace.failed({ began, wait: undefined }, this.#followed.refresh)
+  }
+
+  /** @returns undefined if it failed */
+  async #tried(asking: Asking): Promise<Pick<Looked, 'granted'> | undefined> {
     const policy = this.#policy
     try {
-      if (this.#followed.kind === 'file') await this.#readAgain(policy)
-      else if (this.#known) await this.#fetchAgain(policy, milliseconds)
-      else await firstFetches.run(() => this.#fetchAgain(policy, milliseconds))
+      const looked =
+        this.#followed.kind === 'file' ? await this.#readAgain(policy) : await this.#fetchAgain(policy, asking)
       this.#failure = undefined
-      this.#failures = 0
+      return looked
     } catch (error) {
       this.#failure = error instanceof ModelSealError ? error : unexpected(error, this.#followed.source)
-      this.#failures += 1
-      this.#failedAt = Date.now()
+      if (asking.wait === undefined) this.#failedAt = monotonic()
+      return undefined
     }
   }
 
-  async #fetchAgain(policy: PolicyFacts, milliseconds: number): Promise<void> {
-    const known = this.#trustedBy.has(policy) ? this.#known : undefined
-    const asked = Date.now()
-    const fetched = await fetchFeed(this.#followed.source, known?.etag, milliseconds)
-    if (fetched) await this.#consider(fetched.bytes, policy, { confirmedAt: asked, etag: fetched.etag })
-    else if (known) await this.#confirm(known, policy, { confirmedAt: asked, etag: known.etag })
+  async #fetchAgain(policy: PolicyFacts, asking: Asking): Promise<Looked> {
+    const known = this.#trusted(policy)
+    const confirmedAt = Date.now()
+    const looked = await fetchFeed(this.#followed.source, known?.etag, asking)
+    const { bytes, etag } = looked
+    if (bytes) await this.#consider(bytes, policy, { confirmedAt, etag })
+    else if (known) await this.#confirm(known, policy, { confirmedAt, etag })
+    return looked
   }
 
-  async #readAgain(policy: PolicyFacts): Promise<void> {
+  async #readAgain(policy: PolicyFacts): Promise<object> {
     const { source } = this.#followed
-    const asked = Date.now()
+    const record = { confirmedAt: Date.now(), etag: undefined }
     const state = await fileState(source)
-    const known = this.#trustedBy.has(policy) ? this.#known : undefined
-    if (known && state === this.#fileState) return this.#confirm(known, policy, { confirmedAt: asked, etag: undefined })
-    this.#fileState = undefined
-    const bytes = await readPolicyFile(source, { what: 'advisory feed', maxBytes: MAX_FEED_BYTES })
-    await this.#consider(bytes, policy, { confirmedAt: asked, etag: undefined })
-    this.#fileState = state
-    return undefined
+    const known = this.#trusted(policy)
+    if (known && state === this.#fileState) await this.#confirm(known, policy, record)
+    else {
+      this.#fileState = undefined
+      const bytes = await readPolicyFile(source, { what: 'advisory feed', maxBytes: MAX_FEED_BYTES })
+      await this.#consider(bytes, policy, record)
+      this.#fileState = state
+    }
+    return {}
   }
 
   /** @throws {@link ModelSealError} why it cannot be the version in use */
   async #consider(bytes: Buffer, policy: PolicyFacts, record: Recorded): Promise<void> {
-    const known = this.#trustedBy.has(policy) ? this.#known : undefined
-    if (known && known.fileDigest === (await digestOf(bytes))) {
-      if (this.#keptAt === -Infinity) known.bytes = bytes
-      return this.#confirm(known, policy, record)
-    }
+    const known = this.#trusted(policy)
+    if (known && known.fileDigest === (await sha256InTurns(bytes)))
+      return this.#confirm(known, policy, this.#keeping.keptAt === -Infinity ? { ...record, bytes } : record)
     const version = await this.#verified(bytes, policy)
     // Another process may have seen a later version.
-    const kept = await this.#kept(policy)
-    if (kept && isLater(kept, this.#known)) this.#use(kept, policy)
-    if (this.#known && this.#trustedBy.has(policy)) checkFollows(version, this.#known, this.#followed.source)
+    await this.#useLaterKept(policy)
+    const current = this.#trusted(policy)
+    if (current) checkFollows(version, current, this.#followed.source)
     this.#use({ ...version, ...record }, policy)
-    return this.#keep()
+    return this.#keep(policy)
   }
 
   /** The source still serves the version in use. */
   async #confirm(known: KnownVersion, policy: PolicyFacts, record: Recorded): Promise<void> {
-    if (this.#known !== known) return
-    this.#known = { ...known, ...record }
-    const sinceKept = record.confirmedAt - this.#keptAt
-    if (sinceKept >= 0 && sinceKept < WRITTEN_EVERY) return
-    const isRecent = sinceKept >= 0 && sinceKept < this.#followed.maxAge.milliseconds * PART_OF_MAX_AGE
-    if (isRecent && this.#keptState === (await keptState(this.#followed.id))) return
-    // Another process may have kept a later version, which must not be overwritten.
-    const kept = await this.#kept(policy)
-    if (kept && isLater(kept, this.#known)) this.#use(kept, policy)
-    else await this.#keep()
+    const current = this.#trusted(policy)
+    if (current?.fileDigest !== known.fileDigest) return
+    // A request that began later may have been answered before.
+    const isConfirmed = current.confirmedAt > record.confirmedAt && current.confirmedAt <= Date.now()
+    const { confirmedAt, etag, bytes = current.bytes } = record
+    this.#known = { ...current, ...(isConfirmed ? {} : { confirmedAt, etag }), bytes }
+    if (await this.#keeping.isRecent(confirmedAt, this.#followed, policy)) return
+    await this.#keep(policy)
   }
 
-  async #keep(): Promise<void> {
-    const known = this.#known
-    if (!known) return
+  /** Keeps the version in use, unless another process has kept a later one, which is used then. */
+  #keep(policy: PolicyFacts): Promise<void> {
+    return this.#keeping.inTurn(() => this.#keepNow(policy))
+  }
+
+  async #keepNow(policy: PolicyFacts): Promise<void> {
     try {
-      const bytes = known.bytes ?? (await this.#keptBytes(known))
-      if (!bytes) {
-        this.#readWhole()
+      for (let tries = 0; tries < MOST_TRIES; tries++) {
+        if (await this.#useLaterKept(policy)) return
+        const known = this.#trusted(policy)
+        if (!known) return
+        const isKept = await this.#keeping.replace(known, policy)
+        if (isKept === undefined) this.#readWhole()
+        if (isKept === false) continue
+        if (isKept && this.#known?.fileDigest === known.fileDigest) this.#known.bytes = undefined
         return
       }
-      await keepCopy(this.#followed.id, { ...known, bytes })
-      known.bytes = undefined
-      this.#keptAt = known.confirmedAt
-      this.#keptState = await keptState(this.#followed.id)
-      this.#notKept = undefined
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
-      this.#notKept = error
+      this.#keeping.failure = error
     }
-  }
-
-  /** The feed file of the version in use; undefined if it is not kept any more. */
-  async #keptBytes({ fileDigest }: KnownVersion): Promise<Buffer | undefined> {
-    const copy = await readKeptCopy(this.#followed.id)
-    return copy && (await digestOf(copy.bytes)) === fileDigest ? copy.bytes : undefined
   }
 
   /** Next time, the whole file is read, so that it can be kept again. */
   #readWhole(): void {
-    this.#keptAt = -Infinity
+    this.#keeping.keptAt = -Infinity
     this.#fileState = undefined
     if (this.#known) this.#known.etag = undefined
   }
@@ -266,59 +282,14 @@ export class FeedState {
     return readings.run(() => this.#read(bytes, policy))
   }
 
-  async #read(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
-    const { source } = this.#followed
-    const fileDigest = await digestOf(bytes)
-    if (this.#known?.fileDigest === fileDigest && this.#trustedBy.has(policy)) return { ...this.#known, bytes }
-    const payload = await verifiedPayload(bytes, this.#followedBy.get(policy) ?? this.#followed, policy)
-    const digest = await digestOf(payload)
-    if (this.#known?.digest === digest) return { ...this.#known, bytes, fileDigest }
-    const { feed, sequence, issued, expires, denied } = await readFeed(payload, { file: source })
-    const list = new RevocationList(`the advisory feed ${shown(feed)}`)
-    await inTurns(list.addSteps(denied))
-    return { bytes, fileDigest, digest, feed, sequence, issued, expires, denied: list }
-  }
-
-  /** A file is read whenever it changes. */
-  #keepPolling(): void {
-    if (this.#followed.kind === 'file' || this.#poll || advisorySettings.refreshFirst) return
-    this.#poll = setTimeout(() => {
-      void this.#refresh(LONGEST_WAIT).finally(() => {
-        // Unless it was stopped meanwhile.
-        if (!this.#poll) return
-        this.#poll = undefined
-        this.#keepPolling()
-      })
-    }, this.#pause())
-    this.#poll.unref()
-  }
-
-  /** Not all processes ask at once, and those that get no answer ask less often. */
-  #pause(): number {
-    const { refresh } = this.#followed
-    const backoff = Math.min(refresh * 2 ** Math.min(this.#failures, 16), Math.max(refresh, LONGEST_BACKOFF))
-    return backoff * (0.9 + Math.random() * 0.2)
+  #read(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
+    const by = { followed: this.#followedBy.get(policy) ?? this.#followed, policy }
+    return verifiedVersion(bytes, by, this.#known, this.#trusted(policy))
   }
 }
 
-function digestOf(bytes: Uint8Array): Promise<string> {
-  return inTurns(digestSteps(bytes))
-}
-
-type Recorded = Pick<KnownVersion, 'confirmedAt' | 'etag'>
-
-function isLater(version: FeedVersion, known: FeedVersion | undefined): boolean {
-  return known === undefined || version.sequence > known.sequence
-}
+type Recorded = Pick<KnownVersion, 'confirmedAt' | 'etag'> & { bytes?: Buffer }
 
 function ignored(error: unknown): undefined {
   if (!(error instanceof ModelSealError)) throw error
-}
-
-function unexpected(cause: unknown, source: string): ModelSealError {
-  return new ModelSealError('INTERNAL', 'Cannot follow the advisory feed: it failed unexpectedly.', {
-    file: source,
-    hint: 'Please report this.',
-    cause,
-  })
 }

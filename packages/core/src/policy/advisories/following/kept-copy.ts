@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { cacheFolder, checkCacheFolder, makeCacheFolder } from '../../../source/private/cache-directory.ts'
 import { readTrustedFile } from '../../../source/trusted/trusted-file.ts'
 import { writeFileWhole } from '../../../source/write-file.ts'
-import { fileState } from '../../reading/file-state.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
+import { usableTag } from './fetch-feed.ts'
 import type { KnownVersion } from './version.ts'
 
 /** A feed file that was kept. Nothing in it is trusted until it has been verified again. */
@@ -22,40 +22,69 @@ const FILE = { what: 'kept copy of the advisory feed', maxBytes: MAX_FEED_BYTES 
 
 /** @returns undefined if there is none that only this user can have written and can read */
 export async function readKeptCopy(id: string): Promise<KeptCopy | undefined> {
+  const bytes = await readPrivate(nameOf(id), FILE)
+  return bytes && parsed(bytes)
+}
+
+/** @returns undefined if there is no such file of the cache that only this user can have written and can read */
+async function readPrivate(
+  name: string,
+  file: { what: string; maxBytes: number },
+): Promise<Buffer<ArrayBuffer> | undefined> {
   const folder = cacheFolder(KIND)
   if (folder === undefined) return undefined
-  const path = join(folder, nameOf(id))
+  const path = join(folder, name)
   try {
     await checkCacheFolder(KIND)
-    const bytes = await readTrustedFile(path, FILE, { code: 'CACHE_UNSAFE' })
+    const bytes = await readTrustedFile(path, file, { code: 'CACHE_UNSAFE' })
     const { mode } = await lstat(path)
-    return process.geteuid && (mode & OTHERS) !== 0 ? undefined : parsed(bytes)
+    return process.geteuid && (mode & OTHERS) !== 0 ? undefined : bytes
   } catch {
     return undefined
   }
 }
 
+/** A text that identifies the file of the kept copy and its state. Unlike the time of the last change, renaming does not change it. */
+export async function keptState(id: string): Promise<string> {
+  const folder = cacheFolder(KIND)
+  return folder === undefined ? ABSENT : stateOf(join(folder, nameOf(id)))
+}
+
+const ABSENT = 'absent'
+
+async function stateOf(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeNs } = await lstat(path, { bigint: true })
+    return [dev, ino, size, mtimeNs].join(':')
+  } catch {
+    return ABSENT
+  }
+}
+
 /**
- * Keeps a feed for other processes and later ones. Whole or not at all; the last of several writers wins.
+ * Keeps a feed for other processes and later ones, whole or not at all, instead of the copy with a certain state.
  *
+ * There is no lock, which a process that is killed would leave behind. Another process could replace the copy after its state was
+ * compared and before the new file is renamed: two system calls. What was lost then is written again by the next confirmation in
+ * the process that knows it, a minute later at most. Should that process end before, the next one begins with the older version, until it
+ * asks the source.
+ *
+ * @param state of the copy whose content is known
+ * @returns the state of the new copy; undefined if the copy had another state
  * @throws {@link ModelSealError} `CACHE_UNSAFE`, `FILE_WRITE_FAILED`
  */
-export async function keepCopy(id: string, { bytes, confirmedAt, etag }: KeptCopy): Promise<void> {
-  const folder = await makeCacheFolder(KIND)
-  const header = JSON.stringify({ format: FORMAT, confirmedAt, etag: tagThatFits(etag) })
+export async function keepCopy(id: string, copy: KeptCopy, state: string): Promise<string | undefined> {
+  const { bytes, confirmedAt, etag } = copy
+  const path = join(await makeCacheFolder(KIND), nameOf(id))
+  const header = JSON.stringify({ format: FORMAT, confirmedAt, etag })
   const content = Buffer.concat([Buffer.from(`${header}\n`), bytes])
-  await writeFileWhole(join(folder, nameOf(id)), content, { ...FILE, failed: 'FILE_WRITE_FAILED', mode: 0o600 })
-}
-
-/** Differs if the copy was written meanwhile. */
-export async function keptState(id: string): Promise<string | undefined> {
-  const folder = cacheFolder(KIND)
-  return folder === undefined ? undefined : fileState(join(folder, nameOf(id)))
-}
-
-/** Without it, the feed is merely fetched again. */
-function tagThatFits(etag: string | undefined): string | undefined {
-  return etag !== undefined && etag.length <= MAX_HEADER_BYTES / 4 ? etag : undefined
+  let written = ABSENT
+  const mayReplace = async (temporary: string) => {
+    written = await stateOf(temporary)
+    return (await stateOf(path)) === state
+  }
+  const isKept = await writeFileWhole(path, content, { ...FILE, failed: 'FILE_WRITE_FAILED', mode: 0o600, mayReplace })
+  return isKept ? written : undefined
 }
 
 function nameOf(id: string): string {
@@ -69,7 +98,7 @@ function parsed(content: Buffer): KeptCopy | undefined {
     const header = JSON.parse(content.toString('utf8', 0, end)) as Partial<Record<string, unknown>> | null
     const { format, confirmedAt, etag } = header ?? {}
     if (format !== FORMAT || typeof confirmedAt !== 'number') return undefined
-    return { bytes: content.subarray(end + 1), confirmedAt, etag: typeof etag === 'string' ? etag : undefined }
+    return { bytes: content.subarray(end + 1), confirmedAt, etag: usableTag(etag) }
   } catch {
     return undefined
   }

@@ -22,6 +22,18 @@ export interface KnownVersion extends FeedVersion {
   etag: string | undefined
 }
 
+/** What is known of a feed at the time of a load. */
+export interface FeedStanding {
+  /** The last good version; undefined if there is none. */
+  version: KnownVersion | undefined
+  /** Why it may not be relied on, as a phrase; undefined if it may. */
+  stale: string | undefined
+  /** Why looking for a new version failed last time; undefined if it did not. */
+  failure: ModelSealError | undefined
+  /** Why the feed cannot be kept on this machine. */
+  notKept: ModelSealError | undefined
+}
+
 /**
  * Refuses a version that cannot follow the one in use: it is older, has the same number and other content, or is of another feed.
  *
@@ -56,6 +68,11 @@ export function checkFollows(
   )
 }
 
+/** True for a version that may take the place of the known one without another check. */
+export function isLater(version: FeedVersion, known: FeedVersion | undefined): boolean {
+  return known === undefined || version.sequence > known.sequence
+}
+
 /** Clocks of one organisation differ by less, in milliseconds. */
 const CLOCK_SKEW = 24 * 3_600_000
 /** Clocks are adjusted by less, in milliseconds. */
@@ -79,4 +96,13 @@ export function staleness(
   if (confirmedAt > now + ADJUSTED) return 'the time at which it was last confirmed is in the future'
   if (now - confirmedAt <= maxAge.milliseconds) return undefined
   return `it was last confirmed as the current version at ${isoTime(confirmedAt)}`
+}
+
+/** A fault of this package, which must not end following the feed. */
+export function unexpected(cause: unknown, source: string): ModelSealError {
+  return new ModelSealError('INTERNAL', 'Cannot follow the advisory feed: it failed unexpectedly.', {
+    file: source,
+    hint: 'Please report this.',
+    cause,
+  })
 }
