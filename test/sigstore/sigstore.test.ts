@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -283,6 +284,69 @@ describe('a user', () => {
     await verifyModel(model, { signature, verifier: verifier() })
   })
 })
+
+describe('the log', () => {
+  const watch = (...args: string[]) => we(['monitor', '--identity', EMAIL, ...args, ...instance()])
+  const signed = async (email: string) => {
+    const { model, signature } = fresh()
+    const given = ['--identity-token', stack.provider.token({ email })]
+    expect(await we(['sign', model, '--signature', signature, ...instance(), ...given])).toMatchObject({ code: 0 })
+    const { verificationMaterial: material } = JSON.parse(readFileSync(signature, 'utf8')) as {
+      verificationMaterial: { tlogEntries: { logIndex: string }[] }
+    }
+    return Number(material.tlogEntries[0]?.logIndex)
+  }
+
+  /** Entries of another kind of signer: more than there are in a tile. */
+  const filled = async (entries: number) => {
+    const { tlogs } = JSON.parse(readFileSync(stack.trustedRoot, 'utf8')) as { tlogs: { baseUrl: string }[] }
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const rawBytes = publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+    const add = async (text: string) => {
+      const content = sign('sha256', Buffer.from(text), privateKey).toString('base64')
+      const verifier = { keyDetails: 'PKIX_ECDSA_P256_SHA_256', publicKey: { rawBytes } }
+      const digest = createHash('sha256').update(text).digest('base64')
+      const body = JSON.stringify({ hashedRekordRequestV002: { digest, signature: { content, verifier } } })
+      const headers = { 'content-type': 'application/json' }
+      const { status } = await fetch(`${tlogs[0]?.baseUrl}/api/v2/log/entries`, { method: 'POST', headers, body })
+      expect(status).toBe(201)
+    }
+    await Promise.all(Array.from({ length: entries }, (_, index) => add(`entry ${index}`)))
+  }
+
+  test('is monitored: exactly what an identity signs after a checkpoint is reported', async () => {
+    const checkpoint = ['--checkpoint', join(work, 'log.checkpoint')]
+    await signed(EMAIL)
+    expect(await watch(...checkpoint)).toMatchObject({ code: 0 })
+    const first = await signed(EMAIL)
+    await signed('somebody.else@example.com')
+    await filled(300)
+    const last = await signed(EMAIL)
+    const { code, output } = await watch(...checkpoint, '--json')
+    expect(code).toBe(3)
+    const { result } = JSON.parse(output) as { result: Monitored }
+    expect(result.found.map(({ index }) => index)).toEqual([first, last])
+    expect(result).toMatchObject({ entries: 303, matches: 2, unreadable: 0, otherLogs: [] })
+    expect(result.found[0]).toMatchObject({
+      kind: 'hashedrekord',
+      identity: EMAIL,
+      issuer: stack.provider.url,
+      issued: true,
+      digest: { algorithm: 'SHA2_256' },
+    })
+    expect(await watch(...checkpoint)).toMatchObject({ code: 0 })
+
+    const whole = await watch('--from-start', '--json')
+    expect((JSON.parse(whole.output) as { result: Monitored }).result.matches).toBeGreaterThan(2)
+    const other = await we(['monitor', '--identity', 'nobody@example.com', '--from-start', ...instance()])
+    expect(other).toMatchObject({ code: 0 })
+  })
+})
+
+interface Monitored {
+  found: { index: number }[]
+  matches: number
+}
 
 describe('an incomplete instance', () => {
   const changed = (change: (config: Config) => void) => {

@@ -25,6 +25,8 @@ export interface Outcome {
   notes?: string[]
   /** Exit code of the process, if the result is not a success. Default 0. */
   exitCode?: number
+  /** Done once the result has been written to standard output, and not if it could not be. */
+  afterwards?: () => Promise<void>
 }
 
 /** The work of a command on one model; a failure is thrown. */
@@ -64,13 +66,19 @@ export function performer(signal: AbortSignal): Perform {
     const session = { signal, onProgress: progress?.onProgress, talkative }
     const outcome = await work(model, flags, session).finally(() => progress?.stop())
     const toLine = (json: JsonOutput) => jsonLine({ ok: !outcome.exitCode, command: commandPath(command), ...json })
-    process.stdout.write(
+    const isWritten = await written(
       flags.json
         ? [outcome.json].flat().map(toLine).join('')
         : outcome.lines.map((line) => `${printable(line)}\n`).join(''),
     )
     if (talkative && !flags.json)
       for (const note of outcome.notes ?? []) process.stderr.write(`${printable(`Note: ${note}`)}\n`)
-    if (outcome.exitCode) process.exitCode = outcome.exitCode
+    if (outcome.exitCode) process.exitCode ||= outcome.exitCode
+    if (isWritten) await outcome.afterwards?.()
   }
+}
+
+/** False if the output could not be written, which the program reports. */
+function written(text: string): Promise<boolean> {
+  return new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)))
 }

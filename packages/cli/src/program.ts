@@ -14,6 +14,7 @@ import { addPolicyInit } from './commands/policy/policy-init.ts'
 import { addPolicyTest } from './commands/policy/policy-test.ts'
 import { addPull } from './commands/verify/pull.ts'
 import { addPush, addPushMethod } from './commands/publish/push.ts'
+import { addMonitor } from './commands/operate/monitor.ts'
 import { addReceipts } from './commands/operate/receipts.ts'
 import { CERTIFICATE } from './commands/publish/sign-certificate.ts'
 import { KEY } from './commands/publish/sign-key.ts'
@@ -61,6 +62,7 @@ const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   digest: addDigest,
   push: addPushing,
   'trust-root': addTrustRoot,
+  monitor: addMonitor,
   receipts: addReceipts,
   policy: addPolicy,
   advisory: addAdvisory,
@@ -153,7 +155,7 @@ Examples:
   $ modelseal pull hf://org/vad@v1.0 models/vad
   $ modelseal digest models/vad
 
-Exit code: 0 on success, 1 if signing or verifying fails, 2 if the command line is wrong.
+Exit code: 0 on success, 1 if signing or verifying fails, 2 if the command line is wrong. "monitor" has others.
 Run a command with --help for details, such as "modelseal sign key --help".`
 
 /**
