@@ -18,6 +18,7 @@ const GIVEN: Record<string, string> = {
   'packages/cli/README.md': `import type { ReceiptInfo, Verdict, VerifiedIdentity } from '@modelseal/core'
     import type { WeighedAttestations } from '@modelseal/core/attestation'
     import type { SerializedError } from '@modelseal/core/errors'
+    import type { FoundEntry } from '@modelseal/core/monitor'
     import type { ExpectationResult, PolicyDigests, PolicyFinding } from '@modelseal/core/policy'
     import type { LoggedAt, SignedAt, SignedBy, SigningWarning } from '@modelseal/core/signing'
     import type { InspectedModel, SignatureTime, TrustRootInfo } from '@modelseal/core/verification'`,

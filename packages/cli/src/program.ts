@@ -155,7 +155,8 @@ Examples:
   $ modelseal pull hf://org/vad@v1.0 models/vad
   $ modelseal digest models/vad
 
-Exit code: 0 on success, 1 if signing or verifying fails, 2 if the command line is wrong. "monitor" has others.
+Exit code: 0 on success, 1 if signing or verifying fails, 2 if the command line is wrong, 3 if "monitor" or
+"policy check" found something to look at.
 Run a command with --help for details, such as "modelseal sign key --help".`
 
 /**
