@@ -11,6 +11,7 @@ import { TestTuf } from '../../packages/core/src/testing/tuf.ts'
 import { startCertificateLog } from './certificate-log.ts'
 import { IdentityProvider } from './identity-provider.ts'
 import { BINARIES } from './install.mjs'
+import { startLogFront } from './log-front.ts'
 
 export const EMAIL = 'signer@example.com'
 
@@ -32,6 +33,7 @@ export async function startStack(): Promise<Stack> {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-sigstore-'))
   const [provider, certificateLog] = [await new IdentityProvider(EMAIL).start(), await startCertificateLog()]
   const servers: ChildProcess[] = []
+  const fronts: { stop(): void }[] = []
   const repository = createHttpServer().listen(0, '127.0.0.1')
   await once(repository, 'listening')
   const stop = async () => {
@@ -39,6 +41,7 @@ export async function startStack(): Promise<Stack> {
     repository.closeAllConnections()
     provider.stop()
     certificateLog.stop()
+    for (const front of fronts) front.stop()
     for (const server of servers) {
       if (server.exitCode !== null) continue
       server.kill('SIGKILL')
@@ -89,7 +92,10 @@ export async function startStack(): Promise<Stack> {
       `--port=${tsa}`,
     )
 
-    const [authority, log, stamps] = [fulcio, rekor, tsa].map((port) => `http://127.0.0.1:${port}`)
+    const front = await startLogFront(join(directory, 'rekor'), rekor ?? 0)
+    fronts.push(front)
+    const [authority, stamps] = [fulcio, tsa].map((port) => `http://127.0.0.1:${port}`)
+    const log = front.url
     const bundle = JSON.parse(await answered(`${authority}/api/v2/trustBundle`)) as {
       chains: { certificates: string[] }[]
     }
@@ -111,7 +117,7 @@ export async function startStack(): Promise<Stack> {
     })
     const trustedRoot = {
       mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',
-      tlogs: [logOf(`${log}`, rekorKeys.publicKey.export({ type: 'spki', format: 'der' }))],
+      tlogs: [logOf(log, rekorKeys.publicKey.export({ type: 'spki', format: 'der' }))],
       ctlogs: [logOf(certificateLog.url, certificateLog.spki)],
       certificateAuthorities: [authorityOf(`${authority}`, (bundle.chains[0]?.certificates ?? []).flatMap(derOf))],
       timestampAuthorities: [authorityOf(`${stamps}`, derOf(stampChain))],
@@ -121,7 +127,7 @@ export async function startStack(): Promise<Stack> {
       mediaType: 'application/vnd.dev.sigstore.signingconfig.v0.2+json',
       caUrls: service(`${authority}`, 1),
       oidcUrls: service(provider.url, 1),
-      rekorTlogUrls: service(`${log}`, 2),
+      rekorTlogUrls: service(log, 2),
       tsaUrls: service(`${stamps}/api/v1/timestamp`, 1),
       rekorTlogConfig: { selector: 'ANY' },
       tsaConfig: { selector: 'ANY' },

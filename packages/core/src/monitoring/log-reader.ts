@@ -17,6 +17,8 @@ const MAX_BUNDLE_BYTES = TILE_WIDTH * (LENGTH_BYTES + 65_535)
 /** A server that restarts or is busy answers within a few seconds. */
 const ATTEMPTS = 4
 const FIRST_PAUSE_MS = 250
+/** RFC 9110 15.6 and RFC 6585 4: the server is busy or in trouble. */
+const MAY_PASS = new Set([429, 500, 502, 503, 504])
 
 /** Which tile or bundle, and how many items it has: fewer than {@link TILE_WIDTH} at the end of a tree. */
 export interface Part {
@@ -101,7 +103,7 @@ export class LogReader {
       if ('bytes' in answer) return answer.bytes
       if ('status' in answer && answer.status === 404) return undefined
       const error = 'error' in answer ? answer.error : serviceRefusal(call, `HTTP status ${answer.status}`)
-      const mayPass = 'error' in answer || answer.status >= 500 || answer.status === 429
+      const mayPass = 'error' in answer || MAY_PASS.has(answer.status)
       if (!mayPass || attempt === ATTEMPTS) throw error
       await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1))
       throwIfAborted(this.#signal)
