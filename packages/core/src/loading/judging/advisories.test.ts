@@ -236,7 +236,14 @@ describe('a policy is not valid', () => {
       { ...signers, url: 'https://models.example/feed', maxAge: '1m' },
     ],
     ['with a refresh of less than a second', { ...signers, url: 'https://models.example/feed', refresh: '0s' }],
-    ['with an unknown field', { ...feed, tuf: 'https://models.example' }],
+    ['with an unknown field', { ...feed, oci: 'https://models.example' }],
+    ['with a target of TUF without the root', { ...signers, tuf: { url: 'https://models.example', target: 'f' } }],
+    ['with a target of TUF and a file', { ...feed, tuf: { url: 'https://models.example', root: 'r', target: 'f' } }],
+    [
+      'with a target of TUF elsewhere',
+      { ...signers, tuf: { url: 'https://models.example', root: 'r', target: '../f' } },
+    ],
+    ['with TUF over plain HTTP', { ...signers, tuf: { url: 'http://models.example', root: 'r', target: 'f' } }],
     ['with an unknown trust root', { file, signers: [{ key: 'nobody' }] }],
   ])('%s', async (_, advisory) => {
     const policy = { ...policyWith(''), advisories: [advisory] }

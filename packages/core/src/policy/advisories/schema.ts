@@ -29,10 +29,25 @@ const fixedDuration = durationSchema.withCheck((text, report) => {
     report({ message: 'expected a duration of a second to 24 days' })
 })
 
+const tufSchema = s
+  .strictObject({
+    url: urlSchema.describe('URL of the metadata.'),
+    root: fileSchema.describe('Its root.json, against which everything fetched is verified.'),
+    target: s
+      .string()
+      .min(1)
+      .max(1024)
+      .regex(/^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\?#%\s]+$/, 'expected the name of a target, such as advisories.jsonl')
+      .describe('The name of the target that is the feed.'),
+    targets: urlSchema.optional().describe('URL below which the targets are. Default: "targets" below the metadata.'),
+  })
+  .describe('The feed: a target of a repository of The Update Framework (TUF).')
+
 const advisorySchema = s
   .strictObject({
     url: urlSchema.optional(),
     file: fileSchema.optional().describe('The feed: a file, which is read again whenever it changes.'),
+    tuf: tufSchema.optional(),
     signers: s.array(signerSchema).min(1).max(64).describe('Who may sign the feed.'),
     threshold: s
       .int()
@@ -48,8 +63,9 @@ const advisorySchema = s
       .optional()
       .describe('What to do if no version may be relied on. Default refuse.'),
   })
-  .withCheck(({ url, file, signers, threshold = 1, refresh, maxAge }, report) => {
-    if ((url === undefined) === (file === undefined)) report({ message: 'expected either a url or a file' })
+  .withCheck(({ url, file, tuf, signers, threshold = 1, refresh, maxAge }, report) => {
+    if ([url, file, tuf].filter((place) => place !== undefined).length !== 1)
+      report({ message: 'expected one of "url", "file" and "tuf"' })
     if (file !== undefined && refresh !== undefined)
       report({ path: ['refresh'], message: 'expected no "refresh" for a file: it is read whenever it changes' })
     if (threshold > signers.length)
@@ -58,7 +74,7 @@ const advisorySchema = s
         message: `expected at most ${signers.length}, the number of signers`,
         input: threshold,
       })
-    if (url !== undefined && millisecondsOf(maxAge, DEFAULT_MAX_AGE) < millisecondsOf(refresh, DEFAULT_REFRESH))
+    if (file === undefined && millisecondsOf(maxAge, DEFAULT_MAX_AGE) < millisecondsOf(refresh, DEFAULT_REFRESH))
       report({ path: ['maxAge'], message: 'expected a time that is not shorter than "refresh"', input: maxAge })
   })
 

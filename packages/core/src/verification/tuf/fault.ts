@@ -36,7 +36,7 @@ export function tufFault(cause: unknown, url: string, file?: string): ModelSealE
     found: shown(message),
     hint:
       file === undefined
-        ? (HINTS[code] ?? 'The previous trusted root stays in use.')
+        ? (HINTS[code] ?? 'What was fetched before stays in use.')
         : `Run "modelseal trust-root update", or remove the file ${shown(file)}.`,
     cause,
   })

@@ -94,9 +94,9 @@ function factsOf(version: NonNullable<FeedStanding['version']>): Partial<Advisor
 
 function staleError({ source, maxAge, kind }: FollowedFeed, stale: string, failure: ModelSealError | undefined) {
   const check =
-    kind === 'url'
-      ? 'Check that this machine can reach the feed, that its publisher has renewed it, and the clock.'
-      : 'Check that the file is the latest version of the feed, and the clock.'
+    kind === 'file'
+      ? 'Check that the file is the latest version of the feed, and the clock.'
+      : 'Check that this machine can reach the feed, that its publisher has renewed it, and the clock.'
   return new ModelSealError('ADVISORY_STALE', `Cannot rely on the advisory feed ${shown(source)}: ${stale}.`, {
     file: source,
     expected: `a valid version of it that was the current one at most ${maxAge.written} ago`,
@@ -120,7 +120,7 @@ function warningsOf({ failure, notKept }: FeedStanding, stale: ModelSealError | 
 }
 
 /** Codes that say nothing about the feed itself. */
-const OF_THE_WAY = /^(?:HTTP|FILE)_/
+const OF_THE_WAY = /^(?:HTTP|FILE|COPY)_/
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   throwIfAborted(signal)

@@ -6,7 +6,8 @@ import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
-import { fetchFeed, type Asking, type Looked } from './fetch-feed.ts'
+import { FeedPlace } from './feed-place.ts'
+import type { Asking, Looked } from './fetch-feed.ts'
 import { FewAtOnce } from './few-at-once.ts'
 import { Keeping } from './keeping.ts'
 import { Polling } from './polling.ts'
@@ -60,6 +61,7 @@ export class FeedState {
   #failedAt = -Infinity
   readonly #keeping: Keeping
   #fileState: string | undefined
+  readonly #place = new FeedPlace()
   readonly #polling = new Polling({
     followed: () => this.#followed,
     etag: () => this.#trusted(this.#policy)?.etag,
@@ -199,7 +201,7 @@ export class FeedState {
   async #fetchAgain(policy: PolicyFacts, asking: Asking): Promise<Looked> {
     const known = this.#trusted(policy)
     const confirmedAt = Date.now()
-    const looked = await fetchFeed(this.#followed.source, known?.etag, asking)
+    const looked = await this.#place.look(this.#followed, known?.etag, asking)
     const { bytes, etag } = looked
     if (bytes) await this.#consider(bytes, policy, { confirmedAt, etag })
     else if (known) await this.#confirm(known, policy, { confirmedAt, etag })

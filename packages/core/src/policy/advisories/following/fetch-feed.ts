@@ -24,7 +24,7 @@ export interface Looked {
   granted?: number | undefined
 }
 
-const FEED_HINTS = {
+export const FEED_HINTS = {
   response: 'Check the URL of the feed.',
   redirect: 'Use the final URL of the feed in the policy.',
   timeout: 'and that the feed arrives within seconds.',
@@ -83,7 +83,7 @@ async function allOf(body: HttpBody, source: string): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function tooLarge(source: string): ModelSealError {
+export function tooLarge(source: string): ModelSealError {
   return feedTooLarge(source, `${MAX_FEED_BYTES} bytes`, 'more')
 }
 

@@ -27,7 +27,7 @@ export async function readKeptCopy(id: string): Promise<KeptCopy | undefined> {
 }
 
 /** @returns undefined if there is no such file of the cache that only this user can have written and can read */
-async function readPrivate(
+export async function readPrivate(
   name: string,
   file: { what: string; maxBytes: number },
 ): Promise<Buffer<ArrayBuffer> | undefined> {
@@ -42,6 +42,16 @@ async function readPrivate(
   } catch {
     return undefined
   }
+}
+
+/**
+ * Writes such a file, whole or not at all.
+ *
+ * @throws {@link ModelSealError} `CACHE_UNSAFE`, `FILE_WRITE_FAILED`
+ */
+export async function writePrivate(name: string, content: Buffer, { what }: { what: string }): Promise<void> {
+  const path = join(await makeCacheFolder(KIND), name)
+  await writeFileWhole(path, content, { what, failed: 'FILE_WRITE_FAILED', mode: 0o600 })
 }
 
 /** A text that identifies the file of the kept copy and its state. Unlike the time of the last change, renaming does not change it. */
