@@ -11,6 +11,7 @@ A Sigstore instance runs, until Ctrl-C. In another terminal:
     --identity-token ${stack.provider.token({ email: EMAIL, expiresIn: 3600 })}
   npx modelseal verify MODEL --signature model.sig --trust-config ${stack.trustConfig} \\
     --identity ${EMAIL} --identity-provider ${stack.provider.url}
+  npx modelseal monitor --from-start --identity ${EMAIL} --trust-config ${stack.trustConfig}
 
 Without --identity-token, you log in with a browser. Instead of --trust-config, by TUF:
 
