@@ -45,6 +45,32 @@ test('only files of TensorFlow.js packages start an engine, and only while they 
   expect({ printed, stderr }).toEqual({ printed: expected.join(), stderr: '' })
 })
 
+test('a copy that was guarded reads the registry while it computes, and no other file does', () => {
+  const { printed } = outcomeOf(`
+    const { mkdtempSync, mkdirSync, writeFileSync } = await import('node:fs')
+    const { createRequire } = await import('node:module')
+    const directory = mkdtempSync((await import('node:os')).tmpdir() + '/modelseal-')
+    const write = (folder, text) => {
+      mkdirSync(directory + folder, { recursive: true })
+      writeFileSync(directory + folder + '/index.cjs', text)
+      return directory + folder + '/index.cjs'
+    }
+    const require = createRequire(directory + '/')
+    const code = 'function map() { return globalThis.${REGISTRY} ??= new Map() } module.exports = () => map().size'
+    const own = write('/node_modules/@tensorflow/tfjs', code + '; map()')
+    const other = write('/app', code)
+    const posing = write('/posing', 'module.exports = eval(' + JSON.stringify('(() => { ' + code + '; return module.exports })()//# sourceURL=webpack://x' + own) + ')')
+    guardEngines()
+    const compute = whileRunning(own, () => require(own))
+    console.log([
+      attempt(compute),
+      attempt(() => whileRunning('/app/program.cjs', compute)),
+      attempt(() => require(other)()),
+      attempt(() => require(posing)()),
+    ].join())`)
+  expect(printed).toBe('0,0,RUNTIME_UNGUARDED,RUNTIME_UNGUARDED')
+})
+
 test('the guard cannot be replaced', () => {
   const { printed } = outcomeOf(`
     guardEngines()

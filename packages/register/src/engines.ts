@@ -59,11 +59,18 @@ function guardGlobal(name: string, guardReads: boolean): void {
 
 const reported = new Set<string>()
 
-/** Does not use names in the call stack, because a bundle may name its parts after the original files. */
+/** Files of the copies that were guarded when they started. They also read the registry while they compute. */
+const copies = new Set<string>()
+
+/**
+ * Does not use names in the call stack to recognize a copy that starts, because a bundle may name its parts after the original files. Only
+ * the very files of guarded copies are recognized by their paths.
+ */
 function checkRunning(): void {
   const file = running.at(-1)
-  if (file !== undefined && isTensorFlowFile(file)) return
-  const place = getCallSites()[2]?.scriptName ?? ''
+  if (file !== undefined && isTensorFlowFile(file)) return void copies.add(file)
+  const place = getCallSites(3)[2]?.scriptName ?? ''
+  if (copies.has(place)) return
   const error = new ModelSealError(
     'RUNTIME_UNGUARDED',
     `Cannot guard the copy of TensorFlow.js that starts in ${shown(file ?? place)}.`,
