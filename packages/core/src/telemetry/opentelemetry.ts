@@ -21,7 +21,8 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api'
 import { propertyOf } from '../any-realm.ts'
-import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../events.ts'
+import type { ModelSealError } from '../errors.ts'
+import { LOAD_CHANNEL, REVOKED_CHANNEL, VERDICT_CHANNEL, type LoadTrace, type Revoked } from '../events.ts'
 import { having } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import type { Verdict } from '../results.ts'
@@ -35,8 +36,8 @@ export interface TelemetryOptions {
 
 /**
  * Turns verified loads into OpenTelemetry: a span `modelseal.load` around each, and the metrics
- * `modelseal.loads` (by decision, rule and code), `modelseal.load.duration` (seconds) and
- * `modelseal.hashed` (bytes). Reports nothing about a load beyond its verdict.
+ * `modelseal.loads` (by decision, rule and code), `modelseal.load.duration` (seconds), `modelseal.hashed` (bytes) and `modelseal.revoked`,
+ * the models that were revoked after they were loaded (by rule and the code of the reason). Reports nothing about a load beyond its verdict.
  *
  * @returns a function that stops the instrumentation
  * @example
@@ -118,8 +119,21 @@ function countLoads(provider: MeterProvider): () => void {
     duration.record((policy + verification + hashing) / 1000, attributes)
     hashed.add(verdict.bytes, attributes)
   }
+  const revoked = meter.createCounter('modelseal.revoked', { description: 'Models revoked after they were loaded' })
+  const onRevoked = (message: unknown) => {
+    const { verdict, error } = message as Revoked
+    const code: unknown = propertyOf(error.cause as ModelSealError, 'code')
+    revoked.add(1, {
+      ...commonAttributes(verdict),
+      'modelseal.code': typeof code === 'string' ? code : error.code,
+    })
+  }
   subscribe(VERDICT_CHANNEL, onVerdict)
-  return () => unsubscribe(VERDICT_CHANNEL, onVerdict)
+  subscribe(REVOKED_CHANNEL, onRevoked)
+  return () => {
+    unsubscribe(VERDICT_CHANNEL, onVerdict)
+    unsubscribe(REVOKED_CHANNEL, onRevoked)
+  }
 }
 
 /** Attributes with few distinct values, so that they suit metrics. */

@@ -2,7 +2,8 @@ import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
+import { ModelSealError } from '../../errors.ts'
+import { LOAD_CHANNEL, publishRevoked, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
 import { explain } from '../../policy/explain.ts'
 import type { Verdict } from '../../results.ts'
 import { instrumentLoads } from '../../telemetry/opentelemetry.ts'
@@ -182,7 +183,9 @@ test('loads become OpenTelemetry spans and metrics until that is stopped', async
     meterProvider: new MeterProvider({ readers: [reader] }),
   })
   await judgeModel(site.file('good'), { policy })
-  await judgeModel(site.file('changed'), { policy })
+  const verdict = await judgeModel(site.file('changed'), { policy })
+  const cause = new ModelSealError('KEY_REVOKED', 'Stolen.')
+  publishRevoked({ model: 'm', verdict, error: new ModelSealError('MODEL_REVOKED', 'Revoked.', { cause }) })
   stop()
   await judgeModel(site.file('good'), { policy })
 
@@ -199,6 +202,10 @@ test('loads become OpenTelemetry spans and metrics until that is stopped', async
   expect(loads?.dataPoints.map(({ value, attributes }) => [attributes['modelseal.decision'], value])).toEqual([
     ['accepted', 1],
     ['refused', 1],
+  ])
+  const revoked = metrics.find(({ descriptor }) => descriptor.name === 'modelseal.revoked')
+  expect(revoked?.dataPoints.map(({ value, attributes }) => [attributes['modelseal.code'], value])).toEqual([
+    ['KEY_REVOKED', 1],
   ])
 })
 
