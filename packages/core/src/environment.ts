@@ -18,6 +18,7 @@ const VARIABLES = {
   MODELSEAL_POLICY_OWNER: 'text',
   MODELSEAL_MODE: 'text',
   MODELSEAL_ISOLATION: 'text',
+  MODELSEAL_ON_REVOKED: 'text',
   MODELSEAL_CACHE: 'path',
   XDG_CACHE_HOME: 'text',
   XDG_RUNTIME_DIR: 'text',
@@ -30,6 +31,7 @@ export type Variable = keyof typeof VARIABLES
 const CHOICES = {
   MODELSEAL_MODE: ['enforce', 'audit'],
   MODELSEAL_ISOLATION: ['memory', 'copy', 'in-place', 'auto'],
+  MODELSEAL_ON_REVOKED: ['release', 'exit'],
 } as const satisfies Partial<Record<Variable, readonly string[]>>
 
 /** The environment of a thread: an object without a prototype, which never changes. */

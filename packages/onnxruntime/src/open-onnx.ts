@@ -159,16 +159,34 @@ async function createConfirmed(
   )
   try {
     model.confirm()
-    keepRevocable(model, session, SESSION)
   } catch (error) {
     await session.release()
     throw error instanceof ModelSealError ? withVerdict(error, verdict) : error
   }
-  return session
+  return keepSession(model, session)
 }
 
-const SESSION: Revocable<InferenceSession> = {
+/**
+ * Keeps watching the model of a session. Releases the session if the model was revoked in the meantime.
+ *
+ * @throws {@link ModelSealError} `MODEL_REVOKED`
+ */
+export async function keepSession<S extends Pick<InferenceSession, 'release'>>(
+  model: Parameters<typeof keepRevocable>[0],
+  session: S,
+): Promise<S> {
+  try {
+    keepRevocable(model, session, SESSION)
+    return session
+  } catch (error) {
+    await session.release()
+    throw error instanceof ModelSealError ? withVerdict(error, model.verdict) : error
+  }
+}
+
+const SESSION: Revocable<Pick<InferenceSession, 'release'>> = {
   asyncCalls: ['run'],
+  calls: ['startProfiling', 'endProfiling'],
   ends: ['release'],
   release: (session) => session.release(),
 }

@@ -1,6 +1,6 @@
 import { lstatSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { PlacedFiles, Verdict } from '@modelseal/core'
+import type { OpenedModel, PlacedFiles, Verdict } from '@modelseal/core'
 import type { HandedOut, HandOuts } from '@modelseal/core/judged'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 
@@ -30,15 +30,16 @@ export interface PlacedFile {
 
 /** The files that one load hands out. They count once the load has ended and the model was accepted. */
 export class HandedOutLoad implements HandOuts {
-  #accepted = false
+  #model: OpenedModel<unknown> | undefined
   readonly #paths: string[] = []
 
-  get accepted(): boolean {
-    return this.#accepted
+  /** The model that was accepted; undefined until then. */
+  get model(): OpenedModel<unknown> | undefined {
+    return this.#model
   }
 
-  accept(): void {
-    this.#accepted = true
+  accept(model: OpenedModel<unknown>): void {
+    this.#model = model
   }
 
   read(file: HandedOut): void {
@@ -76,7 +77,7 @@ export function placed(path: string): PlacedFile | undefined {
 
 /** The rule may have been chosen for the format, so only loads of ONNX models hand out ONNX models. */
 function isOnnx({ load, verdict }: { load: HandedOutLoad; verdict: Verdict }): boolean {
-  return load.accepted && verdict.model.format === 'onnx'
+  return load.model !== undefined && verdict.model.format === 'onnx'
 }
 
 /** @throws {@link ModelSealError} `FILE_CHANGED` */

@@ -33,7 +33,7 @@ export function opening({ program, throughOthers = false }: OpeningOptions = {})
     const own: Judge = { by: BY, ...(await judging()) }
     const handOuts = throughOthers ? new HandedOutLoad() : undefined
     const model = await openJudged(load, program ? [openOptions(program), own] : [own], handOuts)
-    handOuts?.accept()
+    handOuts?.accept(model)
     return model
   }
 }

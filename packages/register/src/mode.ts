@@ -1,10 +1,12 @@
 import { subscribe } from 'node:diagnostics_channel'
-import type { Verdict } from '@modelseal/core'
+import type { Revoked, Verdict } from '@modelseal/core'
 import { choiceIn } from '@modelseal/core/environment'
 import { shown, type ModelSealError } from '@modelseal/core/errors'
 
 /** `VERDICT_CHANNEL` of the core, which is not imported before the first model is loaded. */
 const VERDICT_CHANNEL = 'modelseal:verdict'
+/** `REVOKED_CHANNEL` of the core. */
+const REVOKED_CHANNEL = 'modelseal:revoked'
 
 /** The name of this package in verdicts and messages. */
 export const BY = '@modelseal/register'
@@ -25,6 +27,21 @@ export function reportTolerated(): void {
     // The program's own policies may also tolerate something, which does not concern this audit.
     const own = by === BY || model.path.startsWith('memory:')
     if (own && decision === 'tolerated' && wouldRefuse) report(`would refuse ${shown(model.path)}`, wouldRefuse)
+  })
+}
+
+/**
+ * Prints one line for each model that is revoked after it was loaded, by whichever policy.
+ *
+ * @param reaction what `MODELSEAL_ON_REVOKED` says
+ */
+export function reportRevoked(reaction: 'release' | 'exit' | undefined): void {
+  // The core itself says why it ends the process.
+  if (reaction === 'exit') return
+  const advice = reaction ? '' : ' To stop programs from using it, set MODELSEAL_ON_REVOKED to release or exit.'
+  subscribe(REVOKED_CHANNEL, (message) => {
+    const { error } = message as Revoked
+    process.stderr.write(`modelseal: revoked: ${error.message}${advice}\n`)
   })
 }
 

@@ -12,6 +12,11 @@ export interface OnnxRuntimeExports {
   env: OnnxRuntime['env']
 }
 
+/** A session. */
+interface Releasable {
+  release: () => Promise<void>
+}
+
 type Create = OnnxRuntimeExports['InferenceSession']['create']
 
 /** Maps each guarded function to the one that loads what was judged. */
@@ -112,7 +117,8 @@ async function createHandedOut(ort: OnnxRuntime, file: HandedOutFile, options: u
     if (!known || known.load !== file.load || known.name !== name) throw missingData(file.name, location)
     return unchanged(known, new Uint8Array(known.bytes))
   }
-  return adapter.createFromHandedOut(ort, { name: file.name, bytes: await unchanged(file, bytes), dataOf }, options)
+  const model = { name: file.name, bytes: await unchanged(file, bytes), dataOf }
+  return kept(file, await adapter.createFromHandedOut(ort, model, options))
 }
 
 /** @throws {@link ModelSealError} `FILE_CHANGED` */
@@ -132,11 +138,17 @@ async function createPlaced(ort: OnnxRuntime, file: PlacedFile, options: unknown
   const session = await adapter.createFromPlaced(ort, model, options)
   try {
     checkPlaced(file)
-    return session
   } catch (error) {
     await session.release()
     throw error
   }
+  return kept(file, session)
+}
+
+/** A session of a model that the program opened is watched like that of any other model. */
+async function kept({ load }: HandedOutFile | PlacedFile, session: Releasable): Promise<Releasable> {
+  const { keepSession } = await import('@modelseal/onnxruntime/any-runtime')
+  return load.model ? keepSession(load.model, session) : session
 }
 
 /** Whether these options are from an adapter, which did not find the guard because it is older. */

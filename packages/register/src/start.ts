@@ -6,7 +6,7 @@ import { guardAddons } from './addons.ts'
 import { guardChildren, handedEnvironment } from './children.ts'
 import { guardEngines } from './engines.ts'
 import { guardAdapters } from './guard.ts'
-import { mode, reportTolerated } from './mode.ts'
+import { mode, reportRevoked, reportTolerated } from './mode.ts'
 import { guardModules, isRuntime } from './modules.ts'
 import { guardThreads } from './threads.ts'
 
@@ -16,7 +16,7 @@ const STARTED = Symbol.for('modelseal.register')
 /**
  * Installs the guards once per thread.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid `MODELSEAL_MODE` or `MODELSEAL_ISOLATION`, a relative
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid `MODELSEAL_MODE`, `MODELSEAL_ISOLATION` or `MODELSEAL_ON_REVOKED`, a relative
  * `MODELSEAL_POLICY` in a deleted working directory, or a Node.js without usable hooks; `RUNTIME_UNGUARDED` if a runtime was
  * already loaded
  */
@@ -35,6 +35,7 @@ export function start(): void {
   fixEnvironment(handedEnvironment(), policyAtStart)
   // Otherwise an invalid value would be refused only when the first model is loaded.
   choiceIn('MODELSEAL_ISOLATION')
+  reportRevoked(choiceIn('MODELSEAL_ON_REVOKED'))
   refuseLoadedRuntimes()
   guardEngines()
   if (mode() === 'audit') reportTolerated()

@@ -7,8 +7,8 @@ interface TfModel {
 }
 
 const TF_MODEL: Revocable<TfModel> = {
-  calls: ['predict', 'predictOnBatch', 'apply', 'execute', 'evaluate'],
-  asyncCalls: ['predictAsync', 'executeAsync', 'fit', 'fitDataset', 'evaluateDataset', 'trainOnBatch'],
+  calls: ['predict', 'predictOnBatch', 'apply', 'call', 'execute', 'evaluate', 'getWeights', 'loadWeights'],
+  asyncCalls: ['predictAsync', 'executeAsync', 'fit', 'fitDataset', 'evaluateDataset', 'trainOnBatch', 'save'],
   ends: ['dispose'],
   release: (model) => model.dispose?.(),
 }

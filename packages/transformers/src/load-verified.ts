@@ -119,12 +119,19 @@ function hasSessions(loaded: unknown): loaded is WithSessions {
 
 interface WithSessions {
   dispose: () => unknown
+  model?: WithSessions
+  sessions?: Record<string, object>
 }
 
 const REVOCABLE: Revocable<WithSessions> = {
-  asyncCalls: ['_call', 'forward', 'generate'],
+  asyncCalls: ['_call', 'forward', 'generate', 'run'],
   ends: ['dispose'],
   release: (loaded) => loaded.dispose(),
+  parts: (loaded) => {
+    // That of a pipeline; its sessions by name.
+    const { model = loaded } = loaded
+    return [...(model === loaded ? [] : [model]), ...Object.values(model.sessions ?? {})]
+  },
 }
 
 /** The load that the program requested. */

@@ -1,3 +1,4 @@
+import { choiceIn } from '../environment.ts'
 import type { HashOptions } from '../hashing/hash-files.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { modelUrl } from '../policy/matching/model-url.ts'
@@ -61,7 +62,11 @@ export class Load<T = unknown> {
     const first = new Judging(this, options, judge)
     this.judgings = [first, ...others.map((other) => new Judging(this, options, other, first))]
     this.responsibility = new Responsibility(this.judgings)
-    this.standing = new Standing(first.verdict, options.onRevoked)
+    const reactions = [options.onRevoked, choiceIn('MODELSEAL_ON_REVOKED')]
+    this.standing = new Standing(
+      first.verdict,
+      reactions.filter((reaction) => reaction !== undefined),
+    )
   }
 
   /** Name of the model in messages. */

@@ -10,7 +10,7 @@ import type { Accepted } from './judging/judging.ts'
 import { modelClosed } from './model-closed.ts'
 import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
-import { follow, unfollow } from './standing/live-models.ts'
+import { follow } from './standing/live-models.ts'
 import type { Standing } from './standing/standing.ts'
 
 const NAME = 'the name of a file'
@@ -174,7 +174,7 @@ abstract class ModelHandle<T, V extends Verdict> {
    */
   async close(): Promise<void> {
     this.#closed = true
-    if (!this.standing.isHeld) unfollow(this.standing)
+    this.standing.close()
     await this.#served.dispose()
   }
 

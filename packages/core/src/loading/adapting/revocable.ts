@@ -1,8 +1,7 @@
 import { callback, listOf, required, text } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
+import type { Releasable, Standing } from '../standing/standing.ts'
 import type { OpenedModel } from '../verified-model.ts'
-import { unfollow } from '../standing/live-models.ts'
-import type { Standing } from '../standing/standing.ts'
 
 /** How a runtime uses and releases what it created. */
 export interface Revocable<T> {
@@ -14,6 +13,8 @@ export interface Revocable<T> {
   ends: readonly string[]
   /** Releases it. */
   release: (created: T) => unknown
+  /** Objects inside it that programs also use directly. They have methods of the same names. */
+  parts?: ((created: T) => readonly object[]) | undefined
 }
 
 /**
@@ -30,17 +31,25 @@ export interface Revocable<T> {
  * ```
  */
 export function keepRevocable<T extends object>(model: OpenedModel<unknown>, created: T, given: Revocable<T>): void {
-  const { calls = [], asyncCalls = [], ends, release } = snapshot<Revocable<T>>(given, REVOCABLE, 'keepRevocable')
+  const {
+    calls = [],
+    asyncCalls = [],
+    ends,
+    release,
+    parts,
+  } = snapshot<Revocable<T>>(given, REVOCABLE, 'keepRevocable')
   const { standing } = model
   standing.check()
   if (!standing.isChangeable) return
   model.keepWatching(created)
-  const use = { standing, running: 0, hasEnded: false }
-  for (const name of ends) replace(created, name, (original) => ending(original, use))
+  const use = new Use(created, release as (created: object) => unknown)
+  standing.begin(use)
+  for (const name of ends) replace(created, name, (original) => ending(original, standing, use))
   if (!standing.releases) return
-  for (const name of calls) replace(created, name, (original) => counted(original, use))
-  for (const name of asyncCalls) replace(created, name, (original) => countedAsync(original, use))
-  standing.onRelease(releasing(new WeakRef(created), release, use))
+  for (const used of [created, ...(parts?.(created) ?? [])]) {
+    for (const name of calls) replace(used, name, (original) => counted(original, standing))
+    for (const name of asyncCalls) replace(used, name, (original) => countedAsync(original, standing))
+  }
 }
 
 const NAMES = listOf(text)
@@ -49,14 +58,34 @@ const REVOCABLE: Shape<Revocable<object>> = {
   asyncCalls: NAMES,
   ends: required(NAMES),
   release: required(callback),
+  parts: callback,
 }
 
-interface Use {
-  standing: Standing
-  /** Calls in progress. */
-  running: number
-  hasEnded: boolean
-  release?: () => void
+/** What a runtime created. Must not keep it alive. */
+class Use implements Releasable {
+  #hasEnded = false
+  readonly #created: WeakRef<object>
+  readonly #release: (created: object) => unknown
+
+  constructor(created: object, release: (created: object) => unknown) {
+    this.#created = new WeakRef(created)
+    this.#release = release
+  }
+
+  /** The program releases it, so nobody else may. */
+  end(): void {
+    this.#hasEnded = true
+  }
+
+  release(): void {
+    const created = this.#created.deref()
+    if (this.#hasEnded || !created) return
+    this.#hasEnded = true
+    // Its failure changes nothing: every further call is refused.
+    void Promise.resolve(created)
+      .then(this.#release)
+      .catch(() => {})
+  }
 }
 
 type Method = (this: unknown, ...args: unknown[]) => unknown
@@ -67,52 +96,22 @@ function replace(created: object, name: string, by: (original: Method) => Method
   Object.defineProperty(created, name, { value: by(original as Method), writable: true, configurable: true })
 }
 
-/** The program releases it, so nobody else may. */
-function ending(original: Method, use: Use): Method {
+function ending(original: Method, standing: Standing, use: Use): Method {
   return function (...args) {
-    use.hasEnded = true
-    unfollow(use.standing)
+    use.end()
+    standing.end(use)
     return original.apply(this, args)
   }
 }
 
-function counted(original: Method, use: Use): Method {
+function counted(original: Method, { calls }: Standing): Method {
   return function (...args) {
-    use.standing.check()
-    use.running++
-    try {
-      return original.apply(this, args)
-    } finally {
-      use.running--
-      use.release?.()
-    }
+    return calls.run(() => original.apply(this, args))
   }
 }
 
-function countedAsync(original: Method, use: Use): Method {
+function countedAsync(original: Method, { calls }: Standing): Method {
   return async function (...args) {
-    use.standing.check()
-    use.running++
-    try {
-      return await original.apply(this, args)
-    } finally {
-      use.running--
-      use.release?.()
-    }
+    return calls.runAsync(() => original.apply(this, args))
   }
-}
-
-/** Must not keep alive what it releases. */
-function releasing<T extends object>(created: WeakRef<T>, release: Revocable<T>['release'], use: Use): () => void {
-  const end = () => {
-    use.release = end
-    const released = created.deref()
-    if (use.running > 0 || use.hasEnded || !released) return
-    use.hasEnded = true
-    // Its failure changes nothing: every further call is refused.
-    void Promise.resolve(released)
-      .then(release)
-      .catch(() => {})
-  }
-  return end
 }

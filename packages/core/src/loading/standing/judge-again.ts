@@ -15,6 +15,7 @@ import { hashTypesBeside, hashTypesOf, RevokedFiles } from '../files/revoked-fil
 import { checkPinned } from '../judging/check-pinned.ts'
 import { factsOf } from '../judging/judged-by.ts'
 import { holdsInAudit } from '../judging/tolerate.ts'
+import type { CurrentVersion } from './current-version.ts'
 import type { JudgedLoad } from './judged-load.ts'
 
 /** What must be computed before it is known whether a loaded model is revoked. */
@@ -30,11 +31,10 @@ export interface Unknown {
  * Judges a loaded model by a later version of its policy, from what its load remembers: rule, signatures, times, attestations and
  * revocations. Nothing is hashed. How old the policy and its feeds are does not matter, because an outage must not stop a model that runs.
  *
- * @param policy with everything that its feeds deny
  * @returns what is not known
  * @throws {@link ModelSealError} why the policy would refuse the model now
  */
-export async function judgeAgain(load: JudgedLoad, policy: CompiledPolicy): Promise<Unknown> {
+export async function judgeAgain(load: JudgedLoad, { policy }: CurrentVersion): Promise<Unknown> {
   const { revocations } = policy
   await refuseRevokedPackage(load, revocations)
   const { signature, unread = false } = load.isAccepted ? await acceptedBy(load, policy) : NOT_ACCEPTED

@@ -1,7 +1,8 @@
 import { onPolicyChange } from '../../policy/changes.ts'
 import { setTimeout } from '../../real-time.ts'
-import { currentVersion, type CurrentVersion } from './current-version.ts'
-import type { JudgedLoad } from './judged-load.ts'
+import type { JudgedBy } from '../judging/judged-by.ts'
+import { currentVersion, type Look } from './current-version.ts'
+import { pause } from './soon.ts'
 import type { Standing } from './standing.ts'
 
 /** Between two rounds of judging, in milliseconds. Changes in this time are judged together. */
@@ -25,18 +26,14 @@ export function follow(standing: Standing): void {
   references.set(revoked, reference)
   live.add(reference)
   collected.register(revoked, reference, reference)
+  standing.followed(() => {
+    live.delete(reference)
+    collected.unregister(reference)
+  })
   onPolicyChange(judgeAll)
   joined.add(reference)
   judgeSoon()
   if (standing.mustBePolled) poll()
-}
-
-/** The model is closed. */
-export function unfollow({ revoked }: Standing): void {
-  const reference = references.get(revoked)
-  if (!reference) return
-  live.delete(reference)
-  collected.unregister(reference)
 }
 
 /** Models that were not judged since they were loaded. A load must not have all others judged again. */
@@ -62,7 +59,7 @@ async function judgeWhileChanging(): Promise<void> {
     hasChanged = false
     joined.clear()
     await judgeEach(references)
-    if (mustJudge()) await new Promise((go) => setTimeout(go, PAUSE).unref())
+    if (mustJudge()) await pause(PAUSE)
   }
 }
 
@@ -71,19 +68,22 @@ function mustJudge(): boolean {
   return hasChanged || joined.size > 0
 }
 
+/** All policies and feeds are looked at side by side, and none of them is waited for. */
 async function judgeEach(references: readonly WeakRef<AbortSignal>[]): Promise<void> {
-  const versions = new Map<JudgedLoad['by']['given'], Promise<CurrentVersion | undefined>>()
-  const current = (given: JudgedLoad['by']['given']) => {
-    const known = versions.get(given) ?? currentVersion(given)
-    versions.set(given, known)
-    return known
+  const sources = new Set(references.flatMap((reference) => standingOf(reference)?.sources ?? []))
+  const looks = new Map<JudgedBy['given'], PromiseSettledResult<Look>>()
+  const looking = [...sources].map(async (given) => {
+    const [look] = await Promise.allSettled([currentVersion(given)])
+    looks.set(given, look)
+    if (look.status === 'fulfilled') void look.value.later?.then(judgeAll)
+  })
+  await Promise.all(looking)
+  const versionOf = (given: JudgedBy['given']) => {
+    const look = looks.get(given)
+    if (look?.status === 'rejected') throw look.reason
+    return look?.value.version
   }
-  for (const reference of references) {
-    const standing = standingOf(reference)
-    if (!standing) continue
-    await standing.judge(current)
-    if (standing.revoked.aborted) unfollow(standing)
-  }
+  for (const reference of references) await standingOf(reference)?.judge(versionOf)
 }
 
 function standingOf(reference: WeakRef<AbortSignal>): Standing | undefined {

@@ -1,6 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
-import { mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, utimes } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -21,6 +24,7 @@ import { attestModel } from '../operations/attest-model.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import type { OpenedModel } from '../verified-model.ts'
+import { hashing } from './lines.ts'
 import { Standing } from './standing.ts'
 
 const DAY = 24 * 3_600_000
@@ -72,6 +76,13 @@ async function evaluated(name: string): Promise<string> {
   return (await attestModel(site.file(name), { signer, type: 'evaluation', predicate })).digest
 }
 
+/** Writes a policy that has not been changed for a while, so that it counts at once. */
+async function settled(more: Record<string, unknown>, rule: Rule | undefined, file: string): Promise<void> {
+  await site.policy(policyOf(more, rule), file)
+  const before = new Date(Date.now() - 10_000)
+  await utimes(site.file(file), before, before)
+}
+
 /** A policy that can be changed, and the model that was loaded by it. */
 async function loaded(rule: Rule = {}, options: OpenOptions = {}, model = site.file('model'), before = {}) {
   const file = `watched-${++policies}.yaml`
@@ -81,7 +92,7 @@ async function loaded(rule: Rule = {}, options: OpenOptions = {}, model = site.f
   onTestFinished(() => opened.close())
   /** As another load would. */
   const change = async (more: Record<string, unknown>, changed: Rule = rule) => {
-    await site.policy(policyOf({ ...before, ...more }, changed), file)
+    await settled({ ...before, ...more }, changed, file)
     await policy.current()
   }
   return { opened, change, policy }
@@ -274,11 +285,95 @@ test('a model that is revoked while it loads is revoked right after', async () =
   await site.policy(policyOf({}), 'racing.yaml')
   const policy = await watchPolicy(site.file('racing.yaml'))
   const opened = await openVerifiedModel(site.file('model'), { policy }, async () => {
-    await site.policy(policyOf({ revoked: { keys: [fingerprint] } }), 'racing.yaml')
+    await settled({ revoked: { keys: [fingerprint] } }, undefined, 'racing.yaml')
     await policy.current()
   })
   expect(opened.verdict.decision).toBe('accepted')
   expect(await causeOf(opened)).toBe('KEY_REVOKED')
+})
+
+describe('a policy that has just been written', () => {
+  test('counts once it has stayed the same for two seconds', async () => {
+    const { opened } = await loaded()
+    const file = `watched-${policies}.yaml`
+    const began = Date.now()
+    await site.policy(policyOf({ revoked: { keys: [fingerprint] } }), file)
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+    expect(Date.now() - began).toBeGreaterThan(1_900)
+  })
+
+  test('does not count if it was only half of a policy', async () => {
+    const { opened, policy } = await loaded()
+    const file = `watched-${policies}.yaml`
+    await site.policy(policyOf({}, { match: { path: 'elsewhere/**' } }), file)
+    await policy.current()
+    await sleep(1_500)
+    await site.policy(policyOf({}), file)
+    await policy.current()
+    await sleep(2_500)
+    expect(opened.revoked.aborted).toBe(false)
+    await settled({ revoked: { keys: [fingerprint] } }, undefined, file)
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+  })
+
+  test('counts even if it never stays the same', { timeout: 30_000 }, async () => {
+    const { opened, policy } = await loaded()
+    const file = `watched-${policies}.yaml`
+    for (let index = 0; index < 120 && !opened.revoked.aborted; index++) {
+      await site.policy(policyOf({ revoked: { keys: [fingerprint, sha256(`${index}`)] } }), file)
+      await policy.current()
+      await sleep(100)
+    }
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+  })
+})
+
+test('a feed that does not answer delays neither other models nor what the policy itself says', async () => {
+  const server = createServer(() => {})
+  await new Promise<void>((go) => server.listen(0, '127.0.0.1', go))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const feed = { url: `http://127.0.0.1:${port}/`, signers: [{ key: 'publisher' }], ifStale: 'warn' }
+  const signed = `feed-${++policies}.jsonl`
+  await publish(signed, {})
+  const advisories = [feed, { file: signed, signers: [{ key: 'publisher' }] }]
+  const following = loaded({}, {}, site.file('model'), { advisories })
+  const [first, second, third] = [
+    await following,
+    await loaded(),
+    await loaded({}, {}, site.file('model'), { advisories }),
+  ]
+  // Loads no longer wait, but judging models again would.
+  await sleep(6_000)
+  const began = Date.now()
+  await second.change({ revoked: { keys: [fingerprint] } })
+  await first.change({ revoked: { keys: [fingerprint] } })
+  await publish(signed, { keys: [fingerprint] })
+  expect(await Promise.all([first, second, third].map(({ opened }) => causeOf(opened)))).toEqual(
+    Array(3).fill('KEY_REVOKED'),
+  )
+  expect(Date.now() - began).toBeLessThan(4_000)
+}, 60_000)
+
+test('a model that is closed while it waits is not hashed', async () => {
+  const waiting = Promise.withResolvers<undefined>()
+  const begun: string[] = []
+  const busy = (name: string) => async () => {
+    begun.push(name)
+    await waiting.promise
+  }
+  hashing.add(busy('first'))
+  hashing.add(busy('second'))
+  const { opened, change } = await loaded(SKIP)
+  await opened.read('weights.bin')
+  await untilJudged(() => change({ revoked: { fileDigests: [sha256('weights')] } }))
+  await opened.close()
+  waiting.resolve(undefined)
+  await sleep(200)
+  expect([begun, opened.revoked.aborted]).toEqual([['first', 'second'], false])
 })
 
 test('many changes in a row: the newest one counts', async () => {
@@ -369,6 +464,20 @@ test('a closed model is forgotten, and a model whose policy cannot change is nev
 })
 
 describe('what happens then:', () => {
+  test('MODELSEAL_ON_REVOKED holds besides what the program wants', async () => {
+    vi.stubEnv('MODELSEAL_ON_REVOKED', 'release')
+    const told: Revoked[] = []
+    const { opened, change } = await loaded({}, { onRevoked: (revoked) => void told.push(revoked) })
+    const session = { released: false, run: () => 'done', release: () => void (session.released = true) }
+    keepRevocable(opened, session, { calls: ['run'], ends: ['release'], release: (one) => one.release() })
+    await change({ revoked: { keys: [fingerprint] } })
+    await causeOf(opened)
+    await vi.waitFor(() => expect([told.length, session.released]).toEqual([1, true]))
+    expect(() => session.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
+    vi.stubEnv('MODELSEAL_ON_REVOKED', 'stop')
+    await expect(openVerifiedModel(site.file('model'), {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
   test('the channel and the function are told', async () => {
     const told: unknown[] = []
     const listener = (message: unknown) => void told.push(message)
@@ -479,31 +588,45 @@ describe('what a runtime created', () => {
   })
 })
 
-test('watching keeps neither a model alive nor what a runtime created', { timeout: 30_000 }, async () => {
+test('watching keeps neither a model alive nor what a runtime created', { timeout: 60_000 }, async () => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
-  const file = await site.policy(policyOf({}), 'heap.yaml')
-  const policy = await watchPolicy(file)
+  await settled({}, undefined, 'heap.yaml')
+  const policy = await watchPolicy(site.file('heap.yaml'))
   const references: WeakRef<object>[] = []
   let kept: { run: () => void } | undefined
   const load = async (index: number) => {
-    const model = await openVerifiedModel(site.file('model'), { policy, onRevoked: 'release' })
-    const session = { run() {}, release() {} }
-    const held = { calls: ['run'], ends: ['release'], release: (one: typeof session) => one.release() }
-    if (index % 2 === 0) keepRevocable(model, session, held)
+    const told: object[] = []
+    const onRevoked = ['release', 'exit', (revoked: Revoked) => void told.push(revoked), undefined] as const
+    const reaction = index === 0 ? 'release' : onRevoked[index % 4]
+    const model = await openVerifiedModel(site.file('model'), { policy, onRevoked: reaction })
+    const inner = { run() {} }
+    const session = { run() {}, release() {}, inner }
+    const held = {
+      calls: ['run'],
+      ends: ['release'],
+      release: (one: typeof session) => one.release(),
+      parts: (one: typeof session) => [one.inner],
+    }
+    if (index % 3 === 0) keepRevocable(model, session, held)
+    if (index % 5 === 0) references.push(new WeakRef(outcomeOf(model)))
     if (index === 0) kept = session
-    else references.push(new WeakRef(model), new WeakRef(session), new WeakRef(model.revoked))
-    if (index % 4 === 0) await model.close()
+    else references.push(...[model, session, inner, model.revoked, told].map((one) => new WeakRef(one)))
+    session.run()
+    if (index % 2 === 0) await model.close()
   }
-  for (let index = 0; index < 20; index++) await load(index)
+  for (let index = 0; index < 200; index++) await load(index)
+  // While all of them are judged.
+  await settled({ revoked: { keys: [sha256('another')] } }, undefined, 'heap.yaml')
+  await policy.current()
   await vi.waitFor(
     () => {
       gc()
       expect(references.filter((reference) => reference.deref())).toHaveLength(0)
     },
-    { timeout: 10_000, interval: 50 },
+    { timeout: 20_000, interval: 50 },
   )
-  await site.policy(policyOf({ revoked: { keys: [fingerprint] } }), 'heap.yaml')
+  await settled({ revoked: { keys: [fingerprint] } }, undefined, 'heap.yaml')
   await policy.current()
   await vi.waitFor(() => expect(() => kept?.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' })))
 })

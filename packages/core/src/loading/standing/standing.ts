@@ -1,12 +1,13 @@
-import { publishRevoked } from '../../events.ts'
-import { ModelSealError, sentenceOf, shown } from '../../errors.ts'
 import type { Verdict } from '../../results.ts'
+import type { JudgedBy } from '../judging/judged-by.ts'
 import type { OnRevoked } from '../open-options.ts'
+import { Calls } from './calls.ts'
 import type { CurrentVersion } from './current-version.ts'
 import { hashAgain } from './hash-again.ts'
 import { judgeAgain, type Unknown } from './judge-again.ts'
 import type { JudgedLoad } from './judged-load.ts'
 import { fetching, hashing } from './lines.ts'
+import { react, revokedError } from './reactions.ts'
 import { readAttestationsAgain } from './read-again.ts'
 
 /** Attestations that could not be fetched are asked for again after this long, in milliseconds. */
@@ -15,6 +16,11 @@ const RETRY = 60_000
 /** What runtimes created keeps alive what is known of its model. */
 const holders = new WeakMap<object, Standing>()
 
+/** What a runtime created from a model, which can be released. Must not keep it alive. */
+export interface Releasable {
+  release: () => void
+}
+
 /** How a loaded model stands with the policies that judged its load. */
 export class Standing {
   readonly #controller = new AbortController()
@@ -22,13 +28,24 @@ export class Standing {
   /** When attestations are asked for again that could not be fetched, in milliseconds since 1970. */
   readonly #retryAt = new Map<JudgedLoad, number>()
   #isHeld = false
+  #isClosed = false
   readonly #verdict: Verdict
-  readonly #onRevoked: OnRevoked | undefined
-  #release: (() => void) | undefined
+  readonly #reactions: readonly OnRevoked[]
+  readonly #uses = new Set<Releasable>()
+  #unfollow: (() => void) | undefined
+  readonly calls = new Calls(
+    () => {
+      this.check()
+    },
+    () => {
+      this.#release()
+    },
+  )
 
-  constructor(verdict: Verdict, onRevoked: OnRevoked | undefined) {
+  /** @param reactions of the program, and of whoever runs it */
+  constructor(verdict: Verdict, reactions: readonly OnRevoked[]) {
     this.#verdict = verdict
-    this.#onRevoked = onRevoked
+    this.#reactions = reactions
   }
 
   /**
@@ -42,6 +59,11 @@ export class Standing {
   /** Is aborted when the model is revoked. The reason is a {@link ModelSealError}. */
   get revoked(): AbortSignal {
     return this.#controller.signal
+  }
+
+  /** @internal Where newer versions of the policies come from that judged its load. */
+  get sources(): JudgedBy['given'][] {
+    return this.#loads.map(({ by }) => by.given)
   }
 
   /** True if what judged the model can change. */
@@ -58,12 +80,7 @@ export class Standing {
 
   /** True if the caller wants what a runtime created to be released. */
   get releases(): boolean {
-    return this.#onRevoked === 'release'
-  }
-
-  /** True if a runtime uses the model, so that closing it is not the end. */
-  get isHeld(): boolean {
-    return this.#isHeld
+    return this.#reactions.includes('release')
   }
 
   /** Goes on for as long as what a runtime created from the model exists. */
@@ -77,25 +94,48 @@ export class Standing {
     if (this.revoked.aborted) throw this.revoked.reason
   }
 
-  /** Releases what the runtime created when the model is revoked. Must not keep it alive. */
-  onRelease(release: () => void): void {
-    this.#release = release
+  /** What a runtime created is in use. It is released when the model is revoked, once the calls in progress have ended. */
+  begin(use: Releasable): void {
+    this.#uses.add(use)
+  }
+
+  /** The program has released what the runtime created. */
+  end(use: Releasable): void {
+    this.#uses.delete(use)
+    if (this.#uses.size === 0 && this.#isClosed) this.#forget()
+  }
+
+  /** The program has closed the model. What a runtime created may still use it. */
+  close(): void {
+    this.#isClosed = true
+    if (!this.#isHeld) this.#forget()
+  }
+
+  /** @internal From now on, the model is judged whenever something changes. */
+  followed(unfollow: () => void): void {
+    this.#unfollow = unfollow
+  }
+
+  #forget(): void {
+    this.#unfollow?.()
+    this.#unfollow = undefined
   }
 
   /**
    * Judges the model again if a policy or a feed has another version than before. Does not throw.
    *
    * @internal
+   * @param current the current version of a policy and its feeds; what it throws revokes the model
    */
-  async judge(current: (given: JudgedLoad['by']['given']) => Promise<CurrentVersion | undefined>): Promise<void> {
+  async judge(current: (given: JudgedBy['given']) => CurrentVersion | undefined): Promise<void> {
     for (const load of this.#loads) {
       if (this.revoked.aborted) return
       await this.#unlessRefused(async () => {
-        const version = await current(load.by.given)
-        if (!version || !this.#isNew(version, load)) return
+        const version = current(load.by.given)
+        if (!version || !this.#isNew(version, load, this.#retryAt.get(load))) return
         load.by = version
         this.#retryAt.delete(load)
-        const unknown = await judgeAgain(load, version.policy)
+        const unknown = await judgeAgain(load, version)
         if (unknown.hashTypes.length > 0 || unknown.rootDigest)
           hashing.add(() => this.#unlessRefused(() => this.#hashAgain(load, version, unknown)))
         if (unknown.attestations) fetching.add(() => this.#unlessRefused(() => this.#fetchAgain(load, version)))
@@ -103,22 +143,29 @@ export class Standing {
     }
   }
 
-  #isNew({ read, versions }: CurrentVersion, load: JudgedLoad): boolean {
-    const { by } = load
-    return read !== by.read || versions !== by.versions || Date.now() >= (this.#retryAt.get(load) ?? Infinity)
+  #isNew({ read, versions }: CurrentVersion, { by }: JudgedLoad, retryAt = Infinity): boolean {
+    return read !== by.read || versions !== by.versions || Date.now() >= retryAt
+  }
+
+  #release(): void {
+    if (this.revoked.aborted && this.releases) for (const use of this.#uses) use.release()
   }
 
   async #hashAgain(load: JudgedLoad, version: CurrentVersion, unknown: Unknown): Promise<void> {
-    // Another version may have taken its place.
-    if (this.revoked.aborted || load.by !== version) return
+    if (!this.#isStillDue(load, version)) return
     await hashAgain(load, unknown)
-    if (load.by === version) await judgeAgain(load, version.policy)
+    if (load.by === version) await judgeAgain(load, version)
   }
 
   async #fetchAgain(load: JudgedLoad, version: CurrentVersion): Promise<void> {
-    if (this.revoked.aborted || load.by !== version) return
+    if (!this.#isStillDue(load, version)) return
     if (!(await readAttestationsAgain(load))) this.#retryAt.set(load, Date.now() + RETRY)
-    else if (load.by === version) await judgeAgain(load, version.policy)
+    else if (load.by === version) await judgeAgain(load, version)
+  }
+
+  /** While it waited, the model may have been closed or revoked, or another version may have taken the place of this one. */
+  #isStillDue(load: JudgedLoad, version: CurrentVersion): boolean {
+    return this.#unfollow !== undefined && !this.revoked.aborted && load.by === version
   }
 
   async #unlessRefused(work: () => Promise<unknown>): Promise<void> {
@@ -130,40 +177,12 @@ export class Standing {
   }
 
   #revoke(cause: unknown): void {
-    if (this.revoked.aborted) return
+    if (this.revoked.aborted || !this.#unfollow) return
     const verdict = this.#verdict
-    const model = verdict.model.path
-    const error = revokedError(model, cause)
-    error.verdict = verdict
+    const error = revokedError(verdict, cause)
     this.#controller.abort(error)
-    publishRevoked({ model, verdict, error })
-    if (this.#onRevoked === 'release') this.#release?.()
-    else if (this.#onRevoked === 'exit') exit(error)
-    else if (this.#onRevoked) callLater(this.#onRevoked, { model, verdict, error })
-  }
-}
-
-function revokedError(model: string, cause: unknown): ModelSealError {
-  const refusal = cause instanceof ModelSealError ? cause : undefined
-  const why = refusal ? sentenceOf(refusal) : 'It could not be judged again by the changed policy.'
-  return new ModelSealError('MODEL_REVOKED', `The model ${shown(model)} was revoked after it was loaded: ${why}`, {
-    file: model,
-    expected: refusal?.expected,
-    found: refusal?.found,
-    hint: 'Stop using the model. A new load is refused for the same reason, unless the policy or the feed changes again.',
-    cause,
-  })
-}
-
-/** What the function throws is an uncaught exception, as it is for listeners of the signal. */
-function callLater(onRevoked: Exclude<OnRevoked, string>, revoked: Parameters<typeof onRevoked>[0]): void {
-  process.nextTick(onRevoked, revoked)
-}
-
-function exit(error: ModelSealError): void {
-  try {
-    process.stderr.write(`${error.message}\n`)
-  } finally {
-    process.exit(1)
+    this.#forget()
+    react(this.#reactions, { model: verdict.model.path, verdict, error })
+    if (!this.calls.areRunning) this.#release()
   }
 }

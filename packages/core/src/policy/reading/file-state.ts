@@ -13,6 +13,12 @@ export async function fileState(path: string): Promise<string> {
   }
 }
 
+/** When the file that changed last was written, in milliseconds since 1970. */
+export function modifiedAt(states: FileStates): number {
+  const times = [...states.values()].map((state) => Number(state.split(':')[3] ?? 0) / 1e6)
+  return Math.max(0, ...times)
+}
+
 /** True if no file has changed. */
 export async function unchanged(states: FileStates): Promise<boolean> {
   const now = await Promise.all([...states].map(async ([path, state]) => (await fileState(path)) === state))

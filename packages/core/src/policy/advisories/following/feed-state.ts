@@ -146,10 +146,20 @@ export class FeedState {
   }
 
   #use(version: KnownVersion | undefined, policy: PolicyFacts): void {
+    this.#take(version, policy)
+    this.#announce()
+  }
+
+  #take(version: KnownVersion | undefined, policy: PolicyFacts): void {
     this.#known = version
     this.#trustedBy = new WeakSet(version ? [policy] : [])
-    if (!version || version.digest === this.#announced) return
-    this.#announced = version.digest
+  }
+
+  /** Has models in memory judged again if the version in use is another one than before. */
+  #announce(): void {
+    const { digest } = this.#known ?? {}
+    if (digest === undefined || digest === this.#announced) return
+    this.#announced = digest
     policyChanged()
   }
 
@@ -233,8 +243,10 @@ export class FeedState {
     await this.#useLaterKept(policy)
     const current = this.#trusted(policy)
     if (current) checkFollows(version, current, this.#followed.source)
-    this.#use({ ...version, ...record }, policy)
-    return this.#keep(policy)
+    this.#take({ ...version, ...record }, policy)
+    // A process that ends because of what this version denies must not begin with the one before.
+    await this.#keep(policy)
+    this.#announce()
   }
 
   /** The source still serves the version in use. */
