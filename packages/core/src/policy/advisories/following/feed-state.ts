@@ -119,7 +119,7 @@ export class FeedState {
 
   async #recallFor(policy: PolicyFacts): Promise<void> {
     const known = this.#known
-    if (known?.bytes && (await this.#verified(known.bytes, policy).catch(ignored))) {
+    if (known?.bytes && (await readings.run(() => this.#read(known.bytes, policy)).catch(ignored))) {
       if (known.fileDigest === this.#known?.fileDigest) this.#trustedBy.add(policy)
       return
     }
@@ -155,12 +155,10 @@ export class FeedState {
     this.#trustedBy = new WeakSet(version ? [policy] : [])
   }
 
-  /** Has models in memory judged again if the version in use is another one than before. */
   #announce(): void {
-    const { digest } = this.#known ?? {}
-    if (digest === undefined || digest === this.#announced) return
-    this.#announced = digest
-    policyChanged()
+    const before = this.#announced
+    this.#announced = this.#known?.digest ?? before
+    if (this.#announced !== before) policyChanged()
   }
 
   #isDue(): boolean {
@@ -238,13 +236,13 @@ export class FeedState {
     const known = this.#trusted(policy)
     if (known && known.fileDigest === (await sha256InTurns(bytes)))
       return this.#confirm(known, policy, this.#keeping.keptAt === -Infinity ? { ...record, bytes } : record)
-    const version = await this.#verified(bytes, policy)
+    const version = await readings.run(() => this.#read(bytes, policy))
     // Another process may have seen a later version.
     await this.#useLaterKept(policy)
     const current = this.#trusted(policy)
     if (current) checkFollows(version, current, this.#followed.source)
     this.#take({ ...version, ...record }, policy)
-    // A process that ends because of what this version denies must not begin with the one before.
+    // A process that this version ends must not begin with the one before.
     await this.#keep(policy)
     this.#announce()
   }
@@ -289,11 +287,6 @@ export class FeedState {
     this.#keeping.keptAt = -Infinity
     this.#fileState = undefined
     if (this.#known) this.#known.etag = undefined
-  }
-
-  /** @throws {@link ModelSealError} why a feed file is not valid */
-  #verified(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
-    return readings.run(() => this.#read(bytes, policy))
   }
 
   #read(bytes: Buffer, policy: PolicyFacts): Promise<FeedVersion> {
