@@ -119,7 +119,7 @@ export class FeedState {
 
   async #recallFor(policy: PolicyFacts): Promise<void> {
     const known = this.#known
-    if (known?.bytes && (await readings.run(() => this.#read(known.bytes, policy)).catch(ignored))) {
+    if (known?.bytes && (await readings.run(this.#read.bind(this, known.bytes, policy)).catch(ignored))) {
       if (known.fileDigest === this.#known?.fileDigest) this.#trustedBy.add(policy)
       return
     }
