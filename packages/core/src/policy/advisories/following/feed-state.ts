@@ -156,9 +156,7 @@ export class FeedState {
   }
 
   #announce(): void {
-    const before = this.#announced
-    this.#announced = this.#known?.digest ?? before
-    if (this.#announced !== before) policyChanged()
+    if (this.#announced !== (this.#announced = this.#known?.digest ?? this.#announced)) policyChanged()
   }
 
   #isDue(): boolean {
