@@ -14,10 +14,11 @@ process.send({ ...(await measured(() => openOnce(policies.followed))), memory: {
 clearInterval(sampling)
 
 if (models > 0) {
+  // Timers of the feeds do not keep the process running.
+  setInterval(() => {}, 60_000)
   process.send(await costOfLoads())
   const loaded = await loadedModels()
   await refusal(loaded)
-  await Promise.all(loaded.map((each) => each.close()))
   process.exit()
 }
 
@@ -49,8 +50,8 @@ async function loadedModels() {
 
 async function refusal(loaded) {
   const times = []
-  const { delay } = await measured(async () => {
-    await Promise.all(
+  const { delay } = await measured(() =>
+    Promise.all(
       loaded.map(
         ({ revoked }) =>
           new Promise((resolve) => {
@@ -59,9 +60,9 @@ async function refusal(loaded) {
             else revoked.addEventListener('abort', end, { once: true })
           }),
       ),
-    )
-  })
-  process.send({ first: Math.min(...times), last: Math.max(...times), delay })
+    ),
+  )
+  await new Promise((sent) => process.send({ first: Math.min(...times), last: Math.max(...times), delay }, sent))
 }
 
 async function measured(work) {
