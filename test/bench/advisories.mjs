@@ -46,7 +46,10 @@ try {
 
   const service = started('service.mjs', { directory, model, models, policies })
   const first = await answered(service)
-  report('first load, which fetches the feeds', `${seconds(first.time)}; ${cpu(first)}`)
+  report(
+    'first load, which fetches the feeds',
+    `${seconds(first.time)}; ${cpu(first)}${first.refusals > 0 ? `; ${first.refusals} loads were refused before` : ''}`,
+  )
   report(
     '  event loop held up for',
     `${first.delay.p99.toFixed(0)} ms (99th percentile), ${first.delay.max.toFixed(0)} ms at most`,

@@ -1,5 +1,6 @@
 // The service of the benchmark: loads models by a policy that follows the feeds, and reports what that costs.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
 import { openVerifiedModel } from '@modelseal/core'
 
 const LOADS = 300
@@ -10,7 +11,9 @@ await (await openVerifiedModel(model, { policy: policies.plain })).close()
 const before = memory()
 let peak = 0
 const sampling = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 10)
-process.send({ ...(await measured(() => openOnce(policies.followed))), memory: { ...grown(before), peak } })
+let refusals = 0
+const start = await measured(openFirst)
+process.send({ ...start, refusals, memory: { ...grown(before), peak } })
 clearInterval(sampling)
 
 if (models > 0) {
@@ -20,6 +23,18 @@ if (models > 0) {
   const loaded = await loadedModels()
   await refusal(loaded)
   process.exit()
+}
+
+/** On a busy machine, not all feeds arrive within the ten seconds that a load waits for each. The next load continues with the others. */
+async function openFirst() {
+  for (;;)
+    try {
+      return await openOnce(policies.followed)
+    } catch (error) {
+      if (error.code !== 'ADVISORY_STALE') throw error
+      refusals += 1
+      await setTimeout(100)
+    }
 }
 
 async function openOnce(policy) {
