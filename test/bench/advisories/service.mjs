@@ -31,6 +31,8 @@ async function openFirst() {
     try {
       return await openOnce(policies.followed)
     } catch (error) {
+      // A service that starts again after the refusal.
+      if (error.code === 'MODEL_REVOKED') return undefined
       if (error.code !== 'ADVISORY_STALE') throw error
       refusals += 1
       await setTimeout(100)
