@@ -30,13 +30,13 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './attestation': {
     values: names(
-      `attestModel attestationKinds checkAttestationOutput lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary modelIdentity predicateTypeOf readAttestationFile readAttestations
+      `attestModel attestationKinds checkAttestationOutput lineage makeAttestation makeEvaluation makeProvenance makeVerificationSummary modelIdentity predicateTypeOf provenanceInputs readAttestationFile readAttestations
       weighAttestations`,
     ),
     types:
       names(`Ancestor AttestOptions Attestation AttestationFile AttestationVerdict AttestedContents AttestedModel Belief Contradiction
       DataCard Evaluation EvaluationResult InspectedAttestation InspectedSigner LineageNode LineageRole Manifest ModelCard Provenance
-      ProvenanceInput ReadAttestationsOptions Signer SubjectDigests SummaryInput VerificationSummary WeighedAttestation WeighedAttestations`),
+      ProvenanceInput ProvenanceInputs ReadAttestationsOptions Signer SubjectDigests SummaryInput VerificationSummary WeighedAttestation WeighedAttestations`),
   },
   './advisory': {
     values:
@@ -109,9 +109,12 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './journal': {
     values:
-      names(`COMMITS HEADS JOURNAL_FILE KEY_FILE MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED SEGMENTS asRecord checkLine commitFile commitIn leafBytes originOf packFile packIn readCommit readJournalFile readLine
-      segmentFile segmentIn`),
-    types: names(`Commit JournalFile JournalRecord RecordOf RecordType SegmentHead`),
+      names(`COMMITS HEADS HeadsBySegment JOURNAL_FILE KEY_FILE MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED Problems SEGMENTS SegmentProgress asRecord checkLine
+      commitAt commitFile commitIn leafBytes makeCacheFolder openJournal originOf packFile packIn problemLine readCommit readCommits readJournal
+      readJournalFile readLine readSegment segmentFile segmentIdsIn segmentIn segmentPath verifyJournal`),
+    types:
+      names(`Commit CommitReading CommitsRead JournalEntry JournalFile JournalProblem JournalRecord JournalReport OpenedJournal RecordOf RecordType
+      SegmentHead SegmentHeads SegmentReading SegmentRecord SegmentState VerifyJournalOptions`),
   },
   './source': {
     values: names(

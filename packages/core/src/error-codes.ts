@@ -198,6 +198,10 @@ export const ERROR_CODES = {
   ADVISORY_STALE: 'an advisory feed has expired, or no recent version of it is known, so denials may be missing',
   ADVISORY_TOO_LARGE: 'an advisory feed has more bytes, lines or entries than are read',
 
+  // The journal of verdicts
+  JOURNAL_INVALID:
+    'the directory is not a journal, or its journal.json or a checkpoint cannot be read or is that of another journal',
+
   // Loading
   POLICIES_DISAGREE: 'two policies judge the load and accept signatures over different models',
   RECEIPTS_UNUSABLE: 'the store of receipts is not private to this user or is not writable',

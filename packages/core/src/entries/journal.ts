@@ -1,5 +1,12 @@
 /**
- * Journals of verdicts: their format, for programs that read them.
+ * For packages that read journals of verdicts: verifying a journal, and reading what was appended since.
+ *
+ * @example
+ * ```ts
+ * import { verifyJournal } from '@modelseal/core/journal'
+ *
+ * const { holds, records, problems } = await verifyJournal('/var/lib/modelseal/journal')
+ * ```
  *
  * @packageDocumentation
  */
@@ -21,3 +28,23 @@ export {
   SEGMENTS,
 } from '../journal/format/names.ts'
 export { asRecord, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
+export { openJournal, type OpenedJournal } from '../journal/reading/open-journal.ts'
+export { Problems, problemLine, type JournalProblem } from '../journal/reading/problems.ts'
+export { commitAt, readCommits, type CommitReading, type CommitsRead } from '../journal/reading/read-commits.ts'
+export {
+  readSegment,
+  segmentIdsIn,
+  segmentPath,
+  type SegmentReading,
+  type SegmentRecord,
+} from '../journal/reading/read-segment.ts'
+export { HeadsBySegment, type SegmentHeads } from '../journal/reading/segment-heads.ts'
+export { SegmentProgress, type SegmentState } from '../journal/reading/segment-progress.ts'
+export {
+  readJournal,
+  verifyJournal,
+  type JournalEntry,
+  type JournalReport,
+  type VerifyJournalOptions,
+} from '../journal/reading/verify-journal.ts'
+export { makeCacheFolder } from '../source/private/cache-directory.ts'

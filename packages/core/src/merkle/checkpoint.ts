@@ -3,7 +3,7 @@ import { parseNote, type SignedNote } from './signed-note.ts'
 import { HASH_BYTES } from './tree.ts'
 
 /** Size and root of a log at one time (C2SP tlog-checkpoint). */
-interface Checkpoint extends TreeHead {
+export interface Checkpoint extends TreeHead {
   /** The name of the log. */
   origin: string
 }

@@ -23,7 +23,7 @@ export function emptyRoot(): Buffer {
 }
 
 /** A complete subtree of 2^level entries. */
-interface Subtree {
+export interface Subtree {
   readonly level: number
   readonly hash: Buffer
 }
@@ -55,6 +55,11 @@ export class GrowingTree {
 
   get size(): number {
     return this.#size
+  }
+
+  /** The hashes of the complete subtrees, the largest first. */
+  get subtrees(): Buffer[] {
+    return this.#subtrees.map(({ hash }) => hash)
   }
 
   /** Adds the hash of an entry. */

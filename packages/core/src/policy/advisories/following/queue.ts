@@ -1,28 +1,17 @@
 import { clearTimeout, setTimeout } from '../../../real-time.ts'
 
-/** When works begin though others before them have not ended, as when servers do not answer. */
-interface Impatience {
-  /** After so long without any end, all begin that wait; in milliseconds. */
-  after: number
-  /** Something else that has to end first. */
-  isBusy: () => boolean
-}
-
 /** Runs works that need much memory, a few at the same time. */
 export class Queue {
   readonly #atOnce: number
-  readonly #impatience: Impatience | undefined
+  readonly #patience: number | undefined
   readonly #waiting = new Set<() => void>()
   #running = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(atOnce: number, impatience?: Impatience) {
+  /** @param patience if no work ends for so long, as when servers do not answer, all begin that wait; in milliseconds */
+  constructor(atOnce: number, patience?: number) {
     this.#atOnce = atOnce
-    this.#impatience = impatience
-  }
-
-  get isBusy(): boolean {
-    return this.#running > 0
+    this.#patience = patience
   }
 
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -55,11 +44,8 @@ export class Queue {
   #wait(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (!this.#impatience || this.#waiting.size === 0) return
-    const { after, isBusy } = this.#impatience
-    this.#timer = setTimeout(() => {
-      this.#begin(isBusy() ? 0 : this.#waiting.size)
-    }, after)
+    if (this.#patience === undefined || this.#waiting.size === 0) return
+    this.#timer = setTimeout(() => this.#begin(this.#waiting.size), this.#patience)
     this.#timer.unref()
   }
 }

@@ -1,0 +1,186 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ModelSealError, sentenceOf } from '../../errors.ts'
+import { parseCheckpoint } from '../../merkle/checkpoint.ts'
+import { isNoteSignedBy } from '../../merkle/signed-note.ts'
+import { GrowingTree, hashLeaf, subtreesOf } from '../../merkle/tree.ts'
+import { readSmallFile } from '../../source/read-small-file.ts'
+import { leafBytes, MAX_COMMIT, readCommit, writeCommit, type Commit } from '../format/commit.ts'
+import { commitFile, commitIn, COMMITS, HEADS, PACKED, packFile, packIn } from '../format/names.ts'
+import type { OpenedJournal } from './open-journal.ts'
+import type { Problems } from './problems.ts'
+
+/** Where reading commits begins: at the first, or after one that was read before. */
+export interface CommitsRead {
+  /** Number of commits. */
+  size: number
+  /** The complete subtrees over their leaves, in hex, the largest first. */
+  frontier: readonly string[]
+}
+
+const NO_COMMITS: CommitsRead = { size: 0, frontier: [] }
+
+export interface CommitReading {
+  from?: CommitsRead
+  /** False if only the last signature is verified, which covers all leaves before it. */
+  each: boolean
+  problems: Problems
+}
+
+/**
+ * Reads the commits of a journal in their order, and verifies each: that the tree grows from leaf to leaf, and that the key signed its root.
+ * It ends at the first that does not hold, because nothing after it can be verified.
+ */
+export async function* readCommits(
+  journal: OpenedJournal,
+  { from = NO_COMMITS, each, problems }: CommitReading,
+): AsyncGenerator<Commit> {
+  const tree = new GrowingTree(subtreesOf(from.size).map(({ level }, at) => ({ level, hash: hash(from.frontier[at]) })))
+  let last: Commit | undefined
+  const complain = (fault: Fault, { index }: { index: number }) => {
+    problems.add({ ...fault, index, file: fileOf(index) })
+  }
+  for await (const { commit, index, fault } of commitsFrom(journal, from.size)) {
+    const wrong =
+      fault ?? commitFault(commit, index, tree, journal) ?? (each ? signatureFault(commit, journal) : undefined)
+    if (wrong || !commit) {
+      if (wrong) complain(wrong, { index })
+      break
+    }
+    last = commit
+    yield commit
+  }
+  const unsigned = each || !last ? undefined : signatureFault(last, journal)
+  if (last && unsigned) complain(unsigned, last)
+}
+
+/** One commit, without those before it. @returns undefined if it is gone or is not a commit */
+export async function commitAt(journal: OpenedJournal, index: number): Promise<Commit | undefined> {
+  for await (const { commit } of commitsFrom(journal, index)) return commit
+  return undefined
+}
+
+interface Fault {
+  kind: 'commit' | 'signature' | 'missing' | 'unreadable'
+  problem: string
+}
+
+type Found = { index: number } & ({ commit: Commit; fault?: undefined } | { commit?: undefined; fault: Fault })
+
+/** The path of a commit for people: where it is before it is packed. */
+function fileOf(index: number): string {
+  return `${COMMITS}/${commitFile(index)}`
+}
+
+function hash(hex = ''): Buffer {
+  return Buffer.from(hex, 'hex')
+}
+
+function commitFault(
+  commit: Commit | undefined,
+  index: number,
+  tree: GrowingTree,
+  { origin }: OpenedJournal,
+): Fault | undefined {
+  const fault = (problem: string): Fault => ({ kind: 'commit', problem })
+  if (commit?.index !== index) return fault(`expected the commit ${index}, found ${commit?.index ?? 'none'}`)
+  tree.add(hashLeaf(leafBytes(commit.leaf)))
+  const frontier = tree.subtrees.map((hash) => hash.toString('hex'))
+  if (frontier.join() !== commit.frontier.join()) return fault('its tree is not that of the commits before it')
+  const { checkpoint } = parseCheckpoint(commit.note) ?? {}
+  if (!checkpoint) return fault('its note is not a checkpoint')
+  if (checkpoint.origin !== origin) return fault('its checkpoint is that of another journal')
+  if (checkpoint.size !== index + 1 || !checkpoint.root.equals(tree.root()))
+    return fault('its checkpoint is over another tree')
+  return undefined
+}
+
+function signatureFault({ note }: Commit, { origin, key }: OpenedJournal): Fault | undefined {
+  const parsed = parseCheckpoint(note)
+  if (parsed && isNoteSignedBy(parsed.note, origin, key)) return undefined
+  return { kind: 'signature', problem: 'its checkpoint is not signed by the key of the journal' }
+}
+
+/** Packed commits first, then single ones. */
+async function* commitsFrom({ directory }: OpenedJournal, start: number): AsyncGenerator<Found> {
+  const single = await numbersIn(join(directory, COMMITS), commitIn)
+  for (let index = start; ;) {
+    const pack = await packedFrom(directory, index)
+    if (pack) {
+      for (const found of pack) {
+        yield (await differing(directory, found, single)) ?? found
+        index += 1
+      }
+      continue
+    }
+    const found = (await singleAt(directory, index)) ?? (await packedFrom(directory, index))?.[0]
+    if (!found) break
+    yield found
+    index += 1
+  }
+  yield* gapAt(directory, start)
+}
+
+/** If a later commit exists, the one that was not found is missing. */
+async function* gapAt(directory: string, start: number): AsyncGenerator<Found> {
+  const singles = await numbersIn(join(directory, COMMITS), commitIn)
+  const packs = await numbersIn(join(directory, HEADS), packIn)
+  const most = Math.max(start - 1, ...singles, ...[...packs].map((pack) => (pack + 1) * PACKED - 1))
+  for (let index = start; index <= most; index++) {
+    if (singles.has(index) || packs.has(Math.floor(index / PACKED))) continue
+    yield { index, fault: { kind: 'missing', problem: 'the commit is missing, but later ones exist' } }
+    return
+  }
+}
+
+async function numbersIn(directory: string, numberOf: (name: string) => number | undefined): Promise<Set<number>> {
+  const names = await readdir(directory).catch(() => [])
+  return new Set(names.flatMap((name) => numberOf(name) ?? []))
+}
+
+/** The commits of a pack from an index on; undefined if they are not packed. */
+async function packedFrom(directory: string, index: number): Promise<Found[] | undefined> {
+  const pack = Math.floor(index / PACKED)
+  const text = await textOf(join(directory, HEADS, packFile(pack)), MAX_COMMIT * PACKED)
+  if (text === undefined) return undefined
+  const first = pack * PACKED
+  if ('fault' in text) return [{ index, fault: text.fault }]
+  const lines = text.text.split(/(?<=\n)/)
+  if (lines.length !== PACKED)
+    return [{ index, fault: { kind: 'commit', problem: `its pack has ${lines.length} lines instead of ${PACKED}` } }]
+  return lines.slice(index - first).map((line, at) => parsed(line, index + at))
+}
+
+async function singleAt(directory: string, index: number): Promise<Found | undefined> {
+  const text = await textOf(join(directory, COMMITS, commitFile(index)), MAX_COMMIT)
+  if (text === undefined) return undefined
+  return 'fault' in text ? { index, fault: text.fault } : parsed(text.text, index)
+}
+
+/** A commit that is packed, and still in a file of its own, is the same in both. */
+async function differing(
+  directory: string,
+  { index, commit }: Found,
+  single: ReadonlySet<number>,
+): Promise<Found | undefined> {
+  if (!single.has(index) || !commit) return undefined
+  const text = await textOf(join(directory, COMMITS, commitFile(index)), MAX_COMMIT)
+  if (text === undefined || ('text' in text && text.text === writeCommit(commit))) return undefined
+  return { index, fault: { kind: 'commit', problem: 'it differs from the packed one' } }
+}
+
+function parsed(line: string, index: number): Found {
+  const read = readCommit(line)
+  return 'commit' in read ? { index, commit: read.commit } : { index, fault: { kind: 'commit', problem: read.fault } }
+}
+
+/** @returns undefined if there is no such file */
+async function textOf(path: string, maxBytes: number): Promise<{ text: string } | { fault: Fault } | undefined> {
+  try {
+    return { text: String(await readSmallFile(path, { what: 'commit', maxBytes })) }
+  } catch (error) {
+    if (!(error instanceof ModelSealError)) throw error
+    if (error.code === 'FILE_NOT_FOUND') return undefined
+    return { fault: { kind: 'unreadable', problem: sentenceOf(error) } }
+  }
+}

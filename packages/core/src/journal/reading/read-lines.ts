@@ -1,0 +1,42 @@
+import type { FileHandle } from 'node:fs/promises'
+import { MAX_LINE } from '../format/line.ts'
+
+/** Bytes read at once. A line fits. */
+const CHUNK = 1024 * 1024
+const LINE_FEED = 10
+
+/** Some lines of a file, without their line feeds. They are valid until the next ones are read. */
+interface Lines {
+  lines: Buffer[]
+  /** Bytes after the last line feed, at the end of the file; or of a line that is too long to be one. */
+  rest: number
+}
+
+/** Reads the lines between two positions of a file, in memory of constant size. It ends at a line that is too long. */
+export async function* readLines(handle: FileHandle, from: number, to: number): AsyncGenerator<Lines> {
+  const chunk = Buffer.allocUnsafe(CHUNK + MAX_LINE)
+  let [kept, at] = [0, from]
+  while (at < to) {
+    const { bytesRead } = await handle.read(chunk, kept, Math.min(CHUNK, to - at), at)
+    // The file was cut meanwhile.
+    if (bytesRead === 0) break
+    at += bytesRead
+    const { lines, end } = linesIn(chunk.subarray(0, kept + bytesRead))
+    const rest = kept + bytesRead - end
+    const isTooLong = rest > MAX_LINE
+    yield { lines, rest: at < to && !isTooLong ? 0 : rest }
+    if (isTooLong) return
+    chunk.copyWithin(0, end, end + rest)
+    kept = rest
+  }
+}
+
+function linesIn(bytes: Buffer): { lines: Buffer[]; end: number } {
+  const lines: Buffer[] = []
+  let end = 0
+  for (let feed = bytes.indexOf(LINE_FEED); feed >= 0; feed = bytes.indexOf(LINE_FEED, end)) {
+    lines.push(bytes.subarray(end, feed))
+    end = feed + 1
+  }
+  return { lines, end }
+}

@@ -1,0 +1,168 @@
+import { open, readdir, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errno, isGone } from '../../source/file-errors.ts'
+import { READ_ONLY } from '../../source/read-small-file.ts'
+import { MAX_LINE, readLine } from '../format/line.ts'
+import { segmentFile, segmentIn, SEGMENTS } from '../format/names.ts'
+import type { JournalRecord } from '../format/record.ts'
+import type { JournalProblem, Problems } from './problems.ts'
+import { readLines } from './read-lines.ts'
+import type { SegmentHeads, StatedHead } from './segment-heads.ts'
+import type { SegmentProgress } from './segment-progress.ts'
+
+/** What a segment is compared with. */
+export interface SegmentReading {
+  directory: string
+  /** The new heads; undefined if no commit names the segment. */
+  heads: SegmentHeads | undefined
+  problems: Problems
+}
+
+/** A record of a segment, whose line follows the one before it. */
+export interface SegmentRecord {
+  /** Number of the record in its segment, from 0. */
+  index: number
+  record: JournalRecord
+}
+
+/**
+ * Reads a segment from where it was read before, and verifies it: each line follows the one before it and is a record, and the trees are
+ * those of the commits. Records come before the commit that covers them was compared, so whoever believes them waits for the end. After the
+ * first line that is not valid, the rest is verified, but no record is returned.
+ */
+export async function* readSegment(
+  progress: SegmentProgress,
+  reading: SegmentReading,
+): AsyncGenerator<SegmentRecord[]> {
+  const { directory, problems } = reading
+  const file = segmentPath(progress.id)
+  const report = (problem: SegmentProblem): void => {
+    problems.add({ file, ...problem })
+  }
+  const comparison = new HeadComparison(progress, reading.heads, report)
+  const handle = await opened(join(directory, file), report)
+  if (!handle) return
+  try {
+    const lineProblem = (problem: string) => problems.add({ kind: 'line', file, index: progress.records, problem })
+    yield* recordsIn(handle, progress, comparison, lineProblem)
+  } finally {
+    await handle.close()
+  }
+  comparison.finish()
+}
+
+async function* recordsIn(
+  handle: FileHandle,
+  progress: SegmentProgress,
+  comparison: HeadComparison,
+  lineProblem: (problem: string) => void,
+): AsyncGenerator<SegmentRecord[]> {
+  const { size } = await handle.stat()
+  let isValid = true
+  comparison.compare()
+  for await (const { lines, rest } of readLines(handle, progress.bytes, size)) {
+    const records: SegmentRecord[] = []
+    for (const line of lines) {
+      const read = readLine(line, progress.check)
+      const wrong = 'record' in read ? misplaced(read.record, progress) : read.fault
+      if (wrong !== undefined) lineProblem(wrong)
+      isValid &&= wrong === undefined
+      if (isValid && 'record' in read) records.push({ index: progress.records, record: read.record })
+      progress.add(line, read.check ?? '', comparison.coversNext())
+      comparison.compare()
+    }
+    if (records.length > 0) yield records
+    progress.torn = rest
+    if (rest > MAX_LINE) lineProblem(`it has more than ${MAX_LINE} bytes`)
+  }
+}
+
+/** The first record of a segment, and no other, describes the segment. */
+function misplaced(record: JournalRecord, { records, id }: SegmentProgress): string | undefined {
+  if (record.type !== 'segment') return records === 0 ? 'the segment does not begin with its description' : undefined
+  if (records > 0) return 'the segment is described again'
+  return record.segment === id ? undefined : 'it describes another segment'
+}
+
+/** Path of a segment in the directory of its journal. */
+export function segmentPath(id: string): string {
+  return `${SEGMENTS}/${segmentFile(id)}`
+}
+
+/** The segments of a journal, the oldest first. */
+export async function segmentIdsIn({ directory }: Pick<SegmentReading, 'directory'>): Promise<string[]> {
+  const names = await readdir(join(directory, SEGMENTS)).catch(() => [])
+  return names.flatMap((name) => segmentIn(name) ?? []).sort()
+}
+
+type SegmentProblem = Omit<JournalProblem, 'file'>
+
+/** Compares the tree of a segment with its heads, while it grows. Only the first difference is reported: the others follow from it. */
+class HeadComparison {
+  readonly #progress: SegmentProgress
+  readonly #heads: Iterator<StatedHead>
+  readonly #last: SegmentHeads['last']
+  readonly #report: (problem: SegmentProblem) => void
+  #next: StatedHead | undefined
+  #failed = false
+
+  constructor(progress: SegmentProgress, heads: SegmentHeads | undefined, report: (problem: SegmentProblem) => void) {
+    this.#progress = progress
+    this.#heads = (heads ?? [])[Symbol.iterator]()
+    this.#last = heads?.last
+    this.#report = report
+    this.#advance()
+  }
+
+  /** Whether a head covers the next record. */
+  coversNext(): boolean {
+    return this.#last !== undefined && this.#progress.records < this.#last.size
+  }
+
+  compare(): void {
+    while (this.#next && this.#next.size <= this.#progress.records) {
+      const { size, bytes, root } = this.#next
+      this.#advance()
+      if (this.#failed) continue
+      const found = this.#progress.cover(size)
+      if (found?.equals(root) && (size < this.#progress.records || bytes === this.#progress.bytes)) continue
+      this.#fail('head', size, 'the records up to this one are not those of a commit')
+    }
+  }
+
+  finish(): void {
+    const { records, torn } = this.#progress
+    if (this.#next && !this.#failed) {
+      const { size } = this.#next
+      this.#fail('truncated', records, `the segment ends after ${records} records, a commit says ${size}`)
+    } else if (this.#last?.end && (records > this.#last.size || torn > 0)) {
+      this.#fail('head', this.#last.size, 'the segment goes on after its end')
+    }
+  }
+
+  #advance(): void {
+    const next = this.#heads.next()
+    this.#next = next.done === true ? undefined : next.value
+  }
+
+  #fail(kind: 'head' | 'truncated', index: number, problem: string): void {
+    this.#failed = true
+    this.#report({ kind, index, problem })
+  }
+}
+
+async function opened(path: string, report: (problem: SegmentProblem) => void): Promise<FileHandle | undefined> {
+  try {
+    const handle = await open(path, READ_ONLY)
+    if ((await handle.stat()).isFile()) return handle
+    await handle.close()
+    report({ kind: 'unreadable', problem: 'it is not a file' })
+  } catch (error) {
+    report(
+      isGone(error)
+        ? { kind: 'missing', problem: 'the segment is missing' }
+        : { kind: 'unreadable', problem: `it cannot be read: ${errno(error)}` },
+    )
+  }
+  return undefined
+}
