@@ -1,0 +1,181 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { codeOf, messageOf } from '@modelseal/core/any-realm'
+import {
+  commitAt,
+  HeadsBySegment,
+  openJournal,
+  Problems,
+  readCommits,
+  segmentIdsIn,
+  segmentPath,
+  type CommitsRead,
+  type JournalProblem,
+  type OpenedJournal,
+} from '@modelseal/core/journal'
+import { indexPath, openIndex, removeIndex } from './index-file.ts'
+import { removeSegment, type SegmentFacts } from './intake.ts'
+import { Interned } from './intern.ts'
+import { Contradiction, SegmentUpdate } from './segment-update.ts'
+import type { Statements } from './statements.ts'
+
+interface UpdateOptions {
+  /** Key of the host, as `verifyJournal` takes it. */
+  key?: string | undefined
+  /** True to read the journal completely, whatever the index contains. */
+  anew?: boolean | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** The index of a journal, up to date. */
+export interface JournalIndex {
+  journal: OpenedJournal
+  statements: Statements
+}
+
+/**
+ * Brings the index of a journal up to date: reads what was appended, and verifies it. If the journal contradicts what was read before, it
+ * is read anew, and the contradiction is a problem of the journal from then on.
+ */
+export async function updateIndex(directory: string, { key, anew, signal }: UpdateOptions): Promise<JournalIndex> {
+  const journal = await openJournal(directory, key)
+  const path = await indexPath(journal)
+  return inTurn(path, () => upToDate(path, journal, { anew, signal }))
+}
+
+/** Updates of the same index in this process: SQLite would wait for another one without letting it go on. */
+const updates = new Map<string, Promise<unknown>>()
+
+async function inTurn<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  const turn = (updates.get(path) ?? Promise.resolve()).then(work, work)
+  updates.set(path, turn)
+  try {
+    return await turn
+  } finally {
+    if (updates.get(path) === turn) updates.delete(path)
+  }
+}
+
+async function upToDate(path: string, journal: OpenedJournal, { anew, signal }: UpdateOptions): Promise<JournalIndex> {
+  if (anew) removeIndex(path)
+  let statements = openIndex(path)
+  try {
+    await bringUpToDate(journal, statements, signal)
+  } catch (error) {
+    statements.close()
+    if (!(error instanceof Contradiction) && !isDamage(error)) throw error
+    removeIndex(path)
+    statements = openIndex(path)
+    if (error instanceof Contradiction && error.found) writeProblem(statements, error.found)
+    await bringUpToDate(journal, statements, signal)
+  }
+  return { journal, statements }
+}
+
+/** SQLite says that the file is not a database, or is damaged. */
+function isDamage(error: unknown): boolean {
+  return codeOf(error) === 'ERR_SQLITE_ERROR' && /malformed|not a database/.test(messageOf(error))
+}
+
+async function bringUpToDate(
+  journal: OpenedJournal,
+  statements: Statements,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await statements.transaction(async () => {
+    const known = await knownCommits(journal, statements)
+    const problems = new Problems()
+    const interned = new Interned(statements)
+    const heads = new HeadsBySegment()
+    let [read, note] = [known, undefined as string | undefined]
+    for await (const { index, leaf, frontier, note: text } of readCommits(journal, {
+      from: known,
+      each: false,
+      problems,
+    })) {
+      signal?.throwIfAborted()
+      const wrong = heads.addHead(leaf)
+      if (wrong !== undefined) problems.add({ kind: 'commit', file: segmentPath(leaf.segment), index, problem: wrong })
+      ;[read, note] = [{ size: index + 1, frontier }, text]
+    }
+    await updateSegments({ journal, statements, interned, heads, problems, signal })
+    for (const problem of problems.list) writeProblem(statements, problem)
+    setMeta(statements, 'commits', JSON.stringify(read))
+    if (note !== undefined) setMeta(statements, 'note', note)
+  })
+}
+
+/** The commits that were read before, if the journal still has the last of them. */
+async function knownCommits(journal: OpenedJournal, statements: Statements): Promise<CommitsRead> {
+  const known = JSON.parse(metaOf(statements, 'commits') ?? '{"size":0,"frontier":[]}') as CommitsRead
+  const identity = JSON.stringify([journal.file.id, journal.key.export({ type: 'spki', format: 'pem' })])
+  const before = metaOf(statements, 'identity')
+  if (before !== undefined && before !== identity)
+    throw new Contradiction({
+      kind: 'rollback',
+      file: 'journal.json',
+      problem: 'the journal has another key than when it was read before',
+    })
+  setMeta(statements, 'identity', identity)
+  if (known.size === 0) return known
+  const commit = await commitAt(journal, known.size - 1)
+  if (commit?.note === metaOf(statements, 'note')) return known
+  const problem = `the journal does not have the ${known.size} commits that were read before`
+  throw new Contradiction({ kind: 'rollback', file: 'commits', index: known.size - 1, problem })
+}
+
+interface Updating {
+  journal: OpenedJournal
+  statements: Statements
+  interned: Interned
+  heads: HeadsBySegment
+  problems: Problems
+  signal: AbortSignal | undefined
+}
+
+async function updateSegments({ journal, statements, interned, heads, problems, signal }: Updating): Promise<void> {
+  const here = await segmentIdsIn(journal)
+  for (const id of here) {
+    signal?.throwIfAborted()
+    const update = SegmentUpdate.of(id, { statements, interned })
+    const file = await stat(join(journal.directory, segmentPath(id))).catch(() => undefined)
+    if (!file) continue
+    const { size, mtimeMs: modified } = file
+    await update.run({ directory: journal.directory, heads: heads.get(id), problems }, { size, modified })
+  }
+  const present = new Set(here)
+  for (const facts of statements.all<SegmentFacts>('select * from segment')) {
+    if (present.has(facts.name)) continue
+    const { last } = heads.get(facts.name) ?? {}
+    if (last?.retired || metaOf(statements, `retired ${facts.name}`)) removeSegment(statements, facts)
+    else missing(statements, facts.name)
+  }
+  for (const [name, { last }] of heads) {
+    if (last?.retired) setMeta(statements, `retired ${name}`, '1')
+    else if (!present.has(name)) missing(statements, name)
+  }
+}
+
+function missing(statements: Statements, name: string): void {
+  const problem = 'the segment is missing, and no commit says that it was retired'
+  writeProblem(statements, { kind: 'missing', file: segmentPath(name), problem })
+}
+
+/** Once. */
+function writeProblem(statements: Statements, { kind, file, index, problem }: JournalProblem): void {
+  const known = statements.get(
+    'select 1 from problem where kind = ? and file = ? and number is ?',
+    kind,
+    file,
+    index ?? null,
+  )
+  if (!known) statements.run('insert into problem values (?, ?, ?, ?)', kind, file, index ?? null, problem)
+}
+
+function metaOf(statements: Statements, name: string): string | undefined {
+  return statements.get<{ value: string }>('select value from meta where name = ?', name)?.value
+}
+
+function setMeta(statements: Statements, name: string, value: string): void {
+  statements.run('insert or replace into meta values (?, ?)', name, value)
+}
