@@ -4,7 +4,7 @@ import { fewChunks } from './build/chunks.ts'
 import { commonJsInChunks, ownEngine, requiresFromProcess, yamlOfModules } from './build/libraries.ts'
 import { licenses, writeLicenses } from './build/licenses.ts'
 import { childProcessWhenUsed, lazyNodeModules, namesFromProcess } from './build/modules-of-node.ts'
-import { coreWithoutLibraries, hubsInFile, librariesInFiles } from './build/program.ts'
+import { coreWithoutLibraries, packagesInFiles, librariesInFiles } from './build/program.ts'
 import { ownSourceMaps } from './build/source-maps.ts'
 import { hashingWorker, threadCode } from './build/threads.ts'
 
@@ -79,7 +79,7 @@ export default defineConfig({
     // The package of hubs contains what reads archives.
     ...(library && !isCore ? [requiresFromProcess] : []),
     ...(startsEveryProgram ? [lazyNodeModules] : library ? [namesFromProcess] : []),
-    ...(library ? [] : [coreWithoutLibraries, hubsInFile, yamlOfModules, librariesInFiles, childProcessWhenUsed]),
+    ...(library ? [] : [coreWithoutLibraries, packagesInFiles, yamlOfModules, librariesInFiles, childProcessWhenUsed]),
     ownSourceMaps,
     licenses,
   ],

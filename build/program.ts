@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { carry } from './licenses.ts'
 import { ONE_FILE } from './one-file.ts'
-import type { Plugin } from './plugin.ts'
+import type { Build, Plugin } from './plugin.ts'
 import { threadCode } from './threads.ts'
 
 /**
@@ -23,6 +23,7 @@ export const coreWithoutLibraries: Plugin = {
           attestation: '../core/src/entries/attestation.ts',
           advisory: '../core/src/entries/advisory.ts',
           monitor: '../core/src/entries/monitor.ts',
+          journal: '../core/src/entries/journal.ts',
           errors: '../core/src/entries/errors.ts',
           'any-realm': '../core/src/any-realm.ts',
           ...FOR_HUBS,
@@ -66,40 +67,45 @@ const FOR_HUBS = {
 }
 
 /**
- * The package of hubs and what reads archives, in one file that is loaded for `hf://` and `oci://` URLs. It uses the core
- * of the program, which is passed to it: a copy would be larger, and would not know the program's settings.
+ * Packages of this project that few commands need, each in a file that is loaded when it is used: that of hubs, with what reads archives, for
+ * `hf://` and `oci://` URLs, and that of journals. They use the core of the program, which is passed to them: a copy would be larger, and would
+ * not know the program's settings.
  */
-export const hubsInFile: Plugin = {
-  name: 'hubs in a file',
+export const packagesInFiles: Plugin = {
+  name: 'packages in files',
   setup(build) {
-    let used: string[] = []
-    build.onStart(async () => {
-      const core = new Set<string>()
-      const { outputFiles, metafile } = await build.esbuild.build({
-        ...ONE_FILE,
-        entryPoints: ['../hub/src/index.ts'],
-        metafile: true,
-        // CommonJS has no such URL. It only serves to find an optional package, for which a path is as good.
-        define: { 'import.meta.url': '__filename' },
-        banner: { js: 'module.exports = (core) => { const module = { exports: {} };' },
-        footer: { js: 'return module.exports };' },
-        plugins: [coreAsGiven(core)],
-      })
-      carry(metafile)
-      used = [...core]
-      await mkdir('dist', { recursive: true })
-      await writeFile('dist/hubs.cjs', outputFiles[0]?.text ?? '')
-    })
-    build.onResolve({ filter: /^@modelseal\/hub$/ }, ({ path }) => ({ path, namespace: 'hubs' }))
-    build.onResolve({ filter: /^\.\/hubs\.cjs$/, namespace: 'hubs' }, ({ path }) => ({ path, external: true }))
-    build.onLoad({ filter: /.*/, namespace: 'hubs' }, () => {
-      const getters = used.map((name) => `get '${name}'() { return require('${name}') }`)
-      return {
-        contents: `module.exports = require('./hubs.cjs')({ ${getters.join(', ')} })`,
-        resolveDir: process.cwd(),
-      }
-    })
+    for (const [name, file] of Object.entries({ hub: 'hubs', journal: 'journals' })) packageInFile(build, name, file)
   },
+}
+
+function packageInFile(build: Build, name: string, file: string): void {
+  let used: string[] = []
+  build.onStart(async () => {
+    const core = new Set<string>()
+    const { outputFiles, metafile } = await build.esbuild.build({
+      ...ONE_FILE,
+      entryPoints: [`../${name}/src/index.ts`],
+      metafile: true,
+      // CommonJS has no such URL. It only serves to find an optional package, for which a path is as good.
+      define: { 'import.meta.url': '__filename' },
+      banner: { js: 'module.exports = (core) => { const module = { exports: {} };' },
+      footer: { js: 'return module.exports };' },
+      plugins: [coreAsGiven(core)],
+    })
+    carry(metafile)
+    used = [...core]
+    await mkdir('dist', { recursive: true })
+    await writeFile(`dist/${file}.cjs`, outputFiles[0]?.text ?? '')
+  })
+  build.onResolve({ filter: new RegExp(`^@modelseal/${name}$`) }, ({ path }) => ({ path, namespace: file }))
+  build.onResolve({ filter: /^\.\//, namespace: file }, ({ path }) => ({ path, external: true }))
+  build.onLoad({ filter: /.*/, namespace: file }, () => {
+    const getters = used.map((entry) => `get '${entry}'() { return require('${entry}') }`)
+    return {
+      contents: `module.exports = require('./${file}.cjs')({ ${getters.join(', ')} })`,
+      resolveDir: process.cwd(),
+    }
+  })
 }
 
 /** @param used gets the entry points of the core that are imported */

@@ -6,6 +6,8 @@ import { addFeedShowing } from './commands/advisory/show.ts'
 import { addFeedSigning, SIGN_FEED_HELP } from './commands/advisory/sign.ts'
 import { addFeedVerifying } from './commands/advisory/verify.ts'
 import { addAttestMethod, ATTEST_HELP } from './commands/publish/attest.ts'
+import { addIncident } from './commands/respond/incident.ts'
+import { addJournalVerifying } from './commands/journal/verify.ts'
 import { addDigest } from './commands/verify/digest.ts'
 import { addInspect } from './commands/verify/inspect.ts'
 import { addPolicyCheck } from './commands/policy/policy-check.ts'
@@ -66,6 +68,8 @@ const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   receipts: addReceipts,
   policy: addPolicy,
   advisory: addAdvisory,
+  journal: addJournal,
+  incident: addIncident,
 }
 
 function addSigning(program: Command, perform: Perform): void {
@@ -139,6 +143,11 @@ function addAdvisory(program: Command, perform: Perform): void {
   addFeedVerifying(advisory, perform)
   addFeedShowing(advisory, perform)
   addFeedExchange(advisory, perform)
+}
+
+function addJournal(program: Command, perform: Perform): void {
+  const journal = program.command('journal').description('Verify a journal of verdicts.')
+  addJournalVerifying(journal, perform)
 }
 
 const ADVISORY_HELP = `

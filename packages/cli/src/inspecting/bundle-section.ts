@@ -1,6 +1,7 @@
 import type { InspectedBundle, InspectedSigner, InspectedStatement } from '@modelseal/core/verification'
 import { amount, byteCount } from '../output.ts'
-import type { Extent, Facts, Section, Show } from './report.ts'
+import type { Facts } from '../pages/content.ts'
+import type { Extent, Section, Show } from './report.ts'
 import { tableOf } from './statement-content.ts'
 
 /** What a policy says about the signer of a bundle whose signature it verified. */

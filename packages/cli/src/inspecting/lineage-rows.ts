@@ -1,25 +1,10 @@
 import type { LineageNode } from '@modelseal/core/attestation'
+import type { TreeRow } from '../pages/tree-drawing.ts'
 import type { Show } from './report.ts'
 
-/** A line of a lineage. */
-export interface LineageRow {
-  /** 0 for the model itself. */
-  depth: number
-  /** Index of the row of the model that was made from it; undefined for the model itself. */
-  parent: number | undefined
-  name: string
-  role: string
-  digest: string
-  believed: boolean
-  /** All of that. */
-  words: string
-  /** What is left out here, if anything. */
-  note: string
-}
-
 /** The nodes of a lineage, each below what was made from it. */
-export function lineageRows(root: LineageNode, show: Show): LineageRow[] {
-  const rows: LineageRow[] = []
+export function lineageRows(root: LineageNode, show: Show): TreeRow[] {
+  const rows: TreeRow[] = []
   const add = (node: LineageNode, depth: number, parent: number | undefined) => {
     const index = rows.push(rowOf(node, { depth, parent }, show)) - 1
     for (const ancestor of node.ancestors) add(ancestor, depth + 1, index)
@@ -35,7 +20,7 @@ const CUTS = {
   deep: 'it may have more ancestors',
 } as const
 
-function rowOf(node: LineageNode, place: Pick<LineageRow, 'depth' | 'parent'>, show: Show): LineageRow {
+function rowOf(node: LineageNode, place: Pick<TreeRow, 'depth' | 'parent'>, show: Show): TreeRow {
   const { role, name, uri, sha256, belief, statedBy, cut, more } = node
   const label = name ?? uri
   const by = statedBy.length === 1 ? '' : ` by ${statedBy.length} statements`

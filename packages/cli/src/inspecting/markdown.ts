@@ -1,7 +1,8 @@
 import type { LineageNode } from '@modelseal/core/attestation'
 import { lineageRows } from './lineage-rows.ts'
-import type { Facts, Report, Section, Table } from './report.ts'
-import { visible, visibleLines } from './visible.ts'
+import type { Facts, Table } from '../pages/content.ts'
+import type { Report, Section } from './report.ts'
+import { visible, visibleLines } from '../pages/visible.ts'
 
 /** The report in GitHub Flavored Markdown. Nothing in it has a meaning of its own: no link, image, HTML or formatting. */
 export function reportMarkdown(report: Report): string {

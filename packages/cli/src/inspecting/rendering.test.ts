@@ -5,7 +5,7 @@ import { inline, reportMarkdown } from './markdown.ts'
 import { reportPage } from './page.ts'
 import { reportOf, type Extent } from './report.ts'
 import { reportLines } from './text.ts'
-import { escaped, webAddress } from './visible.ts'
+import { escaped, webAddress } from '../pages/visible.ts'
 
 const SHA = 'a'.repeat(64)
 const PAGE: Extent = { attestations: 200, rows: 100, characters: 20_000, show: (text) => text }

@@ -2,23 +2,12 @@ import type { Verdict } from '@modelseal/core'
 import type { Contradiction, LineageNode, WeighedAttestation, WeighedAttestations } from '@modelseal/core/attestation'
 import type { InspectedModel } from '@modelseal/core/verification'
 import { revisionFact } from '../output.ts'
+import type { Facts, Status, Table } from '../pages/content.ts'
 import { namedBy, statementContent, type StatementContent } from './statement-content.ts'
 import { bundleSection, type JudgedSigner } from './bundle-section.ts'
 
 /** How a name or value of unknown origin is written: quoted on a terminal, plain in a page, which escapes all of its text. */
 export type Show = (value: string) => string
-
-/** Text, or an address that somebody wrote. Only http(s) becomes a link. */
-export type Value = string | { address: string }
-export type Facts = readonly (readonly [name: string, value: Value])[]
-
-export interface Table {
-  caption: string
-  header: readonly string[]
-  rows: readonly (readonly string[])[]
-  /** The number of rows that are left out. */
-  more: number
-}
 
 /** A part of the report under a heading of its own. */
 export interface Section {
@@ -28,14 +17,6 @@ export interface Section {
   tables: readonly Table[]
   /** Long texts as they were written. */
   texts: readonly { name: string; text: string; more: number }[]
-}
-
-/** How far something is believed, in words. */
-export interface Status {
-  /** Selects a colour, which says no more than the words do. */
-  tone: 'good' | 'unsure' | 'bad'
-  words: string
-  why: string
 }
 
 /** Everything that is known about a model, in the order in which it is shown. */

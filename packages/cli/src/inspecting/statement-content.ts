@@ -1,5 +1,6 @@
 import type { AttestedContents, WeighedAttestation } from '@modelseal/core/attestation'
-import type { Extent, Facts, Section, Show, Table } from './report.ts'
+import type { Facts, Table } from '../pages/content.ts'
+import type { Extent, Section, Show } from './report.ts'
 
 /** What a statement says, and the same in a few words. */
 export interface StatementContent extends Pick<Section, 'facts' | 'tables' | 'texts'> {

@@ -1,7 +1,8 @@
 import type { LineageNode } from '@modelseal/core/attestation'
 import { summary } from '../output.ts'
 import { lineageRows } from './lineage-rows.ts'
-import { capital, type Report, type Section, type Show, type Table, type Value } from './report.ts'
+import type { Table, Value } from '../pages/content.ts'
+import { capital, type Report, type Section, type Show } from './report.ts'
 
 /** The report for a terminal. Names and values of unknown origin are quoted in it. */
 export function reportLines(report: Report, show: Show): string[] {

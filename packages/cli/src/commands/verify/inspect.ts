@@ -72,7 +72,8 @@ async function inspect(
   const json = { result: { ...result, ...(page !== undefined && { page }) } }
   const { reportOf } = await import('../../inspecting/report.ts')
   if (page !== undefined) {
-    await (await pages()).writePage(page, reportOf(known, PAGE))
+    const { reportPage } = await import('../../inspecting/page.ts')
+    await (await pages()).writePage(page, reportPage(reportOf(known, PAGE)))
     if (!markdown) return { lines: [`Wrote ${page}`], json, ...exitCode }
   }
   if (markdown) {
@@ -86,7 +87,7 @@ async function inspect(
 }
 
 function pages() {
-  return import('../../inspecting/write-page.ts')
+  return import('../../pages/write-page.ts')
 }
 
 const TEXT = { attestations: 100, rows: 20, characters: 10_000 }

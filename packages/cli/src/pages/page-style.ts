@@ -62,6 +62,13 @@ rect.own { stroke: var(--link); stroke-width: 2; }
 rect.dashed, path.dashed { stroke-dasharray: 5 4; }
 path { fill: none; stroke: var(--soft); stroke-width: 1.5; }
 rect.solid, path.solid { stroke: var(--good); stroke-width: 2; }
+.bars { display: block; width: 100%; height: 9rem; background: var(--card); border: 1px solid var(--line); border-radius: 6px; }
+.bars rect.loads { fill: var(--link); stroke: none; }
+.bars rect.refusals { fill: var(--bad); stroke: none; }
+.axis { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .25rem 1rem; color: var(--soft); font-size: .9rem; }
+.key::before { content: "\\25a0  "; }
+.key.loads::before { color: var(--link); }
+.key.refusals::before { color: var(--bad); }
 .tree, .tree ul { padding-left: 1.25rem; }
 @media (max-width: 40rem) {
   h1 { font-size: 1.5rem; }

@@ -3,13 +3,11 @@ import { dirname, join, basename, relative, resolve, isAbsolute } from 'node:pat
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { writeFileWhole } from '@modelseal/core/publishing'
 import { isRemote } from '../hubs.ts'
-import { reportPage } from './page.ts'
-import type { Report } from './report.ts'
 
 /** Writes a page, completely or not at all. */
-export async function writePage(path: string, report: Report): Promise<void> {
+export async function writePage(path: string, html: string): Promise<void> {
   const page = { what: 'page', failed: 'FILE_WRITE_FAILED', mode: 0o644 } as const
-  await writeFileWhole(path, Buffer.from(reportPage(report)), page)
+  await writeFileWhole(path, Buffer.from(html), page)
 }
 
 /**

@@ -1,0 +1,133 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { digestOf, loadRecord, TestJournal, type TestSegment } from '../../packages/core/src/testing/journals.ts'
+import { directory, failed, jsonOf, modelseal, textOf, useWorkingDirectory } from './modelseal.ts'
+
+useWorkingDirectory()
+
+let journal: TestJournal
+let segment: TestSegment
+let env: NodeJS.ProcessEnv
+
+beforeEach(() => {
+  env = { MODELSEAL_CACHE: join(directory, 'cache') }
+  mkdirSync(join(directory, 'journal'))
+  journal = new TestJournal(join(directory, 'journal'))
+  segment = journal.segment()
+  segment.add(loadRecord())
+  segment.commit()
+})
+
+function removeLastRecord(): void {
+  const lines = readFileSync(segment.path, 'utf8').split(/(?<=\n)/)
+  writeFileSync(segment.path, lines.slice(0, -1).join(''))
+}
+
+describe('journal verify', () => {
+  test('says what is covered, and what only a checkpoint that left the host shows', async () => {
+    const { code, stdout, stderr } = await modelseal(['journal', 'verify', 'journal'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(
+      /^Holds: ".*journal"\n {2}host {8}"host-a"\n {2}records {5}2 in 1 segment\n {2}uncovered {3}none\n/,
+    )
+    expect(stderr).toMatch(/^Note: Only a checkpoint that left the host shows/)
+    writeFileSync(join(directory, 'checkpoint'), journal.notes[0]!)
+    const compared = await modelseal([
+      'journal',
+      'verify',
+      'journal',
+      '--checkpoint',
+      'checkpoint',
+      '--key',
+      journal.file.key,
+    ])
+    expect(compared).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringContaining('with a checkpoint over 1 commits'),
+    })
+  })
+
+  test('ends with 1 if the journal does not hold', async () => {
+    removeLastRecord()
+    const { code, stdout } = await modelseal(['journal', 'verify', 'journal'])
+    expect(code).toBe(1)
+    expect(stdout).toContain(
+      `"segments/${segment.id}.jsonl", number 1: the segment ends after 1 records, a commit says 2`,
+    )
+    expect(await jsonOf(['journal', 'verify', 'journal', '--json'], 1)).toMatchObject({
+      ok: false,
+      command: 'journal verify',
+      result: { holds: false, problems: [{ kind: 'truncated' }] },
+    })
+  })
+
+  test('refuses what is not a journal', async () => {
+    failed(await modelseal(['journal', 'verify', 'vad']), 'FILE_NOT_FOUND')
+    writeFileSync(join(directory, 'journal/journal.json'), '{}')
+    failed(await modelseal(['journal', 'verify', 'journal']), 'JOURNAL_INVALID')
+  })
+})
+
+describe('incident', () => {
+  test('prints a table, and what is not known', async () => {
+    const { code, stdout, stderr } = await modelseal(
+      ['incident', '--model', `sha256:${digestOf('vad')}`, 'journal'],
+      env,
+    )
+    expect(code).toBe(0)
+    expect(stdout).toContain('"transcribe"  "host-a"  unknown     1      0         1')
+    expect(stdout).toContain('loaded now  unknown: 1 load did not end')
+    expect(stderr).toMatch(/^Note: The checkpoints were verified with the keys in the journals/)
+    expect(stderr).not.toContain('ExperimentalWarning')
+  })
+
+  test('prints JSON', async () => {
+    const { code, stdout } = await modelseal(
+      ['incident', '--signer', 'release', 'journal', '--json', '--since', '2026-11-01'],
+      env,
+    )
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: true,
+      command: 'incident',
+      result: {
+        query: { kind: 'signer', value: 'release', since: '2026-11-01T00:00:00.000Z' },
+        complete: true,
+        total: { loads: 1 },
+      },
+    })
+  })
+
+  test('writes a page, without anything that a hostile name could start', async () => {
+    const hostile = `"><script>alert(1)</script>'\u202e`
+    segment.add(loadRecord({ model: { name: hostile, path: hostile }, rootDigest: digestOf('hostile') }))
+    segment.commit()
+    const { stdout } = await modelseal(['incident', '--signer', 'release', 'journal', '--html', 'incident.html'], env)
+    expect(stdout).toBe(`Wrote ${join(directory, 'incident.html')}\n`)
+    const page = await textOf('incident.html')
+    expect(page).toContain('&#60;script&#62;alert(1)&#60;/script&#62;')
+    expect(page).not.toMatch(/<script|\u202e|style=/)
+    expect(page).toContain("default-src 'none'")
+  })
+
+  test('ends with 1 if a journal does not hold', async () => {
+    removeLastRecord()
+    const { code, stdout } = await modelseal(['incident', '--model', digestOf('vad'), 'journal'], env)
+    expect(code).toBe(1)
+    expect(stdout).toContain('does not hold:')
+  })
+
+  test.each([
+    ['no question', []],
+    ['two questions', ['--model', digestOf('vad'), '--file', digestOf('vad')]],
+    ['a time that is none', ['--model', digestOf('vad'), '--since', 'yesterday']],
+    ['too few keys', ['--model', digestOf('vad'), '--key', 'a', 'journal']],
+    ['a digest that is none', ['--model', 'vad']],
+  ])('refuses %s', async (_, args) => {
+    const { code, stderr } = await modelseal(['incident', 'journal', ...args], env)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^Error INVALID_ARGUMENT: /)
+  })
+})
