@@ -1,5 +1,6 @@
 import { ModelFacts, type ClaimedName } from '../../policy/matching/match.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
+import { versionNumber } from '../../policy/version-number.ts'
 import type { WatchedPolicy } from '../../policy/watch-policy.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
 import type { OpenOptions } from '../open-options.ts'
@@ -10,8 +11,15 @@ export interface JudgedBy {
   given: WatchedPolicy | CompiledPolicy
   /** The policy as it was read. */
   read: CompiledPolicy
+  /** Later versions of the policy have a higher number. */
+  number: number
   /** The same as long as every feed has the same version. */
   versions: string
+}
+
+/** A version that a policy has just returned. */
+export function versionOf(given: JudgedBy['given'], read: CompiledPolicy): Omit<JudgedBy, 'versions'> {
+  return { given, read, number: versionNumber(given, read) }
 }
 
 /** What is known about a model before its signature is checked. */

@@ -19,7 +19,7 @@ import type { OpenOptions } from '../open-options.ts'
 import { adviceFor } from './advice.ts'
 import { concernsClaims } from '../files/revoked-claims.ts'
 import { checkPinned } from './check-pinned.ts'
-import { factsOf, type JudgedBy } from './judged-by.ts'
+import { factsOf, versionOf, type JudgedBy } from './judged-by.ts'
 import { checkAge, policyOf } from './read-policy.ts'
 import { holdsInAudit } from './tolerate.ts'
 import { checking, emptyVerdict, timed } from './verdict-steps.ts'
@@ -152,12 +152,12 @@ export class Judging {
     const { verdict } = this
     const { policy: given, format, url, signal } = this.#options
     const read = await policyOf(given, verdict)
+    const version = versionOf(isWatchedPolicy(given) ? given : read, read)
     // Revocations hold even if the policy or a feed is too old.
     this.#policy = read
     const feeds = read.advisories.length > 0 ? await adviceFor(read, verdict, signal) : undefined
     const policy = feeds?.policy ?? read
-    if (feeds || isWatchedPolicy(given))
-      this.#judgedBy = { given: isWatchedPolicy(given) ? given : read, read, versions: feeds?.versions ?? '' }
+    if (feeds || isWatchedPolicy(given)) this.#judgedBy = { ...version, versions: feeds?.versions ?? '' }
     this.#policy = policy
     await this.#checkPackage(policy)
     await checkAge(policy, now, verdict)

@@ -1,5 +1,4 @@
 import { isPolicy, withRevocations, type CompiledPolicy } from '../../policy/policy.ts'
-import type { WatchedPolicy } from '../../policy/watch-policy.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
 import { settledPolicy } from './settled-policy.ts'
 
@@ -13,20 +12,23 @@ export interface CurrentVersion extends JudgedBy {
 
 /** What a look at a policy and its feeds found. */
 export interface Look {
-  /** Undefined if there is none: the policy cannot be read, or has just changed. */
-  version: CurrentVersion | undefined
+  version: CurrentVersion
   /** Resolves when a later look may find more; undefined if this one found everything. */
   later: Promise<unknown> | undefined
 }
 
-/** The version of a policy and of its feeds that a load would be judged by now, as far as it is known at once. */
-export async function currentVersion(given: WatchedPolicy | CompiledPolicy): Promise<Look> {
-  const { policy: read, later } = isPolicy(given)
-    ? { policy: given, later: undefined }
-    : await settledPolicy(given, PATIENCE)
-  if (!read) return { version: undefined, later }
-  if (read.advisories.length === 0) return { version: { given, read, versions: '', policy: read }, later }
+/**
+ * The version of a policy and of its feeds by which a model is judged now, as far as it is known at once.
+ *
+ * @param by the version that the model was judged by last: it is never judged by an older one, as long as a later one has not settled
+ */
+export async function currentVersion(by: JudgedBy): Promise<Look> {
+  const { given } = by
+  const { version, later } = isPolicy(given) ? { version: by, later: undefined } : await settledPolicy(given, PATIENCE)
+  const { read, number } = version && version.number >= by.number ? version : by
+  const found = { given, read, number }
+  if (read.advisories.length === 0) return { version: { ...found, versions: '', policy: read }, later }
   const { advisedSoFar } = await import('../../policy/advisories/following/advised.ts')
   const { revocations, versions } = await advisedSoFar(read)
-  return { version: { given, read, versions, policy: withRevocations(read, revocations) }, later }
+  return { version: { ...found, versions, policy: withRevocations(read, revocations) }, later }
 }

@@ -1,7 +1,7 @@
 import { onPolicyChange } from '../../policy/changes.ts'
 import { setTimeout } from '../../real-time.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
-import { currentVersion, type Look } from './current-version.ts'
+import { currentVersion, type CurrentVersion } from './current-version.ts'
 import { pause } from './soon.ts'
 import type { Standing } from './standing.ts'
 
@@ -70,20 +70,23 @@ function mustJudge(): boolean {
 
 /** All policies and feeds are looked at side by side, and none of them is waited for. */
 async function judgeEach(references: readonly WeakRef<AbortSignal>[]): Promise<void> {
-  const sources = new Set(references.flatMap((reference) => standingOf(reference)?.sources ?? []))
-  const looks = new Map<JudgedBy['given'], PromiseSettledResult<Look>>()
-  const looking = [...sources].map(async (given) => {
-    const [look] = await Promise.allSettled([currentVersion(given)])
-    looks.set(given, look)
-    if (look.status === 'fulfilled') void look.value.later?.then(judgeAll)
-  })
-  await Promise.all(looking)
-  const versionOf = (given: JudgedBy['given']) => {
-    const look = looks.get(given)
-    if (look?.status === 'rejected') throw look.reason
-    return look?.value.version
+  const looks = new Map<JudgedBy['given'], Map<JudgedBy['read'], Promise<CurrentVersion>>>()
+  /** One look for all models that were judged by the same version of the same policy. */
+  const current = (by: JudgedBy): Promise<CurrentVersion> => {
+    const versions = looks.get(by.given) ?? new Map<JudgedBy['read'], Promise<CurrentVersion>>()
+    const look = versions.get(by.read) ?? lookAt(by)
+    looks.set(by.given, versions.set(by.read, look))
+    return look
   }
-  for (const reference of references) await standingOf(reference)?.judge(versionOf)
+  const all = references.flatMap((reference) => standingOf(reference)?.judgedBy ?? [])
+  await Promise.allSettled(all.map(current))
+  for (const reference of references) await standingOf(reference)?.judge(current)
+}
+
+async function lookAt(by: JudgedBy): Promise<CurrentVersion> {
+  const { version, later } = await currentVersion(by)
+  void later?.then(judgeAll)
+  return version
 }
 
 function standingOf(reference: WeakRef<AbortSignal>): Standing | undefined {

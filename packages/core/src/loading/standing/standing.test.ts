@@ -316,6 +316,39 @@ describe('a policy that has just been written', () => {
     expect(await causeOf(opened)).toBe('KEY_REVOKED')
   })
 
+  test('is not undone by an older version, for what was loaded by it', async () => {
+    const { opened, policy } = await loaded()
+    const file = `watched-${policies}.yaml`
+    await settled({ revoked: { keys: [fingerprint] } }, undefined, file)
+    await policy.current()
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+    await site.policy(policyOf({}), file)
+    const again = await openVerifiedModel(site.file('model'), { policy })
+    onTestFinished(() => again.close())
+    await sleep(2_500)
+    expect(again.revoked.aborted).toBe(false)
+    await settled({ revoked: { keys: [fingerprint] } }, undefined, file)
+    expect(await causeOf(again)).toBe('KEY_REVOKED')
+  })
+
+  test('counts if a program gives an earlier one once more', async () => {
+    const versions = await Promise.all(
+      [{ revoked: { keys: [fingerprint] } }, {}].map(async (more, index) => {
+        await settled(more, undefined, `version-${index}.yaml`)
+        return loadPolicy(site.file(`version-${index}.yaml`))
+      }),
+    )
+    let index = 0
+    const policy = { current: () => Promise.resolve(versions[index]!) } as never
+    const refused = openVerifiedModel(site.file('model'), { policy })
+    await expect(refused).rejects.toMatchObject({ code: 'KEY_REVOKED' })
+    index = 1
+    const opened = await openVerifiedModel(site.file('model'), { policy })
+    onTestFinished(() => opened.close())
+    index = 0
+    expect(await causeOf(opened)).toBe('KEY_REVOKED')
+  })
+
   test('counts even if it never stays the same', { timeout: 30_000 }, async () => {
     const { opened, policy } = await loaded()
     const file = `watched-${policies}.yaml`
@@ -326,6 +359,26 @@ describe('a policy that has just been written', () => {
     }
     expect(await causeOf(opened)).toBe('KEY_REVOKED')
   })
+})
+
+test('a feed counts before a policy does that has just been written', async () => {
+  const signed = `feed-${++policies}.jsonl`
+  await publish(signed, {})
+  const { opened, policy } = await loaded()
+  const file = `watched-${policies}.yaml`
+  const later = { advisories: [{ file: signed, signers: [{ key: 'publisher' }] }] }
+  await settled({ revoked: { keys: [fingerprint] } }, undefined, file)
+  await policy.current()
+  await causeOf(opened)
+  await site.policy(policyOf(later), file)
+  const again = await openVerifiedModel(site.file('model'), { policy })
+  onTestFinished(() => again.close())
+  const began = Date.now()
+  await publish(signed, { rootDigests: [rootDigest] })
+  await site.policy(policyOf({ ...later, revoked: { keys: [sha256('another')] } }), file)
+  await policy.current()
+  expect(await causeOf(again)).toBe('MODEL_REVOKED')
+  expect(Date.now() - began).toBeLessThan(1_500)
 })
 
 test('a feed that does not answer delays neither other models nor what the policy itself says', async () => {

@@ -61,9 +61,9 @@ export class Standing {
     return this.#controller.signal
   }
 
-  /** @internal Where newer versions of the policies come from that judged its load. */
-  get sources(): JudgedBy['given'][] {
-    return this.#loads.map(({ by }) => by.given)
+  /** @internal The versions of policies by which it was judged last. */
+  get judgedBy(): JudgedBy[] {
+    return this.#loads.map(({ by }) => by)
   }
 
   /** True if what judged the model can change. */
@@ -127,12 +127,12 @@ export class Standing {
    * @internal
    * @param current the current version of a policy and its feeds; what it throws revokes the model
    */
-  async judge(current: (given: JudgedBy['given']) => CurrentVersion | undefined): Promise<void> {
+  async judge(current: (by: JudgedBy) => Promise<CurrentVersion>): Promise<void> {
     for (const load of this.#loads) {
       if (this.revoked.aborted) return
       await this.#unlessRefused(async () => {
-        const version = current(load.by.given)
-        if (!version || !this.#isNew(version, load, this.#retryAt.get(load))) return
+        const version = await current(load.by)
+        if (!this.#isNew(version, load, this.#retryAt.get(load))) return
         load.by = version
         this.#retryAt.delete(load)
         const unknown = await judgeAgain(load, version)
