@@ -3,12 +3,13 @@ import { problemLine } from '@modelseal/core/journal'
 import type { Statements } from '../index/statements.ts'
 import { updateIndex, type JournalIndex } from '../index/update-index.ts'
 import { readClaims } from './claims.ts'
-import { ALWAYS, countLoads, hourly, periodOf, type Hour, type Period } from './counting.ts'
+import { ALWAYS, countLoads, daily, periodOf, type Day, type Period } from './counting.ts'
 import { derivedFrom, type Claims, type Derivation } from './derivation.ts'
 import type { AskedJournal, DerivedModel, Incident, IncidentQuery, Limited } from './incident.ts'
 import { JournalFacts, MOST_ROWS } from './journal-facts.ts'
 import { matchSituations, rootsOfHits, rootsWithFile } from './matching.ts'
 import { loadedNow, Merged, modelsOf, refusalsOf, servicesOf, signersOf, timeText } from './merged.ts'
+import { momentsOf } from './moments.ts'
 import { timelineOf } from './timeline.ts'
 import { whatIsUnknown } from './unknown.ts'
 
@@ -94,19 +95,20 @@ function answer(
   const all = indexes.map(({ statements }) => statements)
   const withFile = kind === 'file' ? new Set(all.flatMap((one) => rootsWithFile(one, value))) : undefined
   const merged = new Merged()
-  const hours: Hour[] = []
+  const days: Day[] = []
   const roots = new Set(kind === 'model' ? [value] : (withFile ?? []))
   for (const statements of all) {
     matchSituations(statements, withFile ? 'model' : kind, withFile ?? [value])
     countLoads(statements, period)
     merged.add(new JournalFacts(statements), period, recent)
-    hours.push(...hourly(statements, period))
+    for (const day of daily(statements, period)) days.push(day)
     for (const root of rootsOfHits(statements)) roots.add(root)
   }
   const { derived, isCut } = derivedFrom(roots, all, claims)
   const { total } = merged
   const services = servicesOf(merged)
-  const timeline = timelineOf(hours)
+  const match = (one: Statements) => matchSituations(one, withFile ? 'model' : kind, withFile ?? [value])
+  const timeline = timelineOf(...momentsOf(all, { days, total, match }))
   const asked = indexes.map(askedJournal)
   return {
     query: told,

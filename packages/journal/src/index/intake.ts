@@ -1,6 +1,6 @@
 import type { RecordOf, SegmentRecord } from '@modelseal/core/journal'
 import type { Interned } from './intern.ts'
-import { HOUR } from './schema.ts'
+import { DAY } from './schema.ts'
 import type { Statements } from './statements.ts'
 
 /** Loads and counts in memory, before they are written. */
@@ -9,7 +9,7 @@ const MOST_PENDING = 50_000
 interface Bucket {
   situation: number
   place: number
-  hour: number
+  day: number
   loads: number
   first: number
   last: number
@@ -30,8 +30,8 @@ export interface SegmentFacts {
   place: number | null
   newest: number
   lost: number
-  first_hour: number | null
-  last_hour: number | null
+  first_day: number | null
+  last_day: number | null
 }
 
 /** Writes the records of one segment into the index. */
@@ -67,8 +67,8 @@ export class Intake {
 
   /** Writes what is pending. */
   flush(): void {
-    for (const { situation, place, hour, loads, first, last } of this.#buckets.values())
-      this.#statements.run(ADD_TO_BUCKET, situation, place, hour, loads, first, last)
+    for (const { situation, place, day, loads, first, last } of this.#buckets.values())
+      this.#statements.run(ADD_TO_BUCKET, situation, place, day, loads, first, last)
     this.#buckets.clear()
     this.#flushLive()
     const { writer, newest } = this.facts
@@ -88,19 +88,19 @@ export class Intake {
   #load(record: number, time: number, load: RecordOf<'load'>): void {
     const { facts } = this
     const place = facts.place ?? 0
-    const hour = Math.floor(time / HOUR)
+    const day = Math.floor(time / DAY)
     const situation = this.#interned.situation(load)
-    this.#statements.run('insert into load values (?, ?, ?, ?, ?, ?)', hour, facts.id, record, time, situation, place)
-    facts.first_hour = Math.min(facts.first_hour ?? hour, hour)
-    facts.last_hour = Math.max(facts.last_hour ?? hour, hour)
-    this.#count({ situation, place, hour, loads: 1, first: time, last: time })
+    this.#statements.run('insert into load values (?, ?, ?, ?, ?, ?)', day, facts.id, record, time, situation, place)
+    facts.first_day = Math.min(facts.first_day ?? day, day)
+    facts.last_day = Math.max(facts.last_day ?? day, day)
+    this.#count({ situation, place, day, loads: 1, first: time, last: time })
     if (load.decision === 'refused' || this.#early.has(record)) return
     this.#live.set(record, { record, situation, place, time })
     if (this.#live.size >= MOST_PENDING) this.#flushLive()
   }
 
   #count(one: Bucket): void {
-    const key = `${one.situation} ${one.place} ${one.hour}`
+    const key = `${one.situation} ${one.place} ${one.day}`
     const known = this.#buckets.get(key)
     if (known) {
       known.loads += 1
@@ -155,21 +155,18 @@ const ADD_TO_BUCKET = `insert into bucket values (?, ?, ?, ?, ?, ?) on conflict 
   loads = loads + excluded.loads, first = min(first, excluded.first), last = max(last, excluded.last)`
 
 /** Removes what was read from a segment, when its file was deleted as the settings say. */
-export function removeSegment(
-  statements: Statements,
-  { id, first_hour: from, last_hour: to, name }: SegmentFacts,
-): void {
+export function removeSegment(statements: Statements, { id, first_day: from, last_day: to, name }: SegmentFacts): void {
   if (from !== null && to !== null) {
     const touched = statements.all<Bucket>(
-      'select distinct situation, place, hour from load where hour between ? and ? and segment = ?',
+      'select distinct situation, place, day from load where day between ? and ? and segment = ?',
       from,
       to,
       id,
     )
-    statements.run('delete from load where hour between ? and ? and segment = ?', from, to, id)
-    for (const { situation, place, hour } of touched) {
-      statements.run('delete from bucket where situation = ? and place = ? and hour = ?', situation, place, hour)
-      statements.run(COUNT_AGAIN, hour, situation, place)
+    statements.run('delete from load where day between ? and ? and segment = ?', from, to, id)
+    for (const { situation, place, day } of touched) {
+      statements.run('delete from bucket where situation = ? and place = ? and day = ?', situation, place, day)
+      statements.run(COUNT_AGAIN, day, situation, place)
     }
   }
   statements.run('delete from live where segment = ?', id)
@@ -177,5 +174,5 @@ export function removeSegment(
   statements.run('delete from segment where id = ?', id)
 }
 
-const COUNT_AGAIN = `insert into bucket select situation, place, hour, count(*), min(time), max(time) from load
-  where hour = ? and situation = ? and place = ? group by 1, 2, 3`
+const COUNT_AGAIN = `insert into bucket select situation, place, day, count(*), min(time), max(time) from load
+  where day = ? and situation = ? and place = ? group by 1, 2, 3`

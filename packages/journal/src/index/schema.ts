@@ -1,19 +1,19 @@
 /** Another number makes all indexes be built anew. */
 export const SCHEMA_VERSION = 1
 
-/** One hour, in which loads are counted together. */
-export const HOUR = 3_600_000
+/** Loads of one day are counted together. */
+export const DAY = 86_400_000
 
 /**
- * What the index of one journal contains. Loads that differ only in their time are of one `situation`, and are counted for each hour and
- * place (`bucket`), so that a question over ten million loads reads some ten thousand rows. The single loads are read only for the hours in
- * which a period begins and ends. `live` has the loads for which no end was recorded.
+ * What the index of one journal contains. Loads that differ only in their time are of one `situation`, and are counted for each day and
+ * place (`bucket`), so that a question over ten million loads reads some hundred thousand rows. The single loads are read only for the days
+ * in which a period begins and ends. `live` has the loads for which no end was recorded.
  */
 export const SCHEMA = `
 create table meta(name text primary key, value text not null) without rowid;
 create table segment(id integer primary key, name text not null unique, writer integer, place integer, state text not null,
   size integer not null, modified real not null, newest integer not null, lost integer not null, torn integer not null,
-  first_hour integer, last_hour integer);
+  first_day integer, last_day integer);
 create table writer(id integer primary key, closed integer not null, newest integer not null);
 create table place(id integer primary key, service text not null, host text not null, unique(service, host));
 create table model(id integer primary key, root text not null, label text not null, cut integer not null default 0, unique(root, label));
@@ -31,10 +31,10 @@ create index situation_policy on situation(policy);
 create table situation_signer(signer integer not null, situation integer not null, counted integer not null,
   primary key(signer, situation)) without rowid;
 create index signer_of_situation on situation_signer(situation);
-create table bucket(situation integer not null, place integer not null, hour integer not null, loads integer not null,
-  first integer not null, last integer not null, primary key(situation, place, hour)) without rowid;
-create table load(hour integer not null, segment integer not null, record integer not null, time integer not null,
-  situation integer not null, place integer not null, primary key(hour, segment, record)) without rowid;
+create table bucket(situation integer not null, place integer not null, day integer not null, loads integer not null,
+  first integer not null, last integer not null, primary key(situation, place, day)) without rowid;
+create table load(day integer not null, segment integer not null, record integer not null, time integer not null,
+  situation integer not null, place integer not null, primary key(day, segment, record)) without rowid;
 create table live(segment integer not null, record integer not null, situation integer not null, place integer not null,
   time integer not null, primary key(segment, record)) without rowid;
 create index live_situation on live(situation);

@@ -89,7 +89,7 @@ export class SegmentUpdate {
   }
 
   #save(state: SegmentState, { size, modified }: FileState): void {
-    const { id, writer, place, newest, lost, torn, first_hour, last_hour } = this.#row
+    const { id, writer, place, newest, lost, torn, first_day, last_day } = this.#row
     this.#statements.run(
       SAVE,
       writer,
@@ -100,21 +100,21 @@ export class SegmentUpdate {
       newest,
       lost,
       torn,
-      first_hour,
-      last_hour,
+      first_day,
+      last_day,
       id,
     )
   }
 }
 
 const SAVE = `update segment set writer = ?, place = ?, state = ?, size = ?, modified = ?, newest = ?, lost = ?, torn = ?,
-  first_hour = ?, last_hour = ? where id = ?`
+  first_day = ?, last_day = ? where id = ?`
 
 function newRow(name: string, statements: Statements): SegmentRow {
   const { id } = statements.run(
     "insert into segment (name, state, size, modified, newest, lost, torn) values (?, '', 0, 0, 0, 0, 0)",
     name,
   )
-  const empty = { writer: null, place: null, first_hour: null, last_hour: null }
+  const empty = { writer: null, place: null, first_day: null, last_day: null }
   return { id, name, state: '', size: 0, modified: 0, newest: 0, lost: 0, torn: 0, ...empty }
 }

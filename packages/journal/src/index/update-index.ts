@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf, messageOf } from '@modelseal/core/any-realm'
 import {
@@ -135,12 +135,15 @@ interface Updating {
 
 async function updateSegments({ journal, statements, interned, heads, problems, signal }: Updating): Promise<void> {
   const here = await segmentIdsIn(journal)
+  const known = knownFiles(statements)
   for (const id of here) {
     signal?.throwIfAborted()
-    const update = SegmentUpdate.of(id, { statements, interned })
-    const file = await stat(join(journal.directory, segmentPath(id))).catch(() => undefined)
+    const file = statSync(join(journal.directory, segmentPath(id)), { throwIfNoEntry: false })
     if (!file) continue
     const { size, mtimeMs: modified } = file
+    const before = known.get(id)
+    if (before?.size === size && before.modified === modified && !heads.has(id)) continue
+    const update = SegmentUpdate.of(id, { statements, interned })
     await update.run({ directory: journal.directory, heads: heads.get(id), problems }, { size, modified })
   }
   const present = new Set(here)
@@ -154,6 +157,14 @@ async function updateSegments({ journal, statements, interned, heads, problems, 
     if (last?.retired) setMeta(statements, `retired ${name}`, '1')
     else if (!present.has(name)) missing(statements, name)
   }
+}
+
+/** Size and time of change of the files that were read before. */
+function knownFiles(statements: Statements): Map<string, { size: number; modified: number }> {
+  const rows = statements.all<{ name: string; size: number; modified: number }>(
+    'select name, size, modified from segment',
+  )
+  return new Map(rows.map(({ name, ...file }) => [name, file]))
 }
 
 function missing(statements: Statements, name: string): void {
