@@ -27,9 +27,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [
             '**/node_modules/**',
-            'test/drill/**',
             'test/hubs/**',
             'test/interop/**',
+            'test/journal/**',
             'test/bundlers/**',
             'test/install/**',
             'test/pages/**',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { digestOf, loadRecord, TestJournal } from '../../packages/core/src/testing/journals.ts'
 import { Browser } from './browser.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/modelseal.cjs', import.meta.url))
@@ -14,11 +15,13 @@ const ROLE = 'urn:modelseal:role:0.1'
 
 let directory: string
 let page: string
+let incident: string
 let browser: Browser
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'modelseal-pages-'))
   page = await writeHostilePage()
+  incident = await writeHostileIncident()
   browser = await Browser.start()
 })
 afterAll(async () => {
@@ -59,10 +62,32 @@ async function writeHostilePage(): Promise<string> {
   return pathToFileURL(join(directory, 'page.html')).href
 }
 
-const VIEWS = [1280, 390].flatMap((width) => ['light', 'dark'].map((scheme) => ({ width, scheme })))
+/** The page of an incident with the same names. */
+async function writeHostileIncident(): Promise<string> {
+  await mkdir(join(directory, 'journal'))
+  const journal = new TestJournal(join(directory, 'journal'), HOSTILE)
+  for (const service of [HOSTILE, LONG]) {
+    const segment = journal.segment({ service, host: HOSTILE })
+    for (let index = 0; index < 30; index++) {
+      const [time, name] = [`2026-11-02T${String(index % 24).padStart(2, '0')}:00:00.000Z`, index % 2 ? HOSTILE : LONG]
+      const refused = index > 25 ? ({ decision: 'refused', code: 'KEY_REVOKED' } as const) : {}
+      segment.add(loadRecord({ time, model: { name, path: name }, rootDigest: digestOf(`${index % 4}`), ...refused }))
+    }
+    segment.commit()
+  }
+  const env = { ...process.env, MODELSEAL_CACHE: join(directory, 'cache') }
+  const args = [PROGRAM, 'incident', '--signer', 'release', 'journal', '--html', 'incident.html']
+  execFileSync(process.execPath, args, { cwd: directory, stdio: 'pipe', env })
+  return pathToFileURL(join(directory, 'incident.html')).href
+}
 
-describe.each(VIEWS)('a page with hostile metadata, $width pixels wide, $scheme:', (view) => {
-  beforeEach(() => browser.open(page, view))
+const VIEWS = [1280, 390].flatMap((width) =>
+  ['light', 'dark'].flatMap((scheme) => ['model', 'incident'].map((of) => ({ width, scheme, of }))),
+)
+const pageOf = (of: string) => (of === 'model' ? page : incident)
+
+describe.each(VIEWS)('the page of a $of with hostile names, $width pixels wide, $scheme:', ({ of, ...view }) => {
+  beforeEach(() => browser.open(pageOf(of), view))
 
   test('is not wider than the screen, but for what scrolls by itself', async () => {
     expect(await browser.run('document.documentElement.scrollWidth - document.documentElement.clientWidth')).toBe(0)
@@ -98,16 +123,20 @@ describe.each(VIEWS)('a page with hostile metadata, $width pixels wide, $scheme:
   })
 })
 
-test('no text of the metadata became an element, was run, or made a request', async () => {
-  await browser.open(page, { width: 1280, scheme: 'light' })
-  const found = `document.querySelectorAll('script, img, iframe, object, embed, [onclick], [onerror], [style]').length`
-  expect(await browser.run(found)).toBe(0)
-  expect(await browser.run('document.body.innerText.includes("<script>alert(1)</script>")')).toBe(true)
-  expect(
-    await browser.run('[...document.links].every(({ protocol, hash }) => /^https?:$/.test(protocol) || hash)'),
-  ).toBe(true)
-  expect([...new Set(browser.events)]).toEqual([page])
-})
+test.each(['model', 'incident'])(
+  'no text of the page of a %s became an element, was run, or made a request',
+  async (of) => {
+    browser.events.length = 0
+    await browser.open(pageOf(of), { width: 1280, scheme: 'light' })
+    const found = `document.querySelectorAll('script, img, iframe, object, embed, [onclick], [onerror], [style]').length`
+    expect(await browser.run(found)).toBe(0)
+    expect(await browser.run('document.body.innerText.includes("<script>alert(1)</script>")')).toBe(true)
+    expect(
+      await browser.run('[...document.links].every(({ protocol, hash }) => /^https?:$/.test(protocol) || hash)'),
+    ).toBe(true)
+    expect([...new Set(browser.events)]).toEqual([pageOf(of)])
+  },
+)
 
 test('a script in the page would not run', async () => {
   await browser.open(page, { width: 1280, scheme: 'light' })

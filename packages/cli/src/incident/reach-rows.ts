@@ -4,15 +4,15 @@ import { visible } from '../pages/visible.ts'
 import { KIND_WORDS } from './incident-tables.ts'
 
 /** A larger drawing says less than the tables. */
-const MOST_MODELS = 12
-const MOST_SERVICES = 5
+const MOST_MODELS = 8
+const MOST_SERVICES = 3
 const MOST_DERIVED = 12
 
 /** From what was sought to the models, and from these to the services that loaded them and to what was made from them. */
 export function reachRows({ query, models, derived, total }: Incident): TreeRow[] {
   const rows: TreeRow[] = []
   const add = (row: Omit<TreeRow, 'words'>) => rows.push({ ...row, words: words(row) }) - 1
-  const note = models.items.length > MOST_MODELS ? `and ${total.models - MOST_MODELS} more models` : ''
+  const note = models.items.length > MOST_MODELS ? `further models: ${total.models - MOST_MODELS}` : ''
   const role = `${KIND_WORDS[query.kind]}, ${total.loads.toLocaleString('en')} loads`
   const top = add({ depth: 0, parent: undefined, name: visible(query.value), role, digest: '', believed: true, note })
   const byRoot = new Map<string, number>()
@@ -55,7 +55,7 @@ function modelRow(
     believed: loads > 0,
     note:
       services > MOST_SERVICES
-        ? `and ${services - MOST_SERVICES} more services`
+        ? `further services: ${services - MOST_SERVICES}`
         : rootDigest === undefined
           ? 'of unknown content'
           : '',

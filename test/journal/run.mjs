@@ -1,0 +1,26 @@
+// npm run test:journal: builds a program with Go's packages for transparency logs, then runs test/journal/*.test.ts against it.
+// Fails without Go, because skipping the tests would defeat their purpose.
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { root, run } from '../interop/environment.mjs'
+import { buildGoProgram } from '../support/go-programs.mjs'
+
+const source = join(dirname(fileURLToPath(import.meta.url)), 'peer')
+const peer = join(root, '.cache/journal/peer')
+mkdirSync(dirname(peer), { recursive: true })
+mkdirSync(join(root, '.cache/reports'), { recursive: true })
+const version = ['go.mod', 'main.go'].map((name) => readFileSync(join(source, name), 'utf8')).join('')
+if (!buildGoProgram(peer, source, version)) process.exit(1)
+run(
+  'vitest',
+  [
+    'run',
+    '--config',
+    'test/journal/vitest.config.ts',
+    '--reporter=default',
+    '--reporter=json',
+    '--outputFile.json=.cache/reports/journal.json',
+  ],
+  { JOURNAL_PEER: peer },
+)
