@@ -36,6 +36,22 @@ describe('a table of digests', () => {
     }
   })
 
+  test.each([1, 16, 17, 100])(
+    'finds all of %i digests that were announced, and as many that are announced later',
+    (count) => {
+      const table = new DigestTable()
+      const names = ['first', 'second', 'third'].flatMap((part) => {
+        table.reserve(count)
+        return Array.from({ length: count }, (_, index) => {
+          const hex = sha256(`${part} ${index}`)
+          table.add(hex, 1)
+          return hex
+        })
+      })
+      expect(names.filter((hex) => table.get(digestOf(hex)).length === 0)).toEqual([])
+    },
+  )
+
   test('takes little time for a digest that is added a hundred thousand times', () => {
     const table = new DigestTable()
     const hex = sha256('')

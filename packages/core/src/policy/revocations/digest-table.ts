@@ -22,6 +22,8 @@ export class DigestTable {
   #width = 0
   /** Number of digests for which there is place. */
   #size = 0
+  /** Number of digests that were announced. There is place for them from the next one on that would have none. */
+  #announced = 0
   #rows = new Uint32Array(0)
   /** The number of each row; undefined as long as all are 0. */
   #values: Uint32Array | undefined
@@ -33,7 +35,7 @@ export class DigestTable {
 
   /** Announces further digests, so that they do not have to move while they are added. */
   reserve(more: number): void {
-    this.#size = Math.max(this.#size, this.#count + more)
+    this.#announced = Math.max(this.#announced, this.#count + more)
   }
 
   /** @returns false for what is not a digest, or one of another length than the first, which is not added */
@@ -41,7 +43,7 @@ export class DigestTable {
     const count = readHex(hex, scratch)
     this.#width ||= count
     if (count === 0 || count !== this.#width) return false
-    if (this.#count === this.#size || this.#rows.length === 0) this.#grow()
+    if (this.#count === this.#size) this.#grow()
     const slot = this.#slotOf(scratch, 0, hashOf(scratch, 0, count))
     const known = this.#slots[slot] ?? 0
     if (known > 0) this.#addFurther(known - 1, value)
@@ -57,7 +59,7 @@ export class DigestTable {
 
   /** By a half at least, so that the cost for each digest stays the same. */
   #grow(): void {
-    this.#size = Math.max(this.#size, Math.ceil(this.#count * 1.5), 16)
+    this.#size = Math.max(this.#announced, Math.ceil(this.#count * 1.5), 16)
     this.#rows = enlarged(this.#rows, this.#size * this.#width)
     this.#values &&= enlarged(this.#values, this.#size)
     this.#slots = new Uint32Array(Math.ceil(this.#size * 1.5))

@@ -95,3 +95,16 @@ test('names that are not digests of the usual length are found as well', () => {
   for (const name of [short, DIGESTS[1] ?? ''])
     expect(list.lookUp(exactName('key', name), undefined)).toMatchObject({ reason: 'stolen', by: 'the policy' })
 })
+
+test.each([
+  [16, 1],
+  [20, 20],
+  [1, 100],
+])('%i entries of one file of a policy, and then %i of another', (first, second) => {
+  const list = new RevocationList('the policy')
+  const digests = [first, second].map((count, part) =>
+    Array.from({ length: count }, (_, index) => `${part}${index}`.padStart(64, '0')),
+  )
+  for (const rootDigests of digests) list.add({ rootDigests })
+  expect(digests.flat().filter((digest) => !list.always(exactName('root', digest)))).toEqual([])
+})
