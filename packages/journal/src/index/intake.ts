@@ -4,7 +4,7 @@ import { DAY } from './schema.ts'
 import type { Statements } from './statements.ts'
 
 /** Loads and counts in memory, before they are written. */
-const MOST_PENDING = 50_000
+const MOST_PENDING = 10_000
 
 interface Bucket {
   situation: number

@@ -3,7 +3,7 @@ import type { Cell } from './sqlite.ts'
 import type { Statements } from './statements.ts'
 
 /** Names in memory. Others are looked up again. */
-const MOST_KNOWN = 50_000
+const MOST_KNOWN = 20_000
 /** Names of one model. */
 const MOST_NAMES = 20
 
