@@ -109,11 +109,11 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './journal': {
     values:
-      names(`COMMITS HEADS HeadsBySegment JOURNAL_FILE KEY_FILE MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED Problems SEGMENTS SegmentProgress asRecord checkLine
-      commitAt commitFile commitIn leafBytes makeCacheFolder openJournal originOf packFile packIn problemLine readCommit readCommits readJournal
-      readJournalFile readLine readSegment segmentFile segmentIdsIn segmentIn segmentPath verifyJournal`),
+      names(`ADVISORY_CHANNEL COMMITS HEADS HeadsBySegment JOURNAL_CHANNEL JOURNAL_FILE KEY_FILE MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED Problems SEGMENTS SegmentProgress asRecord checkLine
+      commitAt commitFile commitIn enableJournal leafBytes makeCacheFolder openJournal originOf packFile packIn problemLine readCommit readCommits readJournal
+      readJournalFile readLine readSegment readVerifierKey segmentFile segmentIdsIn segmentIn segmentPath verifierKey verifyJournal`),
     types:
-      names(`Commit CommitReading CommitsRead JournalEntry JournalFile JournalProblem JournalRecord JournalReport OpenedJournal RecordOf RecordType
+      names(`AdvisoryChange Commit CommitReading CommitsRead JournalEntry JournalFile JournalOptions JournalProblem JournalRecord JournalReport JournalState OpenedJournal RecordOf RecordType
       SegmentHead SegmentHeads SegmentReading SegmentRecord SegmentState VerifyJournalOptions`),
   },
   './source': {

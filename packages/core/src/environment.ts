@@ -20,6 +20,8 @@ const VARIABLES = {
   MODELSEAL_ISOLATION: 'text',
   MODELSEAL_ON_REVOKED: 'text',
   MODELSEAL_CACHE: 'path',
+  MODELSEAL_JOURNAL: 'path',
+  MODELSEAL_SERVICE: 'text',
   XDG_CACHE_HOME: 'text',
   XDG_RUNTIME_DIR: 'text',
   LOCALAPPDATA: 'text',

@@ -35,6 +35,12 @@ export const LOAD_CHANNEL = 'modelseal:load'
 export const POLICY_CHANNEL = 'modelseal:policy'
 
 /**
+ * Name of the `node:diagnostics_channel` on which new versions of the advisory feeds are published that policies follow. The message is
+ * an {@link AdvisoryChange}.
+ */
+export const ADVISORY_CHANNEL = 'modelseal:advisory'
+
+/**
  * Name of the `node:diagnostics_channel` on which models are published that are revoked after they were loaded. The message is a
  * {@link Revoked}.
  *
@@ -45,6 +51,12 @@ export const POLICY_CHANNEL = 'modelseal:policy'
  * ```
  */
 export const REVOKED_CHANNEL = 'modelseal:revoked'
+
+/**
+ * Name of the `node:diagnostics_channel` on which is published that a journal of verdicts cannot be written, and that it can be written
+ * again. The message is a {@link JournalState}.
+ */
+export const JOURNAL_CHANNEL = 'modelseal:journal'
 
 /** What is known about a load while it runs. It contains no secrets. */
 export interface LoadTrace {
@@ -60,8 +72,22 @@ export interface LoadTrace {
 export interface PolicyReload {
   /** Absolute path of the policy. */
   path: string
+  /** SHA-256 of the new version of the file, lowercase hex, if it is in use. */
+  digest?: string
   /** Why the new version is not used; absent if it is in use. */
   error?: SerializedError
+}
+
+/** A new version of an advisory feed is in use. */
+export interface AdvisoryChange {
+  /** Its URL, or the absolute path of its file. */
+  source: string
+  /** Its name, as its signers say. */
+  feed: string
+  /** Number of the version. */
+  sequence: number
+  /** SHA-256 of what the version denies, lowercase hex. */
+  digest: string
 }
 
 /** A model that was revoked after it was loaded. */
@@ -74,9 +100,21 @@ export interface Revoked {
   error: ModelSealError
 }
 
+/** Whether a journal can be written. */
+export interface JournalState {
+  /** Absolute path of the journal. */
+  directory: string
+  /** How many records were lost since it was last written. */
+  lost: number
+  /** Why it cannot be written; absent if it can be written again. */
+  error?: SerializedError
+}
+
 const verdicts = channel(VERDICT_CHANNEL)
 const policies = channel(POLICY_CHANNEL)
+const advisories = channel(ADVISORY_CHANNEL)
 const revoked = channel(REVOKED_CHANNEL)
+const journals = channel(JOURNAL_CHANNEL)
 const loads = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
 
 export function publishVerdict(verdict: Verdict): void {
@@ -87,8 +125,16 @@ export function publishPolicyReload(reload: PolicyReload): void {
   if (policies.hasSubscribers) policies.publish(reload)
 }
 
+export function publishAdvisory(change: AdvisoryChange): void {
+  if (advisories.hasSubscribers) advisories.publish(change)
+}
+
 export function publishRevoked(message: Revoked): void {
   if (revoked.hasSubscribers) revoked.publish(message)
+}
+
+export function publishJournal(state: JournalState): void {
+  if (journals.hasSubscribers) journals.publish(state)
 }
 
 export function traceLoad<T>(trace: LoadTrace, load: () => Promise<T>): Promise<T> {

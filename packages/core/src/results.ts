@@ -15,6 +15,8 @@ export interface Verdict {
   at: string
   /** Absolute path of the policy; absent if none was found. */
   policy?: string
+  /** SHA-256 of the policy file and of those that it includes, lowercase hex, as `sha256sum` prints them; absent if they could not be read. */
+  policyDigests?: { file: string; includes?: readonly string[] }
   /** Name of the rule that matched. */
   rule?: string
   mode?: 'enforce' | 'audit' | 'skip'
@@ -87,6 +89,8 @@ export interface BundleVerdict {
   signer?: VerifiedIdentity
   /** The trusted time of the signature; absent if there is none. */
   time?: SignatureTime
+  /** The entry in the transparency log, if the signer was certified by a Sigstore instance. */
+  logEntry?: LogEntry
   /** Why it did not count. */
   reason?: SerializedError
 }
@@ -254,6 +258,14 @@ export interface SignatureTime {
   source: 'rfc3161' | 'rekor'
   /** Distinguished name of the timestamp authority (RFC 4514), or URL of the transparency log. */
   authority: string
+}
+
+/** An entry in a transparency log that was verified with a signature. */
+export interface LogEntry {
+  /** URL of the log, or its key ID in hex if the trusted root states none. */
+  log: string
+  /** Its number in the log. */
+  index: number
 }
 
 /** The trusted root that was used, and its age, as plain data for verdicts. */

@@ -1,15 +1,17 @@
 /**
- * For packages that read journals of verdicts: verifying a journal, and reading what was appended since.
+ * Journals of verdicts: having them written, and for packages that read them, verifying a journal and reading what was appended since.
  *
  * @example
  * ```ts
- * import { verifyJournal } from '@modelseal/core/journal'
+ * import { enableJournal, verifyJournal } from '@modelseal/core/journal'
  *
- * const { holds, records, problems } = await verifyJournal('/var/lib/modelseal/journal')
+ * enableJournal({ directory: '/var/lib/recognizer/journal', required: true })
+ * const { holds, records, problems } = await verifyJournal('/var/lib/recognizer/journal')
  * ```
  *
  * @packageDocumentation
  */
+export { ADVISORY_CHANNEL, JOURNAL_CHANNEL, type AdvisoryChange, type JournalState } from '../events.ts'
 export { leafBytes, MAX_COMMIT, readCommit, type Commit, type SegmentHead } from '../journal/format/commit.ts'
 export { MAX_JOURNAL_FILE, originOf, readJournalFile, type JournalFile } from '../journal/format/journal-file.ts'
 export { checkLine, MAX_LINE, readLine } from '../journal/format/line.ts'
@@ -48,3 +50,5 @@ export {
   type VerifyJournalOptions,
 } from '../journal/reading/verify-journal.ts'
 export { makeCacheFolder } from '../source/private/cache-directory.ts'
+export { readVerifierKey, verifierKey } from '../journal/format/verifier-key.ts'
+export { enableJournal, type JournalOptions } from '../loading/recording/enable-journal.ts'

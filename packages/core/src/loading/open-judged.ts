@@ -24,6 +24,7 @@ import { Load, type LoadRequest } from './load.ts'
 import { readerOf, type ModelReader, type SavingReader } from './model-reader.ts'
 import { checkChoices } from './open-options.ts'
 import { AllowedIsolation } from './placing/isolation.ts'
+import { recordOpened, recordRefusal } from './recording/record-load.ts'
 import { judgedLoads } from './standing/remember.ts'
 import { follow } from './standing/live-models.ts'
 import { UnverifiedModel, VerifiedModel, type OpenedModel } from './verified-model.ts'
@@ -51,15 +52,18 @@ export async function openJudged<T>(
     trace.verdict = first
     try {
       const model = await open(load)
-      load.handOver()
       for (const judging of load.judgings) judging.decide()
+      await recordOpened(load, model)
+      load.handOver()
       for (const { verdict } of load.judgings) publishVerdict(verdict)
       follow(load.standing)
       return model
     } catch (error) {
       await load.close()
+      const refusing = load.responsibility.for(error)
       const refusal = load.responsibility.refused(error)
       trace.verdict = refusal.verdict
+      await recordRefusal(refusing)
       throw refusal
     }
   })

@@ -1,3 +1,5 @@
+import { publishAdvisory, type AdvisoryChange } from '../events.ts'
+
 /** Called when a watched policy, or an advisory feed that a policy follows, has a new version. */
 type Listener = () => void
 
@@ -11,4 +13,10 @@ export function onPolicyChange(listener: Listener): void {
 /** Reports that judgements may have a different outcome from now on. */
 export function policyChanged(): void {
   for (const listener of listeners) listener()
+}
+
+/** Reports a new version of a feed. */
+export function feedChanged(source: string, { feed, sequence, digest }: Omit<AdvisoryChange, 'source'>): void {
+  publishAdvisory({ source, feed, sequence, digest })
+  policyChanged()
 }

@@ -2,6 +2,7 @@ import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
 import type { FileRead } from '../source/trusted/trusted-file.ts'
 import { compileFeeds } from './advisories/followed-feed.ts'
+import { compileJournals } from './journals/compile-journals.ts'
 import { readPolicySources, type PolicySource } from './reading/include.ts'
 import { asPolicy, type CompiledPolicy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
@@ -44,7 +45,9 @@ export async function compilePolicy(path: string, options?: CompileOptions): Pro
   )
   const { files } = reading
   const digests = reading.digests()
-  const compiled = { rules, roots, timestampAuthorities, revocations, advisories, ages }
+  const texts = { file: root?.sha256 ?? '', includes: sources.slice(0, -1).map(({ sha256 }) => sha256) }
+  const journals = compileJournals(sources)
+  const compiled = { rules, roots, timestampAuthorities, revocations, advisories, ages, texts, journals }
   const policy = asPolicy({ path, ...compiled, files, digests })
   return { policy, sources, problems, read: reading.read }
 }

@@ -111,6 +111,7 @@ async function judgeBundle(
     const { signature } = identified
     verdict.signer = signature.signer
     if (signature.time) verdict.time = signature.time
+    if (signature.logEntry) verdict.logEntry = signature.logEntry
     const { description, name: root } = signature.signer
     check('signature', `The signature by ${description} is valid under the trust root ${shown(root)}.`, undefined)
 

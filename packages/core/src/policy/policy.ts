@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { isMarked, kindOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
+import type { JournalSettings } from '../journal/writing/settings.ts'
 import type { FollowedFeed } from './advisories/followed-feed.ts'
 import { before, parseDuration } from './schema/duration.ts'
 import type { FileStates } from './reading/file-state.ts'
@@ -33,6 +34,10 @@ export interface CompiledPolicy extends Policy, PolicyFacts {
   ages: readonly PolicyAge[]
   /** All files that it was read from. */
   files: FileStates
+  /** SHA-256 of its file and of those that it includes. */
+  texts: { file: string; includes: readonly string[] }
+  /** Where its loads are recorded: the journals of all files. */
+  journals: readonly JournalSettings[]
   /** Undefined if it was read for one load. */
   digests: PolicyDigests | undefined
 }
@@ -41,7 +46,7 @@ export interface CompiledPolicy extends Policy, PolicyFacts {
  * Marks policies from all copies of this package, ESM and CommonJS. Change the number with {@link CompiledPolicy}, so that
  * different versions of this package do not misread each other's policies.
  */
-const MARK = Symbol.for('modelseal.policy.3')
+const MARK = Symbol.for('modelseal.policy.4')
 
 /** Only for `compilePolicy()`, and {@link withRevocations}. */
 export function asPolicy(parts: Pick<CompiledPolicy, keyof CompiledPolicy>): CompiledPolicy {

@@ -86,7 +86,7 @@ export class WatchedPolicy {
       return
     }
     policyChanged()
-    publishPolicyReload({ path })
+    publishPolicyReload({ path, digest: this.#policy.texts.file })
     this.#options.onReload?.(this.#policy)
   }
 }

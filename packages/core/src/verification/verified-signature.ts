@@ -1,6 +1,6 @@
 import type { Manifest } from '../manifest/manifest.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import type { SignatureTime, VerifiedIdentity } from '../results.ts'
+import type { LogEntry, SignatureTime, VerifiedIdentity } from '../results.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
 import { signedManifestSteps, type SignedPayload } from './statement-signature.ts'
 
@@ -15,6 +15,8 @@ export interface VerifiedEnvelope<Signer extends VerifiedIdentity = VerifiedIden
   readonly bundleDigest: string
   /** Absent if no timestamp was verified. */
   readonly time?: SignatureTime
+  /** Absent if no entry in a transparency log was verified. */
+  readonly logEntry?: LogEntry
   /** Certificates of the authorities whose timestamps were verified, each up to its root: DER. */
   readonly timestampPath?: readonly Buffer[]
   /** Certificates of the authorities of a Sigstore instance that issued the signer's, each up to its root: DER. */

@@ -4,7 +4,7 @@ import { firstFault } from './fault.ts'
 /** Longer texts are cut when they are written: no path, name or identity that is in use is longer. */
 export const LONGEST_TEXT = 1_024
 /** How many files one `model` record lists. */
-const MAX_FILES = 500
+export const MAX_FILES = 500
 
 const text = s.string().max(LONGEST_TEXT)
 const count = s.int().min(0)

@@ -40,7 +40,7 @@ export function keepRevocable<T extends object>(model: OpenedModel<unknown>, cre
   } = snapshot<Revocable<T>>(given, REVOCABLE, 'keepRevocable')
   const { standing } = model
   standing.check()
-  if (!standing.isChangeable) return
+  if (!standing.isChangeable && !standing.isRecorded) return
   model.keepWatching(created)
   const use = new Use(created, release as (created: object) => unknown)
   standing.begin(use)

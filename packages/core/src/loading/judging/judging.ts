@@ -3,6 +3,7 @@ import { throwIfAborted } from '../../source/aborted.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
+import type { JournalSettings } from '../../journal/writing/settings.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import type { BelievedAttestation } from '../../policy/attestations/judge-attestations.ts'
@@ -129,6 +130,11 @@ export class Judging {
   /** The paths that its rule allows to be unsigned. */
   get mayBeUnsigned(): Rule['require']['unsigned'] {
     return this.#mayBeUnsigned
+  }
+
+  /** Where this policy has its loads recorded. */
+  get journals(): readonly JournalSettings[] {
+    return this.#policy?.journals ?? []
   }
 
   /** Empty if the policy could not be read. */

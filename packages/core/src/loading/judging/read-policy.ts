@@ -17,6 +17,8 @@ import { checking } from './verdict-steps.ts'
 export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): Promise<CompiledPolicy> {
   const policy = await givenPolicy(given)
   verdict.policy = policy.path
+  const { file, includes } = policy.texts
+  verdict.policyDigests = includes.length > 0 ? { file, includes } : { file }
   return policy
 }
 

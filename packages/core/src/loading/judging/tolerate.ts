@@ -5,6 +5,7 @@ import { checkObject } from '../../kinds.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
 import { checkedPlace, sourceAt } from '../../source/model-location.ts'
+import { recordTolerated } from '../recording/record-verdict.ts'
 import { emptyVerdict } from './verdict-steps.ts'
 
 /** Revocations refuse in every mode, and an abort is not a judgement. */
@@ -36,5 +37,6 @@ export function tolerate(
     decision: 'tolerated',
   }
   publishVerdict(verdict)
+  recordTolerated(verdict, error.verdict)
   return verdict
 }

@@ -10,6 +10,7 @@ import { openOptions, type OpenOptions } from '../open-options.ts'
 import { adviceFor } from '../judging/advice.ts'
 import { checkAge, policyOf } from '../judging/read-policy.ts'
 import { hashTypesOf } from '../files/revoked-files.ts'
+import { noteJournals, recordInMemory, recordRefusals } from '../recording/record-verdict.ts'
 import { holdsInAudit } from '../judging/tolerate.ts'
 import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps.ts'
 
@@ -41,14 +42,24 @@ export async function judgeMemory(
     try {
       await judge(bytes, options, verdict)
     } catch (error) {
-      if (!options.audit || !(error instanceof ModelSealError) || holdsInAudit(error)) throw refused(verdict, error)
+      if (!options.audit || !(error instanceof ModelSealError) || holdsInAudit(error))
+        throw await refusedAndRecorded(verdict, error)
       verdict.decision = 'tolerated'
       verdict.wouldRefuse = error.toJSON()
     }
     verdict.at = new Date().toISOString()
+    await recordInMemory(verdict).catch(async (error: unknown) => {
+      throw await refusedAndRecorded(verdict, error)
+    })
     publishVerdict(verdict)
     return verdict
   })
+}
+
+async function refusedAndRecorded(verdict: Verdict, cause: unknown): Promise<ModelSealError> {
+  const error = refused(verdict, cause)
+  await recordRefusals(verdict)
+  return error
 }
 
 async function judge(
@@ -63,6 +74,7 @@ async function judge(
   const digest = bytes && `sha256:${await digestOf('sha256', bytes)}`
   verdict.model.path += digest ?? ''
   const read = await policyRead
+  noteJournals(verdict, read.journals)
   const feeds = read.advisories.length > 0 ? await adviceFor(read, verdict, undefined) : undefined
   const policy = feeds?.policy ?? read
   try {

@@ -1,3 +1,4 @@
+import type { RecordedLoad } from '../../journal/recording/recorded-load.ts'
 import type { Verdict } from '../../results.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
 import type { OnRevoked } from '../open-options.ts'
@@ -29,6 +30,8 @@ export class Standing {
   readonly #retryAt = new Map<JudgedLoad, number>()
   #isHeld = false
   #isClosed = false
+  #wasUsed = false
+  #recorded: RecordedLoad | undefined
   readonly #verdict: Verdict
   readonly #reactions: readonly OnRevoked[]
   readonly #uses = new Set<Releasable>()
@@ -66,6 +69,17 @@ export class Standing {
     return this.#loads.map(({ by }) => by)
   }
 
+  /** Journals have recorded the load, and will record its end. */
+  recordedAs(recorded: RecordedLoad): void {
+    this.#recorded = recorded
+    recorded.heldBy(this)
+  }
+
+  /** True if journals are to record the end of the load. */
+  get isRecorded(): boolean {
+    return this.#recorded !== undefined
+  }
+
   /** True if what judged the model can change. */
   get isChangeable(): boolean {
     return this.#loads.length > 0
@@ -96,24 +110,31 @@ export class Standing {
 
   /** What a runtime created is in use. It is released when the model is revoked, once the calls in progress have ended. */
   begin(use: Releasable): void {
+    this.#wasUsed = true
     this.#uses.add(use)
   }
 
   /** The program has released what the runtime created. */
   end(use: Releasable): void {
     this.#uses.delete(use)
-    if (this.#uses.size === 0 && this.#isClosed) this.#forget()
+    if (this.#uses.size === 0 && this.#isClosed) this.#ended('released')
   }
 
   /** The program has closed the model. What a runtime created may still use it. */
   close(): void {
     this.#isClosed = true
-    if (!this.#isHeld) this.#forget()
+    if (!this.#isHeld) this.#ended('closed')
+    else if (this.#wasUsed && this.#uses.size === 0) this.#recorded?.ended('released')
   }
 
   /** @internal From now on, the model is judged whenever something changes. */
   followed(unfollow: () => void): void {
     this.#unfollow = unfollow
+  }
+
+  #ended(why: 'closed' | 'released'): void {
+    this.#forget()
+    this.#recorded?.ended(why)
   }
 
   #forget(): void {
@@ -148,7 +169,9 @@ export class Standing {
   }
 
   #release(): void {
-    if (this.revoked.aborted && this.releases) for (const use of this.#uses) use.release()
+    if (!this.revoked.aborted || !this.releases || this.#uses.size === 0) return
+    for (const use of this.#uses) use.release()
+    this.#recorded?.ended('revoked')
   }
 
   async #hashAgain(load: JudgedLoad, version: CurrentVersion, unknown: Unknown): Promise<void> {

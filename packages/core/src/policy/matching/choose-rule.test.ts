@@ -33,6 +33,8 @@ async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: read
     revocations: new Revocations(),
     advisories: [],
     ages: [],
+    texts: { file: '', includes: [] },
+    journals: [],
     files: new Map(),
     digests: undefined,
   })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { dirname, relative, resolve, isAbsolute, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { realPathIfAny } from '../../source/local/real-path.ts'
@@ -8,6 +9,8 @@ import type { TrackedFiles, SourceText } from './reading.ts'
 /** One file of a policy. */
 export interface PolicySource extends SourceText {
   file: PolicyFile
+  /** SHA-256 of the file, lowercase hex. */
+  sha256: string
 }
 
 /** More levels than any organisation needs; bounds what is read. */
@@ -54,7 +57,8 @@ async function readInto(sources: PolicySource[], path: string, walk: Walk): Prom
     reading.problems.push(...parsed.problems)
     return
   }
-  const source = { text: parsed.text, file: parsed.file, directory: dirname(path) }
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const source = { text: parsed.text, file: parsed.file, directory: dirname(path), sha256 }
   for (const [index, name] of (parsed.file.include ?? []).entries()) {
     const fault = (sentence: string) => reading.problems.push(source.text.fault(['include', index], sentence))
     const target = resolve(source.directory, name)

@@ -1,4 +1,5 @@
 import * as s from '../../schema/define.ts'
+import { journalSchema } from '../journals/schema.ts'
 import { advisoriesSchema } from '../advisories/schema.ts'
 import { revokedSchema } from '../revocations/schema.ts'
 import { ruleSchema } from './rule.ts'
@@ -21,6 +22,7 @@ export const policySchema = s
     rules: s.array(ruleSchema).min(1).optional().describe('The first rule that matches a model applies.'),
     revoked: revokedSchema.optional().describe('What no rule can accept.'),
     advisories: advisoriesSchema.optional(),
+    journal: journalSchema.optional(),
   })
   .withCheck((policy, report) => {
     if (policy.maxAge !== undefined && policy.issued === undefined)

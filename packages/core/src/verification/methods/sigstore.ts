@@ -18,11 +18,11 @@ import { sigstoreFault } from '../sigstore/fault.ts'
 import { signedContentSteps } from '../sigstore/signed-content.ts'
 import { checkAuthorities, issuerPath, issuersOf, materialAt } from '../sigstore/authority.ts'
 import { checkSignatureAlgorithm } from '../../x509/strength.ts'
-import { checkEntries, checkLoggedCertificate, checkLogs } from '../sigstore/log.ts'
+import { checkEntries, checkLoggedCertificate, checkLogs, logEntryOf } from '../sigstore/log.ts'
 import { checkTimes, earliestTime, statedTimes, timestampPath } from '../sigstore/time.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
 import type { SignedPayload } from '../statement-signature.ts'
-import type { SignatureTime, SigstoreIdentity } from '../../results.ts'
+import type { LogEntry, SignatureTime, SigstoreIdentity } from '../../results.ts'
 import { asVerified, verifiedSignature, type VerifiedEnvelope, type VerifiedSignature } from '../verified-signature.ts'
 
 /** The identity that must have signed. Each text is compared byte for byte. */
@@ -76,6 +76,7 @@ const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
 export interface ProvenSigner {
   readonly signer: SigstoreIdentity
   readonly time: SignatureTime
+  readonly logEntry: LogEntry | undefined
   /** All times that the bundle states. */
   readonly times: readonly Date[]
   readonly timestampPath: readonly Buffer[]
@@ -85,11 +86,19 @@ export interface ProvenSigner {
 /** A new copy of the result of a verification, which the caller may change. */
 export function keylessEnvelope(
   { digest }: UnverifiedBundle,
-  { signer, time, timestampPath, issuerPath }: ProvenSigner,
+  { signer, time, logEntry, timestampPath, issuerPath }: ProvenSigner,
   signed: SignedPayload,
 ): VerifiedEnvelope<SigstoreIdentity> {
   const own = { ...signer, extensions: { ...signer.extensions }, trustRoot: { ...signer.trustRoot } }
-  return asVerified({ signer: own, signed, bundleDigest: digest, time: { ...time }, timestampPath, issuerPath })
+  return asVerified({
+    signer: own,
+    signed,
+    bundleDigest: digest,
+    time: { ...time },
+    ...(logEntry && { logEntry: { ...logEntry } }),
+    timestampPath,
+    issuerPath,
+  })
 }
 
 /** Verifies everything except the statement. */
@@ -134,6 +143,7 @@ export async function verifyKeyless(
     signed,
     times,
     time: earliestTime(entity.timestamps, trust),
+    logEntry: logEntryOf(entries, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
     issuerPath: issuerPath(issuers),
   }

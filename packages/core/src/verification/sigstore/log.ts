@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { parseStrictJson } from '../../bundle/json.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
+import type { LogEntry } from '../../results.ts'
 import { checkCheckpoint, type Entry } from './checkpoint.ts'
 import { isValidAt, type SigstoreTrust } from './trust.ts'
 
@@ -54,6 +55,15 @@ export function checkEntries(
     const names = valid.map(({ baseUrl }) => baseUrl)
     checkCheckpoint(entry, names, path)
   }
+}
+
+/** The first entry, for verdicts. All were checked. */
+export function logEntryOf([entry]: readonly Entry[], trust: SigstoreTrust): LogEntry | undefined {
+  if (!entry) return undefined
+  const index = Number(entry.logIndex)
+  if (!Number.isSafeInteger(index)) return undefined
+  const [log] = logsOf(entry, trust)
+  return { log: log?.baseUrl ?? entry.logId.keyId.toString('hex'), index }
 }
 
 type Log = SigstoreTrust['root']['tlogs'][number]

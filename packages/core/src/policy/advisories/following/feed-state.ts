@@ -1,7 +1,7 @@
 import { ModelSealError } from '../../../errors.ts'
 import { monotonic } from '../../../real-time.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
-import { policyChanged } from '../../changes.ts'
+import { feedChanged } from '../../changes.ts'
 import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
@@ -155,8 +155,8 @@ export class FeedState {
     this.#trustedBy = new WeakSet(version ? [policy] : [])
   }
 
-  #announce(): void {
-    if (this.#announced !== (this.#announced = this.#known?.digest ?? this.#announced)) policyChanged()
+  #announce(known = this.#known): void {
+    if (known && this.#announced !== (this.#announced = known.digest)) feedChanged(this.#followed.source, known)
   }
 
   #isDue(): boolean {

@@ -1,0 +1,62 @@
+import { subscribe } from 'node:diagnostics_channel'
+import {
+  ADVISORY_CHANNEL,
+  POLICY_CHANNEL,
+  REVOKED_CHANNEL,
+  type AdvisoryChange,
+  type PolicyReload,
+  type Revoked,
+} from '../../events.ts'
+import type { Verdict } from '../../results.ts'
+import type { JournalRecord } from '../format/record.ts'
+import type { JournalWriter } from '../writing/writer.ts'
+import { allWriters } from '../writing/writers.ts'
+import type { RecordedLoad } from './recorded-load.ts'
+import { safePath } from './safe-text.ts'
+
+let isFollowing = false
+
+/**
+ * From now on, records in all journals that this thread writes what happens besides loads: other versions of policies and feeds, and
+ * models that are revoked.
+ *
+ * @param loadOf the recorded load with a verdict
+ */
+export function followChanges(loadOf: (verdict: Verdict) => RecordedLoad | undefined): void {
+  if (isFollowing) return
+  isFollowing = true
+  subscribe(REVOKED_CHANNEL, (message) => {
+    const { verdict, error } = message as Revoked
+    loadOf(verdict)?.revoked(codeOf(error.cause))
+  })
+  subscribe(POLICY_CHANNEL, (message) => {
+    const { path, digest, error } = message as PolicyReload
+    toAll(({ settings: { paths } }) => ({
+      type: 'policy',
+      time: now(),
+      path: safePath(path, paths),
+      ...(digest !== undefined && { digest }),
+      ...(error && { code: error.code }),
+    }))
+  })
+  subscribe(ADVISORY_CHANNEL, (message) => {
+    const { source, ...change } = message as AdvisoryChange
+    toAll(({ settings: { paths } }) => ({ type: 'advisory', time: now(), source: safePath(source, paths), ...change }))
+  })
+}
+
+function toAll(recordFor: (writer: JournalWriter) => JournalRecord): void {
+  for (const writer of allWriters()) {
+    const record = recordFor(writer)
+    writer.add({ make: () => [record], isSynced: false, isRequired: false, ended: () => {}, at: {} })
+  }
+}
+
+function codeOf(cause: unknown): string | undefined {
+  const code: unknown = typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined
+  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/.test(code) ? code : undefined
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

@@ -1,0 +1,92 @@
+import { lineage, type Ancestor, type Provenance } from '../../attestation/kinds/provenance.ts'
+import type { ModelSealError } from '../../errors.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import type { Verdict } from '../../results.ts'
+import type { JournalSettings } from '../writing/settings.ts'
+import { writerFor } from '../writing/writers.ts'
+import { followChanges } from './changes.ts'
+import { loadRecord } from './load-record.ts'
+import { modelRecords } from './model-records.ts'
+import { RecordedLoad, type RecordedIn } from './recorded-load.ts'
+
+/** A verdict, and what belongs to its record. */
+export interface JudgedVerdict {
+  verdict: Verdict
+  /** At least one. */
+  journals: readonly JournalSettings[]
+  /** The files of the model, if they are verified. */
+  manifest?: Manifest | undefined
+  /** What believed provenance says of it, by the digest of the statement. */
+  provenance?: ReadonlyMap<string, Provenance>
+}
+
+const loads = new WeakMap<Verdict, RecordedLoad>()
+
+/**
+ * Records the verdicts of a load whose model is about to be handed out.
+ *
+ * @returns the load, whose end must be reported
+ * @throws {@link ModelSealError} `JOURNAL_FAILED`, `JOURNAL_INVALID` if a journal that is required cannot be written
+ */
+export async function recordLoaded(judged: readonly JudgedVerdict[]): Promise<RecordedLoad> {
+  const { places, failure } = await record(judged, true)
+  const load = new RecordedLoad(places)
+  for (const { verdict } of judged) loads.set(verdict, load)
+  if (failure === undefined) return load
+  load.ended('closed')
+  throw failure
+}
+
+/** Records verdicts by which nothing was handed out. What cannot be written now is written later. */
+export async function recordRefused(judged: readonly JudgedVerdict[]): Promise<void> {
+  await record(judged, false)
+}
+
+async function record(
+  judged: readonly JudgedVerdict[],
+  isHandedOut: boolean,
+): Promise<{ places: RecordedIn[]; failure: ModelSealError | undefined }> {
+  followChanges((verdict) => loads.get(verdict))
+  const places: RecordedIn[] = []
+  const waiting: Promise<ModelSealError | undefined>[] = []
+  for (const one of judged) {
+    const done = new Set<object>()
+    for (const settings of one.journals) {
+      const writer = await writerFor(settings)
+      // Several files may name one journal. The strictest settings of each count.
+      if (done.has(writer)) continue
+      done.add(writer)
+      const same = await sameJournal(one.journals, writer)
+      const isRequired = isHandedOut && same.some(({ required }) => required)
+      const isSynced = same.some(({ durability }) => durability === 'each')
+      const at: RecordedIn['at'] = {}
+      const ended = new Promise<ModelSealError | undefined>((resolve) =>
+        writer.add({ ...makerOf(one, settings), isRequired, isSynced, ended: resolve, at }),
+      )
+      places.push({ writer, at })
+      if (isRequired || isSynced) waiting.push(ended)
+    }
+  }
+  const failures = await Promise.all(waiting)
+  return { places, failure: failures.find((failure) => failure !== undefined) }
+}
+
+async function sameJournal(journals: readonly JournalSettings[], writer: object): Promise<JournalSettings[]> {
+  const writers = await Promise.all(journals.map(writerFor))
+  return journals.filter((_, index) => writers[index] === writer)
+}
+
+/** The verdict as it is now: the program may change it later. */
+function makerOf({ verdict, manifest, provenance = new Map() }: JudgedVerdict, { paths }: JournalSettings) {
+  const inputs = [...provenance].map(([digest, made]) => [digest, unique(lineage(made))] as const)
+  const load = loadRecord(verdict, new Map(inputs), paths)
+  return {
+    make: ({ isDescribed }: { isDescribed: (rootDigest: string) => boolean }) =>
+      manifest && !isDescribed(manifest.rootDigest) ? [...modelRecords(manifest), load] : [load],
+    describes: manifest?.rootDigest,
+  }
+}
+
+function unique(ancestors: readonly Ancestor[]): string[] {
+  return [...new Set(ancestors.map(({ sha256 }) => sha256))]
+}

@@ -1,0 +1,86 @@
+import type { JournalRecord, RecordOf } from '../format/record.ts'
+import type { ToRecord } from '../writing/waiting-records.ts'
+import type { JournalWriter } from '../writing/writer.ts'
+import { atExit } from '../writing/writers.ts'
+
+/** Where a load was recorded. */
+export interface RecordedIn {
+  writer: JournalWriter
+  at: ToRecord['at']
+}
+
+/** The loads whose models are in use. They keep no model alive. */
+const live = new Set<RecordedLoad>()
+
+/** Only something that was loaded with a journal is ever registered. */
+const collected = new FinalizationRegistry<RecordedLoad>((load) => load.ended('collected'))
+
+/** A load that journals have recorded, and whose end they will. */
+export class RecordedLoad {
+  readonly #places: readonly RecordedIn[]
+  #isEnded = false
+
+  constructor(places: readonly RecordedIn[]) {
+    this.#places = places
+    if (live.size === 0) atExit(endings)
+    live.add(this)
+  }
+
+  /** Its model is in use for as long as this object exists, unless it ends before. */
+  heldBy(holder: object): void {
+    collected.register(holder, this, this)
+  }
+
+  /** The model is no longer in use. */
+  ended(why: RecordedEnd): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    live.delete(this)
+    collected.unregister(this)
+    for (const { writer, at } of this.#places) writer.add(following(at, (of) => endOf(of, why)))
+  }
+
+  /** @param code of the cause */
+  revoked(code: string | undefined): void {
+    for (const { writer, at } of this.#places)
+      writer.add(following(at, (of) => ({ type: 'revoked', time: now(), ...of, ...(code !== undefined && { code }) })))
+  }
+
+  /** What a writer has to record when the thread exits. */
+  endingsFor(writer: JournalWriter): ToRecord[] {
+    return this.#places.flatMap((place) =>
+      place.writer === writer ? [following(place.at, (of) => endOf(of, 'exit'))] : [],
+    )
+  }
+}
+
+type RecordedEnd = RecordOf<'end'>['why']
+
+function endings(writer: JournalWriter): ToRecord[] {
+  return [...live].flatMap((load) => load.endingsFor(writer))
+}
+
+type OfLoad = Pick<RecordOf<'end'>, 'load' | 'segment'>
+
+/** A record that refers to an earlier one. If that one was lost, there is nothing to refer to. */
+function following(at: ToRecord['at'], make: (of: OfLoad) => JournalRecord): ToRecord {
+  return {
+    make: ({ id }) => {
+      const { place } = at
+      if (!place) return []
+      return [make({ load: place.index, ...(place.segment !== id && { segment: place.segment }) })]
+    },
+    isSynced: false,
+    isRequired: false,
+    ended: () => {},
+    at: {},
+  }
+}
+
+function endOf(of: OfLoad, why: RecordedEnd): JournalRecord {
+  return { type: 'end', time: now(), ...of, why }
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

@@ -1,0 +1,146 @@
+import { join } from 'node:path'
+import { checkpointText, parseCheckpoint } from '../../merkle/checkpoint.ts'
+import { GrowingTree, hashLeaf, subtreesOf } from '../../merkle/tree.ts'
+import { leafBytes, readCommit, writeCommit, type Commit, type SegmentHead } from '../format/commit.ts'
+import { originOf } from '../format/journal-file.ts'
+import { commitFile, commitIn, COMMITS, HEADS, PACKED, packFile, packIn } from '../format/names.ts'
+import type { WritableJournal } from './directory.ts'
+import { createWhole, exists, namesIn, readIfAny, remove, replaceWhole } from './files.ts'
+import { invalidJournal } from './failures.ts'
+import type { FileWork } from './file-work.ts'
+
+/** As many other writers may be first. */
+const MAX_ATTEMPTS = 64
+
+/** The tree over the heads of all segments, to which each writer adds its own. */
+export class Commits {
+  readonly #journal: WritableJournal
+  /** The newest one that this writer has seen. */
+  #seen: Commit | undefined
+
+  constructor(journal: WritableJournal) {
+    this.#journal = journal
+  }
+
+  /**
+   * Adds a head of a segment.
+   *
+   * @returns undefined if other writers were always first: try again later
+   * @throws {@link ModelSealError} `JOURNAL_INVALID`; what the operating system reports
+   */
+  *add(head: SegmentHead): FileWork<Commit | undefined> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const newest = yield* this.#newest()
+      const commit = this.#next(newest, head)
+      const text = writeCommit(commit)
+      if (!(yield* createWhole(this.#path(commit.index), text))) continue
+      if (yield* this.#isAnother(commit.index, text)) {
+        yield* remove(this.#path(commit.index))
+        this.#seen = undefined
+        continue
+      }
+      this.#seen = commit
+      if ((commit.index + 1) % PACKED === 0) yield* this.#pack(Math.floor(commit.index / PACKED))
+      return commit
+    }
+    return undefined
+  }
+
+  #next(newest: Commit | undefined, head: SegmentHead): Commit {
+    const { file, key } = this.#journal
+    const index = newest ? newest.index + 1 : 0
+    const tree = treeOf(newest)
+    tree.add(hashLeaf(leafBytes(head)))
+    const origin = originOf(file)
+    const text = checkpointText({ origin, size: tree.size, root: tree.root() })
+    const frontier = tree.subtrees.map((hash) => hash.toString('hex'))
+    return { index, leaf: head, frontier, note: key.note(text, origin) }
+  }
+
+  *#newest(): FileWork<Commit | undefined> {
+    this.#seen ??= yield* this.#search()
+    for (;;) {
+      const next: Commit | undefined = yield* this.#read(this.#seen ? this.#seen.index + 1 : 0)
+      if (!next) return this.#seen
+      this.#seen = next
+    }
+  }
+
+  *#search(): FileWork<Commit | undefined> {
+    const { path } = this.#journal
+    const indexes = (yield* namesIn(join(path, COMMITS))).flatMap((name) => commitIn(name) ?? [])
+    const newest = indexes.length > 0 ? yield* this.#read(Math.max(...indexes)) : undefined
+    if (newest) return newest
+    const packs = (yield* namesIn(join(path, HEADS))).flatMap((name) => packIn(name) ?? [])
+    if (packs.length === 0) return undefined
+    const last = Math.max(...packs)
+    const text = yield* readIfAny(join(path, HEADS, packFile(last)))
+    const lines = text?.split('\n') ?? []
+    return this.#checked(`${lines[PACKED - 1] ?? ''}\n`, last * PACKED + PACKED - 1)
+  }
+
+  *#read(index: number): FileWork<Commit | undefined> {
+    const text = yield* readIfAny(this.#path(index))
+    return text === undefined ? undefined : this.#checked(text, index)
+  }
+
+  /** A commit must not be built on one that is damaged. */
+  #checked(text: string, index: number): Commit {
+    const read = readCommit(text)
+    const fault = 'fault' in read ? read.fault : this.#faultOf(read.commit, index)
+    if (fault !== undefined || !('commit' in read))
+      throw invalidJournal(this.#journal.path, `the commit ${index} is invalid: ${fault}`, {
+        hint: 'Run "modelseal journal verify", keep the directory as evidence, and name another directory.',
+      })
+    return read.commit
+  }
+
+  #faultOf(commit: Commit, index: number): string | undefined {
+    const { checkpoint } = parseCheckpoint(commit.note) ?? {}
+    const isComplete = subtreesOf(commit.index + 1).length === commit.frontier.length
+    if (commit.index !== index) return 'it has another number'
+    if (checkpoint?.origin !== originOf(this.#journal.file)) return 'its checkpoint is of another journal'
+    if (checkpoint.size !== index + 1 || !isComplete || !treeOf(commit).root().equals(checkpoint.root))
+      return 'its checkpoint is not over its hashes'
+    return undefined
+  }
+
+  /** A writer that slept may take a number whose commit was packed and removed. */
+  *#isAnother(index: number, text: string): FileWork<boolean> {
+    const packed = yield* readIfAny(this.#packPath(Math.floor(index / PACKED)))
+    return packed !== undefined && `${packed.split('\n')[index % PACKED]}\n` !== text
+  }
+
+  /** Idempotent: several writers may do the same. */
+  *#pack(pack: number): FileWork<void> {
+    for (const one of [pack - 1, pack]) {
+      if (one < 0 || (yield* exists(this.#packPath(one)))) continue
+      const texts: string[] = []
+      for (let index = one * PACKED; index < (one + 1) * PACKED; index++) {
+        const text = yield* readIfAny(this.#path(index))
+        if (text === undefined) return
+        texts.push(text)
+      }
+      yield* replaceWhole(this.#packPath(one), texts.join(''))
+    }
+    const old = pack - 2
+    if (old < 0 || !(yield* exists(this.#packPath(old)))) return
+    for (let index = old * PACKED; index < (old + 1) * PACKED; index++) yield* remove(this.#path(index))
+  }
+
+  #path(index: number): string {
+    return join(this.#journal.path, COMMITS, commitFile(index))
+  }
+
+  #packPath(pack: number): string {
+    return join(this.#journal.path, HEADS, packFile(pack))
+  }
+}
+
+function treeOf(commit: Commit | undefined): GrowingTree {
+  if (!commit) return new GrowingTree()
+  const subtrees = subtreesOf(commit.index + 1)
+  return new GrowingTree(
+    commit.frontier.map((hash, index) => ({ level: subtrees[index]?.level ?? 0, hash: Buffer.from(hash, 'hex') })),
+  )
+}

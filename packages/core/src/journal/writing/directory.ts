@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { ModelSealError } from '../../errors.ts'
+import { errno } from '../../source/file-errors.ts'
+import { realPlace } from '../../source/local/real-path.ts'
+import { makeDirectories } from '../../source/private/cache-directory.ts'
+import { checkPrivate } from '../../source/private/ownership.ts'
+import {
+  MAX_JOURNAL_FILE,
+  originOf,
+  readJournalFile,
+  writeJournalFile,
+  type JournalFile,
+} from '../format/journal-file.ts'
+import { COMMITS, HEADS, JOURNAL_FILE, SEGMENTS } from '../format/names.ts'
+import { verifierKey } from '../format/verifier-key.ts'
+import { failedJournal, invalidJournal } from './failures.ts'
+import { createWhole, readIfAny } from './files.ts'
+import { hostKey, type HostKey } from './host-key.ts'
+import { runSoon } from './file-work.ts'
+
+/** A journal that this process may write. */
+export interface WritableJournal {
+  /** Without links. */
+  path: string
+  file: JournalFile
+  key: HostKey
+}
+
+/**
+ * Opens a journal, and creates it if it does not exist.
+ *
+ * @throws {@link ModelSealError} `JOURNAL_INVALID`, `JOURNAL_FAILED`
+ */
+export async function openDirectory(given: {
+  directory: string
+  host: string | undefined
+  key: string | undefined
+}): Promise<WritableJournal> {
+  const { directory } = given
+  try {
+    makeDirectories(directory)
+    const { path } = realPlace(directory)
+    checkOwn(path, directory)
+    for (const folder of [SEGMENTS, COMMITS, HEADS]) makeFolder(join(path, folder))
+    return await openFile(path, given)
+  } catch (error) {
+    throw failedJournal(directory, error)
+  }
+}
+
+function checkOwn(path: string, directory: string): void {
+  try {
+    checkPrivate(path)
+  } catch (cause) {
+    const { expected, found, hint } = cause instanceof ModelSealError ? cause : ({} as Partial<ModelSealError>)
+    throw invalidJournal(directory, 'it is not private to this user', {
+      ...(expected !== undefined && { expected }),
+      ...(found !== undefined && { found }),
+      hint: hint ?? 'Change its owner or mode (chmod 700), or name another directory.',
+      cause,
+    })
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (errno(error) !== 'EEXIST') throw error
+  }
+}
+
+async function openFile(
+  path: string,
+  { host, key: keyFile, directory }: { host: string | undefined; key: string | undefined; directory: string },
+): Promise<WritableJournal> {
+  const place = join(path, JOURNAL_FILE)
+  const existing = await runSoon(readIfAny(place))
+  const key = await hostKey(path, { key: keyFile, mayCreate: existing === undefined })
+  const text = existing ?? (await createFile(place, key, host))
+  const read = text.length > MAX_JOURNAL_FILE ? { fault: 'it is too long' } : readJournalFile(text)
+  if (!('journal' in read)) throw invalidJournal(directory, `${JOURNAL_FILE} is invalid: ${read.fault}`)
+  const file = read.journal
+  const expected = verifierKey(originOf(file), key.publicKey)
+  if (file.key !== expected)
+    throw invalidJournal(directory, 'it was created with another key', {
+      expected: file.key,
+      found: expected,
+      hint: 'Give the key with which it was created, or name another directory.',
+    })
+  return { path, file, key }
+}
+
+/** @returns what the file contains now: another process may have been first */
+async function createFile(place: string, key: HostKey, host = hostname()): Promise<string> {
+  const id = randomBytes(16).toString('hex')
+  const text = writeJournalFile({
+    format: 1,
+    id,
+    host,
+    created: new Date().toISOString(),
+    key: verifierKey(originOf({ id }), key.publicKey),
+  })
+  await runSoon(createWhole(place, text))
+  return (await runSoon(readIfAny(place))) ?? text
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { threadId } from 'node:worker_threads'
+import { variable } from '../../environment.ts'
+import type { RecordOf } from '../format/record.ts'
+import type { JournalSettings } from './settings.ts'
+
+/** Of the packages. */
+export const VERSION = '0.1.0'
+
+/** The first record of a segment: who writes it. */
+export function segmentRecord(
+  segment: string,
+  continues: string | undefined,
+  { service, host }: JournalSettings,
+): RecordOf<'segment'> {
+  return {
+    type: 'segment',
+    time: new Date().toISOString(),
+    format: 1,
+    segment,
+    ...(continues !== undefined && { continues }),
+    service: service ?? serviceName(),
+    host: host ?? hostname(),
+    pid: process.pid,
+    thread: threadId,
+    node: process.version,
+    modelseal: VERSION,
+    started: new Date(Date.now() - process.uptime() * 1_000).toISOString(),
+  }
+}
+
+let known: string | undefined
+
+/** `MODELSEAL_SERVICE`, the name of the package that the program belongs to, or the name of its file. */
+function serviceName(): string {
+  const [, program = ''] = process.argv
+  known ??= packageName(program) ?? (basename(program) || 'node')
+  return variable('MODELSEAL_SERVICE') ?? known
+}
+
+function packageName(program: string): string | undefined {
+  if (program === '') return undefined
+  for (let path = dirname(program); ; path = dirname(path)) {
+    try {
+      const { name } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as { name?: unknown }
+      if (typeof name === 'string' && name !== '') return name
+    } catch {
+      // There is none, or it is not one.
+    }
+    if (path === dirname(path)) return undefined
+  }
+}

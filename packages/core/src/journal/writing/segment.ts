@@ -1,0 +1,144 @@
+import { closeSync, constants, fdatasync, fdatasyncSync, ftruncateSync, openSync, write, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { GrowingTree, hashLeaf } from '../../merkle/tree.ts'
+import { monotonic } from '../../real-time.ts'
+import type { SegmentHead } from '../format/commit.ts'
+import { writeLine } from '../format/line.ts'
+import { newSegmentId, segmentFile, SEGMENTS } from '../format/names.ts'
+import type { JournalRecord } from '../format/record.ts'
+
+const writeSoon = promisify(write)
+const syncSoon = promisify(fdatasync)
+
+/** Lines that were made, but not written yet. */
+export interface Prepared {
+  bytes: Buffer
+  leaves: Buffer[]
+  check: string
+}
+
+/** The file of one writer. Records count only once their lines are written; whatever fails leaves the segment as it was. */
+export class Segment {
+  readonly id: string
+  /** When it was created, by a clock that nobody sets. */
+  readonly created = monotonic()
+  /** Number of records. */
+  size = 0
+  /** Number of bytes. */
+  bytes = 0
+  /** What was last synced. */
+  synced: SegmentHead | undefined
+  readonly #fd: number
+  readonly #tree = new GrowingTree()
+  #check: string
+  #isBroken = false
+
+  /** Creates its file. */
+  constructor(journal: string, id = newSegmentId()) {
+    this.id = id
+    this.#check = id
+    const { O_CREAT, O_EXCL, O_WRONLY } = constants
+    this.#fd = openSync(join(journal, SEGMENTS, segmentFile(id)), O_CREAT | O_EXCL | O_WRONLY, 0o600)
+  }
+
+  /** True if it is unknown what is on the disk. Nothing more may be written then. */
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  /** True if there are records that no sync covers. */
+  get isDirty(): boolean {
+    return this.size > (this.synced?.size ?? 0)
+  }
+
+  prepare(records: readonly JournalRecord[]): Prepared {
+    let check = this.#check
+    const leaves: Buffer[] = []
+    const lines = records.map((record) => {
+      const line = writeLine(record, check)
+      check = line.check
+      leaves.push(hashLeaf(line.bytes.subarray(0, -1)))
+      return line.bytes
+    })
+    return { bytes: Buffer.concat(lines), leaves, check }
+  }
+
+  async write(prepared: Prepared): Promise<void> {
+    const { bytes } = prepared
+    try {
+      for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await writeSoon(this.#fd, bytes, done, bytes.length - done, this.bytes + done)
+        done += bytesWritten
+      }
+    } catch (error) {
+      this.#takeBack()
+      throw error
+    }
+    this.#count(prepared)
+  }
+
+  /** Also for lines whose {@link write} is in progress: they are written again at the same place. */
+  writeNow(prepared: Prepared): void {
+    const { bytes } = prepared
+    try {
+      for (let done = 0; done < bytes.length;)
+        done += writeSync(this.#fd, bytes, done, bytes.length - done, this.bytes + done)
+    } catch (error) {
+      this.#takeBack()
+      throw error
+    }
+    this.#count(prepared)
+  }
+
+  async sync(): Promise<void> {
+    const head = this.#head()
+    try {
+      await syncSoon(this.#fd)
+    } catch (error) {
+      // The kernel may have dropped what it could not write.
+      this.#isBroken = true
+      throw error
+    }
+    this.synced = head
+  }
+
+  syncNow(): void {
+    const head = this.#head()
+    fdatasyncSync(this.#fd)
+    this.synced = head
+  }
+
+  close(): void {
+    try {
+      closeSync(this.#fd)
+    } catch {
+      // What was not synced was reported.
+    }
+  }
+
+  #count({ bytes, leaves, check }: Prepared): void {
+    for (const leaf of leaves) this.#tree.add(leaf)
+    this.size += leaves.length
+    this.bytes += bytes.length
+    this.#check = check
+  }
+
+  #takeBack(): void {
+    try {
+      ftruncateSync(this.#fd, this.bytes)
+    } catch {
+      this.#isBroken = true
+    }
+  }
+
+  #head(): SegmentHead {
+    return {
+      segment: this.id,
+      size: this.size,
+      root: this.#tree.root().toString('hex'),
+      bytes: this.bytes,
+      time: new Date().toISOString(),
+    }
+  }
+}

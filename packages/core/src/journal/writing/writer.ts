@@ -1,0 +1,288 @@
+import { clearTimeout, monotonic, setTimeout } from '../../real-time.ts'
+import type { SegmentHead } from '../format/commit.ts'
+import type { JournalRecord } from '../format/record.ts'
+import { Commits } from './commits.ts'
+import { openDirectory, type WritableJournal } from './directory.ts'
+import { failedJournal } from './failures.ts'
+import { replaceWhole } from './files.ts'
+import { reportFailure, reportWritten } from './reports.ts'
+import { WaitingRecords, type ToRecord } from './waiting-records.ts'
+import { retireSegments } from './retention.ts'
+import { Segment, type Prepared } from './segment.ts'
+import { segmentRecord } from './segment-record.ts'
+import type { JournalSettings } from './settings.ts'
+import { runNow, runSoon } from './file-work.ts'
+
+/** How often records are synced, in milliseconds. */
+const INTERVAL = 200
+/** How often the head of a segment is committed, in milliseconds. */
+const COMMIT_INTERVAL = 1_000
+const MAX_SEGMENT_BYTES = 64 * 1024 * 1024
+/** 24 hours, in milliseconds. */
+const MAX_SEGMENT_AGE = 24 * 3_600_000
+/** Waits between attempts while the disk fails, in milliseconds. */
+const [FIRST_WAIT, LONGEST_WAIT] = [100, 30_000]
+/** More models are described again. */
+const MAX_DESCRIBED = 10_000
+
+/** The only writer of a thread for one journal. It appends to a segment of its own. */
+export class JournalWriter {
+  readonly settings: JournalSettings
+  readonly #waiting = new WaitingRecords()
+  #journal: WritableJournal | undefined
+  #opening: Promise<WritableJournal> | undefined
+  #commits: Commits | undefined
+  #segment: Segment | undefined
+  #last: string | undefined
+  readonly #described = new Set<string>()
+  #isPumping = false
+  /** What was taken from the queue, and its lines, once they were made. */
+  #taken: { entries: readonly ToRecord[]; lines?: { prepared: Prepared; segment: Segment } } | undefined
+  #isEnded = false
+  #wait = 0
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #tick: ReturnType<typeof setTimeout> | undefined
+  #isTicking = false
+  #committedAt = -Infinity
+  #committed: SegmentHead | undefined
+  #lostCode = 'QUEUE_FULL'
+
+  constructor(settings: JournalSettings) {
+    this.settings = settings
+  }
+
+  /** Opens the journal. If that fails, every entry tries it again. */
+  async start(): Promise<void> {
+    await this.#open().catch((error: unknown) => this.#report(error))
+  }
+
+  /** Records something soon. Only required entries, and those that wait for the disk, are to be waited for. */
+  add(entry: ToRecord): void {
+    if (!this.#waiting.add(entry)) entry.ended(undefined)
+    void this.#pump()
+  }
+
+  /** Writes and commits everything at once: the thread exits. Does not throw. */
+  endNow(last: readonly ToRecord[]): void {
+    clearTimeout(this.#retry)
+    clearTimeout(this.#tick)
+    try {
+      this.#isEnded = true
+      const { entries = [], lines } = this.#taken ?? {}
+      if (lines) lines.segment.writeNow(lines.prepared)
+      else this.#waiting.putBack(entries)
+      // Nothing was recorded, so there is nothing to end.
+      if (!this.#segment && this.#waiting.length === 0) return
+      for (const entry of last) this.#waiting.add(entry)
+      if (!this.#journal) throw new Error('the journal was not open yet')
+      const segment = this.#current(this.#journal)
+      while (this.#waiting.length > 0 || this.#waiting.lost > 0) {
+        const { records } = this.#records(this.#waiting.take(), segment)
+        segment.writeNow(segment.prepare(records))
+        this.#waiting.lost = 0
+      }
+      segment.writeNow(segment.prepare([{ type: 'close', time: now() }]))
+      segment.syncNow()
+      this.#publishNow(segment)
+      segment.close()
+    } catch (error) {
+      reportFailure(this.settings.directory, failedJournal(this.settings.directory, error), this.#waiting.length)
+    }
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    try {
+      while (!this.#isEnded && this.#waiting.length > 0 && (this.#retry === undefined || this.#waiting.isUrgent))
+        await this.#writeSome()
+    } finally {
+      this.#isPumping = false
+    }
+  }
+
+  async #writeSome(): Promise<void> {
+    const entries = this.#waiting.take()
+    this.#taken = { entries }
+    try {
+      const segment = await this.#opened()
+      if (this.#isEnded) return
+      const { records, written, lost } = this.#records(entries, segment)
+      const prepared = segment.prepare(records)
+      this.#taken = { entries, lines: { prepared, segment } }
+      await segment.write(prepared)
+      this.#taken = undefined
+      this.#waiting.lost -= lost
+      for (const describes of written) this.#described.add(describes)
+      if (entries.some(({ isSynced }) => isSynced)) await segment.sync()
+      this.#succeeded()
+      for (const entry of entries) entry.ended(undefined)
+      this.#tickSoon(INTERVAL)
+    } catch (error) {
+      this.#taken = undefined
+      this.#failed(entries, error)
+    }
+  }
+
+  /** The records of entries, which learn their places. */
+  #records(
+    entries: readonly ToRecord[],
+    segment: Segment,
+  ): { records: JournalRecord[]; written: string[]; lost: number } {
+    const records: JournalRecord[] = []
+    const written: string[] = []
+    if (segment.size === 0) records.push(segmentRecord(segment.id, this.#last, this.settings))
+    const { lost } = this.#waiting
+    if (lost > 0) records.push({ type: 'lost', time: now(), count: lost, code: this.#lostCode })
+    if (this.#described.size > MAX_DESCRIBED) this.#described.clear()
+    const isDescribed = (rootDigest: string) => this.#described.has(rootDigest) || written.includes(rootDigest)
+    for (const entry of entries) {
+      const made = entry.make({ id: segment.id, isDescribed })
+      records.push(...made)
+      if (entry.describes !== undefined) written.push(entry.describes)
+      entry.at.place = made.length === 0 ? undefined : { segment: segment.id, index: segment.size + records.length - 1 }
+    }
+    return { records, written, lost }
+  }
+
+  async #opened(): Promise<Segment> {
+    return this.#current(await this.#open())
+  }
+
+  async #open(): Promise<WritableJournal> {
+    if (this.#journal) return this.#journal
+    this.#opening ??= this.#openOnce().finally(() => (this.#opening = undefined))
+    return this.#opening
+  }
+
+  async #openOnce(): Promise<WritableJournal> {
+    const { directory, host, key } = this.settings
+    const journal = await openDirectory({ directory, host, key })
+    this.#journal = journal
+    this.#commits = new Commits(journal)
+    void this.#retire(journal)
+    return journal
+  }
+
+  #current(journal: WritableJournal): Segment {
+    const before = this.#segment
+    const isOld = before && (before.bytes >= MAX_SEGMENT_BYTES || monotonic() - before.created >= MAX_SEGMENT_AGE)
+    if (before && !isOld && !before.isBroken) return before
+    const next = new Segment(journal.path)
+    this.#segment = next
+    this.#described.clear()
+    if (before) {
+      this.#last = before.id
+      void this.#finish(before).then(() => this.#retire(journal))
+    }
+    return next
+  }
+
+  async #finish(segment: Segment): Promise<void> {
+    try {
+      if (segment.isDirty && !segment.isBroken) await segment.sync()
+      if (segment.synced) await this.#commit({ ...segment.synced, end: true })
+    } catch (error) {
+      this.#report(error)
+    } finally {
+      segment.close()
+    }
+  }
+
+  async #retire(journal: WritableJournal): Promise<void> {
+    const { retention, collector } = this.settings
+    if (retention === undefined || collector) return
+    try {
+      await retireSegments(journal, retention, (head) => this.#commit(head))
+    } catch (error) {
+      this.#report(error)
+    }
+  }
+
+  #tickSoon(after: number): void {
+    if (this.#tick !== undefined || this.#isTicking) return
+    this.#tick = setTimeout(() => void this.#sync(), after)
+    this.#tick.unref()
+  }
+
+  /** Syncs what was written, and commits it if that was not done a moment ago. */
+  async #sync(): Promise<void> {
+    this.#tick = undefined
+    const segment = this.#segment
+    if (!segment || segment.isBroken) return
+    this.#isTicking = true
+    let after = INTERVAL
+    try {
+      if (segment.isDirty) await segment.sync()
+      const sinceCommit = monotonic() - this.#committedAt
+      if (sinceCommit < COMMIT_INTERVAL) after = COMMIT_INTERVAL - sinceCommit
+      else if (segment.synced && isNew(segment.synced, this.#committed)) await this.#commit(segment.synced)
+    } catch (error) {
+      this.#committedAt = monotonic()
+      this.#report(error)
+    } finally {
+      this.#isTicking = false
+    }
+    if (segment === this.#segment && (segment.isDirty || isNew(segment.synced, this.#committed)))
+      this.#tickSoon(segment.isDirty ? INTERVAL : after)
+  }
+
+  async #commit(head: SegmentHead): Promise<boolean> {
+    this.#committedAt = monotonic()
+    const commit = this.#commits && (await runSoon(this.#commits.add(head)))
+    if (!commit) return false
+    if (head.segment === this.#segment?.id) this.#committed = head
+    const { checkpoints } = this.settings
+    if (checkpoints) await runSoon(replaceWhole(checkpoints.file, commit.note))
+    return true
+  }
+
+  #publishNow({ synced }: Segment): void {
+    const commit = this.#commits && synced && runNow(this.#commits.add({ ...synced, end: true }))
+    const { checkpoints } = this.settings
+    if (commit && checkpoints) runNow(replaceWhole(checkpoints.file, commit.note))
+  }
+
+  #succeeded(): void {
+    this.#wait = 0
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    reportWritten(this.settings.directory)
+  }
+
+  /** What is required is refused now. The rest is tried again. */
+  #failed(entries: readonly ToRecord[], error: unknown): void {
+    const failure = failedJournal(this.settings.directory, error)
+    this.#lostCode = failure.code === 'JOURNAL_FAILED' ? codeOf(error) : failure.code
+    for (const entry of entries) entry.at.place = undefined
+    const kept = entries.filter(({ isRequired }) => !isRequired)
+    this.#waiting.putBack(kept)
+    this.#report(failure)
+    for (const entry of entries) entry.ended(entry.isRequired ? failure : undefined)
+    this.#wait = Math.min(this.#wait * 2 || FIRST_WAIT, LONGEST_WAIT)
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      void this.#pump()
+    }, this.#wait)
+    this.#retry.unref()
+  }
+
+  #report(error: unknown): void {
+    const { directory } = this.settings
+    reportFailure(directory, failedJournal(directory, error), this.#waiting.lost)
+  }
+}
+
+function isNew(head: SegmentHead | undefined, committed: SegmentHead | undefined): boolean {
+  return head !== undefined && (head.segment !== committed?.segment || head.size > committed.size)
+}
+
+function now(): string {
+  return new Date().toISOString()
+}
+
+function codeOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  return typeof code === 'string' ? code : 'UNKNOWN'
+}

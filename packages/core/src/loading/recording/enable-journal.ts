@@ -1,0 +1,66 @@
+import { absolutePath } from '../../absolute-path.ts'
+import { ModelSealError } from '../../errors.ts'
+import { enable } from '../../journal/enabled.ts'
+import { choice, flag, givenPath, text } from '../../kinds.ts'
+import { settingsOf } from '../../policy/journals/compile-journals.ts'
+import { journalSchema } from '../../policy/journals/schema.ts'
+import { plainCopy, snapshot, type Shape } from '../../snapshot.ts'
+
+/** How a journal is written. Paths start from the working directory. */
+export interface JournalOptions {
+  /** Directory of the journal, private to the user of the process. It is created if it does not exist. Default: `journal`. */
+  directory?: string | undefined
+  /** Refuse a load that cannot be recorded (`JOURNAL_FAILED`). Default: false. */
+  required?: boolean | undefined
+  /** Sync records every 200 ms (`interval`, the default), or each one before the load goes on. */
+  durability?: 'interval' | 'each' | undefined
+  /** Name of the service in the records. Default: `MODELSEAL_SERVICE`, or the name of the package that the program belongs to. */
+  service?: string | undefined
+  /** Name of the host in the records. Default: the name of the host. */
+  host?: string | undefined
+  /** Path of the private key (Ed25519, PEM) that signs the checkpoints. Default: one that is created in the directory. */
+  key?: string | undefined
+  /** Whether records contain whole paths (`full`, the default). */
+  paths?: 'full' | 'short' | undefined
+  /** How long records are kept, such as `90d`. Default: for ever. */
+  retention?: string | undefined
+  /** A file to which the newest checkpoint is written, on another machine if possible. */
+  checkpoints?: { file: string } | undefined
+  /** Where `modelseal journal push` sends the journal. Nothing is deleted on this machine then. */
+  collector?: { url: string } | undefined
+}
+
+const SHAPE: Shape<JournalOptions> = {
+  directory: givenPath,
+  required: flag,
+  durability: choice('interval', 'each'),
+  service: text,
+  host: text,
+  key: givenPath,
+  paths: choice('full', 'short'),
+  retention: text,
+  checkpoints: plainCopy,
+  collector: plainCopy,
+}
+
+/**
+ * Records every further load of this thread in a journal: what was loaded or refused, who signed it, by which policy, and when it was
+ * no longer in use. Call it in each thread; a policy (`journal:`) and `MODELSEAL_JOURNAL` hold for all threads.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ * @example
+ * ```ts
+ * enableJournal({ directory: '/var/lib/recognizer/journal', required: true })
+ * ```
+ */
+export function enableJournal(given?: JournalOptions): void {
+  const { directory = 'journal', ...others } = snapshot(given, SHAPE, 'enableJournal')
+  const written = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined))
+  const checked = journalSchema.check({ ...written, directory })
+  if ('value' in checked) {
+    enable(settingsOf(checked.value, absolutePath('.')))
+    return
+  }
+  const [{ path, message }] = checked.issues
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${path.map(String).join('.')}": ${message}.`)
+}

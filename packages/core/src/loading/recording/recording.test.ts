@@ -1,0 +1,308 @@
+import { createHash } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { JournalRecord, RecordOf, RecordType } from '../../journal/format/record.ts'
+import { Segment } from '../../journal/writing/segment.ts'
+import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
+import { TestSite } from '../../testing/site.ts'
+import { watchPolicy } from '../../policy/watch-policy.ts'
+import { keepRevocable } from '../adapting/revocable.ts'
+import { tolerate } from '../judging/tolerate.ts'
+import { openJudged } from '../open-judged.ts'
+import { openOptions } from '../open-options.ts'
+import { openVerifiedModel } from '../open-verified-model.ts'
+import { judgeMemory } from '../operations/judge-memory.ts'
+import { judgeModel } from '../operations/judge-model.ts'
+import { enableJournal } from './enable-journal.ts'
+
+let site: TestSite
+let fingerprint: string
+let rootDigest: string
+let journals = 0
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  fingerprint = await site.key('a')
+  rootDigest = await site.signedModel('model')
+  await site.model('unsigned')
+})
+afterAll(() => site.remove())
+
+const RULE = { name: 'r', match: { path: '**' }, signers: [{ key: 'a' }] }
+
+/** A policy with a journal of its own. */
+async function journaled(journal: Record<string, unknown> = {}, rules: object[] = [RULE], more: object = {}) {
+  const name = `journal-${++journals}`
+  const policy = await site.policy(
+    {
+      version: 1,
+      trustRoots: { a: { publicKey: 'a.pub' } },
+      rules,
+      journal: { directory: name, durability: 'each', service: 'recognizer', ...journal },
+      ...more,
+    },
+    `${name}.yaml`,
+  )
+  return { policy, directory: site.file(name), records: () => recordsOf(site.file(name)) }
+}
+
+function ofType<Type extends RecordType>(records: readonly JournalRecord[], type: Type): RecordOf<Type>[] {
+  return records.flatMap((record) => (record.type === type ? [record as RecordOf<Type>] : []))
+}
+
+const soon = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 20 })
+
+describe('a load by a policy with a journal', () => {
+  test('is recorded before the model is handed out, with its files, and so is its end', async () => {
+    const { policy, records, directory } = await journaled()
+    const model = await openVerifiedModel(site.file('model'), { policy })
+    const [segment, files, load] = records()
+    expect(segment).toMatchObject({ type: 'segment', service: 'recognizer' })
+    expect(files).toMatchObject({ type: 'model', rootDigest, part: 1, parts: 1, algorithm: 'sha256' })
+    expect(files?.type === 'model' && files.files.map(([name]) => name)).toEqual(['config.json', 'weights.bin'])
+    const digest = createHash('sha256')
+      .update(await readFile(policy))
+      .digest('hex')
+    expect(load).toMatchObject({
+      type: 'load',
+      decision: 'accepted',
+      rule: 'r',
+      mode: 'enforce',
+      rootDigest,
+      model: { path: site.file('model') },
+      policy: { path: policy, digest },
+      signers: [{ method: 'key', fingerprint, name: 'a', counted: true }],
+      claims: [],
+      hashed: 'files',
+    })
+    await model.close()
+    await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ load: 2, why: 'closed' }]))
+    // The files are described once.
+    await (await openVerifiedModel(site.file('model'), { policy })).close()
+    expect(records().map(({ type }) => type)).toEqual(
+      ['segment', 'model', 'load', 'end', 'load', expect.anything()].slice(0, records().length),
+    )
+    await soon(() => expect(commitsOf(directory).length).toBeGreaterThan(0))
+  })
+
+  test('that is refused, tolerated or skipped is recorded', async () => {
+    const audit = { ...RULE, name: 'audit', mode: 'audit', reason: 'a test', match: { path: 'unsigned/**' } }
+    const { policy, records } = await journaled()
+    await expect(openVerifiedModel(site.file('unsigned'), { policy })).rejects.toMatchObject({
+      code: 'BUNDLE_NOT_FOUND',
+    })
+    expect(ofType(records(), 'load')).toMatchObject([{ decision: 'refused', code: 'BUNDLE_NOT_FOUND', signers: [] }])
+    const other = await journaled({}, [
+      audit,
+      { name: 'skip', mode: 'skip', reason: 'a test', match: { path: 'model/**' } },
+    ])
+    await (await openVerifiedModel(site.file('unsigned'), { policy: other.policy })).close()
+    await (await openVerifiedModel(site.file('model'), { policy: other.policy })).close()
+    expect(ofType(other.records(), 'load')).toMatchObject([
+      { decision: 'tolerated', wouldRefuse: 'BUNDLE_NOT_FOUND', mode: 'audit' },
+      { decision: 'skipped', mode: 'skip' },
+    ])
+  })
+
+  test('by judgeModel, from memory, and of a refused model all the same', async () => {
+    const memory = { name: 'm', match: { memory: 'any' }, mode: 'skip', reason: 'a test' }
+    const { policy, records } = await journaled({}, [memory, RULE])
+    expect((await judgeModel(site.file('model'), { policy })).decision).toBe('accepted')
+    await judgeMemory(Buffer.from('x'), { policy })
+    const refused = await openVerifiedModel(site.file('unsigned'), { policy }).catch((error: unknown) => error)
+    tolerate(refused, { path: site.file('unsigned') })
+    await soon(() =>
+      expect(ofType(records(), 'load').map(({ decision }) => decision)).toEqual([
+        'accepted',
+        'skipped',
+        'refused',
+        'tolerated',
+      ]),
+    )
+    expect(ofType(records(), 'load')[1]?.model.path).toMatch(/^memory:sha256:/)
+  })
+
+  test('by several policies is recorded by each in its own journal', async () => {
+    const [first, second] = [await journaled(), await journaled()]
+    const request = { source: site.file('model'), options: openOptions({}), gather: () => Promise.resolve(undefined) }
+    const model = await openJudged(request, [{ policy: first.policy }, { policy: second.policy, by: 'guard' }])
+    await model.close()
+    await soon(() => expect(ofType(second.records(), 'end')).toHaveLength(1))
+    expect(ofType(first.records(), 'load')).toMatchObject([{ decision: 'accepted' }])
+    expect(ofType(second.records(), 'load')).toMatchObject([{ decision: 'accepted', by: 'guard' }])
+  })
+
+  test('is recorded in the journals of included policies too, and once in each', async () => {
+    await site.policy({ version: 1, journal: { directory: 'organisation', durability: 'each' } }, 'included.yaml')
+    const { policy, records } = await journaled({}, [RULE], { include: ['included.yaml'] })
+    await (await openVerifiedModel(site.file('model'), { policy })).close()
+    expect(ofType(records(), 'load')).toHaveLength(1)
+    const [load] = ofType(recordsOf(site.file('organisation')), 'load')
+    const included = createHash('sha256')
+      .update(await readFile(site.file('included.yaml')))
+      .digest('hex')
+    expect(load?.policy?.includes).toEqual([included])
+    const twice = await journaled({ directory: 'organisation' }, [RULE], { include: ['included.yaml'] })
+    await (await openVerifiedModel(site.file('model'), { policy: twice.policy })).close()
+    expect(ofType(recordsOf(site.file('organisation')), 'load')).toHaveLength(2)
+  })
+
+  test('has no secrets, and short paths if the settings say so', async () => {
+    const { policy, records } = await journaled({ paths: 'short' })
+    const url = 'https://user:pass@models.example/vad?token=secret#x'
+    await openVerifiedModel(site.file('unsigned'), { policy, url }).catch(() => {})
+    const [load] = ofType(records(), 'load')
+    expect(load?.model.path).toMatch(/^unsigned \([0-9a-f]{8}\)$/)
+    expect(load?.model.url).toBe('https://models.example/vad')
+    expect(JSON.stringify(records())).not.toMatch(/pass|secret/)
+  })
+})
+
+describe('the end of a load', () => {
+  test('of a model that a runtime uses is when it is released, not when the model is closed', async () => {
+    const { policy, records } = await journaled()
+    const model = await openVerifiedModel(site.file('model'), { policy })
+    const session = { release: () => 'released' }
+    keepRevocable(model, session, { ends: ['release'], release: (created) => created.release() })
+    await model.close()
+    await openVerifiedModel(site.file('unsigned'), { policy }).catch(() => {})
+    expect(ofType(records(), 'end')).toEqual([])
+    expect(session.release()).toBe('released')
+    await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ why: 'released' }]))
+  })
+
+  test('is when nobody has it any more', async () => {
+    const { policy, records } = await journaled()
+    await (async () => {
+      const model = await openVerifiedModel(site.file('model'), { policy })
+      keepRevocable(model, { release: () => {} }, { ends: ['release'], release: () => {} })
+      await model.close()
+    })()
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    await soon(() => {
+      gc()
+      expect(ofType(records(), 'end')).toMatchObject([{ why: 'collected' }])
+    })
+  })
+
+  test('is that of the process, and of each thread', async () => {
+    const { policy, directory, records } = await journaled({ durability: 'interval' })
+    const entry = pathToFileURL(join(import.meta.dirname, '../open-verified-model.ts')).href
+    const script = `
+      import { isMainThread, Worker } from 'node:worker_threads'
+      import { openVerifiedModel } from ${JSON.stringify(entry)}
+      globalThis.kept = await openVerifiedModel(${JSON.stringify(site.file('model'))}, { policy: ${JSON.stringify(policy)} })
+      if (isMainThread) new Worker(new URL(import.meta.url), { stdout: true }).on('exit', () => process.exit(3))
+    `
+    const file = await site.write(`exits-${journals}.mjs`, script)
+    expect(() => execFileSync(process.execPath, [file], { stdio: 'pipe' })).toThrow(
+      expect.objectContaining({ status: 3 }),
+    )
+    const types = records().map((record) => (record.type === 'end' ? record.why : record.type))
+    expect(types).toEqual([...Array(2)].flatMap(() => ['segment', 'model', 'load', 'exit', 'close']))
+    expect(commitsOf(directory).filter(({ leaf }) => leaf.end)).toHaveLength(2)
+  })
+
+  test('of a revoked model is recorded with the code of the cause', async () => {
+    const { policy: file, records } = await journaled()
+    const policy = await watchPolicy(file)
+    const model = await openVerifiedModel(site.file('model'), { policy, onRevoked: 'release' })
+    const session = { release: vi.fn() }
+    keepRevocable(model, session, { ends: ['release'], release: (created) => void created.release() })
+    await model.close()
+    const text = await readFile(file, 'utf8')
+    await site.write(`journal-${journals}.yaml`, `${text}\nrevoked: { rootDigests: ["${rootDigest}"] }\n`)
+    await policy.current()
+    await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ why: 'revoked', load: 2 }]))
+    expect(ofType(records(), 'revoked')).toMatchObject([
+      { load: 2, code: expect.stringContaining('REVOKED') as string },
+    ])
+    const digest = createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex')
+    expect(ofType(records(), 'policy')).toMatchObject([{ path: file, digest }])
+  })
+})
+
+describe('a journal that is required', () => {
+  test('refuses a load that cannot be recorded, hands nothing out, and says so later', async () => {
+    const { policy, records } = await journaled({ required: true, durability: 'interval' })
+    await (await openVerifiedModel(site.file('model'), { policy })).close()
+    const write = vi.spyOn(Segment.prototype, 'write')
+    write.mockRejectedValue(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({
+      code: 'JOURNAL_FAILED',
+      verdict: { decision: 'refused', error: { code: 'JOURNAL_FAILED' } },
+    })
+    write.mockRestore()
+    await soon(() =>
+      expect(ofType(records(), 'load').map(({ decision, code }) => code ?? decision)).toEqual([
+        'accepted',
+        'JOURNAL_FAILED',
+      ]),
+    )
+  })
+
+  test('refuses every load if its directory is open to others; one that is not required does not', async () => {
+    const { policy, directory } = await journaled({ required: true })
+    await mkdir(directory)
+    await chmod(directory, 0o777)
+    await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({ code: 'JOURNAL_INVALID' })
+    const free = await journaled()
+    await mkdir(free.directory)
+    await chmod(free.directory, 0o777)
+    await (await openVerifiedModel(site.file('model'), { policy: free.policy })).close()
+  })
+})
+
+describe('enableJournal', () => {
+  test('records every load of the thread', async () => {
+    const { directory, records } = { directory: site.file('enabled'), records: () => recordsOf(site.file('enabled')) }
+    const policy = await site.policy(
+      { version: 1, trustRoots: { a: { publicKey: 'a.pub' } }, rules: [RULE] },
+      'plain.yaml',
+    )
+    const files = ['../open-verified-model.ts', './enable-journal.ts'].map(
+      (name) => pathToFileURL(join(import.meta.dirname, name)).href,
+    )
+    const script = `
+      import { openVerifiedModel } from ${JSON.stringify(files[0])}
+      import { enableJournal } from ${JSON.stringify(files[1])}
+      enableJournal({ directory: ${JSON.stringify(directory)}, service: 'first' })
+      enableJournal({ directory: ${JSON.stringify(directory)}, service: 'second' })
+      await openVerifiedModel(${JSON.stringify(site.file('unsigned'))}, { policy: 'missing.yaml' }).catch(() => {})
+      await (await openVerifiedModel(${JSON.stringify(site.file('model'))}, { policy: ${JSON.stringify(policy)} })).close()
+    `
+    execFileSync(process.execPath, [await site.write('enabling.mjs', script)])
+    expect(ofType(records(), 'segment')).toMatchObject([{ service: 'second' }])
+    expect(ofType(records(), 'load').map(({ decision, code }) => code ?? decision)).toEqual([
+      'POLICY_NOT_FOUND',
+      'accepted',
+    ])
+    expect(records().at(-1)?.type).toBe('close')
+    // The environment does the same.
+    await rm(directory, { recursive: true })
+    const env = { ...process.env, MODELSEAL_JOURNAL: directory, MODELSEAL_SERVICE: 'by environment' }
+    execFileSync(process.execPath, [await site.write('plain.mjs', script.replaceAll(/enableJournal\(\{.*/g, ''))], {
+      env,
+    })
+    expect(ofType(records(), 'segment')).toMatchObject([{ service: 'by environment' }])
+    expect(ofType(records(), 'load')).toHaveLength(2)
+  })
+
+  test.each([
+    [{ retention: '1h' }, /option "retention": expected a duration of at least 2 days/],
+    [{ durability: 'never' }, /durability/],
+    [{ collector: { url: 'http://x' } }, /collector.url/],
+    [{ dir: 'x' }, /Unknown option "dir"/],
+    [{ checkpoints: {} }, /checkpoints.file/],
+  ])('refuses %j', (options, message) => {
+    expect(() => enableJournal(options as never)).toThrow(message)
+  })
+})
