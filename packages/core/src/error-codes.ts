@@ -199,12 +199,12 @@ export const ERROR_CODES = {
   ADVISORY_TOO_LARGE: 'an advisory feed has more bytes, lines or entries than are read',
 
   // The journal of verdicts
-
-  // Loading
-  POLICIES_DISAGREE: 'two policies judge the load and accept signatures over different models',
   JOURNAL_INVALID:
     'a journal or its checkpoint cannot be read, is that of another journal or key, or is not private to the user',
   JOURNAL_FAILED: 'a journal cannot be written or read; a load that must be recorded is refused then',
+
+  // Loading
+  POLICIES_DISAGREE: 'two policies judge the load and accept signatures over different models',
   RECEIPTS_UNUSABLE: 'the store of receipts is not private to this user or is not writable',
   COPY_FAILED: 'a private copy of a file for the runtime could not be written',
   FILE_NOT_SIGNED: 'the model refers to a file that its signature does not cover',
