@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { digestOf, loadRecord, TestJournal, type TestSegment } from '../../packages/core/src/testing/journals.ts'
-import { directory, failed, jsonOf, modelseal, textOf, useWorkingDirectory } from './modelseal.ts'
+import { attest, directory, failed, jsonOf, modelseal, SIGN, textOf, useWorkingDirectory } from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -129,5 +129,28 @@ describe('incident', () => {
     const { code, stderr } = await modelseal(['incident', 'journal', ...args], env)
     expect(code).toBe(2)
     expect(stderr).toMatch(/^Error INVALID_ARGUMENT: /)
+  })
+})
+
+test('provenance in a file of attestations says what else was made from a model, and that nobody verified it', async () => {
+  await modelseal(SIGN)
+  const dependency = {
+    name: 'base',
+    digest: { sha256: digestOf('vad') },
+    annotations: { 'urn:modelseal:role:0.1': 'base-model' },
+  }
+  const buildDefinition = {
+    buildType: 'https://ci.example/build',
+    externalParameters: {},
+    resolvedDependencies: [dependency],
+  }
+  const provenance = { buildDefinition, runDetails: { builder: { id: 'https://ci.example' } } }
+  writeFileSync(join(directory, 'provenance.json'), JSON.stringify(provenance))
+  expect(await modelseal(attest('provenance', '--from', 'provenance.json'))).toMatchObject({ code: 0 })
+  const args = ['incident', '--model', digestOf('vad'), 'journal', '--claims', 'vad.claims.jsonl', '--json']
+  const { code, stdout, stderr } = await modelseal(args, env)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(JSON.parse(stdout)).toMatchObject({
+    result: { derived: { items: [{ proof: 'claimed', from: [digestOf('vad')], loads: 0 }] } },
   })
 })
