@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { chmodSync, rmSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
+import { messageOf } from '@modelseal/core/any-realm'
 import { makeCacheFolder, type OpenedJournal } from '@modelseal/core/journal'
 import { SCHEMA, SCHEMA_VERSION } from './schema.ts'
 import { openDatabase } from './sqlite.ts'
@@ -26,7 +27,9 @@ export async function indexPath({ directory, file }: OpenedJournal): Promise<str
 export function openIndex(path: string): Statements {
   try {
     return opened(path)
-  } catch {
+  } catch (error) {
+    // Another process is working with it.
+    if (/locked|busy/.test(messageOf(error))) throw error
     removeIndex(path)
     return opened(path)
   }
@@ -42,9 +45,12 @@ function opened(path: string): Statements {
     if (process.platform !== 'win32') chmodSync(path, 0o600)
     statements.exec(`pragma busy_timeout = ${PATIENCE_MS}; pragma synchronous = normal; pragma cache_size = -${PAGES_KIB};
       pragma temp_store = file; pragma trusted_schema = off;`)
+    // In a transaction, because another process may create it at the same time.
+    statements.exec('begin immediate')
     const version = statements.get<{ user_version: number }>('pragma user_version')?.user_version
-    if (version === 0) statements.exec(`begin immediate; ${SCHEMA} commit;`)
+    if (version === 0) statements.exec(SCHEMA)
     else if (version !== SCHEMA_VERSION) throw new Error('another version')
+    statements.exec('commit')
     return statements
   } catch (error) {
     statements.close()
