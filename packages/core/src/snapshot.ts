@@ -49,7 +49,7 @@ export function knownOptions<O extends object>(given: O | undefined, shape: Shap
 function copyOf(value: unknown, copy: Copy | true, option: string): unknown {
   if (copy === true) return value
   if (value !== undefined) return copy(value, option)
-  if (!copy.required) return undefined
+  if (!Object.hasOwn(copy, 'required')) return undefined
   throw new ModelSealError('INVALID_ARGUMENT', `The option "${option}" is missing.`)
 }
 
