@@ -75,6 +75,11 @@ export class Load<T = unknown> {
     return url === undefined ? path : modelUrl(url)
   }
 
+  /** Whether a policy that judges the load, or a feed that it follows, can change while the model is in use. */
+  get isWatched(): boolean {
+    return this.judgings.some(({ judgedBy }) => judgedBy !== undefined)
+  }
+
   /** The source, which is opened when it is first needed. If that fails, the next call tries again. */
   opened(): Promise<OpenedSource> {
     this.#opened ??= this.#open()

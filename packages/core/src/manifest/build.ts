@@ -69,7 +69,7 @@ export async function buildManifestKnowing(
   options: BuildOptions,
   knownDigests: KnownDigests = () => undefined,
 ): Promise<RememberedManifest> {
-  const files = await statesOf(await findNamed(source, serialization, options), options.signal)
+  const files = await listFiles(source, serialization, options)
   checkCount(files, serialization)
   for (const { name, identity } of files) options.limit?.admit(name, identity.size)
   const jobs = files.map((file): HashJob => ({
@@ -98,6 +98,15 @@ export async function buildManifestKnowing(
     listed: files,
     known: amountOf(jobs.filter((_, index) => known[index])),
   }
+}
+
+/** The files that {@link buildManifest} hashes. */
+export async function listFiles(
+  source: LocalSource,
+  serialization: Serialization,
+  options: Pick<BuildOptions, 'leftOut' | 'signal'>,
+): Promise<SourceFile[]> {
+  return statesOf(await findNamed(source, serialization, options), options.signal)
 }
 
 /** The files to sign. Their names are checked. */

@@ -1,12 +1,13 @@
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
-import { buildManifest, type BuildOptions, type BuiltManifest } from '../manifest/build.ts'
+import { buildManifest, listFiles, type BuildOptions, type BuiltManifest } from '../manifest/build.ts'
 import { GIT_PATHS } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { callback, flag, givenPath, invalidOption, listOf, signal } from '../kinds.ts'
 import { snapshot, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
+import type { SourceFile } from '../source/local/source-file.ts'
 import { pathHere } from '../source/model-location.ts'
 import type { ModelSource } from '../source/model-source.ts'
 import { countedBundles, type CountedBundles } from './counted-bundles.ts'
@@ -109,6 +110,19 @@ export async function manifestOf(
 ): Promise<BuiltManifest> {
   const source = await openLocalSource(path)
   return buildManifest(source, serializationFor(new LocalModel(source), options, []), options)
+}
+
+/**
+ * The files that {@link manifestOf} hashes, in the states in which they are now.
+ *
+ * @throws {@link ModelSealError} like {@link digestModel}
+ */
+export async function filesOf(
+  path: string,
+  options: DigestOptions & Pick<BuildOptions, 'leftOut'>,
+): Promise<readonly SourceFile[]> {
+  const source = await openLocalSource(path)
+  return listFiles(source, serializationFor(new LocalModel(source), options, []), options)
 }
 
 /** How to hash a model. @param signatures names or paths of bundles, which are excluded */

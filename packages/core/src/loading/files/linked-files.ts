@@ -6,10 +6,12 @@ import { at } from '../../at.ts'
 import { furtherOf, wholeFile, type HashJob, type HashResult } from '../../hashing/hash-file.ts'
 import { hashFiles, type HashOptions } from '../../hashing/hash-files.ts'
 import type { FurtherDigests, Placement } from '../../manifest/contents.ts'
+import { wallClock } from '../../real-time.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import { entriesOf } from '../../source/local/entries.ts'
 import { MAX_DIRECTORIES, NAMES_PER_STEP } from '../../source/local/find-files.ts'
+import { isSettled } from '../../source/local/settling.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { isGone, unreadable } from '../../source/file-errors.ts'
 import { realPlace } from '../../source/local/real-path.ts'
@@ -26,6 +28,8 @@ interface LinkedFilesOptions {
   /** Limit on what may be handed out. Default: none. */
   limit?: SizeLimit | undefined
   warn?: HashOptions['warn']
+  /** Is told the state of each file before it is handed out. May refuse it. */
+  seen?: ((file: SourceFile) => void) | undefined
 }
 
 /**
@@ -160,8 +164,14 @@ export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
     checkWithin(name)
     try {
       const { path } = realPlace(join(this.root, name))
+      const moment = wallClock()
       const found = await stat(path, { bigint: true })
-      if (found.isFile()) return { name, path, identity: identityOf(found) }
+      if (found.isFile()) {
+        const identity = identityOf(found)
+        const file = { name, path, identity, ...(isSettled(identity, moment) ? {} : { young: true }) }
+        this.#options.seen?.(file)
+        return file
+      }
     } catch (error) {
       if (error instanceof ModelSealError) throw error
       if (!isGone(error)) throw unreadable(name, 'file', error)

@@ -10,11 +10,12 @@ import type { SizeLimit } from '../../source/size-limit.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
 import type { Load } from '../load.ts'
+import { SeenFiles } from '../standing/seen-files.ts'
 import { allOf, DigestedFiles } from './digested-files.ts'
 import { LinkedFiles } from './linked-files.ts'
 import { hashTypesOf, revokedBy, RevokedFiles } from './revoked-files.ts'
 import type { UnrevokedClaims } from './unrevoked-claims.ts'
-import { unrevokedManifest } from './unrevoked-manifest.ts'
+import { publishedFiles, unrevokedManifest } from './unrevoked-manifest.ts'
 import { UnverifiedFiles, UNSIGNED, type UncheckedFiles } from './unverified-files.ts'
 
 /**
@@ -43,18 +44,36 @@ export async function openUnverified(load: Load, claims: UnrevokedClaims): Promi
   load.content.path = path
   load.content.rootDigests = manifests?.map(({ rootDigest }) => rootDigest)
   const digested = manifests ? [new DigestedFiles(manifests[0], mayBeUnsigned)] : []
-  const judge = load.content.recording(
+  const judge = load.content.recordingEach(
     allOf([...digested, ...revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))]),
   )
+  if (path !== undefined && !manifests && load.isWatched)
+    load.content.published = await seenAt(path, found?.bundles, hashing)
   const reader = source.newReader()
   const { local } = model.files
+  const seen = new SeenFiles()
   const files = local
-    ? await LinkedFiles.open({ root: local.path, names: model.names }, judge, { signal, limit, warn })
+    ? await LinkedFiles.open({ root: local.path, names: model.names }, judge, {
+        signal,
+        limit,
+        warn,
+        seen: (file) => seen.add(file),
+      })
     : await streamed(model, judge, { reader, limit, signal })
-  const handing = { entry: model.entry, isolation, judged: judge.hashTypes.length > 0 }
+  const handing = { entry: model.entry, isolation, isJudged: () => judge.hashTypes.length > 0 }
   const unverified = new UnverifiedFiles(files, handing, load.closing(reader))
-  load.content.unverified = local && { root: local.path, names: unverified.handedOut }
+  load.content.unverified = local && { root: local.path, names: unverified.handedOut, seen }
   return unverified
+}
+
+/** @returns undefined if the files cannot be listed, such as those of a model that nobody could sign */
+async function seenAt(...model: Parameters<typeof publishedFiles>): Promise<SeenFiles | undefined> {
+  try {
+    return new SeenFiles(await publishedFiles(...model))
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    return undefined
+  }
 }
 
 /** The directory that the bundles sign, if they sign one; otherwise, the requested file and the files beside it. */

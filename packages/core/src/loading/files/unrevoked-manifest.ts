@@ -6,8 +6,9 @@ import { Manifest } from '../../manifest/manifest.ts'
 import { isWithin } from '../../manifest/names.ts'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
-import { manifestOf } from '../../signing/digest-model.ts'
+import { filesOf, manifestOf } from '../../signing/digest-model.ts'
 import { withoutPrototype } from '../../snapshot.ts'
+import type { SourceFile } from '../../source/local/source-file.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { revokedBy } from './revoked-files.ts'
 
@@ -54,12 +55,36 @@ export async function unrevokedManifest(
 export function publishedManifests(
   path: string,
   found: readonly FoundBundle[],
-  { signature, signal, limit, mayBeUnsigned, warn }: UnverifiedHashing,
+  hashing: UnverifiedHashing,
 ): Promise<[Manifest, ...Manifest[]]> {
+  return manifestsOf(path, publishing(found, hashing), hashing.mayBeUnsigned)
+}
+
+/**
+ * The files that are hashed for {@link publishedManifests}, in the states in which they are now.
+ *
+ * @throws {@link ModelSealError} what finding files throws
+ */
+export async function publishedFiles(
+  path: string,
+  found: readonly FoundBundle[] = [],
+  hashing: UnverifiedHashing,
+): Promise<readonly SourceFile[]> {
+  const { mayBeUnsigned } = hashing
+  const options = publishing(found, hashing)
+  if (!mayBeUnsigned) return filesOf(path, options)
+  try {
+    return await filesOf(path, options)
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'ABORTED') throw error
+    return filesOf(path, withoutPrototype({ ...options, leftOut: mayBeUnsigned }))
+  }
+}
+
+function publishing(found: readonly FoundBundle[], { signature, signal, limit, warn }: UnverifiedHashing) {
   // Ignored even if it cannot be read or does not exist, because it never counts as content.
   const bundles = [...found.map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
-  const building = withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn })
-  return manifestsOf(path, building, mayBeUnsigned)
+  return withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn })
 }
 
 /**

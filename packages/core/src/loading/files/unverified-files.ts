@@ -41,7 +41,7 @@ interface Handing {
    * Whether files may be refused by their digests. If so, the bytes that are handed out must be the ones that were
    * hashed.
    */
-  judged: boolean
+  isJudged: () => boolean
 }
 
 /** Hands out the files of a model for a rule that loads without a valid signature. */
@@ -51,11 +51,11 @@ export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
   readonly handedOut: ReadonlySet<string>
   readonly #handedOut = new Set<string>()
   readonly #files: UncheckedFiles
-  readonly #judged: boolean
+  readonly #isJudged: () => boolean
   readonly #placing: Placing
 
   /** @param close ends running work and releases the source */
-  constructor(files: UncheckedFiles, { entry, isolation, judged }: Handing, close: () => Promise<void>) {
+  constructor(files: UncheckedFiles, { entry, isolation, isJudged }: Handing, close: () => Promise<void>) {
     // A link to the very file if no other user can write to it, otherwise a copy, whatever the caller prefers, so that
     // the model loads.
     const levels = isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
@@ -69,7 +69,7 @@ export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
     this.entry = entry
     this.handedOut = this.#handedOut
     this.#files = files
-    this.#judged = judged
+    this.#isJudged = isJudged
     this.#placing = placing
   }
 
@@ -110,7 +110,7 @@ export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
     }
     for (const name of names) this.#handedOut.add(name)
     const found = await onDisk.find(names)
-    if (!this.#judged) {
+    if (!this.#isJudged()) {
       onDisk.admit(found)
       return { directory: onDisk.root, isolation: 'none', path: (name) => join(onDisk.root, name) }
     }

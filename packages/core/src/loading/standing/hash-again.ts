@@ -1,10 +1,16 @@
 import { ModelSealError } from '../../errors.ts'
 import { Contents } from '../../manifest/contents.ts'
 import { withoutPrototype } from '../../snapshot.ts'
+import { checkedFiles } from '../../source/answers/source-answers.ts'
+import type { LocalSource } from '../../source/local/local-source.ts'
 import { LinkedFiles } from '../files/linked-files.ts'
-import { publishedManifests } from '../files/unrevoked-manifest.ts'
+import { publishedFiles, publishedManifests } from '../files/unrevoked-manifest.ts'
 import type { Unknown } from './judge-again.ts'
-import type { JudgedLoad } from './judged-load.ts'
+import type { JudgedLoad, VerifiedContent } from './judged-load.ts'
+import { soon } from './soon.ts'
+
+/** How long a source may take to say where its cache is, in milliseconds. */
+const PATIENCE = 10_000
 
 /**
  * Hashes the files of a loaded model once more, for digests that its load did not compute, and remembers them.
@@ -17,7 +23,11 @@ export async function hashAgain(load: JudgedLoad, { hashTypes, rootDigest }: Unk
     if (hashTypes.length > 0) await hashFilesAgain(load, hashTypes)
     if (!rootDigest) return
     if (content.path === undefined) throw notHere()
-    const manifests = await publishedManifests(content.path, found?.bundles ?? [], { signature, mayBeUnsigned })
+    const bundles = found?.bundles ?? []
+    const manifests = await publishedManifests(content.path, bundles, { signature, mayBeUnsigned })
+    if (!content.published) throw notSeen()
+    // Looked at afterwards, so that they cannot have changed while they were hashed either.
+    content.published.checkAll(await publishedFiles(content.path, bundles, { signature, mayBeUnsigned }))
     content.rootDigests = manifests.map((manifest) => manifest.rootDigest)
   } catch (error) {
     content.drop(hashTypes)
@@ -28,17 +38,34 @@ export async function hashAgain(load: JudgedLoad, { hashTypes, rootDigest }: Unk
 async function hashFilesAgain({ verified, content }: JudgedLoad, hashTypes: Unknown['hashTypes']): Promise<void> {
   const recorder = content.adding(hashTypes)
   if (verified) {
-    if (!verified.local) throw notHere()
-    // What is added to the directory later is not part of what was loaded.
+    const local = verified.local ?? (await cached(verified))
+    if (!local) throw notHere()
+    // What has changed does not match what was signed. What is added to the directory later is not part of what was loaded.
     const options = withoutPrototype({ ignoreUnsignedFiles: true, further: recorder })
-    const contents = await Contents.compareNames(verified.local, verified.manifest, options)
+    const contents = await Contents.compareNames(local, verified.manifest, options)
     return contents.checkRest()
   }
   if (!content.unverified) throw notHere()
-  const { root, names } = content.unverified
-  const files = await LinkedFiles.open({ root, names: [...names] }, recorder, {})
+  const { root, names, seen } = content.unverified
+  const files = await LinkedFiles.open({ root, names: [...names] }, recorder, { seen: (file) => seen.check(file) })
   for (const name of names) await files.readAll([{ name, firstBytes: 1 }])
   return undefined
+}
+
+/** Where the source has the files in a cache on this machine, if it has all of them and says so soon. */
+async function cached({ files, manifest }: VerifiedContent): Promise<LocalSource | undefined> {
+  if (files.isFile || !files.onDisk) return undefined
+  const answer = Promise.resolve(files.onDisk([...manifest.fileNames()], undefined)).then((given) => ({ given }))
+  const { given } = (await soon(answer, PATIENCE)) ?? {}
+  const local = given && checkedFiles(given).local
+  return local?.kind === 'directory' ? local : undefined
+}
+
+function notSeen(): ModelSealError {
+  return new ModelSealError(
+    'FILE_UNREADABLE',
+    'Cannot tell whether the model is the one that was loaded: its files could not be listed then.',
+  )
 }
 
 function notHere(): ModelSealError {

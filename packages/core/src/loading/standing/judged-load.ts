@@ -31,7 +31,7 @@ export interface JudgedLoad {
   reopen: () => Promise<OpenedSource>
 }
 
-interface VerifiedContent {
+export interface VerifiedContent {
   manifest: Manifest
   files: ModelFiles
   local: LocalSource | undefined

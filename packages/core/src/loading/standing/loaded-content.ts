@@ -1,6 +1,7 @@
 import type { HashType } from '../../hashing/algorithms.ts'
 import type { FurtherDigests } from '../../manifest/contents.ts'
 import type { RevokedFiles } from '../files/revoked-files.ts'
+import type { SeenFiles } from './seen-files.ts'
 
 /** What a load knows of the files that it hands out, besides the signed digests. */
 export class LoadedContent {
@@ -8,8 +9,10 @@ export class LoadedContent {
   rootDigests: readonly string[] | undefined
   /** What the publisher of an unverified model signed, if it is on this machine. */
   path: string | undefined
+  /** The files that were published with an unverified model, as they were before any was handed out; undefined if that is not known. */
+  published: SeenFiles | undefined
   /** The files that are handed out unverified, if they are on this machine. */
-  unverified: { root: string; names: ReadonlySet<string> } | undefined
+  unverified: { root: string; names: ReadonlySet<string>; seen: SeenFiles } | undefined
   /** Digests of whole files by algorithm and name. */
   #digests = new Map<HashType, Map<string, string>>()
   /** What later versions of the policies revoke. */
@@ -19,6 +22,18 @@ export class LoadedContent {
   recording(further: FurtherDigests): FurtherDigests {
     this.#digests = new Map(further.hashTypes.map((type) => [type, new Map<string, string>()]))
     return this.#recorded(further)
+  }
+
+  /** Like {@link recording}. What later versions revoke also holds for files that are handed out from then on, whatever the algorithm. */
+  recordingEach(further: FurtherDigests): FurtherDigests {
+    const recorded = this.recording(further)
+    const laterTypes = () => [...this.#later.values()].flatMap(({ hashTypes }) => hashTypes)
+    return {
+      get hashTypes() {
+        return [...new Set([...further.hashTypes, ...laterTypes()])]
+      },
+      check: (name, type, digest) => recorded.check(name, type, digest),
+    }
   }
 
   /** Remembers digests by further algorithms. */

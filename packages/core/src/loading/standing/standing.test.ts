@@ -1,12 +1,23 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
-import { mkdir, readFile, rename, rm, utimes } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+  type Mock,
+} from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
 import { REVOKED_CHANNEL, type Revoked } from '../../events.ts'
 import { ModelSealError } from '../../errors.ts'
@@ -15,6 +26,7 @@ import { loadPolicy } from '../../policy/load-policy.ts'
 import { watchPolicy } from '../../policy/watch-policy.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { bundleOver } from '../../testing/bundles.ts'
+import { filesAt } from '../../source/model-sources.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { TestSite } from '../../testing/site.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
@@ -269,6 +281,158 @@ test('a digest that the load computed is known without the files', async () => {
   expect(opened.revoked.aborted).toBe(false)
   await change({ revoked: { fileDigests: [`blake2b:${blake2b('weights')}`] } })
   expect(await causeOf(opened)).toBe('FILE_REVOKED')
+})
+
+describe('files that may have changed since an unverified load', () => {
+  const files = { 'config.json': '{}', 'weights.bin': 'weights' }
+  const written = async (name: string) => {
+    await site.signedModel(name, files)
+    // Until every further change shows in the times of the files.
+    await sleep(50)
+  }
+  const skip = (name: string) => ({ ...SKIP, match: { path: `${name}/**` } })
+  const replaced = async (name: string, file: string, content = 'another') => {
+    await site.write(`${name}.new`, content)
+    await rename(site.file(`${name}.new`), site.file(name, file))
+  }
+  const deniedWeights = () => ({ fileDigests: [`blake2b:${blake2b('weights')}`] })
+
+  test.each<[string, (name: string) => Promise<void>]>([
+    ['replaced', (name) => replaced(name, 'weights.bin')],
+    [
+      'written to, with the size and the time that it had',
+      async (name) => {
+        const path = site.file(name, 'weights.bin')
+        const { atime, mtime } = await stat(path)
+        await writeFile(path, 'WEIGHTS')
+        await utimes(path, atime, mtime)
+      },
+    ],
+    ['removed', (name) => rm(site.file(name, 'weights.bin'))],
+  ])('%s: the model counts as revoked', async (how, change) => {
+    const name = `changed-${how.slice(0, 7).trim()}`
+    await written(name)
+    for (const rule of [skip(name), { ...skip(name), mode: 'audit', signers: [{ key: 'b' }] }]) {
+      const { opened, change: changePolicy } = await loaded(rule, {}, site.file(name))
+      await opened.read('weights.bin')
+      await change(name)
+      await changePolicy({ revoked: deniedWeights() })
+      expect(await causeOf(opened)).toBe('FILE_REVOKED')
+      expect((opened.revoked.reason as ModelSealError).message).toContain('Cannot tell whether the model is revoked')
+      await rm(site.file(name), { recursive: true })
+      await written(name)
+    }
+  })
+
+  test('in place: the state counts in which its path was handed out', async () => {
+    await written('placed')
+    const { opened, change } = await loaded(skip('placed'), {}, site.file('placed'))
+    await opened.path('weights.bin')
+    await replaced('placed', 'weights.bin')
+    await change({ revoked: deniedWeights() })
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+  })
+
+  test('between two times at which they were handed out', async () => {
+    await written('twice')
+    const { opened, change } = await loaded(skip('twice'), {}, site.file('twice'))
+    await opened.read('weights.bin')
+    await replaced('twice', 'weights.bin')
+    await opened.read('weights.bin')
+    await change({ revoked: deniedWeights() })
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+  })
+
+  test('but not others, which were not handed out', async () => {
+    await written('others')
+    const { opened, change } = await loaded(skip('others'), {}, site.file('others'))
+    await opened.read('weights.bin')
+    await replaced('others', 'config.json')
+    await untilJudged(() => change({ revoked: { fileDigests: [`blake2b:${blake2b('a third')}`] } }))
+    expect(opened.revoked.aborted).toBe(false)
+    await change({ revoked: deniedWeights() })
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+    expect((opened.revoked.reason as ModelSealError).message).not.toContain('Cannot tell')
+  })
+
+  test.each<[string, (name: string) => Promise<unknown>]>([
+    ['changed', (name) => replaced(name, 'config.json')],
+    ['added', (name) => site.write(`${name}/more.json`, '{}')],
+    ['removed', (name) => rm(site.file(name, 'config.json'))],
+  ])('%s: the root digest cannot be known', async (how, change) => {
+    const name = `root-${how}`
+    await written(name)
+    const { opened, change: changePolicy } = await loaded(skip(name), {}, site.file(name))
+    await opened.read('weights.bin')
+    await change(name)
+    await changePolicy({ revoked: { rootDigests: ['d'.repeat(64)] } })
+    expect(await causeOf(opened)).toBe('MODEL_REVOKED')
+  })
+
+  test('unless they have not: then another root digest revokes nothing', async () => {
+    await written('same')
+    const { opened, change } = await loaded(skip('same'), {}, site.file('same'))
+    await opened.read('weights.bin')
+    await untilJudged(() => change({ revoked: { rootDigests: ['d'.repeat(64)] } }))
+    expect(opened.revoked.aborted).toBe(false)
+  })
+
+  test('files that are handed out later are judged by what is revoked by then', async () => {
+    await written('later')
+    const { opened, change } = await loaded(skip('later'), {}, site.file('later'))
+    await opened.read('config.json')
+    await untilJudged(() => change({ revoked: deniedWeights() }))
+    expect(opened.revoked.aborted).toBe(false)
+    await expect(opened.read('weights.bin')).rejects.toMatchObject({ code: 'FILE_REVOKED' })
+    await expect(opened.path('weights.bin')).rejects.toMatchObject({ code: 'FILE_REVOKED' })
+  })
+
+  test('verified files that changed do not match what was signed', async () => {
+    await written('accepted')
+    const { opened, change } = await loaded({}, {}, site.file('accepted'))
+    await opened.read('weights.bin')
+    await replaced('accepted', 'weights.bin')
+    await change({ revoked: deniedWeights() })
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+    expect(opened.revoked.reason).toMatchObject({ cause: { cause: { code: 'FILE_MISMATCH' } } })
+  })
+})
+
+describe('files in a cache of their source', () => {
+  const ANY = { match: { url: '**' } }
+  async function cached(name: string) {
+    await site.signedModel(name)
+    await rm(site.file(`${name}-cache`), { recursive: true, force: true })
+    await site.model(`${name}-cache`, { 'config.json': '{}', 'weights.bin': 'weights' })
+    const content = new Map<string, Uint8Array>()
+    for (const file of ['config.json', 'weights.bin']) content.set(file, await readFile(site.file(name, file)))
+    content.set('model.sig', await readFile(site.file(`${name}.sig`)))
+    const onDisk = vi.fn(() => filesAt(site.file(`${name}-cache`)))
+    const source = memorySource(`https://example.com/${name}`, content, { files: { onDisk } })
+    return { ...(await loaded(ANY, {}, source as never)), onDisk }
+  }
+
+  test('are hashed again there', async () => {
+    const { opened, change } = await cached('cached')
+    await untilJudged(() => change({ revoked: { fileDigests: [`blake2b:${blake2b('another')}`] } }, ANY))
+    expect(opened.revoked.aborted).toBe(false)
+    await change({ revoked: { fileDigests: [`blake2b:${blake2b('weights')}`] } }, ANY)
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+    expect((opened.revoked.reason as ModelSealError).message).not.toContain('Cannot tell')
+  })
+
+  test.each<[string, (name: string, onDisk: Mock) => unknown]>([
+    ['are others now', (name) => site.write(`${name}-cache/weights.bin`, 'another')],
+    ['are not there any more', (_, onDisk) => onDisk.mockReturnValue(undefined)],
+    ['cannot be found', (_, onDisk) => onDisk.mockRejectedValue(new Error('No.'))],
+  ])('that %s: the model counts as revoked', async (how, spoil) => {
+    const name = `cache-${how.length}`
+    const { opened, change, onDisk } = await cached(name)
+    await spoil(name, onDisk)
+    await change({ revoked: { fileDigests: [`blake2b:${blake2b('another one')}`] } }, ANY)
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+    expect((opened.revoked.reason as ModelSealError).message).toContain('Cannot tell')
+  })
 })
 
 test('a model is revoked by the package URL that its source stated', async () => {
