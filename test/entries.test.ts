@@ -75,7 +75,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       names(`installedGuard isModelSource judgeMemory keepRevocable loadOptions modelLocation noAttestations onlyModel openOptions outcomeOf
       parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withHint withVerdict`),
     types:
-      names(`FileRequest Gather Guard IsolationLevel JsonBounds LoadOutcome ModelFormat ModelReader Opening PlaceOptions
+      names(`FileRequest Gather Guard IsolationLevel JsonBounds JudgedMemory LoadOutcome ModelFormat ModelReader Opening PlaceOptions
       PlacedFiles PossibleFormats Revocable RuntimeFailure SmallFile`),
   },
   './opentelemetry': {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -117,6 +118,25 @@ test.each<[string, string, () => Promise<string>, () => unknown]>([
   expect({ ...rest, stderr }).toMatchObject(RELEASED)
   expect(stderr).toMatch(WHY)
   expect(stderr).toContain('is revoked by')
+})
+
+test('MODELSEAL_ON_REVOKED=release: bytes that a rule allows', { timeout: 60_000 }, async () => {
+  const bytes = Buffer.from(ADDING['model.onnx'])
+  const digest = createHash('sha256').update(bytes).digest('hex')
+  const rule = `  - { name: bytes, match: { memory: "sha256:${digest}" }, mode: skip, reason: a test }\n`
+  writeFileSync(
+    site.policy,
+    readFileSync(site.policy, 'utf8').replace(/^rules:\n/m, (rules) => rules + rule),
+  )
+  writeFileSync(join(site.path, 'bytes.onnx'), bytes)
+  const denied = async () => {
+    await addToFeed(join(site.path, 'feed.yaml'), { fileDigests: [`sha256:${digest}`] })
+    await publish()
+  }
+  const running = start('bytes', join(site.path, 'bytes.onnx'), { MODELSEAL_ON_REVOKED: 'release' })
+  const { stderr, ...rest } = await outcome(running, denied)
+  expect(rest).toMatchObject(RELEASED)
+  expect(stderr).toContain(`The model "memory:sha256:${digest}" was revoked after it was loaded: `)
 })
 
 async function adding(): Promise<string> {

@@ -539,7 +539,7 @@ describe('a policy that is not one is refused as such', () => {
     const bytes = Uint8Array.of(1, 2, 3)
     const paths = await Promise.all(
       [bytes, bytes.buffer, new DataView(bytes.buffer)].map((given) =>
-        adapter.judgeMemory(given as never, { policy, audit: true }).then(({ model: { path } }) => path),
+        adapter.judgeMemory(given as never, { policy, audit: true }).then(({ verdict }) => verdict.model.path),
       ),
     )
     expect(new Set(paths)).toEqual(new Set([expect.stringMatching(/^memory:sha256:039058c6/)]))

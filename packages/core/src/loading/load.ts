@@ -1,4 +1,3 @@
-import { choiceIn } from '../environment.ts'
 import type { HashOptions } from '../hashing/hash-files.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { modelUrl } from '../policy/matching/model-url.ts'
@@ -9,6 +8,7 @@ import type { SourceReader } from '../source/answers/source-reader.ts'
 import type { HandOuts } from './files/hand-outs.ts'
 import { Judging, type Judge } from './judging/judging.ts'
 import { LoadedContent } from './standing/loaded-content.ts'
+import { wantedReactions } from './standing/reactions.ts'
 import { Standing } from './standing/standing.ts'
 import { Responsibility } from './judging/responsibility.ts'
 import { warnInto } from './judging/verdict-steps.ts'
@@ -62,11 +62,7 @@ export class Load<T = unknown> {
     const first = new Judging(this, options, judge)
     this.judgings = [first, ...others.map((other) => new Judging(this, options, other, first))]
     this.responsibility = new Responsibility(this.judgings)
-    const reactions = [options.onRevoked, choiceIn('MODELSEAL_ON_REVOKED')]
-    this.standing = new Standing(
-      first.verdict,
-      reactions.filter((reaction) => reaction !== undefined),
-    )
+    this.standing = new Standing(first.verdict, wantedReactions(options.onRevoked))
   }
 
   /** Name of the model in messages. */

@@ -1,5 +1,6 @@
 import { callback, listOf, required, text } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
+import type { JudgedMemory } from '../operations/judged-memory.ts'
 import type { Releasable, Standing } from '../standing/standing.ts'
 import type { OpenedModel } from '../verified-model.ts'
 
@@ -30,7 +31,11 @@ export interface Revocable<T> {
  * await model.close()
  * ```
  */
-export function keepRevocable<T extends object>(model: OpenedModel<unknown>, created: T, given: Revocable<T>): void {
+export function keepRevocable<T extends object>(
+  model: OpenedModel<unknown> | JudgedMemory,
+  created: T,
+  given: Revocable<T>,
+): void {
   const {
     calls = [],
     asyncCalls = [],

@@ -127,7 +127,10 @@ test('a model in memory is refused by its digest, or without a feed that may be 
   const judged = async (file: string) =>
     judgeMemory(bytes, { policy: await site.policy({ ...policyWith(file), rules: [memory] }) })
   const digest = createHash('sha256').update(bytes).digest('hex')
-  expect(await judged(await feedWith({}))).toMatchObject({ decision: 'skipped', advisories: [{ sequence: 1 }] })
+  expect((await judged(await feedWith({}))).verdict).toMatchObject({
+    decision: 'skipped',
+    advisories: [{ sequence: 1 }],
+  })
   await expect(judged(await feedWith({ fileDigests: [digest] }))).rejects.toMatchObject({ code: 'FILE_REVOKED' })
   await expect(judged('absent.jsonl')).rejects.toMatchObject({ code: 'ADVISORY_STALE' })
 })

@@ -42,7 +42,7 @@ test('refuses bytes that no memory rule matches, with their digest, and publishe
 
 test('accepts bytes by their digest, and no others', async () => {
   const path = await policy({ memory: [`sha256:${'0'.repeat(64)}`, digest] })
-  expect(await judgeMemory(bytes, { policy: path })).toMatchObject({
+  expect((await judgeMemory(bytes, { policy: path })).verdict).toMatchObject({
     decision: 'skipped',
     rule: 'embedded',
     reason: 'reviewed',
@@ -77,7 +77,8 @@ test('refuses under a stale policy, but reports its revocations first', async ()
 })
 
 test('tolerates in an audit what it would refuse', async () => {
-  expect(await judgeMemory(bytes, { policy: await policy({ path: 'models/**' }), audit: true })).toMatchObject({
+  const { verdict } = await judgeMemory(bytes, { policy: await policy({ path: 'models/**' }), audit: true })
+  expect(verdict).toMatchObject({
     decision: 'tolerated',
     wouldRefuse: { code: 'SOURCE_UNKNOWN' },
   })

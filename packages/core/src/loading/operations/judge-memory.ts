@@ -5,14 +5,17 @@ import { checkedBytes } from '../../kinds.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { ruleForMemory } from '../../policy/matching/memory-rule.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
+import { isWatchedPolicy } from '../../policy/watch-policy.ts'
 import { turnOfLoop } from '../../real-time.ts'
 import { openOptions, type OpenOptions } from '../open-options.ts'
 import { adviceFor } from '../judging/advice.ts'
+import { versionOf } from '../judging/judged-by.ts'
 import { checkAge, policyOf } from '../judging/read-policy.ts'
 import { hashTypesOf } from '../files/revoked-files.ts'
 import { noteJournals, recordInMemory, recordRefusals } from '../recording/record-verdict.ts'
 import { holdsInAudit } from '../judging/tolerate.ts'
 import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps.ts'
+import { JudgedMemory, type KnownBytes } from './judged-memory.ts'
 
 /**
  * Judges a model that a program hands to a runtime from memory. No signature can be found for it, so it is refused
@@ -21,26 +24,31 @@ import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps
  *
  * @param bytes the model, which must not change until the runtime has it; undefined for an object that is not a
  * sequence of bytes
- * @returns the verdict, with the decision `skipped`; or `tolerated` under the option `audit`
+ * @returns the verdict, with the decision `skipped`, or `tolerated` under the option `audit`; and a signal that tells if a digest of the bytes
+ * is revoked later, by a watched policy or a feed. Pass it to `keepRevocable` together with what the runtime created, and close it
  * @throws {@link ModelSealError} `SOURCE_UNKNOWN`, `FILE_REVOKED`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`,
  * `POLICY_INVALID`, `POLICY_STALE`, `ADVISORY_STALE`, and the other codes of reading a policy
  * @example
  * ```ts
- * await judgeMemory(bytes, { policy: 'trust-policy.yaml', format: 'onnx' })
+ * const model = await judgeMemory(bytes, { policy: 'trust-policy.yaml', format: 'onnx' })
+ * const session = await runtime.load(bytes)
+ * keepRevocable(model, session, { asyncCalls: ['run'], ends: ['release'], release: (created) => created.release() })
+ * model.close()
  * ```
  */
 export async function judgeMemory(
   given: Uint8Array | ArrayBufferLike | undefined,
-  givenOptions?: Pick<OpenOptions, 'policy' | 'audit'> & { format?: ModelFormat | undefined },
-): Promise<Verdict> {
+  givenOptions?: Pick<OpenOptions, 'policy' | 'audit' | 'onRevoked'> & { format?: ModelFormat | undefined },
+): Promise<JudgedMemory> {
   const options = openOptions(givenOptions) as Readonly<NonNullable<typeof givenOptions>>
   const bytes = given === undefined ? undefined : checkedBytes(given, 'the bytes of the model')
   const verdict = emptyVerdict({ path: '/' }, options)
   verdict.model.path = 'memory:'
+  const known: KnownBytes = { by: undefined, digests: bytes && new Map() }
   const trace: LoadTrace = { model: verdict.model.path, verdict }
   return traceLoad(trace, async () => {
     try {
-      await judge(bytes, options, verdict)
+      await judge({ bytes, known }, options, verdict)
     } catch (error) {
       if (!options.audit || !(error instanceof ModelSealError) || holdsInAudit(error))
         throw await refusedAndRecorded(verdict, error)
@@ -52,7 +60,7 @@ export async function judgeMemory(
       throw await refusedAndRecorded(verdict, error)
     })
     publishVerdict(verdict)
-    return verdict
+    return new JudgedMemory(verdict, known, options.onRevoked)
   })
 }
 
@@ -62,8 +70,13 @@ async function refusedAndRecorded(verdict: Verdict, cause: unknown): Promise<Mod
   return error
 }
 
+interface Judged {
+  bytes: Uint8Array | undefined
+  known: KnownBytes
+}
+
 async function judge(
-  bytes: Uint8Array | undefined,
+  { bytes, known }: Judged,
   options: Pick<OpenOptions, 'policy'> & { format?: ModelFormat | undefined },
   verdict: Verdict,
 ): Promise<void> {
@@ -71,12 +84,17 @@ async function judge(
   // Started before the first await, because the working directory at the time of the call counts.
   const policyRead = timed(verdict, 'policy', () => policyOf(options.policy, verdict))
   policyRead.catch(() => {})
-  const digest = bytes && `sha256:${await digestOf('sha256', bytes)}`
+  const sha256 = bytes && (await digestOf('sha256', bytes))
+  if (sha256 !== undefined) known.digests?.set('sha256', sha256)
+  const digest = sha256 && `sha256:${sha256}`
   verdict.model.path += digest ?? ''
   const read = await policyRead
   noteJournals(verdict, read.journals)
+  const { policy: given } = options
+  const version = versionOf(isWatchedPolicy(given) ? given : read, read)
   const feeds = read.advisories.length > 0 ? await adviceFor(read, verdict, undefined) : undefined
   const policy = feeds?.policy ?? read
+  if (feeds || isWatchedPolicy(given)) known.by = { ...version, versions: feeds?.versions ?? '' }
   try {
     await checkAge(policy, now, verdict)
     if (feeds) await feeds.check()
@@ -90,14 +108,16 @@ async function judge(
     verdict.decision = 'skipped'
   } finally {
     // A revocation is reported before anything else, because it applies in every mode.
-    if (bytes) await lookUp(bytes, policy.revocations, verdict)
+    if (bytes) await lookUp(bytes, known, policy.revocations, verdict)
   }
 }
 
-function lookUp(bytes: Uint8Array, revocations: Revocations, verdict: Verdict): Promise<void> {
+function lookUp(bytes: Uint8Array, { digests }: KnownBytes, revocations: Revocations, verdict: Verdict): Promise<void> {
   return checking(verdict, 'revocation', async (tell) => {
     for (const hashType of hashTypesOf(revocations)) {
-      const revoked = revocations.file(verdict.model.path, hashType, await digestOf(hashType, bytes), undefined)
+      const digest = digests?.get(hashType) ?? (await digestOf(hashType, bytes))
+      digests?.set(hashType, digest)
+      const revoked = revocations.file(verdict.model.path, hashType, digest, undefined)
       if (revoked) throw revoked
     }
     tell('Its digest is not revoked.')

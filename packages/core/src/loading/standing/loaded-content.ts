@@ -18,6 +18,14 @@ export class LoadedContent {
   /** What later versions of the policies revoke. */
   readonly #later = new Map<object, RevokedFiles>()
 
+  /** The digests of bytes in memory, which have no root digest. */
+  static ofBytes(name: string, digests: ReadonlyMap<HashType, string>): LoadedContent {
+    const content = new LoadedContent()
+    content.rootDigests = []
+    for (const [type, digest] of digests) content.#digests.set(type, new Map([[name, digest]]))
+    return content
+  }
+
   /** Remembers the digests of all files that are judged from now on. Those from before may be of files that were not handed out. */
   recording(further: FurtherDigests): FurtherDigests {
     this.#digests = new Map(further.hashTypes.map((type) => [type, new Map<string, string>()]))

@@ -1,7 +1,13 @@
+import { choiceIn } from '../../environment.ts'
 import { publishRevoked, type Revoked } from '../../events.ts'
 import { ModelSealError, sentenceOf, shown } from '../../errors.ts'
 import type { Verdict } from '../../results.ts'
 import type { OnRevoked } from '../open-options.ts'
+
+/** What happens to a model that is revoked: what the program wants, and whoever runs it. */
+export function wantedReactions(onRevoked: OnRevoked | undefined): OnRevoked[] {
+  return [onRevoked, choiceIn('MODELSEAL_ON_REVOKED')].filter((reaction) => reaction !== undefined)
+}
 
 /** Tells of a revoked model, and does what the program and whoever runs it want, except releasing. */
 export function react(reactions: readonly OnRevoked[], revoked: Revoked): void {

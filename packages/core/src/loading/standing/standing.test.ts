@@ -33,7 +33,8 @@ import { publicKeyOf } from '../../x509/public-key.ts'
 import { outcomeOf } from '../adapting/outcome.ts'
 import { keepRevocable } from '../adapting/revocable.ts'
 import { attestModel } from '../operations/attest-model.ts'
-import type { OpenOptions } from '../open-options.ts'
+import { judgeMemory } from '../operations/judge-memory.ts'
+import type { OnRevoked, OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import type { OpenedModel } from '../verified-model.ts'
 import { hashing } from './lines.ts'
@@ -395,6 +396,73 @@ describe('files that may have changed since an unverified load', () => {
     await change({ revoked: deniedWeights() })
     expect(await causeOf(opened)).toBe('FILE_REVOKED')
     expect(opened.revoked.reason).toMatchObject({ cause: { cause: { code: 'FILE_MISMATCH' } } })
+  })
+})
+
+describe('bytes in memory', () => {
+  const MEMORY = { match: { memory: 'any' }, mode: 'skip', reason: 'a test', signers: undefined }
+  const bytes = Buffer.from('bytes in memory')
+
+  async function judged(given: Uint8Array | undefined, options: { onRevoked?: OnRevoked; audit?: boolean } = {}) {
+    const file = `memory-${++policies}.yaml`
+    await site.policy(policyOf({}, options.audit ? {} : MEMORY), file)
+    const policy = await watchPolicy(site.file(file))
+    const model = await judgeMemory(given, { ...options, policy })
+    const change = async (revoked: Record<string, unknown[]>) => {
+      await settled({ revoked }, options.audit ? {} : MEMORY, file)
+      await policy.current()
+    }
+    return { model, change }
+  }
+
+  test.each([false, true])('are revoked by their SHA-256, and by no other; in an audit: %s', async (audit) => {
+    const { model, change } = await judged(bytes, { audit })
+    await untilJudged(() => change({ fileDigests: [sha256('another')], rootDigests: ['d'.repeat(64)] }))
+    expect([model.decision, model.revoked.aborted]).toEqual([audit ? 'tolerated' : 'skipped', false])
+    await change({ fileDigests: [sha256('bytes in memory')] })
+    expect(await causeOf(model)).toBe('FILE_REVOKED')
+    expect((model.revoked.reason as ModelSealError).message).toContain(
+      `The model "memory:sha256:${sha256('bytes in memory')}" was revoked after it was loaded: `,
+    )
+  })
+
+  test('are revoked by a digest that is not known', async () => {
+    const { model, change } = await judged(bytes)
+    await change({ fileDigests: [`blake2b:${blake2b('another')}`] })
+    expect(await causeOf(model)).toBe('FILE_REVOKED')
+  })
+
+  test('have known digests by which the policy revoked files before', async () => {
+    await settled({ revoked: { fileDigests: [`blake2b:${blake2b('another')}`] } }, MEMORY, 'memory-known.yaml')
+    const policy = await watchPolicy(site.file('memory-known.yaml'))
+    const model = await judgeMemory(bytes, { policy })
+    await untilJudged(async () => {
+      await settled({ revoked: { fileDigests: [`blake2b:${blake2b('a third')}`] } }, MEMORY, 'memory-known.yaml')
+      await policy.current()
+    })
+    expect(model.revoked.aborted).toBe(false)
+  })
+
+  test('are no longer watched once they are closed, unless a runtime uses them', async () => {
+    const closed = await judged(bytes)
+    closed.model.close()
+    const { model, change } = await judged(bytes, { onRevoked: 'release' })
+    const session = { released: 0, run: () => 'done', release: () => ++session.released }
+    keepRevocable(model, session, { calls: ['run'], ends: ['release'], release: (one) => one.release() })
+    model.close()
+    const revoked = { fileDigests: [sha256('bytes in memory')] }
+    await untilJudged(() => closed.change(revoked))
+    expect(closed.model.revoked.aborted).toBe(false)
+    await change(revoked)
+    expect(await causeOf(model)).toBe('FILE_REVOKED')
+    await vi.waitFor(() => expect(session.released).toBe(1))
+    expect(() => session.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
+  })
+
+  test('a model that is an object has no digest', async () => {
+    const { model, change } = await judged(undefined)
+    await untilJudged(() => change({ fileDigests: [sha256('another'), `blake2b:${blake2b('another')}`] }))
+    expect(model.revoked.aborted).toBe(false)
   })
 })
 
