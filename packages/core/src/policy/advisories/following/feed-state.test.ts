@@ -429,6 +429,11 @@ describe('the kept copy counts as absent', () => {
       async (path) => writeFile(path, (await readFile(path, 'latin1')).replace('payload":"', 'payload":"A')),
     ],
     ['if its first line was damaged', async (path) => writeFile(path, (await readFile(path, 'latin1')).slice(5))],
+    ...['-1e400', '-1e300', '1e400', '-1'].map((time): [string, (path: string) => Promise<unknown>] => [
+      `if its time is ${time}`,
+      async (path) =>
+        writeFile(path, (await readFile(path, 'latin1')).replace(/"confirmedAt":\d+/, `"confirmedAt":${time}`)),
+    ]),
     ['if others can read it', (path) => chmod(path, 0o640)],
     ['if others can write to it', (path) => chmod(path, 0o666)],
     ['if it is a directory', async (path) => rm(path).then(() => mkdir(path))],

@@ -101,13 +101,18 @@ function nameOf(id: string): string {
   return `${id}.jsonl`
 }
 
+/** Milliseconds since 1970 (ECMAScript, "Time Values and Time Range"). */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= 8.64e15
+}
+
 function parsed(content: Buffer): KeptCopy | undefined {
   const end = content.indexOf(LINE_FEED)
   if (end < 0 || end > MAX_HEADER_BYTES) return undefined
   try {
     const header = JSON.parse(content.toString('utf8', 0, end)) as Partial<Record<string, unknown>> | null
     const { format, confirmedAt, etag } = header ?? {}
-    if (format !== FORMAT || typeof confirmedAt !== 'number') return undefined
+    if (format !== FORMAT || !isTime(confirmedAt)) return undefined
     return { bytes: content.subarray(end + 1), confirmedAt, etag: usableTag(etag) }
   } catch {
     return undefined
