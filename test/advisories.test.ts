@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { createHash, createPublicKey, sign } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -378,5 +378,38 @@ describe('a process ends as soon as its own work is done', () => {
     expect(stdout).toBe('1\n')
     expect(open.length).toBeGreaterThan(0)
     expect(seconds).toBeLessThan(4)
+  })
+
+  test('while attestations of a model in memory are fetched', { timeout: 30_000 }, async () => {
+    const policy = join(site.path, 'watched.json')
+    const content = (require: object) => ({
+      version: 1,
+      trustRoots: { release: { publicKey: './release.pub' } },
+      rules: [{ name: 'r', match: { url: '**' }, signers: [{ key: 'release' }], require }],
+    })
+    writeFileSync(policy, JSON.stringify(content({})))
+    const attested = content({ attestations: [{ type: 'evaluation', signers: [{ key: 'release' }] }] })
+    const origin = await serving((request, response) => {
+      const name = (request.url ?? '').slice(1)
+      if (name.endsWith('claims.jsonl')) return void open.push(response)
+      const path = join(model, name)
+      if (!existsSync(path)) return void response.writeHead(404).end()
+      return void response.end(readFileSync(path))
+    })
+    const { stdout, seconds } = await program(
+      `import { watchPolicy } from ${JSON.stringify(import.meta.resolve('@modelseal/core'))}`,
+      `import { utimesSync, writeFileSync } from 'node:fs'`,
+      `const path = ${JSON.stringify(policy)}`,
+      'const policy = await watchPolicy(path)',
+      `globalThis.model = await openVerifiedModel('${origin}/', { policy })`,
+      `writeFileSync(path, ${JSON.stringify(JSON.stringify(attested))})`,
+      'utimesSync(path, Date.now() / 1000 - 10, Date.now() / 1000 - 10)',
+      'await policy.current()',
+      'await new Promise((go) => setTimeout(go, 2000))',
+      'console.log(globalThis.model.revoked.aborted)',
+    )
+    expect(stdout).toBe('false\n')
+    expect(open.length).toBeGreaterThan(0)
+    expect(seconds).toBeLessThan(8)
   })
 })

@@ -86,7 +86,7 @@ export class Load<T = unknown> {
   reopening(): () => Promise<OpenedSource> {
     const source = this.#source
     const { maxBytes } = this.options
-    return () => OpenedSource.open(source, { signal: undefined, maxBytes })
+    return () => OpenedSource.open(source, { signal: undefined, maxBytes, detached: true })
   }
 
   /** Passes the source to the caller together with the model, with which it is closed. */

@@ -63,6 +63,10 @@ export interface SourceLoad {
    * source that has to read others as well can keep to it.
    */
   readonly maxBytes?: number | undefined
+  /**
+   * True if nobody waits for what is read, as for attestations of a model that is in use. Requests should not keep the process alive then.
+   */
+  readonly detached?: boolean | undefined
 }
 
 /** The interface of a source during one load, and while the model is open. */

@@ -41,32 +41,33 @@ export class OpenedSource {
   readonly reader: SourceReader
   readonly #session: SourceSession
   readonly #isOwn: boolean
-  readonly #signal: AbortSignal | undefined
+  readonly #load: SourceLoad
 
   /** @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source throws */
   static async open(source: ModelSource, load: SourceLoad = { signal: undefined }): Promise<OpenedSource> {
     const isOwn = isOwnSource(source)
     let opening: SourceSession | Promise<SourceSession> | undefined
     try {
-      const reader = new SourceReader({ isOwn }, load.signal)
+      const reader = new SourceReader({ isOwn, detached: load.detached }, load.signal)
       const session = await reader.ask(SOURCE, () => (opening = source.open(load)), checkedSession)
-      return new OpenedSource(session, isOwn, load.signal)
+      return new OpenedSource(session, isOwn, load)
     } catch (error) {
       closeUnused(opening)
       throw error
     }
   }
 
-  private constructor(session: SourceSession, isOwn: boolean, signal: AbortSignal | undefined) {
+  private constructor(session: SourceSession, isOwn: boolean, load: SourceLoad) {
     this.#session = session
     this.#isOwn = isOwn
-    this.#signal = signal
+    this.#load = load
     this.reader = this.newReader()
   }
 
   /** A reader for files that are handed out together and closed together. */
   newReader(): SourceReader {
-    return new SourceReader({ timeouts: this.#session.timeouts, isOwn: this.#isOwn }, this.#signal)
+    const { signal, detached } = this.#load
+    return new SourceReader({ timeouts: this.#session.timeouts, isOwn: this.#isOwn, detached }, signal)
   }
 
   /** What a mutable name was resolved to. */
@@ -167,7 +168,8 @@ export class OpenedSource {
     await this.reader.stop()
     const { idle = CLOSE_MS } = this.#session.timeouts ?? {}
     const limit = Math.min(idle, CLOSE_MS)
-    const closing = new SourceReader({ timeouts: { idle: limit, total: limit } }, undefined)
+    const { detached } = this.#load
+    const closing = new SourceReader({ timeouts: { idle: limit, total: limit }, detached }, undefined)
     try {
       await closing.ask(
         SOURCE,

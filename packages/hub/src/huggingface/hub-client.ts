@@ -8,6 +8,7 @@ import {
   type HttpBody,
   type HttpRequest,
 } from '@modelseal/core/http'
+import type { SourceLoad } from '@modelseal/core/source'
 import { collected } from '../network/collected.ts'
 import { CONNECTIONS, Downloads } from '../network/downloads.ts'
 import { redirectRule } from '../network/redirect-rule.ts'
@@ -42,7 +43,7 @@ export class HubClient {
   readonly #signal: AbortSignal | undefined
   readonly #stopped = new AbortController()
 
-  constructor(location: HubLocation, settings: HubSettings, signal: AbortSignal | undefined) {
+  constructor(location: HubLocation, settings: HubSettings, { signal, detached }: SourceLoad) {
     const { endpoint, token } = settings
     this.#location = location
     this.#settings = settings
@@ -55,7 +56,7 @@ export class HubClient {
     }
     const mayRedirect = redirectRule(endpoint.origin)
     const within = (totalTimeout: number) => {
-      const how = { mayRedirect, hints, connections: CONNECTIONS, resends: false }
+      const how = { mayRedirect, hints, connections: CONNECTIONS, resends: false, detached }
       const options = { ...checkedHttpOptions({ headers, totalTimeout }), ...how }
       return new HttpClient(endpoint.origin, options, signal)
     }

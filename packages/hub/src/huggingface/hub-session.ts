@@ -28,6 +28,7 @@ interface HubLoad {
   readonly location: HubLocation
   readonly settings: HubSettings
   readonly signal: AbortSignal | undefined
+  readonly detached?: boolean | undefined
 }
 
 /** One load of a model from the hub. */
@@ -45,7 +46,7 @@ export class HubSession implements SourceSession {
   /** @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SOURCE_FAILED`, `SOURCE_LISTING`, and what the client throws */
   static async open(load: HubLoad): Promise<HubSession> {
     const { location, settings, signal } = load
-    const client = new HubClient(location, settings, signal)
+    const client = new HubClient(location, settings, load)
     try {
       const repository = await HubRepository.at(client, location, { settings, signal })
       return new HubSession(load, repository, { client, model: await modelAt(repository, location.folder) })
@@ -108,7 +109,7 @@ export class HubSession implements SourceSession {
 
   #at(at: HubLocation): Promise<HubRepository> {
     const { settings, signal } = this.#load
-    const client = new HubClient(at, settings, signal)
+    const client = new HubClient(at, settings, this.#load)
     this.#clients.push(client)
     return HubRepository.at(client, at, { settings, signal })
   }

@@ -39,5 +39,5 @@ async function openSession(
 ): Promise<SourceSession> {
   const settings = await hubSettings(options, process.env)
   if (settings.offline) return openSnapshot(location, settings, load)
-  return HubSession.open({ location, settings, signal: load.signal })
+  return HubSession.open({ location, settings, signal: load.signal, detached: load.detached })
 }

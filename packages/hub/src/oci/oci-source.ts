@@ -66,12 +66,9 @@ class OciSession implements port.SourceSession {
   readonly #found: FoundArtifact
   readonly #bundles: Bundles
 
-  static async open(
-    reference: OciReference,
-    { signal, maxBytes }: port.SourceLoad,
-    { cache }: OciOptions,
-  ): Promise<OciSession> {
-    const repository = new Repository(reference, signal)
+  static async open(reference: OciReference, load: port.SourceLoad, { cache }: OciOptions): Promise<OciSession> {
+    const { signal, maxBytes } = load
+    const repository = new Repository(reference, load)
     try {
       const { version } = reference
       const what = `manifest of the model ${shown(ociUrl(reference))}`

@@ -8,6 +8,7 @@ import {
   type HttpBody,
   type HttpRequest,
 } from '@modelseal/core/http'
+import type { SourceLoad } from '@modelseal/core/source'
 import { CONNECTIONS, Downloads } from '../network/downloads.ts'
 import { redirectRule } from '../network/redirect-rule.ts'
 import { Retries } from '../network/retries.ts'
@@ -47,7 +48,7 @@ export class RegistryClient {
   readonly #signal: AbortSignal
 
   /** @param actions that a token must allow */
-  constructor(reference: OciReference, signal: AbortSignal | undefined, actions: 'pull' | 'pull,push' = 'pull') {
+  constructor(reference: OciReference, { signal, detached }: SourceLoad, actions: 'pull' | 'pull,push' = 'pull') {
     this.#reference = reference
     this.#signal = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal
     this.#authorization = new Authorization(reference, this.#signal, actions)
@@ -65,6 +66,7 @@ export class RegistryClient {
       hints,
       connections: CONNECTIONS,
       resends: !isReading,
+      detached,
     }
     this.#http = new HttpClient(origin, options, signal)
     this.downloads = new Downloads(origin, this.#stopped.signal, otherContent)

@@ -1,7 +1,7 @@
 import { parseJsonInTurns } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
-import type { Receive } from '@modelseal/core/source'
+import type { Receive, SourceLoad } from '@modelseal/core/source'
 import type { Range } from '../network/file-parts.ts'
 import { collected } from '../network/collected.ts'
 import { descriptorFrom, field, listFrom, malformed, type Descriptor } from './descriptor.ts'
@@ -52,9 +52,9 @@ export class Repository {
   readonly #reference: OciReference
   readonly #client: RegistryClient
 
-  constructor(reference: OciReference, signal: AbortSignal | undefined) {
+  constructor(reference: OciReference, load: SourceLoad) {
     this.#reference = reference
-    this.#client = new RegistryClient(reference, signal)
+    this.#client = new RegistryClient(reference, load)
   }
 
   /**

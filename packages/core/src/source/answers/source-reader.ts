@@ -27,6 +27,8 @@ interface Asking {
   readonly timeouts?: SourceTimeouts | undefined
   /** True for a source of the core, which obeys the signals and returns well-formed answers. */
   readonly isOwn?: boolean
+  /** True if waiting for an answer must not keep the process alive. */
+  readonly detached?: boolean | undefined
 }
 
 /**
@@ -36,6 +38,7 @@ interface Asking {
 export class SourceReader {
   readonly #timeouts: SourceTimeouts
   readonly #isOwn: boolean
+  readonly #isDetached: boolean
   readonly #signal: AbortSignal | undefined
   /** Created when needed. */
   #stop: AbortController | undefined
@@ -43,9 +46,10 @@ export class SourceReader {
   readonly #running = new Set<Promise<unknown>>()
 
   constructor(asking: Asking, signal: AbortSignal | undefined) {
-    const { timeouts, isOwn = false } = withoutPrototype(asking)
+    const { timeouts, isOwn = false, detached = false } = withoutPrototype(asking)
     this.#timeouts = timeouts ?? { idle: DEFAULT_IDLE_MS, total: DEFAULT_TOTAL_MS }
     this.#isOwn = isOwn
+    this.#isDetached = detached
     this.#signal = signal
   }
 
@@ -141,7 +145,8 @@ export class SourceReader {
   }
 
   #newWatch(): Watch {
-    return new Watch(this.#timeouts, [this.#stopSignal, ...(this.#signal ? [this.#signal] : [])])
+    const signals = [this.#stopSignal, ...(this.#signal ? [this.#signal] : [])]
+    return new Watch(this.#timeouts, signals, this.#isDetached)
   }
 
   /** Turns any failure into a typed error. */

@@ -34,12 +34,12 @@ class HttpSession implements port.SourceSession {
   readonly #options: CheckedHttpOptions
   readonly #client: HttpClient
 
-  constructor(url: string, options: CheckedHttpOptions, { signal }: port.SourceLoad) {
+  constructor(url: string, options: CheckedHttpOptions, { signal, detached }: port.SourceLoad) {
     const target = new URL(url)
     target.hash = ''
     this.#source = httpSource(target)
     this.#options = options
-    this.#client = new HttpClient(target.origin, options, signal)
+    this.#client = new HttpClient(target.origin, { ...options, detached }, signal)
     this.limit = { maxBytes: options.maxBytes, option: 'http.maxBytes' }
   }
 

@@ -105,7 +105,7 @@ export class HubPush {
 
   /** @returns undefined if there is no such repository */
   async #parent({ attestations }: Publication): Promise<Parent | undefined> {
-    const client = new HubClient(this.#location, this.#settings, this.#options.signal)
+    const client = new HubClient(this.#location, this.#settings, { signal: this.#options.signal })
     try {
       const repository = await HubRepository.at(client, this.#location, { settings: this.#settings, signal: undefined })
       const entries = (await repository.list(this.#location.folder, true)) ?? []

@@ -205,7 +205,7 @@ describe('a bundle in an archive', () => {
       contents.map((content) => ({ mediaType: MODEL_TAR, content })),
       { tag: '1.0' },
     )
-    const repository = new Repository(parseOciReference(registry.url()), undefined)
+    const repository = new Repository(parseOciReference(registry.url()), { signal: undefined })
     onTestFinished(() => repository.stop())
     return { repository, archives: contents.map((content) => archiveOf(content)) }
   }

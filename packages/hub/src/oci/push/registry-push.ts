@@ -59,7 +59,7 @@ export class RegistryPush {
     this.#options = options
     this.#repository = {
       reference,
-      reads: new Repository(reference, signal),
+      reads: new Repository(reference, { signal }),
       writes: new RegistryWriter(reference, signal),
     }
   }

@@ -28,7 +28,7 @@ export class RegistryWriter {
 
   constructor(reference: OciReference, signal: AbortSignal | undefined) {
     this.#reference = reference
-    this.#client = new RegistryClient(reference, signal, 'pull,push')
+    this.#client = new RegistryClient(reference, { signal }, 'pull,push')
     this.#url = ociUrl(reference)
   }
 
