@@ -356,6 +356,10 @@ describe('an entry', () => {
       () => Buffer.from(loggedBody(ours).toString().replace('"rawBytes":"', '"rawBytes":"*')),
     ],
     ['with a name that cannot be read', async () => loggedBody((await unnamed([[6, 'https://a\0b']])).der)],
+    [
+      'with a time that cannot be read',
+      () => loggedBody(Buffer.from(ours.toString('latin1').replace(/\x17\x0d\d{4}/, '\x17\x0d9999'), 'latin1')),
+    ],
     ['with one certificate that cannot be read', () => loggedEnvelope([theirs, Buffer.from('x')])],
   ])('%s is counted, because it could have the identity', async (_, make) => {
     const { log, since } = await monitored(3)

@@ -75,8 +75,8 @@ export class WatchedIdentities {
       issuer,
       certificate: {
         sha256: createHash('sha256').update(der).digest('hex'),
-        notBefore: new Date(x509.validFrom).toISOString(),
-        notAfter: new Date(x509.validTo).toISOString(),
+        notBefore: timeIn(x509.validFrom),
+        notAfter: timeIn(x509.validTo),
       },
       issued: issuersOf(x509, this.#trust).length > 0,
     }
@@ -93,6 +93,13 @@ export class WatchedIdentities {
  */
 function plainName({ subjectAltName }: X509Certificate): string | undefined {
   return /^(?:email|URI):([^\s",]+)$/.exec(subjectAltName ?? '')?.[1]
+}
+
+/** @param time as OpenSSL wrote it: anyone can log a certificate with an invalid one */
+function timeIn(time: string): string {
+  const date = new Date(time)
+  if (!Number.isNaN(date.getTime())) return date.toISOString()
+  throw new ModelSealError('CERTIFICATE_INVALID', 'A time in the certificate cannot be read.')
 }
 
 interface Names {
