@@ -10,11 +10,11 @@ import { Workspace } from './signed-models.ts'
 const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   '.': {
     values:
-      names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL REVOKED_CHANNEL VERDICT_CHANNEL closeHashPool configureAdvisories configureHashing
+      names(`ADVISORY_CHANNEL ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL REVOKED_CHANNEL VERDICT_CHANNEL closeHashPool configureAdvisories configureHashing
       downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel pullModels
       watchPolicy`),
     types:
-      names(`AcceptedVerdict AdvisoryOptions Attestation AttestedContents BelievedAttestations DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
+      names(`AcceptedVerdict AdvisoryChange AdvisoryFailure AdvisoryOptions Attestation AttestedContents BelievedAttestations DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
       OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
       PulledModel ReceiptInfo Revoked ThreadPool UnverifiedModel
       Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),

@@ -35,8 +35,14 @@ export const LOAD_CHANNEL = 'modelseal:load'
 export const POLICY_CHANNEL = 'modelseal:policy'
 
 /**
- * Name of the `node:diagnostics_channel` on which new versions of the advisory feeds are published that policies follow. The message is
- * an {@link AdvisoryChange}.
+ * Name of the `node:diagnostics_channel` on which new versions of the advisory feeds are published that policies follow, and failures to
+ * look for one. The message is an {@link AdvisoryChange} or an {@link AdvisoryFailure}, which has an `error`.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel'
+ * subscribe(ADVISORY_CHANNEL, ({ source, sequence, error }) => log.info(source, error?.code ?? sequence))
+ * ```
  */
 export const ADVISORY_CHANNEL = 'modelseal:advisory'
 
@@ -88,6 +94,19 @@ export interface AdvisoryChange {
   sequence: number
   /** SHA-256 of what the version denies, lowercase hex. */
   digest: string
+  error?: undefined
+}
+
+/** Looking for a new version of an advisory feed failed. */
+export interface AdvisoryFailure {
+  /** Its URL, or the absolute path of its file. */
+  source: string
+  /** The name of the version that stays in use; absent if there is none. */
+  feed?: string
+  /** Its number. */
+  sequence?: number
+  /** Why it failed. */
+  error: SerializedError
 }
 
 /** A model that was revoked after it was loaded. */
@@ -125,8 +144,8 @@ export function publishPolicyReload(reload: PolicyReload): void {
   if (policies.hasSubscribers) policies.publish(reload)
 }
 
-export function publishAdvisory(change: AdvisoryChange): void {
-  if (advisories.hasSubscribers) advisories.publish(change)
+export function publishAdvisory(message: AdvisoryChange | AdvisoryFailure): void {
+  if (advisories.hasSubscribers) advisories.publish(message)
 }
 
 export function publishRevoked(message: Revoked): void {

@@ -25,10 +25,13 @@ handToThreads()
 
 export { ERROR_CODES, ModelSealError, type ErrorCode } from './errors.ts'
 export {
+  ADVISORY_CHANNEL,
   LOAD_CHANNEL,
   POLICY_CHANNEL,
   REVOKED_CHANNEL,
   VERDICT_CHANNEL,
+  type AdvisoryChange,
+  type AdvisoryFailure,
   type LoadTrace,
   type PolicyReload,
   type Revoked,

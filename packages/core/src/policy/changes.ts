@@ -1,3 +1,4 @@
+import type { ModelSealError } from '../errors.ts'
 import { publishAdvisory, type AdvisoryChange } from '../events.ts'
 
 /** Called when a watched policy, or an advisory feed that a policy follows, has a new version. */
@@ -19,4 +20,18 @@ export function policyChanged(): void {
 export function feedChanged(source: string, { feed, sequence, digest }: Omit<AdvisoryChange, 'source'>): void {
   publishAdvisory({ source, feed, sequence, digest })
   policyChanged()
+}
+
+/**
+ * Reports that looking for a new version of a feed failed.
+ *
+ * @param inUse the version that stays in use, if there is one
+ */
+export function feedFailed(
+  source: string,
+  inUse: Pick<AdvisoryChange, 'feed' | 'sequence'> | undefined,
+  error: ModelSealError,
+): void {
+  const version = inUse && { feed: inUse.feed, sequence: inUse.sequence }
+  publishAdvisory({ source, ...version, error: error.toJSON() })
 }

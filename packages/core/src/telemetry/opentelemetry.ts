@@ -22,7 +22,16 @@ import {
 } from '@opentelemetry/api'
 import { propertyOf } from '../any-realm.ts'
 import type { ModelSealError } from '../errors.ts'
-import { LOAD_CHANNEL, REVOKED_CHANNEL, VERDICT_CHANNEL, type LoadTrace, type Revoked } from '../events.ts'
+import {
+  ADVISORY_CHANNEL,
+  LOAD_CHANNEL,
+  REVOKED_CHANNEL,
+  VERDICT_CHANNEL,
+  type AdvisoryChange,
+  type AdvisoryFailure,
+  type LoadTrace,
+  type Revoked,
+} from '../events.ts'
 import { having } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import type { Verdict } from '../results.ts'
@@ -37,7 +46,9 @@ export interface TelemetryOptions {
 /**
  * Turns verified loads into OpenTelemetry: a span `modelseal.load` around each, and the metrics
  * `modelseal.loads` (by decision, rule and code), `modelseal.load.duration` (seconds), `modelseal.hashed` (bytes) and `modelseal.revoked`,
- * the models that were revoked after they were loaded (by rule and the code of the reason). Reports nothing about a load beyond its verdict.
+ * the models that were revoked after they were loaded (by rule and the code of the reason). For the advisory feeds that policies follow, there are
+ * `modelseal.advisories.versions`, the new versions (by source), and `modelseal.advisories.failures`, the failures to look for one (by
+ * source and code). Reports nothing about a load beyond its verdict.
  *
  * @returns a function that stops the instrumentation
  * @example
@@ -49,10 +60,13 @@ export interface TelemetryOptions {
 export function instrumentLoads(given?: TelemetryOptions): () => void {
   const options = snapshot(given, OPTIONS, 'instrumentLoads')
   const stopTracing = traceLoads(options.tracerProvider ?? trace.getTracerProvider())
-  const stopCounting = countLoads(options.meterProvider ?? metrics.getMeterProvider())
+  const meters = options.meterProvider ?? metrics.getMeterProvider()
+  const stopCounting = countLoads(meters)
+  const stopFollowing = countVersions(meters)
   return () => {
     stopTracing()
     stopCounting()
+    stopFollowing()
   }
 }
 
@@ -134,6 +148,24 @@ function countLoads(provider: MeterProvider): () => void {
     unsubscribe(VERDICT_CHANNEL, onVerdict)
     unsubscribe(REVOKED_CHANNEL, onRevoked)
   }
+}
+
+function countVersions(provider: MeterProvider): () => void {
+  const meter = provider.getMeter(NAME)
+  const versions = meter.createCounter('modelseal.advisories.versions', {
+    description: 'New versions of advisory feeds',
+  })
+  const failures = meter.createCounter('modelseal.advisories.failures', {
+    description: 'Failures to look for a new version of an advisory feed',
+  })
+  const onAdvisory = (message: unknown) => {
+    const { source, error } = message as AdvisoryChange | AdvisoryFailure
+    const attributes = { 'modelseal.advisory.source': source }
+    if (error) failures.add(1, { ...attributes, 'modelseal.code': error.code })
+    else versions.add(1, attributes)
+  }
+  subscribe(ADVISORY_CHANNEL, onAdvisory)
+  return () => void unsubscribe(ADVISORY_CHANNEL, onAdvisory)
 }
 
 /** Attributes with few distinct values, so that they suit metrics. */

@@ -4,6 +4,7 @@ import {
   POLICY_CHANNEL,
   REVOKED_CHANNEL,
   type AdvisoryChange,
+  type AdvisoryFailure,
   type PolicyReload,
   type Revoked,
 } from '../../events.ts'
@@ -40,8 +41,18 @@ export function followChanges(loadOf: (verdict: Verdict) => RecordedLoad | undef
     }))
   })
   subscribe(ADVISORY_CHANNEL, (message) => {
-    const { source, ...change } = message as AdvisoryChange
-    toAll(({ settings: { paths } }) => ({ type: 'advisory', time: now(), source: safePath(source, paths), ...change }))
+    const change = message as AdvisoryChange | AdvisoryFailure
+    // The version in use stays the same.
+    if (change.error) return
+    const { source, feed, sequence, digest } = change
+    toAll(({ settings: { paths } }) => ({
+      type: 'advisory',
+      time: now(),
+      source: safePath(source, paths),
+      feed,
+      sequence,
+      digest,
+    }))
   })
 }
 

@@ -3,7 +3,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@open
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
-import { LOAD_CHANNEL, publishRevoked, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
+import { LOAD_CHANNEL, publishAdvisory, publishRevoked, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
 import { explain } from '../../policy/explain.ts'
 import type { Verdict } from '../../results.ts'
 import { instrumentLoads } from '../../telemetry/opentelemetry.ts'
@@ -186,7 +186,11 @@ test('loads become OpenTelemetry spans and metrics until that is stopped', async
   const verdict = await judgeModel(site.file('changed'), { policy })
   const cause = new ModelSealError('KEY_REVOKED', 'Stolen.')
   publishRevoked({ model: 'm', verdict, error: new ModelSealError('MODEL_REVOKED', 'Revoked.', { cause }) })
+  publishAdvisory({ source: '/feed.jsonl', feed: 'acme', sequence: 2, digest: 'd'.repeat(64) })
+  const failure = new ModelSealError('ADVISORY_ROLLBACK', 'Older.').toJSON()
+  for (let count = 0; count < 2; count++) publishAdvisory({ source: '/feed.jsonl', error: failure })
   stop()
+  publishAdvisory({ source: '/feed.jsonl', error: failure })
   await judgeModel(site.file('good'), { policy })
 
   const spans = exporter.getFinishedSpans()
@@ -207,6 +211,13 @@ test('loads become OpenTelemetry spans and metrics until that is stopped', async
   expect(revoked?.dataPoints.map(({ value, attributes }) => [attributes['modelseal.code'], value])).toEqual([
     ['KEY_REVOKED', 1],
   ])
+  const ofFeeds = ['versions', 'failures'].map((name) =>
+    metrics
+      .find(({ descriptor }) => descriptor.name === `modelseal.advisories.${name}`)
+      ?.dataPoints.map(({ value, attributes }) => [attributes, value]),
+  )
+  const source = { 'modelseal.advisory.source': '/feed.jsonl' }
+  expect(ofFeeds).toEqual([[[source, 1]], [[{ ...source, 'modelseal.code': 'ADVISORY_ROLLBACK' }, 2]]])
 })
 
 test('a verdict reports what a rule changes: places and sizes of bundles, unsigned files', async () => {

@@ -1,6 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ADVISORY_CHANNEL } from '../../../events.ts'
 import { keyPair, type KeyPair } from '../../../testing/bundles.ts'
 import { DENIED, FeedSite, pem, version } from '../../../testing/feeds.ts'
 import { file, redirect, serve, type Answer } from '../../../testing/http-server.ts'
@@ -103,6 +105,32 @@ const kept = async () => {
   return join(directory, 'cache/advisories', names[0] ?? '')
 }
 const later = (milliseconds: number) => vi.setSystemTime(Date.now() + milliseconds)
+
+test('new versions and failures are published', async () => {
+  const told: unknown[] = []
+  const listener = (message: unknown) => void told.push(message)
+  subscribe(ADVISORY_CHANNEL, listener)
+  onTestFinished(() => void unsubscribe(ADVISORY_CHANNEL, listener))
+  vi.useFakeTimers({ toFake: ['Date'] })
+  configureAdvisories({ refreshFirst: true })
+  const source = `${origin}/feed.jsonl`
+  answer = broken
+  await (await Process.start()).load()
+  // Another one, because this one now rests.
+  const process = await Process.start()
+  const digest: unknown = expect.stringMatching(/^[0-9a-f]{64}$/)
+  for (const sequence of [2, 1, 3]) {
+    later(6 * 60_000)
+    answer = file(signed(version(sequence)))
+    await process.load()
+  }
+  expect(told).toEqual([
+    { source, error: expect.objectContaining({ code: 'HTTP_RESPONSE' }) as unknown },
+    { source, feed: 'acme', sequence: 2, digest },
+    { source, feed: 'acme', sequence: 2, error: expect.objectContaining({ code: 'ADVISORY_ROLLBACK' }) as unknown },
+    { source, feed: 'acme', sequence: 3, digest },
+  ])
+})
 
 describe('a feed with a URL', () => {
   test('is fetched by the first load, and not again before it may be outdated', async () => {

@@ -1,7 +1,7 @@
 import { ModelSealError } from '../../../errors.ts'
 import { monotonic } from '../../../real-time.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
-import { feedChanged } from '../../changes.ts'
+import { feedChanged, feedFailed } from '../../changes.ts'
 import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
@@ -198,7 +198,9 @@ export class FeedState {
       this.#failure = undefined
       return looked
     } catch (error) {
-      this.#failure = error instanceof ModelSealError ? error : unexpected(error, this.#followed.source)
+      const { source } = this.#followed
+      this.#failure = error instanceof ModelSealError ? error : unexpected(error, source)
+      feedFailed(source, this.#trusted(policy), this.#failure)
       if (asking.wait === undefined) this.#failedAt = monotonic()
       return undefined
     }
