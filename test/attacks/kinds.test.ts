@@ -6,6 +6,8 @@ import * as tf from '@tensorflow/tfjs'
 import * as transformers from '@huggingface/transformers'
 import * as core from '@modelseal/core'
 import * as adapter from '@modelseal/core/adapter'
+import * as advisory from '@modelseal/core/advisory'
+import * as attestation from '@modelseal/core/attestation'
 import * as monitor from '@modelseal/core/monitor'
 import * as policies from '@modelseal/core/policy'
 import * as signing from '@modelseal/core/signing'
@@ -146,6 +148,10 @@ beforeAll(async () => {
   const signer = await signing.keySigner({ privateKey })
   const verifier = { publicKey: inWorkspace('release.pub') }
   const signature = inWorkspace('m.sig')
+  const feedSource = await advisory.createFeedSource(inWorkspace('feed.yaml'), { feed: 'a' })
+  const feed = inWorkspace('feed.jsonl')
+  const { feed: signedFeed } = await advisory.signFeed(feedSource, { signer, output: feed })
+  const DENIED = 'rootDigests fileDigests keys certificates identities claims packages'.split(' ')
   const error = new core.ModelSealError('FILE_MISMATCH', 'x')
   const identity = { identity: 'a', issuer: 'b', extensions: {} }
   const bounds = { what: 'x', maxValues: 10 }
@@ -302,6 +308,47 @@ beforeAll(async () => {
       },
     },
     saveCheckpoint: { call: monitor.saveCheckpoint, args: ['log.checkpoint', { note: 'a' }], options: { 1: ['note'] } },
+    createFeedSource: {
+      call: advisory.createFeedSource,
+      args: [join(workspace.path, 'new.yaml'), { feed: 'a' }],
+      options: { 1: ['feed', 'expires'] },
+    },
+    readFeedSource: { call: advisory.readFeedSource, args: [feedSource] },
+    addToFeed: {
+      call: advisory.addToFeed,
+      args: [feedSource, { claims: ['ab'.repeat(32)] }, {}],
+      options: { 1: DENIED, 2: ['replace'] },
+    },
+    removeFromFeed: {
+      call: advisory.removeFromFeed,
+      args: [feedSource, { claims: ['ab'.repeat(32)] }],
+      options: { 1: DENIED },
+    },
+    signFeed: {
+      call: advisory.signFeed,
+      args: [feedSource, { signer, output: inWorkspace('signed.jsonl') }],
+      options: { 1: ['signer', 'output', 'expires', 'addSignature', 'timestampAuthority', 'signal'] },
+    },
+    verifyFeed: {
+      call: advisory.verifyFeed,
+      args: [feed, { verifier }],
+      options: { 1: ['verifier', 'policy', 'signal'] },
+    },
+    'verifyFeed: policy': { call: advisory.verifyFeed, args: [feed, { policy }], options: { 1: ['policy'] } },
+    inspectFeed: { call: advisory.inspectFeed, args: [feed] },
+    feedEntries: { call: advisory.feedEntries, args: [signedFeed], options: { 0: ['denied'] } },
+    compareFeeds: {
+      call: advisory.compareFeeds,
+      args: [signedFeed, signedFeed],
+      options: { 0: ['denied'], 1: ['denied'] },
+    },
+    exportOpenVex: {
+      call: advisory.exportOpenVex,
+      args: [signedFeed],
+      options: { 0: ['feed', 'sequence', 'issued', 'denied'] },
+    },
+    importOpenVex: { call: advisory.importOpenVex, args: [join(workspace.path, 'none.json')] },
+    checkAttestationOutput: { call: attestation.checkAttestationOutput, args: [join(workspace.path, 'a.json')] },
     readBundle: { call: verification.readBundle, args: [signature, {}], options: { 1: ['maxBytes', 'signal'] } },
     readCertificates: { call: verification.readCertificates, args: ['none.pem'] },
     readRevocationLists: { call: verification.readRevocationLists, args: ['none.crl'] },
@@ -431,6 +478,19 @@ const NAMES = [
   'updateTrustRoot',
   'monitorLog',
   'saveCheckpoint',
+  'createFeedSource',
+  'readFeedSource',
+  'addToFeed',
+  'removeFromFeed',
+  'signFeed',
+  'verifyFeed',
+  'verifyFeed: policy',
+  'inspectFeed',
+  'feedEntries',
+  'compareFeeds',
+  'exportOpenVex',
+  'importOpenVex',
+  'checkAttestationOutput',
   'readBundle',
   'readCertificates',
   'readRevocationLists',
@@ -487,7 +547,7 @@ describe('a value of any kind, in any argument and any option, is accepted or re
   })
 
   test('no function is left out', () => {
-    const functions = [core, onnx, tfjs, hub].flatMap((exported) =>
+    const functions = [core, advisory, monitor, onnx, tfjs, hub].flatMap((exported) =>
       Object.entries(exported).flatMap(([name, value]) =>
         typeof value === 'function' && !/^class\b/.test(String(value)) ? [name] : [],
       ),

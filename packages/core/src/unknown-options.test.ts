@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import * as adapter from './entries/adapter.ts'
+import * as advisory from './entries/advisory.ts'
 import * as attestation from './entries/attestation.ts'
 import * as formats from './entries/formats.ts'
 import * as judged from './entries/judged.ts'
@@ -17,6 +18,7 @@ import { refusal, scratch } from './testing/scratch.ts'
 const ENTRIES = {
   ...core,
   ...adapter,
+  ...advisory,
   ...attestation,
   ...formats,
   ...judged,
@@ -41,6 +43,7 @@ const parsed = async () => {
 
 /** The function, a misspelt option, the one that is meant, and a call. */
 const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown][] = [
+  ['addToFeed', 'replac', 'replace', (given) => advisory.addToFeed('a.yaml', { keys: [] }, given)],
   ['attestModel', 'modelIdentiti', 'modelIdentity', (given) => attestation.attestModel('m', { ...attested, ...given })],
   ['readAttestations', 'signatur', 'signature', (given) => attestation.readAttestations('m', given)],
   ['certificateSigner', 'chian', 'chain', (given) => signing.certificateSigner({ ...files, ...given })],
@@ -48,6 +51,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ['checkServed', 'ful', 'full', (given) => publishing.checkServed({} as never, {} as never, given)],
   ['configureAdvisories', 'refreshfirst', 'refreshFirst', (given) => core.configureAdvisories(given)],
   ['configureHashing', 'maxThread', 'maxThreads', (given) => core.configureHashing(given)],
+  ['createFeedSource', 'expire', 'expires', (given) => advisory.createFeedSource('a.yaml', { feed: 'a', ...given })],
   ['digestModel', 'hashtipe', 'hashType', (given) => signing.digestModel('m', given)],
   ['downloadModel', 'polici', 'policy', (given) => core.downloadModel('m', 'd', given)],
   ['exportTrustRoot', 'fil', 'file', (given) => verification.exportTrustRoot(given as never, 'root.json')],
@@ -77,6 +81,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ],
   ['pullModels', 'polici', 'policy', (given) => core.pullModels([{ source: 'm', directory: 'd' }], given)],
   ['readBundle', 'maxByte', 'maxBytes', (given) => verification.readBundle('m.sig', given)],
+  ['signFeed', 'outputs', 'output', (given) => advisory.signFeed('a.yaml', { signer, output: 'a', ...given } as never)],
   ['signModel', 'ignorePath', 'ignorePaths', (given) => signing.signModel('m', { signer, ...given } as never)],
   ['signModelAgain', 'signatur', 'signature', (given) => signing.signModelAgain('m', { signer, ...given } as never)],
   ['sigstoreSigner', 'clientID_', 'clientId', (given) => signing.sigstoreSigner(given)],
@@ -100,6 +105,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
     'crls',
     (given) => verification.verifyCertificateBundle({} as never, { roots: [], ...given }, 'a'),
   ],
+  ['verifyFeed', 'polici', 'policy', (given) => advisory.verifyFeed('a.jsonl', { policy: 'p', ...given })],
   [
     'verifyKeyBundle',
     'timestampAuthority',
@@ -164,6 +170,14 @@ const WITHOUT_OPTIONS = new Set<string>([
   'readCertificates',
   'readRevocationLists',
   'saveCheckpoint',
+  'checkAttestationOutput',
+  'readFeedSource',
+  'removeFromFeed',
+  'inspectFeed',
+  'feedEntries',
+  'compareFeeds',
+  'exportOpenVex',
+  'importOpenVex',
 ])
 
 test.each(CALLS)('%s refuses the unknown option %s', async (_, option, meant, call) => {
