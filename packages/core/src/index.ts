@@ -53,7 +53,7 @@ export type { OpenedModel, UnverifiedModel, VerifiedModel } from './loading/veri
 export type { Manifest } from './manifest/manifest.ts'
 export { loadPolicy } from './policy/load-policy.ts'
 export type { Policy } from './policy/policy.ts'
-export { watchPolicy, type WatchedPolicy } from './policy/watch-policy.ts'
+export { watchPolicy, type WatchedPolicy } from './policy/watching/watch-policy.ts'
 export { dropReceipts, listReceipts, type ReceiptInfo } from './receipts/receipts.ts'
 export type { AcceptedVerdict, Verdict, VerifiedIdentity } from './results.ts'
 export type { HttpOptions } from './source/http/options.ts'

@@ -171,6 +171,7 @@ const WITHOUT_OPTIONS = new Set<string>([
   'readRevocationLists',
   'saveCheckpoint',
   'checkAttestationOutput',
+  'provenanceInputs',
   'readFeedSource',
   'removeFromFeed',
   'inspectFeed',

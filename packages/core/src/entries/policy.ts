@@ -26,7 +26,7 @@ export { policyDigests, type Policy } from '../policy/policy.ts'
 export type { PolicyDigests } from '../policy/reading/reading.ts'
 export type { PolicyFile } from '../policy/schema/schema.ts'
 export { startingPolicy, type StartingSigner } from '../policy/starting-policy.ts'
-export { watchPolicy, type WatchedPolicy, type WatchOptions } from '../policy/watch-policy.ts'
+export { watchPolicy, type WatchedPolicy, type WatchOptions } from '../policy/watching/watch-policy.ts'
 export type {
   AcceptedVerdict,
   AdvisoryVerdict,

@@ -10,7 +10,7 @@ import { FORMAT_NAME, MODEL_FORMATS, misspeltFormat, OTHER_FORMAT } from '../pol
 import type { PossibleFormats } from '../policy/matching/match.ts'
 import { isPolicy, type Policy } from '../policy/policy.ts'
 import { ISOLATION_LEVELS } from '../policy/terms.ts'
-import { isWatchedPolicy, type WatchedPolicy } from '../policy/watch-policy.ts'
+import { isWatchedPolicy, type WatchedPolicy } from '../policy/watching/watch-policy.ts'
 import type { HttpOptions } from '../source/http/options.ts'
 import {
   callback,

@@ -5,7 +5,7 @@ import { writeFeedStatement, type FeedContent } from '../../policy/advisories/fe
 import { checkPolicy } from '../../policy/checking/check.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
 import type { Policy } from '../../policy/policy.ts'
-import { watchPolicy, type WatchedPolicy } from '../../policy/watch-policy.ts'
+import { watchPolicy, type WatchedPolicy } from '../../policy/watching/watch-policy.ts'
 import { bundleOver } from '../../testing/bundles.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { TestSite } from '../../testing/site.ts'

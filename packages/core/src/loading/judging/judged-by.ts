@@ -1,7 +1,7 @@
 import { ModelFacts, type ClaimedName } from '../../policy/matching/match.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
-import { versionNumber } from '../../policy/version-number.ts'
-import type { WatchedPolicy } from '../../policy/watch-policy.ts'
+import { versionNumber } from '../../policy/watching/version-number.ts'
+import type { WatchedPolicy } from '../../policy/watching/watch-policy.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
 import type { OpenOptions } from '../open-options.ts'
 

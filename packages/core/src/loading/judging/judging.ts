@@ -10,7 +10,7 @@ import type { BelievedAttestation } from '../../policy/attestations/judge-attest
 import type { CompiledPolicy } from '../../policy/policy.ts'
 import { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
-import { isWatchedPolicy } from '../../policy/watch-policy.ts'
+import { isWatchedPolicy } from '../../policy/watching/watch-policy.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { readAttestationFiles } from '../attestations/read-attestations.ts'
 import { BundleSearch, type SearchedSource } from '../bundles/bundle-search.ts'

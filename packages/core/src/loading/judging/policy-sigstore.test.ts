@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { watchPolicy } from '../../policy/watch-policy.ts'
+import { watchPolicy } from '../../policy/watching/watch-policy.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { IDENTITY, ISSUER, TestSigstore, type Wanted } from '../../testing/sigstore.ts'
 import { serving } from '../../testing/serving.ts'

@@ -10,7 +10,7 @@ import type { JournalRecord, RecordOf, RecordType } from '../../journal/format/r
 import { Segment } from '../../journal/writing/segment.ts'
 import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
 import { TestSite } from '../../testing/site.ts'
-import { watchPolicy } from '../../policy/watch-policy.ts'
+import { watchPolicy } from '../../policy/watching/watch-policy.ts'
 import { keepRevocable } from '../adapting/revocable.ts'
 import { tolerate } from '../judging/tolerate.ts'
 import { openJudged } from '../open-judged.ts'

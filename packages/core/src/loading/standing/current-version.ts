@@ -11,7 +11,7 @@ export interface CurrentVersion extends JudgedBy {
 }
 
 /** What a look at a policy and its feeds found. */
-export interface Look {
+interface Look {
   version: CurrentVersion
   /** Resolves when a later look may find more; undefined if this one found everything. */
   later: Promise<unknown> | undefined

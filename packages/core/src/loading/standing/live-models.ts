@@ -1,4 +1,4 @@
-import { onPolicyChange } from '../../policy/changes.ts'
+import { onPolicyChange } from '../../policy/watching/changes.ts'
 import { setTimeout } from '../../real-time.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
 import { currentVersion, type CurrentVersion } from './current-version.ts'

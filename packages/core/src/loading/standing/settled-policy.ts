@@ -1,6 +1,6 @@
 import { isPolicy, type CompiledPolicy } from '../../policy/policy.ts'
 import { modifiedAt } from '../../policy/reading/file-state.ts'
-import type { WatchedPolicy } from '../../policy/watch-policy.ts'
+import type { WatchedPolicy } from '../../policy/watching/watch-policy.ts'
 import { monotonic, wallClock } from '../../real-time.ts'
 import { versionOf, type JudgedBy } from '../judging/judged-by.ts'
 import { pause, soon } from './soon.ts'
@@ -11,7 +11,7 @@ const SETTLED = 2_000
 const LONGEST = 10_000
 
 /** A version of a policy, and its number. */
-export type NumberedVersion = Pick<JudgedBy, 'read' | 'number'>
+type NumberedVersion = Pick<JudgedBy, 'read' | 'number'>
 
 interface Settling {
   /** The last version that had settled. */

@@ -6,7 +6,7 @@ import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
 import { loadPolicy } from '../load-policy.ts'
 import { policyDigests } from '../policy.ts'
-import { watchPolicy } from '../watch-policy.ts'
+import { watchPolicy } from '../watching/watch-policy.ts'
 
 const site = await TestSite.make()
 afterAll(() => site.remove())

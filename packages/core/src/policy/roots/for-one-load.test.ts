@@ -6,7 +6,7 @@ import { refusal } from '../../testing/scratch.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { checkPolicy } from '../checking/check.ts'
 import { loadPolicy, policyForLoad } from '../load-policy.ts'
-import { watchPolicy } from '../watch-policy.ts'
+import { watchPolicy } from '../watching/watch-policy.ts'
 
 let site: TestSite
 let policy: string

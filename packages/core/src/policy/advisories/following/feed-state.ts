@@ -1,7 +1,7 @@
 import { ModelSealError } from '../../../errors.ts'
 import { monotonic } from '../../../real-time.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
-import { feedChanged, feedFailed } from '../../changes.ts'
+import { feedChanged, feedFailed } from '../../watching/changes.ts'
 import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { FeedSite, version } from '../../../testing/feeds.ts'
 import { serve, type Answer } from '../../../testing/http-server.ts'
 import { refusal } from '../../../testing/scratch.ts'
-import { onPolicyChange } from '../../changes.ts'
+import { onPolicyChange } from '../../watching/changes.ts'
 import type { CompiledPolicy } from '../../policy.ts'
 import { advised } from './advised.ts'
 import { FeedState } from './feed-state.ts'

@@ -1,4 +1,4 @@
-import type { CompiledPolicy } from './policy.ts'
+import type { CompiledPolicy } from '../policy.ts'
 
 /** The last version that was seen of each policy that can change, and its number. */
 const last = new WeakMap<object, { read: CompiledPolicy; number: number }>()

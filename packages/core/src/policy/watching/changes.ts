@@ -1,5 +1,5 @@
-import type { ModelSealError } from '../errors.ts'
-import { publishAdvisory, type AdvisoryChange } from '../events.ts'
+import type { ModelSealError } from '../../errors.ts'
+import { publishAdvisory, type AdvisoryChange } from '../../events.ts'
 
 /** Called when a watched policy, or an advisory feed that a policy follows, has a new version. */
 type Listener = () => void

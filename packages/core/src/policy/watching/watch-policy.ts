@@ -1,12 +1,12 @@
-import { publishPolicyReload } from '../events.ts'
-import { propertyOf } from '../any-realm.ts'
-import { ModelSealError } from '../errors.ts'
-import { callback } from '../kinds.ts'
-import { snapshot, type Shape } from '../snapshot.ts'
+import { publishPolicyReload } from '../../events.ts'
+import { propertyOf } from '../../any-realm.ts'
+import { ModelSealError } from '../../errors.ts'
+import { callback } from '../../kinds.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { policyChanged } from './changes.ts'
-import { fileState, unchanged, type FileStates } from './reading/file-state.ts'
-import type { CompiledPolicy, Policy } from './policy.ts'
-import { loadCompiledPolicy, loadValidPolicy } from './load-policy.ts'
+import { fileState, unchanged, type FileStates } from '../reading/file-state.ts'
+import type { CompiledPolicy, Policy } from '../policy.ts'
+import { loadCompiledPolicy, loadValidPolicy } from '../load-policy.ts'
 
 export interface WatchOptions {
   /** Called after a changed policy has come into use. */

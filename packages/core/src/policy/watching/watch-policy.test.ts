@@ -1,10 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { rename, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { POLICY_CHANNEL } from '../events.ts'
-import { TestSite } from '../testing/site.ts'
-import { openVerifiedModel } from '../loading/open-verified-model.ts'
-import type { CompiledPolicy } from './policy.ts'
+import { POLICY_CHANNEL } from '../../events.ts'
+import { TestSite } from '../../testing/site.ts'
+import { openVerifiedModel } from '../../loading/open-verified-model.ts'
+import type { CompiledPolicy } from '../policy.ts'
 import { watchPolicy } from './watch-policy.ts'
 
 let site: TestSite
