@@ -535,6 +535,22 @@ test('a later version that another process has kept is not overwritten by confir
   expect(await (await Process.start()).load()).toMatchObject({ version: { sequence: 7 } })
 })
 
+test('another feed that another process has kept is not used instead', async () => {
+  answer = file(signed(version(5)))
+  const first = await Process.start()
+  await first.load()
+  await rm(await kept())
+  vi.useFakeTimers({ toFake: ['Date'] })
+  later(6 * 60_000)
+  configureAdvisories({ refreshFirst: true })
+  answer = file(signed(version(9, { feed: 'other' })))
+  expect(await (await Process.start()).load()).toMatchObject(inUse(9))
+  expect(await first.load()).toMatchObject({
+    version: { feed: 'acme', sequence: 5 },
+    failure: refusal('ADVISORY_INVALID'),
+  })
+})
+
 test('two processes may keep a copy at once', async () => {
   answer = file(signed(version(1)))
   const processes = await Promise.all(Array.from({ length: 8 }, () => Process.start()))

@@ -70,7 +70,7 @@ export function checkFollows(
 
 /** True for a version that may take the place of the known one without another check. */
 export function isLater(version: FeedVersion, known: FeedVersion | undefined): boolean {
-  return known === undefined || version.sequence > known.sequence
+  return known === undefined || (version.feed === known.feed && version.sequence > known.sequence)
 }
 
 /** Clocks of one organisation differ by less, in milliseconds. */
