@@ -1,136 +1,131 @@
-// What following advisory feeds costs a service that has many models in memory: what a load pays for the feeds, how long it
-// takes from signing an advisory until every model that it denies is revoked, and memory. Run after a build:
+// What following advisory feeds costs a service that has many models in memory: the start, memory, what a load pays for the feeds, and
+// how long it takes until every model is refused that a new version of one feed denies. Run after a build:
 //   npm run bench:advisories
-//   npm run bench:advisories -- --feeds 10 --entries 100000 --models 1000
-import { createHash, generateKeyPairSync } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+//   npm run bench:advisories -- --full            100 feeds of 100,000 entries, 1,000 models
+//   npm run bench:advisories -- --feeds 10 --entries 100000 --models 1000 --refresh 2
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openVerifiedModel } from '@modelseal/core'
-import { signFeed } from '@modelseal/core/advisory'
 import { keySigner, signModel } from '@modelseal/core/signing'
+import { writeKey } from './advisories/keys.mjs'
 
 const { values: given } = parseArgs({
   options: {
-    feeds: { type: 'string', default: '10' },
-    entries: { type: 'string', default: '10000' },
-    models: { type: 'string', default: '1000' },
+    full: { type: 'boolean', default: false },
+    feeds: { type: 'string' },
+    entries: { type: 'string' },
+    models: { type: 'string' },
+    refresh: { type: 'string' },
   },
 })
-const [feeds, entries, models] = [given.feeds, given.entries, given.models].map(Number)
-const REFRESH_SECONDS = 1
-const LOADS = 300
+const size = given.full
+  ? { feeds: 100, entries: 100_000, models: 1_000, refresh: 10 }
+  : { feeds: 10, entries: 10_000, models: 1_000, refresh: 1 }
+for (const name of Object.keys(size)) if (given[name] !== undefined) size[name] = Number(given[name])
+const { feeds, entries, models, refresh } = size
 
 const directory = await mkdtemp(join(tmpdir(), 'modelseal-bench-'))
-process.env.MODELSEAL_CACHE = join(directory, 'cache')
-const server = createServer((request, response) => void serve(request, response))
+const model = join(directory, 'model')
+await mkdir(join(directory, 'cache'), { mode: 0o700 })
+await mkdir(model)
+await writeFile(join(model, 'weights.bin'), 'weights')
+for (const name of ['release', 'security']) await writeKey(directory, name)
+await signModel(model, { signer: await keySigner({ privateKey: join(directory, 'release.key') }) })
+
+const publisher = started('publisher.mjs', { directory, feeds, entries })
 try {
-  await mkdir(join(directory, 'cache'), { mode: 0o700 })
-  await mkdir(join(directory, 'model'))
-  await writeFile(join(directory, 'model', 'weights.bin'), 'weights')
-  for (const name of ['release', 'security']) await writeKey(name)
-  const model = join(directory, 'model')
-  await signModel(model, { signer: await signerOf('release') })
-  for (let feed = 0; feed < feeds; feed++) await publish(feed, denied(feed))
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const plain = await policyOf('plain.yaml', 0)
-  const followed = await policyOf('followed.yaml', feeds)
+  const { port, bytes } = await answered(publisher)
+  const policies = {
+    plain: await policyOf('plain.yaml', 0, port),
+    followed: await policyOf('followed.yaml', feeds, port),
+  }
+  console.log(`${feeds} feeds of ${entries} entries (${mib(bytes)} each), ${models} models in memory`)
 
-  const empty = memory()
-  const first = await timed(() => openVerifiedModel(model, { policy: followed }))
-  console.log(`${feeds} feeds of ${entries} entries, ${models} models in memory`)
-  console.log(`first load, which fetches the feeds  ${first.time.toFixed(0)} ms`)
-  const costs = { plain: [], followed: [] }
-  for (let load = 0; load < LOADS; load++)
-    for (const [name, policy] of Object.entries({ plain, followed }).sort(() => Math.random() - 0.5)) {
-      const { time, result } = await timed(() => openVerifiedModel(model, { policy }))
-      await result.close()
-      costs[name].push(time)
-    }
-  const more = median(costs.followed) - median(costs.plain)
-  console.log(
-    `what they add to a load              ${more.toFixed(2)} ms (${median(costs.followed).toFixed(2)} instead of ${median(costs.plain).toFixed(2)} ms; median of ${LOADS})`,
+  const service = started('service.mjs', { directory, model, models, policies })
+  const first = await answered(service)
+  report(
+    'first load, which fetches the feeds',
+    `${seconds(first.time)}; ${cpu(first)}${first.refusals > 0 ? `; ${first.refusals} loads were refused before` : ''}`,
+  )
+  report(
+    '  event loop held up for',
+    `${first.delay.p99.toFixed(0)} ms (99th percentile), ${first.delay.max.toFixed(0)} ms at most`,
+  )
+  report(
+    '  memory',
+    `${mib(first.memory.kept)} of heap and buffers more than before, ${perEntry(first.memory.kept)}; resident ${mib(first.memory.resident)}, ${mib(first.memory.peak)} at most`,
   )
 
-  const loaded = []
-  const all = await timed(async () => {
-    for (let count = 0; count < models; count++) loaded.push(await openVerifiedModel(model, { policy: followed }))
-  })
-  console.log(`loading the models                   ${(all.time / models).toFixed(2)} ms each`)
-  console.log(
-    `memory                               ${(memory() - empty).toFixed(0)} MiB more than before the first load`,
+  const loads = await answered(service)
+  report(
+    'a load',
+    `${loads.followed.toFixed(2)} ms instead of ${loads.plain.toFixed(2)} ms: ${(loads.followed - loads.plain).toFixed(2)} ms more (median of ${loads.count})`,
   )
 
-  const revoked = Promise.all(
-    loaded.map(
-      ({ revoked: signal }) =>
-        new Promise((resolve) =>
-          signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true }),
-        ),
-    ),
+  const loaded = await answered(service)
+  report(
+    `loading ${models} models`,
+    `${(loaded.time / models).toFixed(2)} ms each, ${mib(loaded.memory.kept)} more; resident ${mib(loaded.memory.resident)}`,
   )
-  // Timers of the feeds do not keep the process running.
-  const limit = setTimeout(600_000)
-  const { rootDigest } = loaded[0].verdict.model
-  const begun = performance.now()
-  await publish(0, [...denied(0), rootDigest])
-  const signed = performance.now() - begun
-  await Promise.race([revoked, limit])
-  const left = loaded.filter(({ revoked: signal }) => !signal.aborted).length
-  if (left > 0) throw new Error(`${left} models were not revoked`)
-  console.log(
-    `from signing to the last refusal     ${((performance.now() - begun - signed) / 1000).toFixed(1)} s (the feeds are refreshed every ${REFRESH_SECONDS} s)`,
+
+  publisher.send({ deny: loaded.rootDigest })
+  const { asked } = await answered(publisher)
+  const refused = await answered(service)
+  report(
+    'refusal of all models',
+    `the first ${seconds(refused.first - asked)}, the last ${seconds(refused.last - asked)} after a request found the new version (one every ${refresh} s)`,
   )
-  await Promise.all(loaded.map((each) => each.close()))
+  report(
+    '  event loop held up for',
+    `${refused.delay.p99.toFixed(0)} ms (99th percentile), ${refused.delay.max.toFixed(0)} ms at most`,
+  )
+  await once(service, 'exit')
+
+  const again = started('service.mjs', { directory, model, models: 0, policies })
+  const kept = await answered(again)
+  report('first load, from kept copies', `${seconds(kept.time)}; ${cpu(kept)}`)
+  report(
+    '  event loop held up for',
+    `${kept.delay.p99.toFixed(0)} ms (99th percentile), ${kept.delay.max.toFixed(0)} ms at most`,
+  )
+  report('  memory', `resident ${mib(kept.memory.resident)}, ${mib(kept.memory.peak)} at most`)
+  again.kill()
 } finally {
-  server.closeAllConnections()
-  server.close()
+  publisher.kill()
   await rm(directory, { recursive: true, force: true })
 }
-process.exit()
 
-async function serve({ url = '', headers }, response) {
-  const content = await readFile(join(directory, url)).catch(() => undefined)
-  const etag = content && `"${createHash('sha256').update(content).digest('hex')}"`
-  if (!content) response.writeHead(404).end()
-  else if (headers['if-none-match'] === etag) response.writeHead(304).end()
-  else response.writeHead(200, { etag }).end(content)
-}
-
-async function writeKey(name) {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  await writeFile(join(directory, `${name}.key`), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  await writeFile(join(directory, `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }))
-}
-
-function signerOf(name) {
-  return keySigner({ privateKey: join(directory, `${name}.key`) })
-}
-
-/** Digests of models that nobody has. */
-function denied(feed) {
-  return Array.from({ length: entries }, (_, index) => createHash('sha256').update(`${feed} ${index}`).digest('hex'))
-}
-
-async function publish(feed, rootDigests) {
-  const source = join(directory, `${feed}.json`)
-  await writeFile(source, JSON.stringify({ feed: `urn:feed:${feed}`, expires: '1d', denied: { rootDigests } }))
-  await signFeed(source, {
-    signer: await signerOf('security'),
-    output: join(directory, `${feed}.jsonl`),
-    expires: '1d',
+function started(name, task) {
+  const child = fork(join(import.meta.dirname, 'advisories', name), [JSON.stringify(task)], {
+    execArgv: ['--expose-gc'],
+    env: { ...process.env, MODELSEAL_CACHE: join(directory, 'cache') },
   })
+  child.inbox = []
+  child.on('message', (message) => {
+    child.inbox.push(message)
+    child.emit('answer')
+  })
+  return child
 }
 
-async function policyOf(name, count) {
-  const { port } = server.address()
+/** The next message of a process. */
+async function answered(child) {
+  const ended = new AbortController()
+  const fail = (code) => ended.abort(new Error(`A process of the benchmark ended with the code ${code}.`))
+  child.once('exit', fail)
+  while (child.inbox.length === 0) await once(child, 'answer', { signal: ended.signal })
+  child.off('exit', fail)
+  return child.inbox.shift()
+}
+
+async function policyOf(name, count, port) {
   const advisories = Array.from({ length: count }, (_, feed) => ({
     url: `http://127.0.0.1:${port}/${feed}.jsonl`,
     signers: [{ key: 'security' }],
-    refresh: `${REFRESH_SECONDS}s`,
+    refresh: `${refresh}s`,
   }))
   const policy = {
     version: 1,
@@ -143,17 +138,22 @@ async function policyOf(name, count) {
   return path
 }
 
-async function timed(work) {
-  const begun = performance.now()
-  const result = await work()
-  return { time: performance.now() - begun, result }
+function report(what, text) {
+  console.log(`${what.padEnd(38)} ${text}`)
 }
 
-function memory() {
-  globalThis.gc?.()
-  return process.memoryUsage().rss / 1024 / 1024
+function seconds(milliseconds) {
+  return milliseconds < 1_000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1_000).toFixed(1)} s`
 }
 
-function median(values) {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+function mib(bytes) {
+  return `${(bytes / 1024 / 1024).toFixed(bytes < 10e6 ? 1 : 0)} MiB`
+}
+
+function cpu({ processor }) {
+  return `${seconds(processor)} of processor time`
+}
+
+function perEntry(bytes) {
+  return `${(bytes / feeds / entries).toFixed(0)} bytes an entry`
 }

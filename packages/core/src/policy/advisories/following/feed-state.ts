@@ -34,10 +34,10 @@ const REST = 5_000
 const MOST_TRIES = 5
 
 const turns = new FewAtOnce(false)
-/** While a feed is read, it takes several times its size. One that is known is hardly ever fetched again at the same time as others. */
-const firstFetches = new Queue(4, 2_000)
 /** More at the same time would not be faster, and would hold up the event loop for longer. */
 const readings = new Queue(1)
+/** A feed in memory takes several times its size until it is read. Those that are known are hardly ever fetched at the same time. */
+const firstFetches = new Queue(4, { after: 2_000, isBusy: () => readings.isBusy })
 
 /**
  * What this process knows of one feed. The last good version stays in use until there is a newer one; nothing that fails takes it away.

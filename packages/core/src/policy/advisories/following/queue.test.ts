@@ -38,7 +38,11 @@ test('a work that fails makes room for the next', async () => {
 })
 
 test('all begin if none of those before them ends', async () => {
-  const { begun, ends, all } = works(new Queue(1, 20), 4)
+  let isBusy = true
+  const { begun, ends, all } = works(new Queue(1, { after: 20, isBusy: () => isBusy }), 4)
+  await setTimeout(100)
+  expect(begun).toEqual([0])
+  isBusy = false
   await expect.poll(() => begun).toEqual([0, 1, 2, 3])
   for (const end of ends) end()
   await expect(all).resolves.toHaveLength(4)

@@ -1,17 +1,28 @@
 import { clearTimeout, setTimeout } from '../../../real-time.ts'
 
+/** When works begin though others before them have not ended, as when servers do not answer. */
+interface Impatience {
+  /** After so long without any end, all begin that wait; in milliseconds. */
+  after: number
+  /** Something else that has to end first. */
+  isBusy: () => boolean
+}
+
 /** Runs works that need much memory, a few at the same time. */
 export class Queue {
   readonly #atOnce: number
-  readonly #patience: number | undefined
+  readonly #impatience: Impatience | undefined
   readonly #waiting = new Set<() => void>()
   #running = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** @param patience if no work ends for so long, as when servers do not answer, all begin that wait; in milliseconds */
-  constructor(atOnce: number, patience?: number) {
+  constructor(atOnce: number, impatience?: Impatience) {
     this.#atOnce = atOnce
-    this.#patience = patience
+    this.#impatience = impatience
+  }
+
+  get isBusy(): boolean {
+    return this.#running > 0
   }
 
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -44,8 +55,11 @@ export class Queue {
   #wait(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#patience === undefined || this.#waiting.size === 0) return
-    this.#timer = setTimeout(() => this.#begin(this.#waiting.size), this.#patience)
+    if (!this.#impatience || this.#waiting.size === 0) return
+    const { after, isBusy } = this.#impatience
+    this.#timer = setTimeout(() => {
+      this.#begin(isBusy() ? 0 : this.#waiting.size)
+    }, after)
     this.#timer.unref()
   }
 }
