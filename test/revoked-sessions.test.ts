@@ -124,30 +124,34 @@ test('a pipeline and a model of Transformers.js', { timeout: 30_000 }, async () 
   await expect(model(tokenizer('hello'))).rejects.toEqual(refused)
 })
 
-test('sessions that a program drops are collected, although their models are watched', { timeout: 60_000 }, async () => {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  const model = await site.sign('adding', ADDING)
-  const policy = await watchPolicy(site.policy)
-  const dropped: WeakRef<object>[] = []
-  const load = async (index: number) => {
-    const onRevoked = (['release', undefined] as const)[index % 2]
-    const { session, revoked } = await loadOnnx(model, { policy, onRevoked })
-    const feeds = Object.fromEntries(session.inputNames.map((name) => [name, new Tensor('float32', [1, 2], [2])]))
-    await session.run(feeds)
-    dropped.push(new WeakRef(session), new WeakRef(revoked))
-    return { session, revoked, feeds }
-  }
-  const kept = await load(0)
-  dropped.length = 0
-  for (let index = 0; index < 50; index++) await load(index)
-  await vi.waitFor(
-    () => {
-      gc()
-      expect(dropped.filter((reference) => reference.deref())).toHaveLength(0)
-    },
-    { timeout: 20_000, interval: 50 },
-  )
-  await revokeFor(kept.revoked)
-  await expect(kept.session.run(kept.feeds)).rejects.toEqual(refused)
-})
+test(
+  'sessions that a program drops are collected, although their models are watched',
+  { timeout: 60_000 },
+  async () => {
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    const model = await site.sign('adding', ADDING)
+    const policy = await watchPolicy(site.policy)
+    const dropped: WeakRef<object>[] = []
+    const load = async (index: number) => {
+      const onRevoked = (['release', undefined] as const)[index % 2]
+      const { session, revoked } = await loadOnnx(model, { policy, onRevoked })
+      const feeds = Object.fromEntries(session.inputNames.map((name) => [name, new Tensor('float32', [1, 2], [2])]))
+      await session.run(feeds)
+      dropped.push(new WeakRef(session), new WeakRef(revoked))
+      return { session, revoked, feeds }
+    }
+    const kept = await load(0)
+    dropped.length = 0
+    for (let index = 0; index < 50; index++) await load(index)
+    await vi.waitFor(
+      () => {
+        gc()
+        expect(dropped.filter((reference) => reference.deref())).toHaveLength(0)
+      },
+      { timeout: 20_000, interval: 50 },
+    )
+    await revokeFor(kept.revoked)
+    await expect(kept.session.run(kept.feeds)).rejects.toEqual(refused)
+  },
+)

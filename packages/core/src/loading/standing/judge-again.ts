@@ -140,9 +140,11 @@ function refuseRevokedFiles(
   const types = verified ? hashTypesBeside(verified.manifest.serialization, revocations) : hashTypesOf(revocations)
   return types.filter((type) => {
     const digests = content.digestsBy(type)
-    for (const [name, digest] of digests ?? []) {
-      const revoked = revocations.file(name, type, digest, when)
-      if (revoked) throw revoked
+    for (const [name, ofFile] of digests ?? []) {
+      for (const digest of ofFile) {
+        const revoked = revocations.file(name, type, digest, when)
+        if (revoked) throw revoked
+      }
     }
     return digests === undefined
   })

@@ -13,8 +13,8 @@ export class LoadedContent {
   published: SeenFiles | undefined
   /** The files that are handed out unverified, if they are on this machine. */
   unverified: { root: string; names: ReadonlySet<string>; seen: SeenFiles } | undefined
-  /** Digests of whole files by algorithm and name. */
-  #digests = new Map<HashType, Map<string, string>>()
+  /** Digests of whole files by algorithm and name. An unverified file may have been handed out with several contents. */
+  #digests = new Map<HashType, Map<string, Set<string>>>()
   /** What later versions of the policies revoke. */
   readonly #later = new Map<object, RevokedFiles>()
 
@@ -22,13 +22,13 @@ export class LoadedContent {
   static ofBytes(name: string, digests: ReadonlyMap<HashType, string>): LoadedContent {
     const content = new LoadedContent()
     content.rootDigests = []
-    for (const [type, digest] of digests) content.#digests.set(type, new Map([[name, digest]]))
+    for (const [type, digest] of digests) content.#digests.set(type, new Map([[name, new Set([digest])]]))
     return content
   }
 
   /** Remembers the digests of all files that are judged from now on. Those from before may be of files that were not handed out. */
   recording(further: FurtherDigests): FurtherDigests {
-    this.#digests = new Map(further.hashTypes.map((type) => [type, new Map<string, string>()]))
+    this.#digests = new Map(further.hashTypes.map((type) => [type, new Map<string, Set<string>>()]))
     return this.#recorded(further)
   }
 
@@ -51,7 +51,7 @@ export class LoadedContent {
   }
 
   /** Digests of the files by their names; undefined if they were not computed with this algorithm. */
-  digestsBy(type: HashType): ReadonlyMap<string, string> | undefined {
+  digestsBy(type: HashType): ReadonlyMap<string, ReadonlySet<string>> | undefined {
     return this.#digests.get(type)
   }
 
@@ -71,7 +71,8 @@ export class LoadedContent {
       hashTypes,
       check: (name, type, digest) => {
         further.check(name, type, digest)
-        this.#digests.get(type)?.set(name, digest)
+        const byName = this.#digests.get(type)
+        byName?.set(name, (byName.get(name) ?? new Set()).add(digest))
         for (const later of this.#later.values()) later.check(name, type, digest)
       },
     }

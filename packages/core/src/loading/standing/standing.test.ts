@@ -344,6 +344,20 @@ describe('files that may have changed since an unverified load', () => {
     expect(await causeOf(opened)).toBe('FILE_REVOKED')
   })
 
+  test('all contents count with which a file was handed out', async () => {
+    await written('several')
+    const before = { revoked: { fileDigests: [sha256('none')] } }
+    const { opened, change } = await loaded(skip('several'), {}, site.file('several'), before)
+    await opened.read('weights.bin')
+    await replaced('several', 'weights.bin')
+    await opened.read('weights.bin')
+    await untilJudged(() => change({ revoked: { fileDigests: [sha256('a third')] } }))
+    expect(opened.revoked.aborted).toBe(false)
+    await change({ revoked: { fileDigests: [sha256('weights')] } })
+    expect(await causeOf(opened)).toBe('FILE_REVOKED')
+    expect((opened.revoked.reason as ModelSealError).message).not.toContain('Cannot tell')
+  })
+
   test('but not others, which were not handed out', async () => {
     await written('others')
     const { opened, change } = await loaded(skip('others'), {}, site.file('others'))

@@ -1,3 +1,4 @@
+import type { HashType } from '../../hashing/algorithms.ts'
 import { CallingThreadHasher, type PieceHasher, type WantedDigests } from '../../hashing/arriving/piece-hasher.ts'
 import { ThreadHasher } from '../../hashing/arriving/thread-hasher.ts'
 import { pieceThread } from '../../hashing/pool.ts'
@@ -11,13 +12,16 @@ const THREAD_BYTES = 8 * 1024 * 1024
 export class ArrivalDigests {
   readonly #hasMain: boolean
   readonly #further: FurtherDigests
+  /** There may be more of them by the time the file has arrived. */
+  readonly #furtherTypes: readonly HashType[]
   readonly wanted: readonly WantedDigests[]
 
   constructor(digests: Comparison['digests'], further: FurtherDigests) {
     const main = digests ? [{ hashType: digests.hashType, partBytes: digests.shardSize }] : []
     this.#hasMain = digests !== undefined
     this.#further = further
-    this.wanted = [...main, ...further.hashTypes.map((hashType) => ({ hashType, partBytes: Infinity }))]
+    this.#furtherTypes = further.hashTypes
+    this.wanted = [...main, ...this.#furtherTypes.map((hashType) => ({ hashType, partBytes: Infinity }))]
   }
 
   /** @param announced length of the file in bytes; only a hint */
@@ -34,7 +38,6 @@ export class ArrivalDigests {
   check(name: string, found: readonly string[][], main: (digests: readonly string[]) => void): void {
     const [first = [], ...rest] = this.#hasMain ? found : [[], ...found]
     main(first)
-    for (const [index, type] of this.#further.hashTypes.entries())
-      this.#further.check(name, type, rest[index]?.[0] ?? '')
+    for (const [index, type] of this.#furtherTypes.entries()) this.#further.check(name, type, rest[index]?.[0] ?? '')
   }
 }
