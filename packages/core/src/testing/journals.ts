@@ -1,8 +1,8 @@
-import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto'
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { leafBytes, writeCommit, type SegmentHead } from '../journal/format/commit.ts'
-import { originOf, writeJournalFile, type JournalFile } from '../journal/format/journal-file.ts'
+import { describeJournal, originOf, writeJournalFile, type JournalFile } from '../journal/format/journal-file.ts'
 import { writeLine } from '../journal/format/line.ts'
 import {
   commitFile,
@@ -15,10 +15,12 @@ import {
   SEGMENTS,
 } from '../journal/format/names.ts'
 import type { JournalRecord, RecordOf } from '../journal/format/record.ts'
-import { verifierKey } from '../journal/format/verifier-key.ts'
 import { checkpointText } from '../merkle/checkpoint.ts'
 import { noteKeyHash, writeNote } from '../merkle/signed-note.ts'
 import { GrowingTree, hashLeaf } from '../merkle/tree.ts'
+
+/** RFC 8410 7: what precedes the 32 bytes of a private key. */
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** A journal for tests, made from the code of the format, with the times that the test names. */
 export class TestJournal {
@@ -33,12 +35,11 @@ export class TestJournal {
 
   constructor(directory: string, host = 'host-a', seed = host) {
     this.directory = directory
-    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-    this.key = privateKey
-    this.#publicKey = publicKey
-    const id = createHash('sha256').update(`journal ${seed}`).digest('hex').slice(0, 32)
-    const key = verifierKey(originOf({ id }), publicKey)
-    this.file = { format: 1, id, host, created: '2026-08-01T00:00:00.000Z', key }
+    const digest = createHash('sha256').update(`journal ${seed}`).digest()
+    this.key = createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, digest]), format: 'der', type: 'pkcs8' })
+    this.#publicKey = createPublicKey(this.key)
+    const described = { nonce: digest.toString('hex', 0, 16), host, created: '2026-08-01T00:00:00.000Z' }
+    this.file = describeJournal(described, this.#publicKey)
     for (const folder of [SEGMENTS, COMMITS, HEADS])
       mkdirSync(join(directory, folder), { recursive: true, mode: 0o700 })
     writeFileSync(join(directory, JOURNAL_FILE), writeJournalFile(this.file))

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readCommit, writeCommit, type Commit } from './commit.ts'
-import { originOf, readJournalFile, writeJournalFile } from './journal-file.ts'
+import { describeJournal, originOf, readJournalFile, writeJournalFile } from './journal-file.ts'
 import { checkLine, MAX_LINE, readLine, writeLine } from './line.ts'
 import { commitFile, commitIn, newSegmentId, packFile, packIn, segmentFile, segmentIn } from './names.ts'
 import { asRecord, LONGEST_TEXT, type JournalRecord } from './record.ts'
+import { readVerifierKey, signsJournals, verifierKey } from './verifier-key.ts'
 
 const ID = '1764399547000-0123456789abcdef'
 const DIGEST = 'ab'.repeat(32)
@@ -274,9 +275,30 @@ describe('commits and the file of a journal', () => {
 
   test('are read as they were written', () => {
     expect(readCommit(writeCommit(commit))).toEqual({ commit })
-    const journal = { format: 1, id: 'ab'.repeat(16), host: 'node-1', created: TIME, key: 'x+00+AA' } as const
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const journal = describeJournal({ nonce: 'ab'.repeat(16), host: 'node-1\ud800', created: TIME }, publicKey)
     expect(readJournalFile(writeJournalFile(journal))).toEqual({ journal })
     expect(originOf(journal)).toBe(`modelseal.journal/${journal.id}`)
+    expect(readJournalFile(writeJournalFile({ ...journal, host: 'node-2' }))).toEqual({
+      fault: 'its id is not the digest of what it says',
+    })
+  })
+
+  test('name a key of either kind, and no other', () => {
+    for (const { publicKey } of [
+      generateKeyPairSync('ed25519'),
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    ] as const) {
+      const text = verifierKey('a/b', publicKey)
+      const read = readVerifierKey(text)
+      expect([read?.name, read?.key.equals(publicKey)]).toEqual(['a/b', true])
+      expect(signsJournals(publicKey)).toBe(true)
+      expect(readVerifierKey(text.slice(0, -4))).toBeUndefined()
+    }
+    expect(signsJournals(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey)).toBe(false)
+    const offCurve = Buffer.alloc(92, 7)
+    offCurve[0] = 2
+    expect(readVerifierKey(`x+00000000+${offCurve.toString('base64')}`)).toBeUndefined()
   })
 
   test.each([

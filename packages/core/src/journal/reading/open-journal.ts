@@ -4,7 +4,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { MAX_JOURNAL_FILE, originOf, readJournalFile, type JournalFile } from '../format/journal-file.ts'
 import { JOURNAL_FILE } from '../format/names.ts'
-import { readVerifierKey } from '../format/verifier-key.ts'
+import { readVerifierKey, signsJournals } from '../format/verifier-key.ts'
 
 /** A journal that can be read. Only its `journal.json` was read so far, and nothing is verified. */
 export interface OpenedJournal {
@@ -33,7 +33,7 @@ export async function openJournal(directory: string, key?: string): Promise<Open
   const { journal: file } = read
   const origin = originOf(file)
   const own = readVerifierKey(file.key)
-  if (own?.name !== origin) throw notAJournal(path, `its key is not an Ed25519 verifier key with the name ${origin}`)
+  if (own?.name !== origin) throw notAJournal(path, `its key is not a verifier key with the name ${origin}`)
   return {
     directory: resolve(directory),
     file,
@@ -66,12 +66,13 @@ async function givenKey(given: string, origin: string): Promise<KeyObject> {
   if (found) return found.key
   try {
     const key = createPublicKey(text)
-    if (key.asymmetricKeyType === 'ed25519' && !/PRIVATE KEY/.test(text)) return key
+    if (signsJournals(key) && !/PRIVATE KEY/.test(text)) return key
   } catch {
     // Refused below.
   }
   throw new ModelSealError('KEY_INVALID', `Cannot read the key of the journal ${shown(given)}.`, {
     file: given,
-    expected: 'a verifier key (NAME+HASH+KEY), or a file with one or with a PEM public key of Ed25519',
+    expected:
+      'a verifier key (NAME+HASH+KEY), or a file with one or with a PEM public key (Ed25519, or ECDSA on P-256)',
   })
 }

@@ -8,8 +8,8 @@ const LINE_FEED = 10
 /** Some lines of a file, without their line feeds. They are valid until the next ones are read. */
 interface Lines {
   lines: Buffer[]
-  /** Bytes after the last line feed, at the end of the file; or of a line that is too long to be one. */
-  rest: number
+  /** What follows the last line feed at the end of the file; or a line that is too long to be one. */
+  rest: Buffer
 }
 
 /** Reads the lines between two positions of a file, in memory of constant size. It ends at a line that is too long. */
@@ -24,7 +24,7 @@ export async function* readLines(handle: FileHandle, from: number, to: number): 
     const { lines, end } = linesIn(chunk.subarray(0, kept + bytesRead))
     const rest = kept + bytesRead - end
     const isTooLong = rest > MAX_LINE
-    yield { lines, rest: at < to && !isTooLong ? 0 : rest }
+    yield { lines, rest: chunk.subarray(end, at < to && !isTooLong ? end : end + rest) }
     if (isTooLong) return
     chunk.copyWithin(0, end, end + rest)
     kept = rest

@@ -2,7 +2,7 @@ import { open, readdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errno, isGone } from '../../source/file-errors.ts'
 import { READ_ONLY } from '../../source/read-small-file.ts'
-import { MAX_LINE, readLine } from '../format/line.ts'
+import { checkLine, MAX_LINE, readLine } from '../format/line.ts'
 import { segmentFile, segmentIn, SEGMENTS } from '../format/names.ts'
 import type { JournalRecord } from '../format/record.ts'
 import type { JournalProblem, Problems } from './problems.ts'
@@ -72,8 +72,10 @@ async function* recordsIn(
       comparison.compare()
     }
     if (records.length > 0) yield records
-    progress.torn = rest
-    if (rest > MAX_LINE) lineProblem(`it has more than ${MAX_LINE} bytes`)
+    progress.torn = rest.length
+    if (rest.length > MAX_LINE) lineProblem(`it has more than ${MAX_LINE} bytes`)
+    // Whatever was cut off, a line and another byte than its line feed were never written.
+    else if ('text' in checkLine(rest.subarray(0, -1), progress.check)) lineProblem('its line feed was changed')
   }
 }
 

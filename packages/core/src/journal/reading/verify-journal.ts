@@ -6,6 +6,7 @@ import { throwIfAborted } from '../../source/aborted.ts'
 import { leafBytes, type Commit } from '../format/commit.ts'
 import { checkpointFrom } from './given-checkpoint.ts'
 import { openJournal, type OpenedJournal } from './open-journal.ts'
+import { ownKeyProblem } from './own-key.ts'
 import { Problems, type JournalProblem } from './problems.ts'
 import { readCommits } from './read-commits.ts'
 import { readSegment, segmentIdsIn, segmentPath, type SegmentRecord } from './read-segment.ts'
@@ -95,6 +96,8 @@ async function walk(directory: string, options: Readonly<VerifyJournalOptions>, 
   const journal = await openJournal(directory, key)
   const given = path === undefined ? undefined : await checkpointFrom(path, journal)
   const problems = new Problems()
+  const ownKey = await ownKeyProblem(journal)
+  if (ownKey) problems.add(ownKey)
   const commits = await readHeads(journal, { given, problems, signal })
   const sums = { segments: 0, retired: 0, records: 0, uncovered: 0, torn: 0 }
   for await (const { id, heads } of segmentsOf(journal, commits, problems)) {

@@ -8,6 +8,7 @@ import { realPlace } from '../../source/local/real-path.ts'
 import { makeDirectories } from '../../source/private/cache-directory.ts'
 import { checkPrivate } from '../../source/private/ownership.ts'
 import {
+  describeJournal,
   MAX_JOURNAL_FILE,
   originOf,
   readJournalFile,
@@ -96,14 +97,8 @@ async function openFile(
 
 /** @returns what the file contains now: another process may have been first */
 async function createFile(place: string, key: HostKey, host = hostname()): Promise<string> {
-  const id = randomBytes(16).toString('hex')
-  const text = writeJournalFile({
-    format: 1,
-    id,
-    host,
-    created: new Date().toISOString(),
-    key: verifierKey(originOf({ id }), key.publicKey),
-  })
+  const nonce = randomBytes(16).toString('hex')
+  const text = writeJournalFile(describeJournal({ nonce, host, created: new Date().toISOString() }, key.publicKey))
   await runSoon(createWhole(place, text))
   return (await runSoon(readIfAny(place))) ?? text
 }
