@@ -109,12 +109,15 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './journal': {
     values:
-      names(`ADVISORY_CHANNEL COMMITS HEADS HeadsBySegment JOURNAL_CHANNEL JOURNAL_FILE KEY_FILE MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED Problems SEGMENTS SegmentProgress asRecord checkLine
-      commitAt commitFile commitIn enableJournal leafBytes makeCacheFolder openJournal originOf packFile packIn problemLine readCommit readCommits readJournal
-      readJournalFile readLine readSegment readVerifierKey segmentFile segmentIdsIn segmentIn segmentPath verifierKey verifyJournal`),
+      names(`ADVISORY_CHANNEL COLLECTED_FILE COMMITS CommitTree HEADS HeadsBySegment JOURNAL_CHANNEL JOURNAL_FILE KEY_FILE MAX_COLLECTED_FILE
+      MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED Problems SEGMENTS SegmentProgress asRecord checkLine checkPrivate commitAt commitFile
+      commitIn enableJournal leafBytes makeCacheFolder makeDirectories misplaced openJournal originOf packFile packIn problemLine
+      readCollected readCommit readCommits readJournal readJournalFile readLine readSegment readVerifierKey segmentFile segmentIdsIn
+      segmentIn segmentPath signatureFault signedCheckpoint verifierKey verifyJournal writeCollected writeCommit`),
     types:
-      names(`AdvisoryChange Commit CommitReading CommitsRead JournalEntry JournalFile JournalOptions JournalProblem JournalRecord JournalReport JournalState OpenedJournal RecordOf RecordType
-      SegmentHead SegmentHeads SegmentReading SegmentRecord SegmentState VerifyJournalOptions`),
+      names(`AdvisoryChange CheckpointKey Collected Commit CommitFault CommitReading CommitsRead JournalEntry JournalFile JournalOptions
+      JournalProblem JournalRecord JournalReport JournalState OpenedJournal RecordOf RecordType SegmentHead SegmentHeads SegmentReading
+      SegmentRecord SegmentState VerifyJournalOptions`),
   },
   './source': {
     values: names(

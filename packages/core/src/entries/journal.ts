@@ -12,7 +12,21 @@
  * @packageDocumentation
  */
 export { ADVISORY_CHANNEL, JOURNAL_CHANNEL, type AdvisoryChange, type JournalState } from '../events.ts'
-export { leafBytes, MAX_COMMIT, readCommit, type Commit, type SegmentHead } from '../journal/format/commit.ts'
+export {
+  COLLECTED_FILE,
+  MAX_COLLECTED_FILE,
+  readCollected,
+  writeCollected,
+  type Collected,
+} from '../journal/format/collected.ts'
+export {
+  leafBytes,
+  MAX_COMMIT,
+  readCommit,
+  writeCommit,
+  type Commit,
+  type SegmentHead,
+} from '../journal/format/commit.ts'
 export { MAX_JOURNAL_FILE, originOf, readJournalFile, type JournalFile } from '../journal/format/journal-file.ts'
 export { checkLine, MAX_LINE, readLine } from '../journal/format/line.ts'
 export {
@@ -32,8 +46,17 @@ export {
 export { asRecord, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
 export { openJournal, type OpenedJournal } from '../journal/reading/open-journal.ts'
 export { Problems, problemLine, type JournalProblem } from '../journal/reading/problems.ts'
-export { commitAt, readCommits, type CommitReading, type CommitsRead } from '../journal/reading/read-commits.ts'
 export {
+  CommitTree,
+  signatureFault,
+  signedCheckpoint,
+  type CheckpointKey,
+  type CommitFault,
+  type CommitsRead,
+} from '../journal/reading/commit-tree.ts'
+export { commitAt, readCommits, type CommitReading } from '../journal/reading/read-commits.ts'
+export {
+  misplaced,
   readSegment,
   segmentIdsIn,
   segmentPath,
@@ -49,6 +72,7 @@ export {
   type JournalReport,
   type VerifyJournalOptions,
 } from '../journal/reading/verify-journal.ts'
-export { makeCacheFolder } from '../source/private/cache-directory.ts'
+export { checkPrivate } from '../source/private/ownership.ts'
+export { makeCacheFolder, makeDirectories } from '../source/private/cache-directory.ts'
 export { readVerifierKey, verifierKey } from '../journal/format/verifier-key.ts'
 export { enableJournal, type JournalOptions } from '../loading/recording/enable-journal.ts'

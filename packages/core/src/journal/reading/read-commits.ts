@@ -1,24 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, sentenceOf } from '../../errors.ts'
-import { parseCheckpoint } from '../../merkle/checkpoint.ts'
-import { isNoteSignedBy } from '../../merkle/signed-note.ts'
-import { GrowingTree, hashLeaf, subtreesOf } from '../../merkle/tree.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
-import { leafBytes, MAX_COMMIT, readCommit, writeCommit, type Commit } from '../format/commit.ts'
+import { MAX_COMMIT, readCommit, writeCommit, type Commit } from '../format/commit.ts'
 import { commitFile, commitIn, COMMITS, HEADS, PACKED, packFile, packIn } from '../format/names.ts'
+import { CommitTree, signatureFault, type CommitFault, type CommitsRead } from './commit-tree.ts'
 import type { OpenedJournal } from './open-journal.ts'
 import type { Problems } from './problems.ts'
-
-/** Where reading commits begins: at the first, or after one that was read before. */
-export interface CommitsRead {
-  /** Number of commits. */
-  size: number
-  /** The complete subtrees over their leaves, in hex, the largest first. */
-  frontier: readonly string[]
-}
-
-const NO_COMMITS: CommitsRead = { size: 0, frontier: [] }
 
 export interface CommitReading {
   from?: CommitsRead
@@ -33,16 +21,15 @@ export interface CommitReading {
  */
 export async function* readCommits(
   journal: OpenedJournal,
-  { from = NO_COMMITS, each, problems }: CommitReading,
+  { from, each, problems }: CommitReading,
 ): AsyncGenerator<Commit> {
-  const tree = new GrowingTree(subtreesOf(from.size).map(({ level }, at) => ({ level, hash: hash(from.frontier[at]) })))
+  const tree = new CommitTree(journal, from)
   let last: Commit | undefined
-  const complain = (fault: Fault, { index }: { index: number }) => {
+  const complain = (fault: CommitFault, { index }: { index: number }) => {
     problems.add({ ...fault, index, file: fileOf(index) })
   }
-  for await (const { commit, index, fault } of commitsFrom(journal, from.size)) {
-    const wrong =
-      fault ?? commitFault(commit, index, tree, journal) ?? (each ? signatureFault(commit, journal) : undefined)
+  for await (const { commit, index, fault } of commitsFrom(journal, tree.size)) {
+    const wrong = fault ?? tree.add(commit) ?? (each ? signatureFault(commit, journal) : undefined)
     if (wrong || !commit) {
       if (wrong) complain(wrong, { index })
       break
@@ -60,45 +47,11 @@ export async function commitAt(journal: OpenedJournal, index: number): Promise<C
   return undefined
 }
 
-interface Fault {
-  kind: 'commit' | 'signature' | 'missing' | 'unreadable'
-  problem: string
-}
-
-type Found = { index: number } & ({ commit: Commit; fault?: undefined } | { commit?: undefined; fault: Fault })
+type Found = { index: number } & ({ commit: Commit; fault?: undefined } | { commit?: undefined; fault: CommitFault })
 
 /** The path of a commit for people: where it is before it is packed. */
 function fileOf(index: number): string {
   return `${COMMITS}/${commitFile(index)}`
-}
-
-function hash(hex = ''): Buffer {
-  return Buffer.from(hex, 'hex')
-}
-
-function commitFault(
-  commit: Commit | undefined,
-  index: number,
-  tree: GrowingTree,
-  { origin }: OpenedJournal,
-): Fault | undefined {
-  const fault = (problem: string): Fault => ({ kind: 'commit', problem })
-  if (commit?.index !== index) return fault(`expected the commit ${index}, found ${commit?.index ?? 'none'}`)
-  tree.add(hashLeaf(leafBytes(commit.leaf)))
-  const frontier = tree.subtrees.map((hash) => hash.toString('hex'))
-  if (frontier.join() !== commit.frontier.join()) return fault('its tree is not that of the commits before it')
-  const { checkpoint } = parseCheckpoint(commit.note) ?? {}
-  if (!checkpoint) return fault('its note is not a checkpoint')
-  if (checkpoint.origin !== origin) return fault('its checkpoint is that of another journal')
-  if (checkpoint.size !== index + 1 || !checkpoint.root.equals(tree.root()))
-    return fault('its checkpoint is over another tree')
-  return undefined
-}
-
-function signatureFault({ note }: Commit, { origin, key }: OpenedJournal): Fault | undefined {
-  const parsed = parseCheckpoint(note)
-  if (parsed && isNoteSignedBy(parsed.note, origin, key)) return undefined
-  return { kind: 'signature', problem: 'its checkpoint is not signed by the key of the journal' }
 }
 
 /** Packed commits first, then single ones. */
@@ -175,7 +128,7 @@ function parsed(line: string, index: number): Found {
 }
 
 /** @returns undefined if there is no such file */
-async function textOf(path: string, maxBytes: number): Promise<{ text: string } | { fault: Fault } | undefined> {
+async function textOf(path: string, maxBytes: number): Promise<{ text: string } | { fault: CommitFault } | undefined> {
   try {
     return { text: String(await readSmallFile(path, { what: 'commit', maxBytes })) }
   } catch (error) {

@@ -79,8 +79,11 @@ async function* recordsIn(
   }
 }
 
-/** The first record of a segment, and no other, describes the segment. */
-function misplaced(record: JournalRecord, { records, id }: SegmentProgress): string | undefined {
+/** The first record of a segment, and no other, describes the segment. @returns what is wrong, if anything is */
+export function misplaced(
+  record: JournalRecord,
+  { records, id }: Pick<SegmentProgress, 'records' | 'id'>,
+): string | undefined {
   if (record.type !== 'segment') return records === 0 ? 'the segment does not begin with its description' : undefined
   if (records > 0) return 'the segment is described again'
   return record.segment === id ? undefined : 'it describes another segment'

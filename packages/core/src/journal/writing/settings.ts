@@ -16,6 +16,6 @@ export interface JournalSettings {
   readonly retention?: number | undefined
   /** The newest checkpoint is also written to this file. */
   readonly checkpoints?: { readonly file: string } | undefined
-  /** Where others send the journal. Nothing is deleted here then. */
-  readonly collector?: { readonly url: string } | undefined
+  /** Delete only what a collector confirmed that it has stored. */
+  readonly collected?: boolean | undefined
 }

@@ -190,10 +190,10 @@ export class JournalWriter {
   }
 
   async #retire(journal: WritableJournal): Promise<void> {
-    const { retention, collector } = this.settings
-    if (retention === undefined || collector) return
+    const { retention, collected = false } = this.settings
+    if (retention === undefined) return
     try {
-      await retireSegments(journal, retention, (head) => this.#commit(head))
+      await retireSegments(journal, { retention, collected }, (head) => this.#commit(head))
     } catch (error) {
       this.#report(error)
     }

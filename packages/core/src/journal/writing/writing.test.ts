@@ -21,7 +21,8 @@ import { JOURNAL_CHANNEL, type JournalState } from '../../events.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { commitsOf, readSegment, recordsOf, segmentsOf } from '../../testing/journal-reading.ts'
 import { scratch } from '../../testing/scratch.ts'
-import { PACKED, SEGMENTS } from '../format/names.ts'
+import { COLLECTED_FILE, writeCollected } from '../format/collected.ts'
+import { PACKED, segmentIn, SEGMENTS } from '../format/names.ts'
 import type { JournalRecord } from '../format/record.ts'
 import { Commits } from './commits.ts'
 import { openDirectory } from './directory.ts'
@@ -333,12 +334,32 @@ test('segments older than the retention are deleted after their heads were commi
   writer.endNow([])
   const [name] = readdirSync(join(directory, SEGMENTS)) as [string]
   const commits = new Commits(journal)
-  const retire = () =>
-    retireSegments(journal, 3_600_000, async (head) => (await runSoon(commits.add(head))) !== undefined)
+  const retire = (collected = false) =>
+    retireSegments(
+      journal,
+      { retention: 3_600_000, collected },
+      async (head) => (await runSoon(commits.add(head))) !== undefined,
+    )
   await retire()
   expect(existsSync(join(directory, SEGMENTS, name))).toBe(true)
   utimesSync(join(directory, SEGMENTS, name), 0, 0)
-  await retire()
+  // Only what a collector confirmed may be deleted.
+  const { size: bytes } = statSync(join(directory, SEGMENTS, name))
+  const confirmed = (stored: number) =>
+    writeCollected({
+      format: 1,
+      url: 'https://x',
+      size: 1,
+      root: 'a'.repeat(64),
+      segments: { [segmentIn(name)!]: stored },
+    })
+  for (const text of [undefined, '{}', confirmed(bytes - 1)]) {
+    if (text !== undefined) writeFileSync(join(directory, COLLECTED_FILE), text)
+    await retire(true)
+    expect(existsSync(join(directory, SEGMENTS, name))).toBe(true)
+  }
+  writeFileSync(join(directory, COLLECTED_FILE), confirmed(bytes))
+  await retire(true)
   expect(existsSync(join(directory, SEGMENTS, name))).toBe(false)
   expect(commitsOf(directory).at(-1)?.leaf).toMatchObject({ retired: true, size: 3 })
 })

@@ -26,8 +26,8 @@ export interface JournalOptions {
   retention?: string | undefined
   /** A file to which the newest checkpoint is written, on another machine if possible. */
   checkpoints?: { file: string } | undefined
-  /** Where `modelseal journal push` sends the journal. Nothing is deleted on this machine then. */
-  collector?: { url: string } | undefined
+  /** Delete only what a collector has confirmed to `modelseal journal push` that it has stored. Default: false. */
+  collected?: boolean | undefined
 }
 
 const SHAPE: Shape<JournalOptions> = {
@@ -40,7 +40,7 @@ const SHAPE: Shape<JournalOptions> = {
   paths: choice('full', 'short'),
   retention: text,
   checkpoints: plainCopy,
-  collector: plainCopy,
+  collected: flag,
 }
 
 /**

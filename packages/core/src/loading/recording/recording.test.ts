@@ -299,7 +299,7 @@ describe('enableJournal', () => {
   test.each([
     [{ retention: '1h' }, /option "retention": expected a duration of at least 2 days/],
     [{ durability: 'never' }, /durability/],
-    [{ collector: { url: 'http://x' } }, /collector.url/],
+    [{ collected: 'yes' }, /collected/],
     [{ dir: 'x' }, /Unknown option "dir"/],
     [{ checkpoints: {} }, /checkpoints.file/],
   ])('refuses %j', (options, message) => {

@@ -12,7 +12,7 @@ export function compileJournals(sources: readonly PolicySource[]): JournalSettin
 
 /** @param base directory that relative paths start from */
 export function settingsOf(written: JournalText, base: string): JournalSettings {
-  const { directory, key, retention, checkpoints, collector, ...others } = written
+  const { directory, key, retention, checkpoints, ...others } = written
   const milliseconds = retention === undefined ? undefined : parseDuration(retention)?.milliseconds
   return {
     ...DEFAULT_SETTINGS,
@@ -21,6 +21,5 @@ export function settingsOf(written: JournalText, base: string): JournalSettings 
     ...(key !== undefined && { key: resolve(base, key) }),
     ...(milliseconds !== undefined && { retention: milliseconds }),
     ...(checkpoints && { checkpoints: { file: resolve(base, checkpoints.file) } }),
-    ...(collector && { collector }),
   }
 }

@@ -39,15 +39,12 @@ export const journalSchema = s
         file: fileSchema.describe('File to which the newest checkpoint is written, on another machine if possible.'),
       })
       .optional(),
-    collector: s
-      .strictObject({
-        url: s
-          .string()
-          .max(4096)
-          .regex(/^https:\/\/[^?#@\s]+$/, 'expected an https URL without user, query and fragment')
-          .describe('Where "modelseal journal push" sends the journal.'),
-      })
-      .optional(),
+    collected: s
+      .boolean()
+      .optional()
+      .describe(
+        'Delete only what a collector has confirmed to "modelseal journal push" that it has stored. Default false.',
+      ),
   })
   .describe('The journal in which every verdict by this policy is recorded.')
 
