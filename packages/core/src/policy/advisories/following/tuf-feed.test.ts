@@ -1,4 +1,4 @@
-import { writeFile, readdir } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { FeedSite, version } from '../../../testing/feeds.ts'
@@ -164,6 +164,23 @@ describe('the version in use stays', () => {
     // A process that begins now knows what was there before, too.
     expect(await (await start())()).toMatchObject({ version: { sequence: 1 }, stale: undefined, failure: { code } })
   })
+})
+
+test.each(['2.root.json', 'timestamp.json'])('kept metadata of which %s was damaged is fetched again', async (name) => {
+  await (
+    await start()
+  )()
+  later()
+  publish(2, { newRoot: true })
+  expect(await (await start())()).toMatchObject(inUse(2))
+  const directory = join(site.directory, 'cache/advisories')
+  const path = join(directory, (await readdir(directory)).find((found) => found.endsWith('.tuf.json')) ?? '')
+  const kept = JSON.parse(await readFile(path, 'utf8')) as { files: Record<string, string> }
+  expect(kept.files[name]).toBeDefined()
+  await writeFile(path, JSON.stringify({ ...kept, files: { ...kept.files, [name]: 'AAAA' } }))
+  later()
+  publish(3)
+  expect(await (await start())()).toMatchObject(inUse(3))
 })
 
 test('metadata of TUF is kept for this user only', async () => {

@@ -13,13 +13,15 @@ const NAME = /^[^/\\]{1,240}\.json$/
  * Reads the metadata that was kept for a feed. It is verified again, from the root metadata that the policy names.
  *
  * @param id of the feed
- * @returns empty if there is none that only this user can have written and can read, or if it began with another root
+ * @returns empty if there is none that only this user can have written and can read, if it was damaged, or if it began with another root
  */
 export async function readTufMetadata(id: string, anchor: Buffer): Promise<TufMetadata> {
   const bytes = await readPrivate(nameOf(id), FILE)
   try {
-    const { format, root, files } = JSON.parse(bytes?.toString() ?? '{}') as Partial<Record<string, unknown>>
+    const { format, root, digest, files } = JSON.parse(bytes?.toString() ?? '{}') as Partial<Record<string, unknown>>
     if (format !== FORMAT || root !== digestOf(anchor)) return new Map()
+    // Root metadata that was damaged here would be refused each time, and never fetched again.
+    if (digest !== digestOf(JSON.stringify(files))) return new Map()
     const entries = Object.entries(files as Record<string, string>).filter(([name]) => NAME.test(name))
     return new Map(entries.map(([name, base64]) => [name, Buffer.from(base64, 'base64')]))
   } catch {
@@ -34,11 +36,12 @@ export async function readTufMetadata(id: string, anchor: Buffer): Promise<TufMe
  */
 export async function keepTufMetadata(id: string, anchor: Buffer, metadata: TufMetadata): Promise<void> {
   const files = Object.fromEntries(Array.from(metadata, ([name, bytes]) => [name, bytes.toString('base64')]))
-  const content = Buffer.from(`${JSON.stringify({ format: FORMAT, root: digestOf(anchor), files })}\n`)
+  const digest = digestOf(JSON.stringify(files))
+  const content = Buffer.from(`${JSON.stringify({ format: FORMAT, root: digestOf(anchor), digest, files })}\n`)
   if (content.length <= FILE.maxBytes) await writePrivate(nameOf(id), content, FILE)
 }
 
-function digestOf(bytes: Buffer): string {
+function digestOf(bytes: Buffer | string): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
