@@ -56,6 +56,12 @@ describe.each(['enforce', 'audit'] as const)('a revoked key, in the mode %s', (m
   })
 })
 
+test.each([16, 20])('is found beside an included file that revokes %i others', async (count) => {
+  const keys = Array.from({ length: count }, (_, index) => sha256(Buffer.from(`${index}`)))
+  await site.policy({ version: 1, revoked: { keys } }, 'many.yaml')
+  expect(await site.judge('model', { ...policy(der), include: ['many.yaml'] })).toBe('refused KEY_REVOKED')
+})
+
 test('is found by the digest of its DER even if no rule names it, in the mode audit, if a trust root has it', async () => {
   const given = policy(der, 'audit')
   given.rules[0]!.signers = [{ key: 'b' }]
