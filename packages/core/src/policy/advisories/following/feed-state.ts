@@ -1,7 +1,7 @@
 import { ModelSealError } from '../../../errors.ts'
 import { monotonic } from '../../../real-time.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
-import { feedChanged, feedFailed } from '../../watching/changes.ts'
+import { feedChanged } from '../../watching/changes.ts'
 import { fileState } from '../../reading/file-state.ts'
 import { readPolicyFile } from '../../reading/policy-file.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
@@ -18,7 +18,7 @@ import {
   checkFollows,
   isLater,
   staleness,
-  unexpected,
+  failureOf,
   type FeedStanding,
   type FeedVersion,
   type KnownVersion,
@@ -198,9 +198,7 @@ export class FeedState {
       this.#failure = undefined
       return looked
     } catch (error) {
-      const { source } = this.#followed
-      this.#failure = error instanceof ModelSealError ? error : unexpected(error, source)
-      feedFailed(source, this.#trusted(policy), this.#failure)
+      this.#failure = failureOf(error, this.#followed, this.#trusted(policy))
       if (asking.wait === undefined) this.#failedAt = monotonic()
       return undefined
     }

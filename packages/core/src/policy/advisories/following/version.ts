@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../../../errors.ts'
+import { feedFailed } from '../../watching/changes.ts'
 import type { RevocationList } from '../../revocations/revocation-list.ts'
 import { isoTime } from '../../signature-time.ts'
 import type { AdvisoryFeed } from '../feed-statement.ts'
@@ -98,8 +99,19 @@ export function staleness(
   return `it was last confirmed as the current version at ${isoTime(confirmedAt)}`
 }
 
+/** Why looking for a new version failed, which is published. @param inUse the version that stays in use */
+export function failureOf(
+  thrown: unknown,
+  { source }: Pick<FollowedFeed, 'source'>,
+  inUse: FeedVersion | undefined,
+): ModelSealError {
+  const failure = thrown instanceof ModelSealError ? thrown : unexpected(thrown, source)
+  feedFailed(source, inUse, failure)
+  return failure
+}
+
 /** A fault of this package, which must not end following the feed. */
-export function unexpected(cause: unknown, source: string): ModelSealError {
+function unexpected(cause: unknown, source: string): ModelSealError {
   return new ModelSealError('INTERNAL', 'Cannot follow the advisory feed: it failed unexpectedly.', {
     file: source,
     hint: 'Please report this.',
