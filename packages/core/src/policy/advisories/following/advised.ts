@@ -1,3 +1,4 @@
+import { at } from '../../../at.ts'
 import { ModelSealError, sentenceOf, shown } from '../../../errors.ts'
 import type { AdvisoryVerdict, VerdictWarning } from '../../../results.ts'
 import { abortedError, throwIfAborted } from '../../../source/aborted.ts'
@@ -36,8 +37,8 @@ export async function advisedSoFar(policy: CompiledPolicy): Promise<Advised> {
 }
 
 async function adviceOf(policy: CompiledPolicy, waits: boolean): Promise<Advised> {
-  const standings = policy.advisories.map(async (feed) => judged(feed, await standingOf(feed, policy, waits)))
-  const feeds = await Promise.all(standings)
+  const standings = await Promise.all(policy.advisories.map(async (feed) => standingOf(feed, policy, waits)))
+  const feeds = policy.advisories.map((feed, index) => judged(feed, at(standings, index)))
   return {
     revocations: policy.revocations.with(feeds.flatMap(({ standing: { version } }) => version?.denied ?? [])),
     advisories: feeds.map(({ verdict }) => verdict),
@@ -53,7 +54,7 @@ const MAX_FEEDS = 256
 /** What this process knows of each feed, least recently used first. */
 const states = new Map<string, FeedState>()
 
-function standingOf(feed: FollowedFeed, policy: CompiledPolicy, waits: boolean): Promise<FeedStanding> {
+function standingOf(feed: FollowedFeed, policy: CompiledPolicy, waits: boolean): FeedStanding | Promise<FeedStanding> {
   const state = states.get(feed.id) ?? new FeedState(feed, policy)
   states.delete(feed.id)
   states.set(feed.id, state)

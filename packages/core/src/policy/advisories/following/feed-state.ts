@@ -10,34 +10,24 @@ import { FeedPlace } from './feed-place.ts'
 import type { Asking, Looked } from './fetch-feed.ts'
 import { FewAtOnce } from './few-at-once.ts'
 import { Keeping } from './keeping.ts'
+import { LONGEST_WAIT, MOST_TRIES, REST, WAIT_FOR_NEWER } from './limits.ts'
 import { Polling } from './polling.ts'
-import { Queue } from './queue.ts'
+import { firstFetches, readings } from './queue.ts'
 import { advisorySettings } from './settings.ts'
 import { sha256InTurns, verifiedVersion } from './verified-version.ts'
 import {
   checkFollows,
+  ignored,
   isLater,
   staleness,
   failureOf,
   type FeedStanding,
   type FeedVersion,
   type KnownVersion,
+  type Recorded,
 } from './version.ts'
 
-/** How long a load waits for a feed that it cannot do without, in milliseconds. */
-const LONGEST_WAIT = 10_000
-/** How long the command line waits for a feed that it could do without. */
-const WAIT_FOR_NEWER = 3_000
-/** After a failure, loads do not wait again for so long, in milliseconds. */
-const REST = 5_000
-/** Other processes may replace the kept copy this often while this one replaces it. */
-const MOST_TRIES = 5
-
 const turns = new FewAtOnce(false)
-/** More at the same time would not be faster, and would hold up the event loop for longer. */
-const readings = new Queue(1)
-/** A feed in memory takes several times its size until it is read. Those that are known are hardly ever fetched at the same time. */
-const firstFetches = new Queue(4, { after: 2_000, isBusy: () => readings.isBusy })
 
 /**
  * What this process knows of one feed. The last good version stays in use until there is a newer one; nothing that fails takes it away.
@@ -81,10 +71,21 @@ export class FeedState {
    * @param waits false if it never waits for the network
    * @returns what a load by this policy may rely on
    */
-  async standing(followed: FollowedFeed, policy: PolicyFacts, waits = true): Promise<FeedStanding> {
+  standing(followed: FollowedFeed, policy: PolicyFacts, waits = true): FeedStanding | Promise<FeedStanding> {
     this.#followed = followed
     this.#policy = policy
     this.#followedBy.set(policy, followed)
+    return this.#atOnce(followed, policy) ?? this.#lookedFor(followed, policy, waits)
+  }
+
+  /** Many loads follow many feeds, and nobody has to look for any. */
+  #atOnce(followed: FollowedFeed, policy: PolicyFacts): FeedStanding | undefined {
+    if (followed.kind === 'file' || this.#recalling || this.#isDue() || !this.#polling.isOn) return undefined
+    const standing = this.#now(followed, policy)
+    return standing.stale === undefined ? standing : undefined
+  }
+
+  async #lookedFor(followed: FollowedFeed, policy: PolicyFacts, waits: boolean): Promise<FeedStanding> {
     await this.#recall(policy)
     const isStale = staleness(this.#known, followed, Date.now()) !== undefined
     if (followed.kind === 'file') await this.#lookNow(LONGEST_WAIT)
@@ -94,6 +95,10 @@ export class FeedState {
     await this.#recall(policy)
     // A file is read whenever it changes.
     if (followed.kind !== 'file' && !advisorySettings.refreshFirst) this.#polling.start()
+    return this.#now(followed, policy)
+  }
+
+  #now(followed: FollowedFeed, policy: PolicyFacts): FeedStanding {
     const version = this.#trusted(policy)
     const stale = staleness(version, followed, Date.now())
     return { version, stale, failure: this.#failure, notKept: this.#keeping.failure }
@@ -291,10 +296,4 @@ export class FeedState {
     const by = { followed: this.#followedBy.get(policy) ?? this.#followed, policy }
     return verifiedVersion(bytes, by, this.#known, this.#trusted(policy))
   }
-}
-
-type Recorded = Pick<KnownVersion, 'confirmedAt' | 'etag'> & { bytes?: Buffer }
-
-function ignored(error: unknown): undefined {
-  if (!(error instanceof ModelSealError)) throw error
 }

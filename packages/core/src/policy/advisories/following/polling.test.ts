@@ -36,7 +36,7 @@ async function follow(feed: object = {}): Promise<() => Promise<FeedStanding>> {
   const policy = await site.policy({ url: `${origin}/feed.jsonl`, ...feed })
   const state = new FeedState(policy.advisories[0]!, policy)
   onTestFinished(() => state.stop())
-  return () => state.standing(policy.advisories[0]!, policy)
+  return async () => state.standing(policy.advisories[0]!, policy)
 }
 
 const send = (response: ServerResponse, sequence: number, headers: object = {}) => {

@@ -32,6 +32,10 @@ export class Polling {
     this.#polled = polled
   }
 
+  get isOn(): boolean {
+    return this.#isStarted
+  }
+
   start(): void {
     if (this.#isStarted) return
     this.#isStarted = true

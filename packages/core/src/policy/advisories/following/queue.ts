@@ -63,3 +63,8 @@ export class Queue {
     this.#timer.unref()
   }
 }
+
+/** More at the same time would not be faster, and would hold up the event loop for longer. */
+export const readings = new Queue(1)
+/** A feed in memory takes several times its size until it is read. Those that are known are hardly ever fetched at the same time. */
+export const firstFetches = new Queue(4, { after: 2_000, isBusy: () => readings.isBusy })

@@ -23,6 +23,9 @@ export interface KnownVersion extends FeedVersion {
   etag: string | undefined
 }
 
+/** How a source served a version, and the feed file if it has to be kept. */
+export type Recorded = Pick<KnownVersion, 'confirmedAt' | 'etag'> & { bytes?: Buffer }
+
 /** What is known of a feed at the time of a load. */
 export interface FeedStanding {
   /** The last good version; undefined if there is none. */
@@ -117,4 +120,9 @@ function unexpected(cause: unknown, source: string): ModelSealError {
     hint: 'Please report this.',
     cause,
   })
+}
+
+/** For attempts whose failure means that there is nothing. */
+export function ignored(error: unknown): undefined {
+  if (!(error instanceof ModelSealError)) throw error
 }
