@@ -193,7 +193,7 @@ test(
     writeFileSync(site.policy, readFileSync(site.policy, 'utf8').replace('refresh: 1s', 'refresh: 1s, ifStale: warn'))
     served = feed({ sequence: 3 })
     expect(await printed()).toEqual({
-      stdout: expect.stringMatching(/advisories +"acme", version 3 of \d/),
+      stdout: expect.stringMatching(/advisories +"acme", version 3, the current one at \d/),
       stderr: '',
     })
     served = undefined

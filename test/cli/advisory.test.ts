@@ -95,6 +95,7 @@ describe('a feed', () => {
     const shown = await advisory('show', 'feed.jsonl')
     expect(shown.stdout).toContain(`  version  2\n`)
     expect(shown.stdout).toContain(`    model sha256:${HEX}\n    package "${PACKAGE}"\n`)
+    expect(shown.stdout).toMatch(/ {2}signer {3}key sha256:\w{64}, not verified\n/)
     expect(shown.stderr).toContain('Nothing was verified.')
     const verified = await jsonOf(['advisory', 'verify', 'feed.jsonl', '--public-key', 'release.pub', '--json'], 0)
     expect(verified.result).toMatchObject({
@@ -157,6 +158,11 @@ describe('a feed', () => {
     await advisory('add', 'feed.yaml', '--claim', HEX)
     failed(await advisory(...SIGN, 'second.key', '--add-signature'), 'ADVISORY_INVALID')
     expect((await text('feed.jsonl')).trim().split('\n')).toHaveLength(2)
+    const next = await advisory(...SIGN, 'second.key')
+    expect(next.stderr).toMatch(
+      /The previous version is also signed by key sha256:\w{64}\. Services .* "--add-signature"/,
+    )
+    expect((await advisory(...SIGN, 'release.key', '--add-signature')).stderr).toBe('')
   })
 
   test('is compared with its source and with another version', async () => {

@@ -31,7 +31,7 @@ async function show(path: string): Promise<Outcome> {
     lines: [
       ...summary(`Feed ${shown(feed.feed)}`, [
         ...versionFacts(feed),
-        ['names', `${named.join(', ')}; not verified`],
+        ['signer', `${named.join(', ')}, not verified`],
         ['denies', entries.length === 0 ? 'nothing' : count(entries.length)],
       ]),
       ...entryLines(entries, shown, '   '),

@@ -66,7 +66,7 @@ Examples:
 async function signingOutcome(signed: SignedFeed): Promise<Outcome> {
   const { feedEntries } = await import('@modelseal/core/advisory')
   const { shown } = await import('@modelseal/core/errors')
-  const { output, feed, signatures, added, changes, signer, logEntries, time } = signed
+  const { output, feed, signatures, added, changes, missingSigners, signer, logEntries, time } = signed
   const denied = (await feedEntries(feed)).length
   const head = `${shown(feed.feed)}, version ${feed.sequence}`
   return {
@@ -94,11 +94,16 @@ async function signingOutcome(signed: SignedFeed): Promise<Outcome> {
         signatures,
         added,
         changes,
+        missingSigners,
         signer,
         logEntries,
         time,
       },
     },
+    notes: missingSigners.map(
+      (missing) =>
+        `The previous version is also signed by ${missing}. Services that require this signer refuse the new version until "--add-signature" adds the signature.`,
+    ),
   }
 }
 

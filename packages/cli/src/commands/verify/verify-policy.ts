@@ -90,9 +90,11 @@ export function acceptedFacts(
     ...checks.flatMap(({ check, outcome, reason }): [string, string][] =>
       check === 'attestations' && outcome === 'passed' ? [['attestation', reason]] : [],
     ),
-    ...advisories.map(({ feed, source, sequence, confirmedAt }): [string, string] => {
-      const version = sequence === undefined ? 'no version' : `version ${sequence} of ${confirmedAt ?? ''}`
-      return ['advisories', `${shown(feed ?? source)}, ${version}`]
+    ...advisories.map(({ feed, source, sequence, confirmedAt, error }): [string, string] => {
+      const version =
+        sequence === undefined ? 'no version' : `version ${sequence}, the current one at ${confirmedAt ?? ''}`
+      const failure = error ? ` (looking for a newer one failed: ${error.code})` : ''
+      return ['advisories', `${shown(feed ?? source)}, ${version}${failure}`]
     }),
     ...revisionFact(model),
     ['content', checkedAmount({ files, bytes })],

@@ -158,6 +158,16 @@ test('the verdict says which versions were used', async () => {
   expect(warnings).toBeUndefined()
 })
 
+test('the refusal of a denied model does not ask for another signature, which would be of no use', async () => {
+  const name = await feedWith({ rootDigests: [{ digest: rootDigest }] })
+  const path = await site.policy(policyWith(name))
+  const error = await openVerifiedModel(site.file('model'), { policy: path }).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({
+    code: 'MODEL_REVOKED',
+    hint: 'Do not load the model. Ask its publisher for another version.',
+  })
+})
+
 test('the refusal says what was expected and how to help it', async () => {
   const name = await feedWith({}, {}, 'a')
   const path = await site.policy(policyWith(name))

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../errors.ts'
 import { compareFeeds } from '../../policy/advisories/compare-feeds.ts'
 import type { FeedEntries } from '../../policy/advisories/feed-entries.ts'
 import { keySigner } from '../../signing/methods/key.ts'
+import type { Signer } from '../../signing/signer.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { addToFeed, createFeedSource, readFeedSource, removeFromFeed } from './edit-feed.ts'
 import { signFeed } from './sign-feed.ts'
@@ -176,6 +177,17 @@ describe('signing', () => {
       expect(await verifyFeed(at('feed.jsonl'), { verifier: { publicKey: at(`${name}.pub`) } })).toMatchObject({
         signatures: 2,
       })
+  })
+
+  test('names the signers of the previous version who have not signed the next one', async () => {
+    const one = await keyNamed('one')
+    const sign = (signer: Signer, more = {}) => signFeed(at('feed.yaml'), { signer, output: at('feed.jsonl'), ...more })
+    const first = await sign(one)
+    const two = await keyNamed('two')
+    expect(await sign(two)).toMatchObject({ missingSigners: [first.signer?.description] })
+    expect(await sign(one, { addSignature: true })).toMatchObject({ missingSigners: [] })
+    expect((await sign(one)).missingSigners).toHaveLength(1)
+    expect((await sign(one)).missingSigners).toEqual([])
   })
 
   test('adds the signature of a signer only once', async () => {

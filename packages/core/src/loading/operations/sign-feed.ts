@@ -13,6 +13,7 @@ import { snapshot, type Shape } from '../../snapshot.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
 import { isSignedAlready } from './attested-already.ts'
 import { readFeedSource } from './edit-feed.ts'
+import { namedSigners } from './verify-feed.ts'
 
 export interface SignFeedOptions {
   signer: Signer
@@ -47,6 +48,8 @@ export interface SignedFeed {
   added: boolean
   /** What the previous version did not deny, or no longer is denied. Absent for a first version, and for a further signature. */
   changes?: FeedChanges
+  /** The signers that the previous version names and this one does not: who requires them refuses this one. */
+  missingSigners: readonly string[]
   signer?: SignedBy
   logEntries?: readonly LoggedAt[]
   time?: SignedAt
@@ -90,16 +93,24 @@ export async function signFeed(source: string, given: SignFeedOptions): Promise<
   const { bundles } = await parseFeedFile(bytes, { file: output, signal })
   if (added) await writeFileWhole(output, bytes, FILE)
   const who = checked?.signer ?? signed.signer
+  const before = current ? await descriptions(current.bundles, output) : []
+  const after = await descriptions(bundles, output)
   return {
     output,
     feed,
     signatures: bundles.length,
     added,
     ...(changes ? { changes } : {}),
+    missingSigners: before.filter((one) => !after.includes(one)),
     ...(who ? { signer: who } : {}),
     ...(signed.logEntries?.length ? { logEntries: signed.logEntries } : {}),
     ...(time ? { time } : {}),
   }
+}
+
+async function descriptions(bundles: FoundFeed['bundles'], path: string): Promise<string[]> {
+  const signers = await namedSigners(bundles, path)
+  return [...new Set(signers.flatMap((signer) => signer?.description ?? []))]
 }
 
 /** The feed that is there. Any other file would be spoilt. */

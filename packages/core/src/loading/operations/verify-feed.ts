@@ -31,8 +31,13 @@ export interface InspectedFeed {
  */
 export async function inspectFeed(path: string): Promise<InspectedFeed> {
   const { feed, bundles } = await readFeedFile(localPlace(path))
+  return { feed, signers: await namedSigners(bundles, path) }
+}
+
+/** The signer that each bundle names. */
+export async function namedSigners(bundles: FoundFeed['bundles'], path: string): Promise<InspectedFeed['signers']> {
   const named = await Promise.all(bundles.map(({ material }) => signerNamedBy(material, path)))
-  return { feed, signers: named.map(({ signer }) => signer) }
+  return named.map(({ signer }) => signer)
 }
 
 /** Who must have signed the feed. */

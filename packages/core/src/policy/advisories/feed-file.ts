@@ -43,7 +43,7 @@ export async function parseFeedFile(bytes: Buffer, options: ReadingOptions = {})
  * The bundles of a feed file. Does not read the statement, so that its signatures can be verified first.
  *
  * @param bytes must not change meanwhile
- * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `ABORTED`, and what parsing a bundle throws
+ * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_TOO_LARGE`, `ABORTED`
  */
 export async function feedBundles(
   bytes: Buffer,
@@ -52,7 +52,10 @@ export async function feedBundles(
   const bundles: UnverifiedBundle[] = []
   for (const line of linesOf(bytes, file)) {
     // No release before 1.0 wrote feeds.
-    const bundle = withoutPrototype({ ...(await parseOwnBundle(line, file, signal)), isAttestation: true as const })
+    const parsed = await parseOwnBundle(line, file, signal).catch((cause: unknown) => {
+      throw notAFeed(bytes, cause, file)
+    })
+    const bundle = withoutPrototype({ ...parsed, isAttestation: true as const })
     const [first = bundle] = bundles
     if (!bundle.envelope.payload.equals(first.envelope.payload)) {
       throw new ModelSealError(
@@ -98,16 +101,22 @@ export async function readFeedFile(path: string, signal?: AbortSignal): Promise<
   try {
     return { ...(await parseFeedFile(bytes, { file: path, signal })), lines: [...linesOf(bytes, path)] }
   } catch (cause) {
-    if (!(cause instanceof ModelSealError) || /^(?:ABORTED|ADVISORY_)/.test(cause.code)) throw cause
-    throw new ModelSealError('ADVISORY_INVALID', `Cannot read ${shown(path)}: it is not a signed advisory feed.`, {
-      file: path,
-      expected: 'a Sigstore bundle on each line',
-      hint: looksLikeSource(bytes)
-        ? 'This is the source of a feed. "modelseal advisory sign" makes the signed feed of it, in another file.'
-        : `${sentenceOf(cause)} Get the feed again from its publisher.`,
-      cause,
-    })
+    throw notAFeed(bytes, cause, path)
   }
+}
+
+/** The hints of a bundle are about a model and its publisher. */
+function notAFeed(bytes: Uint8Array, cause: unknown, file: string | undefined): unknown {
+  if (!(cause instanceof ModelSealError) || /^(?:ABORTED|ADVISORY_)/.test(cause.code)) return cause
+  const what = file === undefined ? 'the advisory feed' : shown(file)
+  return new ModelSealError('ADVISORY_INVALID', `Cannot read ${what}: it is not a signed advisory feed.`, {
+    file,
+    expected: 'a Sigstore bundle on each line',
+    hint: looksLikeSource(bytes)
+      ? 'This is the source of a feed. "modelseal advisory sign" makes the signed feed of it, in another file.'
+      : `${sentenceOf(cause)} Get the feed again from its publisher.`,
+    cause,
+  })
 }
 
 /** Whether a file, which is not a signed feed, is the source of one. */

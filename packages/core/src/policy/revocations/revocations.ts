@@ -203,8 +203,15 @@ function revokedError(
   return new ModelSealError(code, `${what} is revoked by ${by}${undated}.`, {
     file,
     found: reason === undefined ? undefined : `the reason ${shown(reason)}`,
-    hint: 'Do not load the model. Ask its publisher to sign it again.',
+    hint: HINTS[code] ?? 'Do not load the model. Ask its publisher to have it signed by a signer that is not revoked.',
   })
+}
+
+/** Where another signature would not help. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  MODEL_REVOKED: 'Do not load the model. Ask its publisher for another version.',
+  FILE_REVOKED: 'Do not load the model. Ask its publisher for a version without this file.',
+  ATTESTATION_REVOKED: 'Ask for another attestation.',
 }
 
 function unreadableName(name: string): ModelSealError {

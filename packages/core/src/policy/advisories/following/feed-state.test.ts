@@ -378,8 +378,8 @@ describe('the version in use stays', () => {
     ],
     ['another feed comes', 'ADVISORY_INVALID', () => file(signed(version(3, { feed: 'else' })))],
     ['somebody else signed a new one', 'SIGNER_NOT_TRUSTED', () => file(signed(version(3), other))],
-    ['the new one is truncated', 'JSON_INVALID', () => file(signed(version(3)).subarray(0, -20))],
-    ['the new one is no feed', 'JSON_INVALID', () => file('<html>')],
+    ['the new one is truncated', 'ADVISORY_INVALID', () => file(signed(version(3)).subarray(0, -20))],
+    ['the new one is no feed', 'ADVISORY_INVALID', () => file('<html>')],
     ['the new one is empty', 'ADVISORY_INVALID', () => file('')],
     [
       'its lines sign different statements',
