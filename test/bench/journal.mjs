@@ -1,5 +1,6 @@
 // npm run bench:journal [-- --records N | --quick]: how long a question over journals of N records takes, beside SQLite with one row
-// for each load, and beside reading the lines. Each answer comes from a process of its own, whose memory is measured.
+// for each load, and beside reading the lines. Each answer comes from a process of its own, whose memory is measured. Before that, what writing a
+// journal costs (journal-writing.mjs).
 import { spawnSync } from 'node:child_process'
 import { createReadStream, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +23,11 @@ const QUESTIONS = {
 }
 const [how, directory, question] = process.argv.slice(2)
 if (how?.startsWith('--child-')) await answer(how.slice('--child-'.length), directory, question)
-else measure()
+else {
+  await import('./journal-writing.mjs')
+  console.log()
+  measure()
+}
 
 function measure() {
   const at = process.argv.indexOf('--records')

@@ -70,8 +70,8 @@ function time(text: string): Date {
 
 const HELP = `
 Every record is verified before it counts, and only what was appended since the last call is read: an index in the cache of this
-user has the rest. "Loaded now" is "unknown" for a load without an end whose process has written nothing for five minutes: it may be
-idle, or was killed.
+user has the rest. "Loaded now" is "unknown" for a load without an end whose process has written nothing for five minutes: it was
+killed, or cannot write.
 
 Exit code: 0 if all journals hold, whatever was found, and 1 if one does not, so that records may be missing.
 

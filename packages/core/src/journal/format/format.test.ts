@@ -62,7 +62,7 @@ const record = fc.oneof(
   ]),
   fc.record({ type: fc.constant('policy'), time, path: text, digest }),
   fc.record({ type: fc.constant('lost'), time, count: fc.integer({ min: 1, max: 1e9 }), code: text }),
-  fc.record({ type: fc.constant('close'), time }),
+  fc.record({ type: fc.constantFrom('alive', 'close'), time }),
 ) as fc.Arbitrary<JournalRecord>
 
 /** The lines of a segment, each with its line feed. */

@@ -146,6 +146,7 @@ const RECORDS = {
     sequence: count.optional(),
     digest: sha256.optional(),
   }),
+  alive: s.strictObject({ type: s.literal('alive'), time }),
   lost: s.strictObject({ type: s.literal('lost'), time, count: s.int().min(1), code: text }),
   close: s.strictObject({ type: s.literal('close'), time }),
 }

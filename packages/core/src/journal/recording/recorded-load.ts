@@ -2,6 +2,7 @@ import type { JournalRecord, RecordOf } from '../format/record.ts'
 import type { ToRecord } from '../writing/waiting-records.ts'
 import type { JournalWriter } from '../writing/writer.ts'
 import { atExit } from '../writing/writers.ts'
+import { showAlive, stopShowing } from './alive.ts'
 
 /** Where a load was recorded. */
 export interface RecordedIn {
@@ -22,7 +23,10 @@ export class RecordedLoad {
 
   constructor(places: readonly RecordedIn[]) {
     this.#places = places
-    if (live.size === 0) atExit(endings)
+    if (live.size === 0) {
+      atExit(endings)
+      showAlive(writersInUse)
+    }
     live.add(this)
   }
 
@@ -36,8 +40,13 @@ export class RecordedLoad {
     if (this.#isEnded) return
     this.#isEnded = true
     live.delete(this)
+    if (live.size === 0) stopShowing()
     collected.unregister(this)
     for (const { writer, at } of this.#places) writer.add(following(at, (of) => endOf(of, why)))
+  }
+
+  get writers(): JournalWriter[] {
+    return this.#places.map(({ writer }) => writer)
   }
 
   /** @param code of the cause */
@@ -52,6 +61,11 @@ export class RecordedLoad {
       place.writer === writer ? [following(place.at, (of) => endOf(of, 'exit'))] : [],
     )
   }
+}
+
+/** Those that recorded a model that is in use. */
+function writersInUse(): Set<JournalWriter> {
+  return new Set([...live].flatMap((load) => load.writers))
 }
 
 type RecordedEnd = RecordOf<'end'>['why']

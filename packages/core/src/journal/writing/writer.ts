@@ -1,4 +1,5 @@
-import { clearTimeout, monotonic, setTimeout } from '../../real-time.ts'
+import { clearTimeout, monotonic, setTimeout, turnOfLoop } from '../../real-time.ts'
+import type { ModelSealError } from '../../errors.ts'
 import type { SegmentHead } from '../format/commit.ts'
 import type { JournalRecord } from '../format/record.ts'
 import { Commits } from './commits.ts'
@@ -36,6 +37,7 @@ export class JournalWriter {
   #last: string | undefined
   readonly #described = new Set<string>()
   #isPumping = false
+  #isPumpingLater = false
   /** What was taken from the queue, and its lines, once they were made. */
   #taken: { entries: readonly ToRecord[]; lines?: { prepared: Prepared; segment: Segment } } | undefined
   #isEnded = false
@@ -51,6 +53,11 @@ export class JournalWriter {
     this.settings = settings
   }
 
+  /** True if records wait, because the disk fails or is slow. */
+  get isBehind(): boolean {
+    return this.#waiting.length > 0
+  }
+
   /** Opens the journal. If that fails, every entry tries it again. */
   async start(): Promise<void> {
     await this.#open().catch((error: unknown) => this.#report(error))
@@ -58,12 +65,15 @@ export class JournalWriter {
 
   /** Records something soon. Only required entries, and those that wait for the disk, are to be waited for. */
   add(entry: ToRecord): void {
+    if (this.#isEnded) return entry.ended(entry.isRequired ? this.#hasEnded() : undefined)
     if (!this.#waiting.add(entry)) entry.ended(undefined)
-    void this.#pump()
+    if (entry.isRequired || entry.isSynced) void this.#pump()
+    else void this.#pumpLater()
   }
 
   /** Writes and commits everything at once: the thread exits. Does not throw. */
   endNow(last: readonly ToRecord[]): void {
+    if (this.#isEnded) return
     clearTimeout(this.#retry)
     clearTimeout(this.#tick)
     try {
@@ -88,6 +98,15 @@ export class JournalWriter {
     } catch (error) {
       reportFailure(this.settings.directory, failedJournal(this.settings.directory, error), this.#waiting.length)
     }
+  }
+
+  /** Nobody waits for the lines to be made, which takes long for a model of many files. */
+  async #pumpLater(): Promise<void> {
+    if (this.#isPumpingLater) return
+    this.#isPumpingLater = true
+    await turnOfLoop()
+    this.#isPumpingLater = false
+    await this.#pump()
   }
 
   async #pump(): Promise<void> {
@@ -266,6 +285,10 @@ export class JournalWriter {
       void this.#pump()
     }, this.#wait)
     this.#retry.unref()
+  }
+
+  #hasEnded(): ModelSealError {
+    return failedJournal(this.settings.directory, new Error('the thread is exiting'))
   }
 
   #report(error: unknown): void {

@@ -1,4 +1,5 @@
 import { makeDirectories } from '../../source/private/cache-directory.ts'
+import { beforeDeparture } from '../../source/private/departure.ts'
 import { realPathIfAny } from '../../source/local/real-path.ts'
 import type { ToRecord } from './waiting-records.ts'
 import type { JournalSettings } from './settings.ts'
@@ -7,7 +8,7 @@ import { JournalWriter } from './writer.ts'
 /** What is known of the writers of this thread. The ESM and the CommonJS build share it, so that a thread has one segment in each journal. */
 interface Writers {
   byDirectory: Map<string, JournalWriter>
-  /** Make the entries that end what is still loaded when the thread exits. */
+  /** Make the entries that end what is still loaded when the thread exits, or a signal ends the process. */
   endings: Set<(writer: JournalWriter) => ToRecord[]>
 }
 
@@ -43,7 +44,7 @@ function writers(): Writers {
   if (known) return known
   const created: Writers = { byDirectory: new Map(), endings: new Set() }
   Object.defineProperty(globalThis, KEY, { value: created })
-  process.on('exit', () => {
+  beforeDeparture(() => {
     for (const writer of new Set(created.byDirectory.values()))
       writer.endNow([...created.endings].flatMap((endings) => endings(writer)))
   })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -207,6 +208,24 @@ describe('the end of a load', () => {
     const types = records().map((record) => (record.type === 'end' ? record.why : record.type))
     expect(types).toEqual([...Array(2)].flatMap(() => ['segment', 'model', 'load', 'exit', 'close']))
     expect(commitsOf(directory).filter(({ leaf }) => leaf.end)).toHaveLength(2)
+  })
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('is %s, which ends the process as before', async (signal) => {
+    const { policy, directory, records } = await journaled({ durability: 'interval' })
+    const entry = pathToFileURL(join(import.meta.dirname, '../open-verified-model.ts')).href
+    const file = await site.write(
+      `waits-${journals}.mjs`,
+      `import { openVerifiedModel } from ${JSON.stringify(entry)}
+       globalThis.kept = await openVerifiedModel(${JSON.stringify(site.file('model'))}, { policy: ${JSON.stringify(policy)} })
+       console.log('loaded')
+       setInterval(() => {}, 1_000)`,
+    )
+    const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'ignore'] })
+    child.stdout.once('data', () => child.kill(signal))
+    expect(await once(child, 'exit')).toEqual([null, signal])
+    const types = records().map((record) => (record.type === 'end' ? record.why : record.type))
+    expect(types).toEqual(['segment', 'model', 'load', 'exit', 'close'])
+    expect(commitsOf(directory).at(-1)?.leaf.end).toBe(true)
   })
 
   test('of a revoked model is recorded with the code of the cause', async () => {

@@ -11,18 +11,25 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGALRM',
 const CAUGHT_BY_NODE: readonly string[] = ['SIGTERM', 'SIGINT']
 
 const remaining = new Set<string>()
+const works = new Set<() => void>()
 /** Those of the signals that are listened for. */
 let listened: readonly NodeJS.Signals[] = []
 
 /** Makes sure that a directory is removed when the process exits, or is ended by a signal. */
 export function removeWithProcess(directory: string): void {
-  if (remaining.size === 0) listen()
+  listenIfNeeded()
   remaining.add(directory)
+}
+
+/** Runs something that takes no turns, and does not throw, when the process exits, or is ended by a signal. In a thread, only when it exits. */
+export function beforeDeparture(work: () => void): void {
+  listenIfNeeded()
+  works.add(work)
 }
 
 /** Undoes {@link removeWithProcess}. */
 export function keepBeyondProcess(directory: string): void {
-  if (remaining.delete(directory) && remaining.size === 0) stopListening()
+  if (remaining.delete(directory) && isIdle()) stopListening()
 }
 
 /** Marks the listeners of every copy of this module, such as those of the ESM and the CommonJS build. */
@@ -39,7 +46,7 @@ const onSignal: Listener = (signal) => {
   process.off(signal, onSignal)
   const others = process.listeners(signal).filter((listener) => !(listener as Listener)[OURS])
   if (others.length === countedExits()) {
-    removeRemaining()
+    leave()
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
   } else process.nextTick(comeFirst, signal)
 }
@@ -52,13 +59,21 @@ function onNewListener(name: string | symbol, listener: Listener): void {
 }
 
 function comeFirst(signal: NodeJS.Signals): void {
-  if (remaining.size === 0) return
+  if (isIdle()) return
   process.off(signal, onSignal)
   process.prependListener(signal, onSignal)
 }
 
+function isIdle(): boolean {
+  return remaining.size === 0 && works.size === 0
+}
+
+function listenIfNeeded(): void {
+  if (isIdle()) listen()
+}
+
 function listen(): void {
-  process.on('exit', removeRemaining)
+  process.on('exit', leave)
   // In process 1 of a container, Linux ignores signals without a listener, and one would change that.
   if (process.pid === 1) return
   const elsewhere = handledNatively()
@@ -85,7 +100,7 @@ function handledNatively(): readonly NodeJS.Signals[] {
 }
 
 function stopListening(): void {
-  process.off('exit', removeRemaining)
+  process.off('exit', leave)
   process.off('newListener', onNewListener)
   for (const signal of listened) process.off(signal, onSignal)
 }
@@ -105,6 +120,11 @@ interface Emitter {
 }
 
 const EMITTER = Symbol.for('signal-exit emitter')
+
+function leave(): void {
+  for (const work of works) work()
+  removeRemaining()
+}
 
 function removeRemaining(): void {
   for (const directory of remaining) {
