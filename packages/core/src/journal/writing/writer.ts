@@ -65,7 +65,10 @@ export class JournalWriter {
 
   /** Records something soon. Only required entries, and those that wait for the disk, are to be waited for. */
   add(entry: ToRecord): void {
-    if (this.#isEnded) return entry.ended(entry.isRequired ? this.#hasEnded() : undefined)
+    if (this.#isEnded) {
+      entry.ended(entry.isRequired ? this.#hasEnded() : undefined)
+      return
+    }
     if (!this.#waiting.add(entry)) entry.ended(undefined)
     if (entry.isRequired || entry.isSynced) void this.#pump()
     else void this.#pumpLater()
