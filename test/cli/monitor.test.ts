@@ -141,7 +141,11 @@ test.each<[string, string[], RegExp]>([
   ['no identity', ['monitor', '--checkpoint', 'log.checkpoint'], /Name an identity/],
   ['an empty identity', ['monitor', '--identity', ''], /empty/],
   ['two starts', [...WATCH, '--from-start'], /--from-start/],
-  ['an invalid pattern', ['monitor', '--identity-regexp', '(', '--trust-config', 'root.json'], /regular expression/],
+  [
+    'an invalid pattern',
+    ['monitor', '--identity-regexp', '(', '--trust-config', 'root.json'],
+    /option "identities\[0\]": the regular expression is not valid: .* Found "\("/,
+  ],
 ])('%s is refused with exit code 2', async (_, args, words) => {
   const { code, stderr } = await modelseal(args)
   expect(code).toBe(2)

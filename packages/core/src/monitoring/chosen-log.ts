@@ -32,6 +32,16 @@ export function chosenLog(trust: SigstoreTrust, wanted: string | undefined): { l
   const candidates = current.filter(({ url }) => (wanted === undefined ? !isOld(url, trust) : url === plain(wanted)))
   const [log, ...more] = candidates
   if (!log) throw unknownLog(wanted, known)
+  if (isOld(log.url, trust)) {
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      `Cannot monitor the transparency log ${shown(log.url)}: it is of Rekor v1.`,
+      {
+        expected: 'a log of Rekor v2',
+        hint: 'Its entries are not read by this command.',
+      },
+    )
+  }
   if (more.length > 0 && wanted === undefined) {
     throw new ModelSealError('INVALID_ARGUMENT', 'The trusted root names several transparency logs: choose one.', {
       expected: candidates.map(({ url }) => shown(url)).join(' or '),

@@ -444,6 +444,8 @@ describe('the log', () => {
       otherLogs: ['https://rekor.sigstore.dev'],
     })
     await expect(run({ trustRoot: { file: await file(old) } })).rejects.toEqual(refusal('LOG_UNTRUSTED'))
+    const chosen = { trustRoot: { file: await file(old, log.trusted(url)) }, log: 'https://rekor.sigstore.dev' }
+    await expect(run(chosen)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
   test('must have a key that is valid now', async () => {

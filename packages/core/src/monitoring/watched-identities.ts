@@ -128,8 +128,10 @@ function matcherOf(text: TextPattern, option: string): TextMatcher {
   const checked = textSchema.check(text)
   if (!('issues' in checked)) return compileText(checked.value)
   const [{ message, input }] = checked.issues
-  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option ${shown(option)}.`, {
-    expected: message.replace(/^expected /, ''),
+  const expected = /^expected (.*)$/s.exec(message)?.[1]
+  const reason = expected === undefined ? `: ${message}` : ''
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option ${shown(option)}${reason}.`, {
+    expected,
     found: shownValue(input),
   })
 }
