@@ -131,7 +131,7 @@ export const ERROR_CODES = {
   CACHE_UNSAFE: 'other users could put files into the cache directory',
   FILE_SPECIAL: 'the model contains a socket, FIFO or device',
   FILE_NAME: 'a file name is not valid UTF-8 or cannot be represented in a manifest',
-  FILE_CHANGED: 'a file changed while it was read',
+  FILE_CHANGED: 'a file changed while it was read, or before it could be replaced',
   SYMLINK_REFUSED:
     'the model contains a symbolic link that the signature does not allow, or that leads out of the model',
   FILE_MISSING: 'a signed file is missing from the model',

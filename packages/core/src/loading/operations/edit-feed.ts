@@ -16,9 +16,13 @@ import {
 import { snapshot, type Shape } from '../../snapshot.ts'
 import { localPlace } from '../../source/local/local-source.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
-import { writeFailed, writeFileWhole } from '../../source/write-file.ts'
+import { replaceUnlessChanged } from '../../source/replace-file.ts'
+import { writeFailed } from '../../source/write-file.ts'
 
 const FILE = { what: 'source of the advisory feed', failed: 'FILE_WRITE_FAILED', mode: 0o644 } as const
+
+/** Others may edit the file at the same time, each of whom can be first. */
+const MOST_TRIES = 20
 
 const NEW: Shape<NewFeed> = { feed: required(textCopy), expires: textCopy }
 
@@ -118,9 +122,15 @@ export function removeFromFeed(path: string, entries: FeedEntries): Promise<Feed
 async function edited(path: string, entries: FeedEntries, edit: typeof withoutEntries): Promise<FeedEdited> {
   const file = localPlace(path)
   const checked = await checkedEntries(entries)
-  const { text, ...changes }: FeedEdit = await edit(await bytesOf(file), file, checked)
-  await writeFileWhole(file, Buffer.from(text), FILE)
-  return changes
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const before = await bytesOf(file)
+    const { text, ...changes }: FeedEdit = await edit(before, file, checked)
+    if (await replaceUnlessChanged(file, Buffer.from(text), before, FILE)) return changes
+  }
+  throw new ModelSealError('FILE_CHANGED', `Cannot edit ${shown(file)}: other programs keep changing it.`, {
+    file,
+    hint: 'Try again when they have finished. Nothing was changed.',
+  })
 }
 
 function bytesOf(path: string): Promise<Buffer> {

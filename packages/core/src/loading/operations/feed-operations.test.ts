@@ -36,6 +36,19 @@ async function keyNamed(name: string) {
 const signedBy = async (name: string, more: object = {}) =>
   signFeed(at('feed.yaml'), { signer: await keyNamed(name), output: at('feed.jsonl'), ...more })
 
+test('two versions with the same number are not written one over the other', async () => {
+  const signer = await keyNamed('security')
+  const sign = (more: object) => signFeed(at('feed.yaml'), { signer, output: at('feed.jsonl'), ...more })
+  const signed = await Promise.allSettled([sign({ expires: '1d' }), sign({ expires: '2d' }), sign({ expires: '3d' })])
+  const [written, ...others] = signed.toSorted((one, other) => (one.status < other.status ? -1 : 1))
+  expect(written?.status).toBe('fulfilled')
+  expect(others.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  for (const other of others) expect((other as PromiseRejectedResult).reason).toEqual(refusal('FILE_CHANGED'))
+  expect((await inspectFeed(at('feed.jsonl'))).feed.expires).toBe(
+    (written as PromiseFulfilledResult<Awaited<ReturnType<typeof signFeed>>>).value.feed.expires,
+  )
+})
+
 describe('a source', () => {
   test.each(['yaml', 'json'])('in %s is created, and denies nothing', async (extension) => {
     const path = await createFeedSource(at(`new.${extension}`), { feed: 'a "feed": #1', expires: '12h' })
@@ -49,6 +62,13 @@ describe('a source', () => {
   ])('is not created with %s', async (what, options) => {
     const path = at(what === 'a file that exists' ? 'feed.yaml' : 'new.yaml')
     await expect(createFeedSource(path, options as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  })
+
+  test('keeps what several programs add at the same time', async () => {
+    const digests = Array.from({ length: 8 }, (_, index) => `${index}`.repeat(64))
+    await Promise.all(digests.map((digest) => addToFeed(at('feed.yaml'), { fileDigests: [digest] })))
+    const { denied } = await readFeedSource(at('feed.yaml'))
+    expect(denied.fileDigests?.toSorted()).toEqual(digests)
   })
 
   test('keeps comments and the notation of other entries', async () => {

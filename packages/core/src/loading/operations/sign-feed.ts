@@ -10,7 +10,7 @@ import { signPayload } from '../../signing/sign-statement.ts'
 import type { LoggedAt, SignedAt, SignedBy, Signer } from '../../signing/signer.ts'
 import { checkTimestampUrl } from '../../signing/timestamp.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
-import { writeFileWhole } from '../../source/write-file.ts'
+import { replaceUnlessChanged } from '../../source/replace-file.ts'
 import { isSignedAlready } from './attested-already.ts'
 import { readFeedSource } from './edit-feed.ts'
 import { namedSigners } from './verify-feed.ts'
@@ -91,7 +91,7 @@ export async function signFeed(source: string, given: SignFeedOptions): Promise<
   const added = !(await isSignedAlready(lines, bundle, { signer, publicKey: signed.publicKey, signal }))
   const bytes = Buffer.concat([...lines, ...(added ? [bundle] : [])].flatMap((line) => [line, Buffer.from('\n')]))
   const { bundles } = await parseFeedFile(bytes, { file: output, signal })
-  if (added) await writeFileWhole(output, bytes, FILE)
+  if (added && !(await replaceUnlessChanged(output, bytes, current?.bytes, FILE))) throw changedMeanwhile(output)
   const who = checked?.signer ?? signed.signer
   const before = current ? await descriptions(current.bundles, output) : []
   const after = await descriptions(bundles, output)
@@ -111,6 +111,18 @@ export async function signFeed(source: string, given: SignFeedOptions): Promise<
 async function descriptions(bundles: FoundFeed['bundles'], path: string): Promise<string[]> {
   const signers = await namedSigners(bundles, path)
   return [...new Set(signers.flatMap((signer) => signer?.description ?? []))]
+}
+
+/** Its version has the same number as the one that was signed here. */
+function changedMeanwhile(output: string): ModelSealError {
+  return new ModelSealError(
+    'FILE_CHANGED',
+    `Cannot write the feed ${shown(output)}: it was changed while it was signed.`,
+    {
+      file: output,
+      hint: 'Somebody else signed it at the same time. Look at what is there now ("modelseal advisory show"), and sign again.',
+    },
+  )
 }
 
 /** The feed that is there. Any other file would be spoilt. */

@@ -20,6 +20,8 @@ interface UnverifiedFeed {
 export interface FoundFeed extends UnverifiedFeed {
   /** The bytes of each bundle. */
   lines: readonly Buffer[]
+  /** The whole file. */
+  bytes: Buffer
 }
 
 interface ReadingOptions {
@@ -99,7 +101,7 @@ export async function readFeedFile(path: string, signal?: AbortSignal): Promise<
     tooLarge: 'ADVISORY_TOO_LARGE',
   })
   try {
-    return { ...(await parseFeedFile(bytes, { file: path, signal })), lines: [...linesOf(bytes, path)] }
+    return { ...(await parseFeedFile(bytes, { file: path, signal })), lines: [...linesOf(bytes, path)], bytes }
   } catch (cause) {
     throw notAFeed(bytes, cause, path)
   }
