@@ -45,7 +45,11 @@ export class FeedSite {
 
   /** A feed file. */
   signed(content: FeedContent, ...signers: readonly KeyPair[]): Buffer {
-    const payload = writeFeedStatement(content)
+    return this.signedStatement(writeFeedStatement(content), ...signers)
+  }
+
+  /** The same for any statement. */
+  signedStatement(payload: Buffer, ...signers: readonly KeyPair[]): Buffer {
     const lines = (signers.length === 0 ? [this.publisher] : signers).map((signer) => bundleOver(payload, signer))
     return Buffer.concat(
       lines.flatMap((line) => [Buffer.from(JSON.stringify(JSON.parse(line.toString()))), Buffer.from('\n')]),

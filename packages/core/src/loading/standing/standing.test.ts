@@ -239,6 +239,23 @@ describe('a loaded model is revoked by an advisory feed in a file', () => {
   })
 })
 
+test('a thousand versions of a feed in a row: the newest one counts', { timeout: 60_000 }, async () => {
+  const file = `feed-${++policies}.jsonl`
+  await publish(file, {})
+  const advisories = [{ file, signers: [{ key: 'publisher' }] }]
+  const policy = await loadPolicy(await site.policy(policyOf({ advisories }), `following-${policies}.yaml`))
+  const opened = await openVerifiedModel(site.file('model'), { policy })
+  onTestFinished(() => opened.close())
+  for (let index = 1; index <= 1_000; index++) {
+    await publish(file, { keys: [sha256(`${index}`)] })
+    // Each load finds another version.
+    if (index % 20 === 0) await (await openVerifiedModel(site.file('model'), { policy })).close()
+  }
+  expect(opened.revoked.aborted).toBe(false)
+  await publish(file, { keys: [fingerprint] })
+  expect(await causeOf(opened)).toBe('KEY_REVOKED')
+})
+
 describe('in the modes audit and skip, only revocations count:', () => {
   test.each(['audit', 'skip'])('%s', async (mode) => {
     const rule = mode === 'skip' ? SKIP : { mode }

@@ -9,6 +9,7 @@ import { file, redirect, serve, type Answer } from '../../../testing/http-server
 import { refusal } from '../../../testing/scratch.ts'
 import type { CompiledPolicy } from '../../policy.ts'
 import { exactName } from '../../revocations/revocation-list.ts'
+import { writeFeedStatement } from '../feed-statement.ts'
 import { advised } from './advised.ts'
 import { FeedState } from './feed-state.ts'
 import { configureAdvisories } from './settings.ts'
@@ -195,6 +196,26 @@ describe('a feed with a URL', () => {
     answer = never
     const before = performance.now()
     expect(await (await Process.start()).load()).toMatchObject({ ...inUse(4), failure: refusal('HTTP_TIMEOUT') })
+    expect(performance.now() - before).toBeLessThan(6_000)
+  }, 10_000)
+
+  test('is not waited for if it arrives byte by byte', async () => {
+    answer = file(signed(version(3)))
+    await (await Process.start()).load()
+    configureAdvisories({ refreshFirst: true })
+    vi.useFakeTimers({ toFake: ['Date'] })
+    later(6 * 60_000)
+    const content = signed(version(4))
+    answer = (_, response) => {
+      let sent = 0
+      response.writeHead(200)
+      const timer = setInterval(() => response.write(content.subarray(sent, ++sent)), 50)
+      response.on('close', () => {
+        clearInterval(timer)
+      })
+    }
+    const before = performance.now()
+    expect(await (await Process.start()).load()).toMatchObject({ ...inUse(3), failure: refusal('HTTP_TIMEOUT') })
     expect(performance.now() - before).toBeLessThan(6_000)
   }, 10_000)
 
@@ -385,6 +406,14 @@ describe('the version in use stays', () => {
       'its lines sign different statements',
       'ADVISORY_INVALID',
       () => file(Buffer.concat([signed(version(3)), signed(version(4))])),
+    ],
+    [
+      'the new one is of another version of the format',
+      'ADVISORY_INVALID',
+      () => {
+        const statement = writeFeedStatement(version(3)).toString().replace('advisory-feed:0.1', 'advisory-feed:0.2')
+        return file(site.signedStatement(Buffer.from(statement)))
+      },
     ],
     [
       'the new one is too large',
