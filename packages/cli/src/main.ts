@@ -21,6 +21,8 @@ export async function main(args: readonly string[], version: string): Promise<vo
   try {
     refuseMisspeltMethod(normalised, program)
     await program.parseAsync(normalised, { from: 'user' })
+    // Some commands end normally then.
+    process.exitCode = interrupts.exitCode ?? process.exitCode
   } catch (error) {
     const cause = await causeOfMisuse(error, normalised, () => createProgram(version, () => async () => {}))
     const exitCode = await reportFailure(cause, program, normalised)

@@ -79,6 +79,6 @@ export function performer(signal: AbortSignal): Perform {
 }
 
 /** False if the output could not be written, which the program reports. */
-function written(text: string): Promise<boolean> {
+export function written(text: string): Promise<boolean> {
   return new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)))
 }

@@ -7,6 +7,9 @@ import { addFeedSigning, SIGN_FEED_HELP } from './commands/advisory/sign.ts'
 import { addFeedVerifying } from './commands/advisory/verify.ts'
 import { addAttestMethod, ATTEST_HELP } from './commands/publish/attest.ts'
 import { addIncident } from './commands/respond/incident.ts'
+import { addJournalExport } from './commands/journal/export.ts'
+import { addJournalFollowing } from './commands/journal/follow.ts'
+import { addJournalPruning } from './commands/journal/prune.ts'
 import { addJournalVerifying } from './commands/journal/verify.ts'
 import { addDigest } from './commands/verify/digest.ts'
 import { addInspect } from './commands/verify/inspect.ts'
@@ -146,8 +149,11 @@ function addAdvisory(program: Command, perform: Perform): void {
 }
 
 function addJournal(program: Command, perform: Perform): void {
-  const journal = program.command('journal').description('Verify a journal of verdicts.')
+  const journal = program.command('journal').description('Verify, export, follow and prune a journal of verdicts.')
   addJournalVerifying(journal, perform)
+  addJournalExport(journal, perform)
+  addJournalFollowing(journal, perform)
+  addJournalPruning(journal, perform)
 }
 
 const ADVISORY_HELP = `

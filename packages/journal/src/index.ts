@@ -1,8 +1,13 @@
 /**
- * Answers from journals of verdicts: which services loaded a model, what a signer signed, and what was made from it.
+ * Answers from journals of verdicts: which services loaded a model, what a signer signed, and what was made from it. Exports and follows them.
  *
  * @packageDocumentation
  */
+export { exportJournals, type ExportedJournals, type ExportOptions } from './export/export-journals.ts'
+export type { ExportedRecord } from './export/exported-record.ts'
+export type { ExportFormat } from './export/formats.ts'
+export { followJournals, type FollowOptions } from './following/follow-journals.ts'
+export type { Followed } from './following/followed-journal.ts'
 export { findIncident, type IncidentOptions } from './incident/find-incident.ts'
 export type {
   AffectedModel,

@@ -43,7 +43,7 @@ export {
   segmentIn,
   SEGMENTS,
 } from '../journal/format/names.ts'
-export { asRecord, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
+export { asRecord, RECORD_TYPES, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
 export { openJournal, type OpenedJournal } from '../journal/reading/open-journal.ts'
 export { Problems, problemLine, type JournalProblem } from '../journal/reading/problems.ts'
 export {
@@ -76,3 +76,4 @@ export { checkPrivate } from '../source/private/ownership.ts'
 export { makeCacheFolder, makeDirectories } from '../source/private/cache-directory.ts'
 export { readVerifierKey, verifierKey } from '../journal/format/verifier-key.ts'
 export { enableJournal, type JournalOptions } from '../loading/recording/enable-journal.ts'
+export { pruneJournal, type PrunedJournal, type PruneOptions } from '../loading/recording/prune-journal.ts'

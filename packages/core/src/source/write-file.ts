@@ -21,13 +21,13 @@ export interface WholeFile {
  * @returns false if `mayReplace` did not allow it
  * @throws {@link ModelSealError} with the code in `file`
  */
-export async function writeFileWhole(path: string, bytes: Uint8Array, file: WholeFile): Promise<boolean> {
+export async function writeFileWhole(path: string, content: Uint8Array | Writing, file: WholeFile): Promise<boolean> {
   const directory = dirname(path)
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     const handle = await open(temporary, 'wx', file.mode)
     try {
-      await handle.writeFile(bytes)
+      await (typeof content === 'function' ? content((text) => handle.writeFile(text)) : handle.writeFile(content))
       await handle.sync()
     } finally {
       await handle.close()
@@ -41,9 +41,13 @@ export async function writeFileWhole(path: string, bytes: Uint8Array, file: Whol
     return true
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw writeFailed(path, file, cause)
+    // What produces the content may fail too.
+    throw cause instanceof ModelSealError ? cause : writeFailed(path, file, cause)
   }
 }
+
+/** Writes content that is too large for memory, in pieces. */
+type Writing = (write: (text: string) => Promise<void>) => Promise<void>
 
 /** Wraps an operating system error about writing a file. */
 export function writeFailed(path: string, { what, failed }: WholeFile, cause: unknown): ModelSealError {

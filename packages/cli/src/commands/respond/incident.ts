@@ -1,11 +1,12 @@
 import type { Incident } from '@modelseal/journal'
-import { InvalidArgumentError, Option, type Command } from 'commander'
+import { Option, type Command } from 'commander'
+import { onJournals, timeOption, withJournals, type Journals, type JournalsFlags } from '../../journals.ts'
 import { nonEmpty, pathOption, pathsOption, withJson } from '../../options.ts'
 import { summary } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 import type { Table } from '../../pages/content.ts'
 
-interface Flags {
+interface Flags extends JournalsFlags {
   signer?: string
   model?: string
   file?: string
@@ -13,16 +14,14 @@ interface Flags {
   since?: Date
   until?: Date
   claims: string[]
-  key: string[]
   anew?: boolean
   html?: string
 }
 
 /** `modelseal incident JOURNAL…`: who loaded what turned out to be bad. */
 export function addIncident(program: Command, perform: Perform): void {
-  withJson(program.command('incident'))
+  withJournals(withJson(program.command('incident')))
     .description('Find out which services loaded a model, or what a signer signed, from journals of verdicts.')
-    .argument('<journal...>', 'directories of journals, of any number of hosts')
     .addOption(
       kindOption(
         'signer',
@@ -32,27 +31,18 @@ export function addIncident(program: Command, perform: Perform): void {
     .addOption(kindOption('model', 'root digest of a model'))
     .addOption(kindOption('file', 'digest of a file of a model'))
     .addOption(kindOption('policy', 'SHA-256 of a policy file'))
-    .addOption(new Option('--since <time>', 'only loads from this time on (ISO 8601)').argParser(time))
-    .addOption(new Option('--until <time>', 'only loads before this time (ISO 8601)').argParser(time))
+    .addOption(timeOption('--since <time>', 'only loads from this time on'))
+    .addOption(timeOption('--until <time>', 'only loads before this time'))
     .addOption(
       pathsOption('--claims <file>', 'file of attestations, whose provenance names further inputs; may be repeated'),
-    )
-    .addOption(
-      pathsOption(
-        '--key <key>',
-        'key of the host, one for each journal in their order (default: the ones in the journals)',
-      ),
     )
     .option('--anew', 'read the journals completely, whatever the index of earlier calls contains')
     .addOption(pathOption('--html <file>', 'write a page that shows the answer to this file (.html)'))
     .addHelpText('after', HELP)
     .action((journals: string[], flags: Flags, command: Command) => {
-      if (journals.includes('')) command.error('error: the path of a journal is empty')
       if (KINDS.filter((kind) => flags[kind] !== undefined).length !== 1)
         command.error("error: give exactly one of '--signer', '--model', '--file' and '--policy'")
-      if (flags.key.length > 0 && flags.key.length !== journals.length)
-        command.error("error: give '--key' once for each journal, or not at all")
-      return perform<Flags & { journals: string[] }>(incident)('', { ...flags, journals }, command)
+      return onJournals(perform, incident)(journals, flags, command)
     })
 }
 
@@ -60,12 +50,6 @@ const KINDS = ['signer', 'model', 'file', 'policy'] as const
 
 function kindOption(kind: (typeof KINDS)[number], description: string): Option {
   return new Option(`--${kind} <${kind === 'signer' ? 'signer' : 'digest'}>`, description).argParser(nonEmpty)
-}
-
-function time(text: string): Date {
-  const date = new Date(text)
-  if (/^\d{4}-\d\d/.test(text) && !Number.isNaN(date.getTime())) return date
-  throw new InvalidArgumentError('Expected a time such as 2026-11-02 or 2026-11-02T10:00:00Z.')
 }
 
 const HELP = `
@@ -81,16 +65,13 @@ Examples:
   $ modelseal incident --file sha256:89ab… /var/lib/modelseal/journal --json`
 
 async function incident(
-  _: string,
-  { journals, key, html, ...query }: Flags & { journals: string[] },
+  { journals, keys }: Journals,
+  { html, ...query }: Flags,
   { signal }: Session,
 ): Promise<Outcome> {
   const { findIncident } = await import('@modelseal/journal')
   const { signer, model, file, policy, since, until, claims, anew } = query
   const page = html === undefined ? undefined : await (await pages()).checkedPagePath(html, undefined)
-  const keys = Object.fromEntries(
-    journals.flatMap((journal, index) => (key[index] === undefined ? [] : [[journal, key[index]]])),
-  )
   const found = await findIncident(journals, { signer, model, file, policy, since, until, claims, keys, anew, signal })
   if (page !== undefined) {
     const { incidentPage } = await import('../../incident/incident-page.ts')

@@ -157,6 +157,8 @@ export type JournalRecord = Records[keyof Records]
 export type RecordType = keyof Records
 export type RecordOf<Type extends RecordType> = Records[Type]
 
+export const RECORD_TYPES = Object.keys(RECORDS) as readonly RecordType[]
+
 /** A record from JSON that others may have written, or why it is none. */
 export function asRecord(parsed: unknown): { record: JournalRecord } | { fault: string } {
   const type: unknown = typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, 'type') : undefined

@@ -15,13 +15,16 @@ import { runSoon } from './file-work.ts'
  * have one open, because each goes on in a new segment after a day, and the retention is longer.
  *
  * @param collected delete only what a collector confirmed that it has stored
+ * @param dryRun delete nothing
  * @param commit commits a head, or returns false
+ * @returns the heads of what was deleted, or would be
  */
 export async function retireSegments(
-  { path }: WritableJournal,
-  { retention, collected }: { retention: number; collected: boolean },
+  { path }: Pick<WritableJournal, 'path'>,
+  { retention, collected, dryRun = false }: { retention: number; collected: boolean; dryRun?: boolean },
   commit: (head: SegmentHead) => Promise<boolean>,
-): Promise<void> {
+): Promise<SegmentHead[]> {
+  const retired: SegmentHead[] = []
   const confirmed = collected ? await confirmedBytes(path) : undefined
   for (const name of (await runSoon(namesIn(join(path, SEGMENTS)))).sort()) {
     const segment = segmentIn(name)
@@ -31,8 +34,13 @@ export async function retireSegments(
     if (!found || Date.now() - found.mtimeMs < retention) continue
     const head = await headOf(file, segment)
     if (confirmed && head.bytes > 0 && !(confirmed(segment) >= head.bytes)) continue
-    if (head.size === 0 || (await commit({ ...head, retired: true }))) await runSoon(remove(file))
+    if (!dryRun) {
+      if (head.size > 0 && !(await commit({ ...head, retired: true }))) continue
+      await runSoon(remove(file))
+    }
+    retired.push({ ...head, time: found.mtime.toISOString() })
   }
+  return retired
 }
 
 /** How many bytes of each segment a collector has stored: none without a valid file that says so. */

@@ -1,0 +1,75 @@
+import { join } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { COLLECTED_FILE } from '../../journal/format/collected.ts'
+import type { SegmentHead } from '../../journal/format/commit.ts'
+import { problemLine } from '../../journal/reading/problems.ts'
+import { verifyJournal } from '../../journal/reading/verify-journal.ts'
+import { Commits } from '../../journal/writing/commits.ts'
+import { openDirectory } from '../../journal/writing/directory.ts'
+import { failedJournal } from '../../journal/writing/failures.ts'
+import { exists } from '../../journal/writing/files.ts'
+import { runSoon } from '../../journal/writing/file-work.ts'
+import { retireSegments } from '../../journal/writing/retention.ts'
+import { flag, givenPath, signal as abortSignal, text } from '../../kinds.ts'
+import { settingsOf } from '../../policy/journals/compile-journals.ts'
+import { journalSchema } from '../../policy/journals/schema.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
+
+export interface PruneOptions {
+  /** Segments whose last record is older are deleted, such as `90d`; at least 2 days, because segments are written for a day. */
+  olderThan: string
+  /** Path of the private key that signs the checkpoints. Default: the one in the directory. */
+  key?: string | undefined
+  /** True to delete nothing. */
+  dryRun?: boolean | undefined
+  signal?: AbortSignal | undefined
+}
+
+const SHAPE: Shape<PruneOptions> = { olderThan: text, key: givenPath, dryRun: flag, signal: abortSignal }
+
+/** What was deleted, or would be. */
+export interface PrunedJournal {
+  segments: { segment: string; records: number; bytes: number; written: string }[]
+}
+
+/**
+ * Deletes the old segments of a journal. For each, a commit is made that says so, with its last head, so that the journal still holds and
+ * copies of the segments can be verified. The journal is verified first: evidence of a change is never deleted. If the journal was sent to a
+ * collector, only what it confirmed is deleted.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `JOURNAL_INVALID`, `JOURNAL_FAILED`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
+ * @example
+ * ```ts
+ * const { segments } = await pruneJournal('/var/lib/modelseal/journal', { olderThan: '90d' })
+ * ```
+ */
+export async function pruneJournal(directory: string, given: PruneOptions): Promise<PrunedJournal> {
+  const { olderThan, key, dryRun, signal } = snapshot(given, SHAPE, 'pruneJournal')
+  const retention = retentionOf(olderThan)
+  const { holds, problems, directory: path } = await verifyJournal(directory, { signal })
+  const [problem] = problems
+  if (!holds)
+    throw new ModelSealError('JOURNAL_INVALID', `Cannot prune the journal ${shown(directory)}: it does not hold.`, {
+      ...(problem && { found: problemLine(problem) }),
+      hint: 'Run "modelseal journal verify", and keep the directory as evidence.',
+    })
+  const collected = await runSoon(exists(join(path, COLLECTED_FILE)))
+  const commit = dryRun ? () => Promise.resolve(false) : await committer(path, key)
+  const heads = await retireSegments({ path }, { retention, collected, dryRun }, commit).catch((error: unknown) => {
+    throw failedJournal(path, error)
+  })
+  return { segments: heads.map(({ segment, size: records, bytes, time }) => ({ segment, records, bytes, written: time })) }
+}
+
+function retentionOf(olderThan: string): number {
+  const checked = journalSchema.check({ directory: '.', retention: olderThan })
+  const { retention } = 'value' in checked ? settingsOf(checked.value, '.') : {}
+  if (retention !== undefined) return retention
+  const reason = 'issues' in checked ? `: ${checked.issues[0].message}` : ''
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "olderThan"${reason}.`)
+}
+
+async function committer(path: string, key: string | undefined) {
+  const commits = new Commits(await openDirectory({ directory: path, host: undefined, key }))
+  return async (head: SegmentHead) => (await runSoon(commits.add(head))) !== undefined
+}
