@@ -1,8 +1,20 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { digestOf, loadRecord, TestJournal, type TestSegment } from '../../packages/core/src/testing/journals.ts'
-import { attest, directory, failed, jsonOf, modelseal, SIGN, textOf, useWorkingDirectory } from './modelseal.ts'
+import {
+  attest,
+  directory,
+  failed,
+  jsonOf,
+  modelseal,
+  PROGRAM,
+  SIGN,
+  textOf,
+  useWorkingDirectory,
+} from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -67,6 +79,98 @@ describe('journal verify', () => {
     failed(await modelseal(['journal', 'verify', 'vad']), 'FILE_NOT_FOUND')
     writeFileSync(join(directory, 'journal/journal.json'), '{}')
     failed(await modelseal(['journal', 'verify', 'journal']), 'JOURNAL_INVALID')
+  })
+})
+
+describe('journal export', () => {
+  test('prints records, and says what no checkpoint covers', async () => {
+    segment.add(loadRecord({ decision: 'refused', code: 'KEY_REVOKED' }))
+    segment.flush()
+    const { code, stdout, stderr } = await modelseal(['journal', 'export', 'journal', '--type', 'load'])
+    expect(code).toBe(0)
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { id: string }).id),
+    ).toEqual([`${segment.id}/1`, `${segment.id}/2`])
+    expect(stderr).toBe(`Note: No checkpoint covers 1 record of "${join(directory, 'journal')}" yet.\n`)
+  })
+
+  test('writes a file completely or not at all', async () => {
+    const args = ['journal', 'export', 'journal', '--format', 'csv', '--output', 'out.csv']
+    expect(await jsonOf([...args, '--json'], 0)).toMatchObject({ result: { complete: true, records: 2 } })
+    expect((await textOf('out.csv')).split('\r\n')).toHaveLength(4)
+    failed(await modelseal([...args, 'nowhere']), 'FILE_NOT_FOUND')
+    expect((await textOf('out.csv')).split('\r\n')).toHaveLength(4)
+    failed(await modelseal(['journal', 'export', 'journal', '--output', 'no/out.json']), 'FILE_WRITE_FAILED')
+  })
+
+  test('ends with 1 if a journal does not hold', async () => {
+    removeLastRecord()
+    const { code, stdout, stderr } = await modelseal(['journal', 'export', 'journal', '--format', 'cloudevents'])
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ specversion: '1.0', type: 'modelseal.segment' })
+    expect(stderr).toContain('does not hold: ')
+  })
+
+  test.each([
+    ['a format that is none', ['--format', 'xml']],
+    ['a type that is none', ['--type', 'load,laod']],
+    ['a period without time', ['--since', '2026-11-02', '--until', '2026-11-02']],
+    ['--json without a file', ['--json']],
+  ])('refuses %s', async (_, args) => {
+    const { code } = await modelseal(['journal', 'export', 'journal', ...args])
+    expect(code).toBe(2)
+  })
+})
+
+describe('journal follow', () => {
+  test('prints what is appended, escaped, until it is interrupted', async () => {
+    const child = spawn(process.execPath, [PROGRAM, 'journal', 'follow', 'journal', '--since', '2026-11-02'], {
+      cwd: directory,
+    })
+    const lines: string[] = []
+    child.stdout.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split(/(?<=\n)/)))
+    await expect.poll(() => lines.length, { timeout: 20_000 }).toBe(1)
+    const load = segment.add(loadRecord({ model: { path: 'm', name: 'evil\n\u001b[31m' } }))
+    segment.add({ type: 'end', time: '2026-11-02T11:00:00.000Z', load, why: 'closed' })
+    segment.flush()
+    await expect.poll(() => lines.length, { timeout: 20_000 }).toBe(3)
+    child.kill('SIGINT')
+    expect(await once(child, 'exit')).toEqual([130, null])
+    expect(lines.slice(1)).toEqual([
+      `2026-11-02T10:00:00.000Z "transcribe" on "host-a", 4711: accepted "evil\\u{a}\\u{1b}[31m", sha256:${digestOf('vad').slice(0, 16)}…, signed by "release"\n`,
+      `2026-11-02T11:00:00.000Z "transcribe" on "host-a", 4711: no longer loaded (closed): "evil\\u{a}\\u{1b}[31m"\n`,
+    ])
+  }, 60_000)
+
+  test('refuses what is not a journal', async () => {
+    failed(await modelseal(['journal', 'follow', 'vad']), 'FILE_NOT_FOUND')
+  })
+})
+
+describe('journal prune', () => {
+  const prune = ['journal', 'prune', 'journal', '--older-than', '90d']
+
+  test('deletes old segments, and the journal still holds', async () => {
+    chmodSync(join(directory, 'journal'), 0o700)
+    const key = journal.key.export({ type: 'pkcs8', format: 'pem' })
+    writeFileSync(join(directory, 'journal/host.key'), key, { mode: 0o600 })
+    expect((await modelseal(prune)).stdout).toBe('Deleted 0 segments of "journal"\n')
+    utimesSync(segment.path, 0, 0)
+    const { stdout } = await modelseal([...prune, '--dry-run'])
+    expect(stdout).toMatch(/^Would delete 1 segment of "journal"\n {2}records {7}2\n/)
+    expect(existsSync(segment.path)).toBe(true)
+    expect(await jsonOf([...prune, '--json'], 0)).toMatchObject({ result: { segments: [{ segment: segment.id }] } })
+    expect(existsSync(segment.path)).toBe(false)
+    expect((await modelseal(['journal', 'verify', 'journal'])).stdout).toContain('retired     1 segment\n')
+  })
+
+  test('refuses a journal that does not hold, and segments that may be written', async () => {
+    expect((await modelseal(['journal', 'prune', 'journal', '--older-than', '1d'])).code).toBe(2)
+    removeLastRecord()
+    failed(await modelseal(prune), 'JOURNAL_INVALID')
   })
 })
 

@@ -17,7 +17,8 @@ const INTERVAL = 500
 
 /**
  * The records of journals as they are appended, also to segments that begin later. Each line is verified to follow the one before it, and
- * a problem is told once: a line or a file that was changed, cut or removed. Only `verifyJournal` verifies the checkpoints as well.
+ * a problem is told once: a line or a file that was changed, cut or removed. Only `verifyJournal` verifies the checkpoints, and finds every
+ * line that was changed after it was read.
  *
  * @param directories of the journals
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `JOURNAL_INVALID`, `KEY_INVALID`, `KEY_MISMATCH`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`
@@ -38,10 +39,11 @@ export async function* followJournals(
     journals.push(journal)
   }
   const from = since?.toISOString() ?? ''
-  while (!signal.aborted) {
+  const isOver = () => signal.aborted
+  while (!isOver()) {
     for (const journal of journals)
       for await (const followed of journal.news()) {
-        if (signal.aborted) return
+        if (isOver()) return
         if (followed.problem || followed.record.record.time >= from) yield followed
       }
     await setTimeout(INTERVAL, undefined, { signal }).catch(() => {})

@@ -13,7 +13,8 @@ import { FollowedSegment } from './followed-segment.ts'
 
 /** A new record, or what is wrong with a journal. */
 export type Followed =
-  { directory: string; record: ExportedRecord; problem?: never } | { directory: string; problem: JournalProblem; record?: never }
+  | { directory: string; record: ExportedRecord; problem?: never }
+  | { directory: string; problem: JournalProblem; record?: never }
 
 /** A writer goes on in another segment after 24 hours. Older ones are looked at less often. */
 const MAX_AGE = 25 * 3_600_000

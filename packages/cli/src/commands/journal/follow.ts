@@ -44,7 +44,8 @@ async function follow({ journals, keys }: Journals, { since, json }: Flags, { si
       process.stderr.write(`${printable(`Journal ${shown(directory)} does not hold: ${problemLine(problem)}`)}\n`)
       continue
     }
-    const text = json ? jsonLine(record ?? { problem: { directory, ...problem } }) : `${printable(lines.of(record!))}\n`
+    const told = problem ? { problem: { directory, ...problem } } : record
+    const text = json || problem ? jsonLine(told) : `${printable(lines.of(record))}\n`
     if (!(await written(text))) break
   }
   return { lines: [], json: [], exitCode: signal.aborted ? INTERRUPTED : 1 }

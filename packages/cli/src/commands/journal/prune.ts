@@ -48,11 +48,20 @@ async function prune(
   const count = `${segments.length} ${segments.length === 1 ? 'segment' : 'segments'}`
   const heading = `${dryRun ? 'Would delete' : 'Deleted'} ${count} of ${shown(directory)}`
   return {
-    lines: segments.length === 0 ? [heading] : summary(heading, [
-      ['records', records.toLocaleString('en')],
-      ['size', byteCount(bytes)],
-      ['last written', segments.map(({ written }) => written).sort().at(-1) ?? ''],
-    ]),
+    lines:
+      segments.length === 0
+        ? [heading]
+        : summary(heading, [
+            ['records', records.toLocaleString('en')],
+            ['size', byteCount(bytes)],
+            [
+              'last written',
+              segments
+                .map(({ written }) => written)
+                .sort()
+                .at(-1) ?? '',
+            ],
+          ]),
     json: { result: { directory, dryRun, segments } },
   }
 }

@@ -59,7 +59,7 @@ function facts(report: JournalReport, shown: (text: string) => string): (readonl
   return [
     ['host', shown(host)],
     ['records', `${records.toLocaleString('en')} in ${segments} ${segments === 1 ? 'segment' : 'segments'}`],
-    ...(retired > 0 ? [['retired', `${retired} segments`] as const] : []),
+    ...(retired > 0 ? [['retired', `${retired} ${retired === 1 ? 'segment' : 'segments'}`] as const] : []),
     ['uncovered', uncovered === 0 ? 'none' : `the last ${uncovered} records, which no checkpoint covers`],
     ...(torn > 0 ? [['incomplete', `${torn} bytes of lines that were not completed`] as const] : []),
     [

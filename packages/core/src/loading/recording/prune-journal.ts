@@ -44,7 +44,7 @@ export interface PrunedJournal {
  * ```
  */
 export async function pruneJournal(directory: string, given: PruneOptions): Promise<PrunedJournal> {
-  const { olderThan, key, dryRun, signal } = snapshot(given, SHAPE, 'pruneJournal')
+  const { olderThan, key, dryRun = false, signal } = snapshot(given, SHAPE, 'pruneJournal')
   const retention = retentionOf(olderThan)
   const { holds, problems, directory: path } = await verifyJournal(directory, { signal })
   const [problem] = problems
@@ -58,7 +58,9 @@ export async function pruneJournal(directory: string, given: PruneOptions): Prom
   const heads = await retireSegments({ path }, { retention, collected, dryRun }, commit).catch((error: unknown) => {
     throw failedJournal(path, error)
   })
-  return { segments: heads.map(({ segment, size: records, bytes, time }) => ({ segment, records, bytes, written: time })) }
+  return {
+    segments: heads.map(({ segment, size: records, bytes, time }) => ({ segment, records, bytes, written: time })),
+  }
 }
 
 function retentionOf(olderThan: string): number {
