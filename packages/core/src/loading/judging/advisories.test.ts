@@ -111,6 +111,23 @@ describe.each(['enforce', 'audit', 'skip'] as const)('what a feed denies is refu
   })
 })
 
+test('feeds of an included policy deny as well', async () => {
+  const own = await feedWith({})
+  const included = await feedWith({ rootDigests: [rootDigest] })
+  const { trustRoots, advisories } = policyWith(included)
+  const { publisher } = trustRoots
+  await site.write(
+    'included.yaml',
+    JSON.stringify({
+      version: 1,
+      trustRoots: { other: publisher },
+      advisories: advisories.map((feed) => ({ ...feed, signers: [{ key: 'other' }] })),
+    }),
+  )
+  expect(await site.judge('model', { ...policyWith(own), include: ['included.yaml'] })).toBe('refused MODEL_REVOKED')
+  expect(await site.judge('model', policyWith(own))).toBe('accepted')
+})
+
 test('a model on a hub is refused by its package URL', async () => {
   const policy = policyWith(await feedWith({ packages: ['pkg:huggingface/acme/vad'] }))
   policy.rules[0]!.match = { url: 'store://models/**' } as never
