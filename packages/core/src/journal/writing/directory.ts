@@ -16,11 +16,12 @@ import {
   type JournalFile,
 } from '../format/journal-file.ts'
 import { COMMITS, HEADS, JOURNAL_FILE, SEGMENTS } from '../format/names.ts'
-import { verifierKey } from '../format/verifier-key.ts'
+import { readVerifierKey, verifierKey } from '../format/verifier-key.ts'
 import { failedJournal, invalidJournal } from './failures.ts'
 import { createWhole, readIfAny } from './files.ts'
-import { hostKey, type HostKey } from './host-key.ts'
 import { runSoon } from './file-work.ts'
+import { hostKey } from './keys/find-host-key.ts'
+import type { HostKey } from './keys/host-key.ts'
 
 /** A journal that this process may write. */
 export interface WritableJournal {
@@ -79,12 +80,10 @@ async function openFile(
   { host, key: keyFile, directory }: { host: string | undefined; key: string | undefined; directory: string },
 ): Promise<WritableJournal> {
   const place = join(path, JOURNAL_FILE)
-  const existing = await runSoon(readIfAny(place))
-  const key = await hostKey(path, { key: keyFile, mayCreate: existing === undefined })
-  const text = existing ?? (await createFile(place, key, host))
-  const read = text.length > MAX_JOURNAL_FILE ? { fault: 'it is too long' } : readJournalFile(text)
-  if (!('journal' in read)) throw invalidJournal(directory, `${JOURNAL_FILE} is invalid: ${read.fault}`)
-  const file = read.journal
+  const text = await runSoon(readIfAny(place))
+  const existing = text === undefined ? undefined : journalIn(text, directory)
+  const key = await hostKey(path, { key: keyFile, existing: existing && readVerifierKey(existing.key)?.key })
+  const file = existing ?? journalIn(await createFile(place, key, host), directory)
   const expected = verifierKey(originOf(file), key.publicKey)
   if (file.key !== expected)
     throw invalidJournal(directory, 'it was created with another key', {
@@ -93,6 +92,13 @@ async function openFile(
       hint: 'Give the key with which it was created, or name another directory.',
     })
   return { path, file, key }
+}
+
+function journalIn(text: string, directory: string): JournalFile {
+  const read = text.length > MAX_JOURNAL_FILE ? { fault: 'it is too long' } : readJournalFile(text)
+  if ('journal' in read && readVerifierKey(read.journal.key)?.name === originOf(read.journal)) return read.journal
+  const fault = 'fault' in read ? read.fault : 'its key is not a verifier key'
+  throw invalidJournal(directory, `${JOURNAL_FILE} is invalid: ${fault}`)
 }
 
 /** @returns what the file contains now: another process may have been first */

@@ -9,7 +9,7 @@ export interface JournalSettings {
   readonly service?: string | undefined
   /** Name of the host. */
   readonly host?: string | undefined
-  /** File of the private key that signs checkpoints; by default, one is created in the directory. */
+  /** File of the private key that signs checkpoints, or a PKCS#11 URI; by default, a key is created in the directory. */
   readonly key?: string | undefined
   readonly paths: 'full' | 'short'
   /** Milliseconds after which segments are deleted. */

@@ -1,7 +1,9 @@
 import { clearTimeout, monotonic, setTimeout, turnOfLoop } from '../../real-time.ts'
 import type { ModelSealError } from '../../errors.ts'
+import { systemCode } from '../../source/file-errors.ts'
 import type { SegmentHead } from '../format/commit.ts'
 import type { JournalRecord } from '../format/record.ts'
+import { CommitPace } from './commit-pace.ts'
 import { Commits } from './commits.ts'
 import { openDirectory, type WritableJournal } from './directory.ts'
 import { failedJournal } from './failures.ts'
@@ -9,6 +11,7 @@ import { replaceWhole } from './files.ts'
 import { reportFailure, reportWritten } from './reports.ts'
 import { WaitingRecords, type ToRecord } from './waiting-records.ts'
 import { retireSegments } from './retention.ts'
+import { Retries } from './retries.ts'
 import { Segment, type Prepared } from './segment.ts'
 import { segmentRecord } from './segment-record.ts'
 import type { JournalSettings } from './settings.ts'
@@ -16,13 +19,9 @@ import { runNow, runSoon } from './file-work.ts'
 
 /** How often records are synced, in milliseconds. */
 const INTERVAL = 200
-/** How often the head of a segment is committed, in milliseconds. */
-const COMMIT_INTERVAL = 1_000
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 /** 24 hours, in milliseconds. */
 const MAX_SEGMENT_AGE = 24 * 3_600_000
-/** Waits between attempts while the disk fails, in milliseconds. */
-const [FIRST_WAIT, LONGEST_WAIT] = [100, 30_000]
 /** More models are described again. */
 const MAX_DESCRIBED = 10_000
 
@@ -41,11 +40,10 @@ export class JournalWriter {
   /** What was taken from the queue, and its lines, once they were made. */
   #taken: { entries: readonly ToRecord[]; lines?: { prepared: Prepared; segment: Segment } } | undefined
   #isEnded = false
-  #wait = 0
-  #retry: ReturnType<typeof setTimeout> | undefined
+  readonly #retries = new Retries()
   #tick: ReturnType<typeof setTimeout> | undefined
   #isTicking = false
-  #committedAt = -Infinity
+  readonly #pace = new CommitPace()
   #committed: SegmentHead | undefined
   #lostCode = 'QUEUE_FULL'
 
@@ -77,7 +75,7 @@ export class JournalWriter {
   /** Writes and commits everything at once: the thread exits. Does not throw. */
   endNow(last: readonly ToRecord[]): void {
     if (this.#isEnded) return
-    clearTimeout(this.#retry)
+    this.#retries.end()
     clearTimeout(this.#tick)
     try {
       this.#isEnded = true
@@ -116,7 +114,7 @@ export class JournalWriter {
     if (this.#isPumping) return
     this.#isPumping = true
     try {
-      while (!this.#isEnded && this.#waiting.length > 0 && (this.#retry === undefined || this.#waiting.isUrgent))
+      while (!this.#isEnded && this.#waiting.length > 0 && (!this.#retries.areAhead || this.#waiting.isUrgent))
         await this.#writeSome()
     } finally {
       this.#isPumping = false
@@ -236,11 +234,11 @@ export class JournalWriter {
     let after = INTERVAL
     try {
       if (segment.isDirty) await segment.sync()
-      const sinceCommit = monotonic() - this.#committedAt
-      if (sinceCommit < COMMIT_INTERVAL) after = COMMIT_INTERVAL - sinceCommit
+      const { wait } = this.#pace
+      if (wait > 0) after = wait
       else if (segment.synced && isNew(segment.synced, this.#committed)) await this.#commit(segment.synced)
     } catch (error) {
-      this.#committedAt = monotonic()
+      this.#pace.failed()
       this.#report(error)
     } finally {
       this.#isTicking = false
@@ -250,8 +248,8 @@ export class JournalWriter {
   }
 
   async #commit(head: SegmentHead): Promise<boolean> {
-    this.#committedAt = monotonic()
-    const commit = this.#commits && (await runSoon(this.#commits.add(head)))
+    const commits = this.#commits
+    const commit = commits && (await this.#pace.measure(() => runSoon(commits.add(head))))
     if (!commit) return false
     if (head.segment === this.#segment?.id) this.#committed = head
     const { checkpoints } = this.settings
@@ -266,28 +264,20 @@ export class JournalWriter {
   }
 
   #succeeded(): void {
-    this.#wait = 0
-    clearTimeout(this.#retry)
-    this.#retry = undefined
+    this.#retries.end()
     reportWritten(this.settings.directory)
   }
 
   /** What is required is refused now. The rest is tried again. */
   #failed(entries: readonly ToRecord[], error: unknown): void {
     const failure = failedJournal(this.settings.directory, error)
-    this.#lostCode = failure.code === 'JOURNAL_FAILED' ? codeOf(error) : failure.code
+    this.#lostCode = failure.code === 'JOURNAL_FAILED' ? (systemCode(error) ?? 'UNKNOWN') : failure.code
     for (const entry of entries) entry.at.place = undefined
     const kept = entries.filter(({ isRequired }) => !isRequired)
     this.#waiting.putBack(kept)
     this.#report(failure)
     for (const entry of entries) entry.ended(entry.isRequired ? failure : undefined)
-    this.#wait = Math.min(this.#wait * 2 || FIRST_WAIT, LONGEST_WAIT)
-    clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined
-      void this.#pump()
-    }, this.#wait)
-    this.#retry.unref()
+    this.#retries.later(() => void this.#pump())
   }
 
   #hasEnded(): ModelSealError {
@@ -306,9 +296,4 @@ function isNew(head: SegmentHead | undefined, committed: SegmentHead | undefined
 
 function now(): string {
   return new Date().toISOString()
-}
-
-function codeOf(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException
-  return typeof code === 'string' ? code : 'UNKNOWN'
 }

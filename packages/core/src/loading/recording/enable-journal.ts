@@ -1,7 +1,7 @@
 import { absolutePath } from '../../absolute-path.ts'
 import { ModelSealError } from '../../errors.ts'
 import { enable } from '../../journal/enabled.ts'
-import { choice, flag, givenPath, text } from '../../kinds.ts'
+import { choice, flag, givenPath, text, type Copy } from '../../kinds.ts'
 import { settingsOf } from '../../policy/journals/compile-journals.ts'
 import { journalSchema } from '../../policy/journals/schema.ts'
 import { plainCopy, snapshot, type Shape } from '../../snapshot.ts'
@@ -18,7 +18,10 @@ export interface JournalOptions {
   service?: string | undefined
   /** Name of the host in the records. Default: the name of the host. */
   host?: string | undefined
-  /** Path of the private key (Ed25519, PEM) that signs the checkpoints. Default: one that is created in the directory. */
+  /**
+   * Private key that signs the checkpoints: the path of a file (Ed25519, PEM), or a PKCS#11 URI of a key on P-256. Default: one that is
+   * created in the directory.
+   */
   key?: string | undefined
   /** Whether records contain whole paths (`full`, the default). */
   paths?: 'full' | 'short' | undefined
@@ -30,13 +33,16 @@ export interface JournalOptions {
   collected?: boolean | undefined
 }
 
+const pathOrToken: Copy = (value, option) =>
+  typeof value === 'string' && value.startsWith('pkcs11:') ? value : givenPath(value, option)
+
 const SHAPE: Shape<JournalOptions> = {
   directory: givenPath,
   required: flag,
   durability: choice('interval', 'each'),
   service: text,
   host: text,
-  key: givenPath,
+  key: pathOrToken,
   paths: choice('full', 'short'),
   retention: text,
   checkpoints: plainCopy,

@@ -18,7 +18,7 @@ export function settingsOf(written: JournalText, base: string): JournalSettings 
     ...DEFAULT_SETTINGS,
     ...others,
     directory: resolve(base, directory),
-    ...(key !== undefined && { key: resolve(base, key) }),
+    ...(key !== undefined && { key: key.startsWith('pkcs11:') ? key : resolve(base, key) }),
     ...(milliseconds !== undefined && { retention: milliseconds }),
     ...(checkpoints && { checkpoints: { file: resolve(base, checkpoints.file) } }),
   }

@@ -31,7 +31,9 @@ export const journalSchema = s
     host: nameSchema.optional().describe('Name of the host in the records. Default the name of the host.'),
     key: fileSchema
       .optional()
-      .describe('Private key (Ed25519, PEM) that signs the checkpoints. Default one that is created in the directory.'),
+      .describe(
+        'Private key that signs the checkpoints: a file (Ed25519, PEM), or a PKCS#11 URI of a key on P-256. Default one that is created in the directory.',
+      ),
     paths: s.oneOf(['full', 'short']).optional().describe('Whether records contain whole paths. Default full.'),
     retention: retentionSchema.optional().describe('How long records are kept. Default for ever.'),
     checkpoints: s

@@ -4,15 +4,13 @@ import { publicKeyOf, type PublicKey } from '../../x509/public-key.ts'
 import { atOnce } from '../../source/turns.ts'
 import { ModelSealError } from '../../errors.ts'
 import { listOf, path, required, secret } from '../../kinds.ts'
-import { snapshot, withoutPrototype, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
 import { CERTIFICATE_FILES, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
-import { derOfSignature, readTokenPublicKey } from '../pkcs11/ecdsa-encoding.ts'
-import { checkNamesModule, findModule, loadPkcs11Package } from '../pkcs11/module.ts'
-import { readPin } from '../pkcs11/pin.ts'
+import { accessToKey, publicKeyOnToken } from '../pkcs11/access.ts'
+import { derOfSignature } from '../pkcs11/ecdsa-encoding.ts'
 import { withTokenKey, type KeyAccess } from '../pkcs11/token.ts'
-import { parsePkcs11Uri } from '../pkcs11/uri.ts'
 import { keyWords } from '../../bundle/signer-words.ts'
 import type { SignedBy, Signer } from '../signer.ts'
 
@@ -51,8 +49,9 @@ const CERTIFICATE_OPTIONS: Shape<Pkcs11CertificateSignerOptions> = { ...KEY_OPTI
  * ```
  */
 export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<Signer> {
-  const access = await accessToKey(snapshot(options, KEY_OPTIONS, 'pkcs11KeySigner'))
-  const publicKey = await publicKeyOnToken(access)
+  const { uri, modulePaths } = snapshot(options, KEY_OPTIONS, 'pkcs11KeySigner')
+  const access = await accessToKey(uri, modulePaths)
+  const publicKey = await signingKey(access)
   if (publicKey === undefined) {
     throw new ModelSealError(
       'PKCS11_NOT_FOUND',
@@ -91,9 +90,9 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
 export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOptions): Promise<Signer> {
   const options = snapshot(given, CERTIFICATE_OPTIONS, 'pkcs11CertificateSigner')
   const read = readerFromHere()
-  const access = await accessToKey(options)
+  const access = await accessToKey(options.uri, options.modulePaths)
   // On a token without the public key, only a signature shows whether the key belongs to the certificate.
-  const material = await readCertificateMaterial(options, read, await publicKeyOnToken(access))
+  const material = await readCertificateMaterial(options, read, await signingKey(access))
   return {
     method: 'certificate',
     async sign(encoded, signal) {
@@ -105,16 +104,9 @@ export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOpti
   }
 }
 
-async function accessToKey({ uri: text, modulePaths }: Pkcs11KeySignerOptions): Promise<KeyAccess> {
-  const uri = withoutPrototype(parsePkcs11Uri(text))
-  checkNamesModule(uri)
-  const constants = loadPkcs11Package()
-  return { uri, constants, module: await findModule(uri, modulePaths), pin: uri.pin && (await readPin(uri.pin)) }
-}
-
-async function publicKeyOnToken(access: KeyAccess): Promise<PublicKey | undefined> {
-  const stored = withTokenKey(access, (key) => key.publicKey())
-  return stored && publicKeyOf(await readTokenPublicKey(stored))
+async function signingKey(access: KeyAccess): Promise<PublicKey | undefined> {
+  const key = await publicKeyOnToken(access)
+  return key && publicKeyOf(key)
 }
 
 /** Tokens sign a digest, because not all of them can hash. */

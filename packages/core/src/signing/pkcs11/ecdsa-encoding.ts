@@ -62,9 +62,16 @@ function unreadablePoint(cause?: unknown): ModelSealError {
 
 /** Converts a signature from a token, which is r followed by s, to the DER that bundles contain (RFC 3279 2.2.3). */
 export async function derOfSignature(raw: Buffer): Promise<Buffer> {
+  return (await derEncoder())(raw)
+}
+
+/** {@link derOfSignature}, for callers that cannot wait. */
+export async function derEncoder(): Promise<(raw: Buffer) => Buffer> {
   const { Integer, Sequence } = await import('asn1js')
-  const half = raw.length / 2
-  const numbers = [raw.subarray(0, half), raw.subarray(half)].map((bytes) => BigInt(`0x${bytes.toString('hex')}`))
-  const value = numbers.map((number) => Integer.fromBigInt(number))
-  return Buffer.from(new Sequence({ value }).toBER())
+  return (raw) => {
+    const half = raw.length / 2
+    const numbers = [raw.subarray(0, half), raw.subarray(half)].map((bytes) => BigInt(`0x${bytes.toString('hex')}`))
+    const value = numbers.map((number) => Integer.fromBigInt(number))
+    return Buffer.from(new Sequence({ value }).toBER())
+  }
 }

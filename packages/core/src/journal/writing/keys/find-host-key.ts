@@ -1,35 +1,33 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
-import { signNote, writeNote } from '../../merkle/signed-note.ts'
-import { readSmallFile } from '../../source/read-small-file.ts'
-import { octalMode, isTrustedOwner } from '../../source/private/ownership.ts'
-import { KEY_FILE } from '../format/names.ts'
-import { createWhole } from './files.ts'
-import { invalidJournal } from './failures.ts'
-import { runSoon } from './file-work.ts'
+import { signNote, writeNote } from '../../../merkle/signed-note.ts'
+import { readSmallFile } from '../../../source/read-small-file.ts'
+import { octalMode, isTrustedOwner } from '../../../source/private/ownership.ts'
+import { KEY_FILE } from '../../format/names.ts'
+import { createWhole } from '../files.ts'
+import { invalidJournal } from '../failures.ts'
+import { runSoon } from '../file-work.ts'
+import type { HostKey } from './host-key.ts'
 
 const MAX_KEY_BYTES = 16 * 1024
 
-/** The key with which a host signs the checkpoints of its journal. */
-export interface HostKey {
-  readonly publicKey: KeyObject
-  /** @returns the signed note (C2SP) of a text */
-  note: (text: string, name: string) => string
-}
-
 /**
- * The key of a journal: from the given file, or from the directory, where it is created if it does not exist.
+ * The key of a journal: on the given token, from the given file, or from the directory, where it is created if it does not exist.
  *
- * @param mayCreate false if the journal exists already: another key could not sign for it
+ * @param existing the public key that the journal states, if it exists already: another key could not sign for it
  * @throws {@link ModelSealError} `JOURNAL_INVALID`
  */
 export async function hostKey(
   directory: string,
-  { key, mayCreate }: { key: string | undefined; mayCreate: boolean },
+  { key, existing }: { key: string | undefined; existing: KeyObject | undefined },
 ): Promise<HostKey> {
+  if (key?.startsWith('pkcs11:')) {
+    const { tokenKey } = await import('./token-key.ts')
+    return tokenKey({ directory, uri: key, publicKey: existing })
+  }
   const own = join(directory, KEY_FILE)
-  if (key === undefined && mayCreate) {
+  if (key === undefined && !existing) {
     const { privateKey } = generateKeyPairSync('ed25519')
     // If another process was first, its key is used.
     await runSoon(createWhole(own, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string))
