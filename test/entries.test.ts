@@ -79,8 +79,8 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       PlacedFiles PossibleFormats Revocable RuntimeFailure SmallFile`),
   },
   './opentelemetry': {
-    values: names(`instrumentLoads`),
-    types: names(`TelemetryOptions`),
+    values: names(`instrumentLoads instrumentLogs`),
+    types: names(`EmittedLog LogOptions LogProvider TelemetryOptions`),
   },
   './errors': {
     values: names(`ERROR_CODES ModelSealError sentenceOf shown`),

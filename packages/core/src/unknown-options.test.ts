@@ -57,6 +57,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ['exportTrustRoot', 'fil', 'file', (given) => verification.exportTrustRoot(given as never, 'root.json')],
   ['inspectModel', 'signatur', 'signature', (given) => verification.inspectModel('m', given)],
   ['instrumentLoads', 'meterprovidr', 'meterProvider', (given) => telemetry.instrumentLoads(given)],
+  ['instrumentLogs', 'loggerprovidr', 'loggerProvider', (given) => telemetry.instrumentLogs(given)],
   ['judgeMemory', 'formt', 'format', (given) => adapter.judgeMemory(new Uint8Array(1), given)],
   ['judgeModel', 'signatur', 'signature', (given) => policy.judgeModel('m', given)],
   ['keySigner', 'pasword', 'password', (given) => signing.keySigner({ privateKey: 'release.key', ...given })],

@@ -1,5 +1,5 @@
 /**
- * Turns verified loads into OpenTelemetry spans and metrics. Needs the optional peer `@opentelemetry/api`.
+ * Turns verified loads into OpenTelemetry spans, metrics and log records. Needs the optional peer `@opentelemetry/api`.
  *
  * @example
  * ```ts
@@ -35,6 +35,8 @@ import {
 import { having } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import type { Verdict } from '../results.ts'
+
+export { instrumentLogs, type EmittedLog, type LogOptions, type LogProvider } from './logs.ts'
 
 export interface TelemetryOptions {
   /** Provider of the tracer (default: the global one). */
