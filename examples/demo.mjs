@@ -1,5 +1,6 @@
 // Shows modelseal with two real models: signs them, judges them by a policy, loads and runs them, requires an
-// evaluation of one of them, revokes it while it is in memory, and refuses both after they were tampered with.
+// evaluation of one of them, revokes it while it is in memory, finds out who loaded it, and refuses both after they
+// were tampered with.
 // Run it from the repository: npm run demo
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -8,6 +9,7 @@ import { styleText } from 'node:util'
 import { ModelSealError } from '@modelseal/core'
 import { addToFeed, createFeedSource, signFeed } from '@modelseal/core/advisory'
 import { attestModel, makeEvaluation } from '@modelseal/core/attestation'
+import { findIncident } from '@modelseal/journal'
 import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
 import { loadVerifiedModel as loadTfjs } from '@modelseal/tfjs'
 import * as tf from '@tensorflow/tfjs'
@@ -93,6 +95,7 @@ const following = join(dirname(policy), 'following.policy.yaml')
 const advisories = `advisories:
   - file: ./advisories.jsonl
     signers: [{ key: security-team }]
+journal: { directory: ./journal, service: captions }
 `
 writeFileSync(
   following,
@@ -111,7 +114,19 @@ detail('code', code)
 detail('found', found)
 detail('after', `${((performance.now() - published) / 1000).toFixed(1)} s, without another load`)
 
-chapter(6, 'An attacker changes one byte of the weights, and the service loads them again')
+chapter(6, 'Incident response asks the journal who loaded it')
+say(style('cyan', `  modelseal incident --model sha256:${signed.vad.rootDigest.slice(0, 16)}… journal`))
+const { services, signers, refusals } = await findIncident([join(dirname(policy), 'journal')], {
+  model: signed.vad.rootDigest,
+})
+for (const { service, host, loads, last, loadedNow } of services.items) {
+  say(`${style('red', '✘')} ${style('bold', service)} on ${host}`)
+  detail('loads', `${loads}, the last at ${last}; loaded now: ${loadedNow}`)
+}
+detail('signer', signers.items.map(({ name }) => name).join(', '))
+detail('refused', refusals.items.map(({ code, kind }) => `${code} (${kind})`).join(', '))
+
+chapter(7, 'An attacker changes one byte of the weights, and the service loads them again')
 for (const { title, path, weights, run } of demos) {
   changeOneByte(join(dirname(path), weights))
   const error = await refusalOf(() => run(path), 'FILE_MISMATCH')

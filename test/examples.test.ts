@@ -28,6 +28,7 @@ test('the demo runs both models, requires an evaluation, revokes one in memory, 
     /not evaluated: refused\n.*ATTESTATION_MISSING\n.*0\.88: refused\n.*ATTESTATION_CONDITION\n.*\n.*0\.95: accepted\n/,
   )
   expect(output).toMatch(/in use: revoked\n.*MODEL_REVOKED\n.*the reason "trained on poisoned data"\n/)
+  expect(output).toMatch(/captions on .*\n.*1, the last at .*; loaded now: no\n.*release-team\n/)
   expect(output.match(/FILE_MISMATCH/g)).toHaveLength(2)
 })
 
