@@ -44,7 +44,7 @@ export interface ExportedJournals {
  * `ABORTED`
  * @example
  * ```ts
- * const write = (text) => void output.write(text)
+ * const write = (text: string) => output.appendFile(text).then(() => true)
  * const { complete, records } = await exportJournals(['journals/host-a'], { format: 'cloudevents', types: ['load'], write })
  * ```
  */
