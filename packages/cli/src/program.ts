@@ -10,6 +10,8 @@ import { addIncident } from './commands/respond/incident.ts'
 import { addJournalExport } from './commands/journal/export.ts'
 import { addJournalFollowing } from './commands/journal/follow.ts'
 import { addJournalPruning } from './commands/journal/prune.ts'
+import { addJournalPushing } from './commands/journal/push.ts'
+import { addJournalServing } from './commands/journal/serve.ts'
 import { addJournalVerifying } from './commands/journal/verify.ts'
 import { addDigest } from './commands/verify/digest.ts'
 import { addInspect } from './commands/verify/inspect.ts'
@@ -149,11 +151,15 @@ function addAdvisory(program: Command, perform: Perform): void {
 }
 
 function addJournal(program: Command, perform: Perform): void {
-  const journal = program.command('journal').description('Verify, export, follow and prune a journal of verdicts.')
+  const journal = program
+    .command('journal')
+    .description('Verify, export, follow and prune a journal of verdicts, and collect those of many hosts.')
   addJournalVerifying(journal, perform)
   addJournalExport(journal, perform)
   addJournalFollowing(journal, perform)
   addJournalPruning(journal, perform)
+  addJournalPushing(journal, perform)
+  addJournalServing(journal, perform)
 }
 
 const ADVISORY_HELP = `

@@ -23,3 +23,7 @@ export type {
   Refusals,
   Timeline,
 } from './incident/incident.ts'
+export type { CollectorEvent } from './collecting/answering.ts'
+export { createCollector, type Collector, type CollectorOptions } from './collecting/collector.ts'
+export { pushJournal, type PushEvent, type PushOptions } from './collecting/push-journal.ts'
+export type { PushReport } from './collecting/shipment.ts'

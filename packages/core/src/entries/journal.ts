@@ -73,6 +73,7 @@ export {
   type VerifyJournalOptions,
 } from '../journal/reading/verify-journal.ts'
 export { checkPrivate } from '../source/private/ownership.ts'
+export { readLines } from '../journal/reading/read-lines.ts'
 export { makeCacheFolder, makeDirectories } from '../source/private/cache-directory.ts'
 export { readVerifierKey, verifierKey } from '../journal/format/verifier-key.ts'
 export { enableJournal, type JournalOptions } from '../loading/recording/enable-journal.ts'

@@ -2,6 +2,7 @@ import { ModelSealError } from '@modelseal/core/errors'
 import { problemLine } from '@modelseal/core/journal'
 import type { Statements } from '../index/statements.ts'
 import { updateIndex, type JournalIndex } from '../index/update-index.ts'
+import { allJournals } from './all-journals.ts'
 import { readClaims } from './claims.ts'
 import { ALWAYS, countLoads, daily, periodOf, type Day, type Period } from './counting.ts'
 import { derivedFrom, type Claims, type Derivation } from './derivation.ts'
@@ -30,7 +31,7 @@ const RECENT_MS = 5 * 60_000
  * Finds out which services loaded a model, or what a signer signed, from the journals of any number of hosts. What was appended since the
  * last question is read and verified; an index in the private cache of this user has the rest.
  *
- * @param journals directories
+ * @param journals directories of journals, or of a collector, which contains journals
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `JOURNAL_INVALID`, `KEY_INVALID`, `KEY_MISMATCH`, `CACHE_UNSAFE`, `FILE_WRITE_FAILED`,
  * `FILE_NOT_FOUND`, `FILE_UNREADABLE`, and what reading the files of attestations throws
  * @example
@@ -44,7 +45,7 @@ export async function findIncident(journals: readonly string[], options: Inciden
   const claims = await readClaims(options.claims ?? [])
   const indexes: JournalIndex[] = []
   try {
-    for (const directory of new Set(journals)) {
+    for (const directory of await allJournals(journals)) {
       const key = options.keys?.[directory]
       indexes.push(await updateIndex(directory, { key, anew: options.anew, signal: options.signal }))
     }

@@ -1,0 +1,69 @@
+import type { PushEvent, PushReport } from '@modelseal/journal'
+import { InvalidArgumentError, type Command } from 'commander'
+import { nonEmpty, pathOption, withJson } from '../../options.ts'
+import { byteCount, jsonLine, printable } from '../../output.ts'
+import type { Outcome, Perform, Session } from '../../perform.ts'
+
+interface Flags {
+  to: string
+  tokenFile?: string
+  clientCert?: string
+  clientKey?: string
+  ca?: string
+  follow?: boolean
+  interval?: number
+  json?: boolean
+}
+
+/** `modelseal journal push DIRECTORY --to URL`: sends a journal to a collector. */
+export function addJournalPushing(journal: Command, perform: Perform): void {
+  withJson(journal.command('push'))
+    .description('Send a journal to a collector (modelseal journal serve), from where the last time ended.')
+    .argument('<directory>', 'directory of the journal', nonEmpty)
+    .requiredOption('--to <url>', 'URL of the collector, such as https://collector.example:8443', nonEmpty)
+    .addOption(pathOption('--token-file <file>', 'token of this host, which only this user can read'))
+    .addOption(pathOption('--client-cert <file>', 'client certificate of this host (PEM)'))
+    .addOption(pathOption('--client-key <file>', 'private key of that certificate (PEM)'))
+    .addOption(pathOption('--ca <file>', 'authorities of the certificate of the collector (default: those of Node.js)'))
+    .option('--follow', 'go on until it is ended, and wait while the collector is away')
+    .option('--interval <duration>', 'time between two looks at the journal, such as 5s (default) or 1m', interval)
+    .addHelpText('after', HELP)
+    .action(perform(push))
+}
+
+const HELP = `
+The collector verifies everything against what it has, and the answer must be a checkpoint of this journal. What it confirmed is
+remembered in collected.json beside the journal: with "collected: true" in its settings, nothing else is deleted. While the collector
+is away, the journal just grows.
+
+Exit code: 0 if everything was sent, or --follow was ended; 1 if the collector could not be reached, or one of the two journals is older
+than before or was rewritten (JOURNAL_ROLLBACK, JOURNAL_INCONSISTENT).
+
+Example:
+  $ modelseal journal push /var/lib/recognizer/journal --to https://collector.example:8443 --token-file token --follow`
+
+function interval(text: string): number {
+  const [, amount, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? []
+  const milliseconds = Number(amount) * ({ ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit ?? ''] ?? NaN)
+  if (milliseconds >= 1 && milliseconds <= 86_400_000) return milliseconds
+  throw new InvalidArgumentError('Expected a time such as 500ms, 5s, 1m or 1h, of at most a day.')
+}
+
+async function push(directory: string, { json, ...options }: Flags, { signal, talkative }: Session): Promise<Outcome> {
+  const { pushJournal } = await import('@modelseal/journal')
+  const onEvent = (event: PushEvent) => {
+    if (json) process.stdout.write(jsonLine({ ...event, time: new Date().toISOString() }))
+    else if (talkative || 'error' in event) process.stderr.write(`${printable(lineOf(event))}\n`)
+  }
+  const report = await pushJournal(directory, { ...options, onEvent, signal })
+  return { lines: [textOf(report)], json: { result: report } }
+}
+
+function lineOf(event: PushEvent): string {
+  if ('sent' in event) return textOf(event.sent)
+  return `${event.error.code}: ${event.error.message} Trying again in ${Math.ceil(event.retryIn / 1_000)} s.`
+}
+
+function textOf({ bytes, commits, size }: PushReport): string {
+  return `Sent ${byteCount(bytes)} of records and ${commits} commits. The collector has ${size} commits.`
+}

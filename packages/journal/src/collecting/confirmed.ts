@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { readSmallFile } from '@modelseal/core/adapter'
+import { ModelSealError } from '@modelseal/core/errors'
+import {
+  COLLECTED_FILE,
+  MAX_COLLECTED_FILE,
+  readCollected,
+  segmentIdsIn,
+  writeCollected,
+  type Collected,
+} from '@modelseal/core/journal'
+import { syncDirectory, writeWhole } from './durable.ts'
+import type { CollectedState } from './protocol.ts'
+
+/** What a collector confirmed that it has stored of a journal; `collected.json` beside it remembers that. */
+export class Confirmed {
+  readonly #directory: string
+  readonly #url: string
+  #state: CollectedState
+  readonly #bytes: Map<string, number>
+  #saved: string | undefined
+
+  private constructor(directory: string, url: string, collected: Collected | undefined) {
+    const { size = 0, root = '', segments = {} } = collected ?? {}
+    this.#directory = directory
+    this.#url = url
+    this.#state = { size, root }
+    this.#bytes = new Map(Object.entries(segments))
+  }
+
+  /** What another collector confirmed does not count. An invalid file counts as none: everything is compared again. */
+  static async read(directory: string, url: string): Promise<Confirmed> {
+    const text = await textOf(join(directory, COLLECTED_FILE))
+    const read = text === undefined ? undefined : readCollected(text)
+    const collected = read && 'collected' in read && read.collected.url === url ? read.collected : undefined
+    return new Confirmed(directory, url, collected)
+  }
+
+  get state(): CollectedState {
+    return this.#state
+  }
+
+  bytesOf(segment: string): number {
+    return this.#bytes.get(segment) ?? 0
+  }
+
+  setState(state: CollectedState): void {
+    this.#state = state
+  }
+
+  setBytes(segment: string, bytes: number): void {
+    this.#bytes.set(segment, bytes)
+  }
+
+  /** Writes what changed. Segments that were deleted are left out. */
+  async save(): Promise<void> {
+    const { size, root } = this.#state
+    if (size === 0) return
+    const here = new Set(await segmentIdsIn({ directory: this.#directory }))
+    for (const segment of this.#bytes.keys()) if (!here.has(segment)) this.#bytes.delete(segment)
+    const text = writeCollected({ format: 1, url: this.#url, size, root, segments: Object.fromEntries(this.#bytes) })
+    if (text === this.#saved) return
+    await writeWhole(join(this.#directory, COLLECTED_FILE), text)
+    await syncDirectory(this.#directory)
+    this.#saved = text
+  }
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return String(await readSmallFile(path, { what: 'file of what was collected', maxBytes: MAX_COLLECTED_FILE }))
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'FILE_NOT_FOUND') return undefined
+    throw error
+  }
+}
