@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { loadPolicy } from '@modelseal/core'
+import { verifyJournal } from '@modelseal/core/journal'
 import { checkPolicy, startingPolicy, WARNING_CODES } from '@modelseal/core/policy'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { attestationFields } from '../packages/core/src/policy/attestations/schema.ts'
@@ -38,6 +39,15 @@ describe('the policy of the README', () => {
     expect(await site.judge('elsewhere/vad', policy)).toBe('refused POLICY_NO_MATCH')
     expect(await site.judge('models/production/big', policy)).toBe('refused SIGNER_NOT_TRUSTED')
   })
+})
+
+test('the policy of docs/journal.md records what it accepts', async () => {
+  const page = readFileSync(new URL('../docs/journal.md', import.meta.url), 'utf8')
+  const policy = /^```yaml\n(version: 1\n.*?)^```$/ms.exec(page)?.[1]
+  const path = await site.policy(policy)
+  expect((await checkPolicy(path)).filter(({ severity }) => severity === 'error')).toEqual([])
+  expect(await site.judge('models/vad', policy)).toBe('accepted')
+  expect((await verifyJournal(site.file('journal'))).records).toBeGreaterThan(1)
 })
 
 describe('the policies of docs/policy.md', () => {

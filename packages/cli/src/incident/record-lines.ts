@@ -59,6 +59,7 @@ const TOLD: { [Type in RecordType]: (record: RecordOf<Type>, shown: Shown, load:
   advisory: ({ source, sequence }, shown) =>
     `new version of the feed ${shown(source)}${sequence === undefined ? '' : `, number ${sequence}`}`,
   lost: ({ count, code }, shown) => `${count} records were lost (${shown(code)})`,
+  alive: () => 'still runs',
   close: () => 'ended',
 }
 

@@ -44,6 +44,8 @@ async function follow({ journals, keys }: Journals, { since, json }: Flags, { si
       process.stderr.write(`${printable(`Journal ${shown(directory)} does not hold: ${problemLine(problem)}`)}\n`)
       continue
     }
+    // One a minute for each process.
+    if (record?.record.type === 'alive' && !json) continue
     const told = problem ? { problem: { directory, ...problem } } : record
     const text = json || problem ? jsonLine(told) : `${printable(lines.of(record))}\n`
     if (!(await written(text))) break
