@@ -1,5 +1,5 @@
 /**
- * Answers from journals of verdicts: which services loaded a model, what a signer signed, and what was made from it. Exports and follows them.
+ * Collects journals of verdicts, and answers from them: which services loaded a model, what a signer signed, and what was made from it. Exports and follows them.
  *
  * @packageDocumentation
  */
