@@ -15,11 +15,21 @@ const MAX_ATTEMPTS = 64
 /** The tree over the heads of all segments, to which each writer adds its own. */
 export class Commits {
   readonly #journal: WritableJournal
+  readonly #checkpoints: string | undefined
   /** The newest one that this writer has seen. */
   #seen: Commit | undefined
 
-  constructor(journal: WritableJournal) {
+  /** @param checkpoints file to which the newest checkpoint is written too */
+  constructor(journal: WritableJournal, checkpoints?: string) {
     this.#journal = journal
+    this.#checkpoints = checkpoints
+  }
+
+  /** {@link Commits.add}, and writes the checkpoint where it leaves the host. */
+  *publish(head: SegmentHead): FileWork<Commit | undefined> {
+    const commit = yield* this.add(head)
+    if (commit && this.#checkpoints !== undefined) yield* replaceWhole(this.#checkpoints, commit.note)
+    return commit
   }
 
   /**

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { ModelSealError } from '../../errors.ts'
@@ -51,6 +51,11 @@ export async function openDirectory(given: {
   } catch (error) {
     throw failedJournal(directory, error)
   }
+}
+
+/** Whether somebody deleted or moved an open journal. */
+export function isDeleted({ path }: WritableJournal): boolean {
+  return !existsSync(join(path, JOURNAL_FILE))
 }
 
 function checkOwn(path: string, directory: string): void {

@@ -29,6 +29,8 @@ export interface ToRecord {
 
 /** More entries are not kept while the disk fails: memory is bounded, and the number of lost ones is recorded. */
 const MAX_WAITING = 1_000
+/** While it does not, a service may begin or end that many loads at once. */
+const MAX_AT_ONCE = 50_000
 /** How many are written together. */
 const BATCH = 64
 
@@ -46,8 +48,8 @@ export class WaitingRecords {
   }
 
   /** @returns false if there is no room */
-  add(entry: ToRecord): boolean {
-    if (this.#waiting.length < MAX_WAITING || entry.isRequired) {
+  add(entry: ToRecord, isFailing: boolean): boolean {
+    if (this.#waiting.length < (isFailing ? MAX_WAITING : MAX_AT_ONCE) || entry.isRequired) {
       this.#waiting.push(entry)
       return true
     }

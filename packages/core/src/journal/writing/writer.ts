@@ -5,9 +5,8 @@ import type { SegmentHead } from '../format/commit.ts'
 import type { JournalRecord } from '../format/record.ts'
 import { CommitPace } from './commit-pace.ts'
 import { Commits } from './commits.ts'
-import { openDirectory, type WritableJournal } from './directory.ts'
+import { isDeleted, openDirectory, type WritableJournal } from './directory.ts'
 import { failedJournal } from './failures.ts'
-import { replaceWhole } from './files.ts'
 import { reportFailure, reportWritten } from './reports.ts'
 import { WaitingRecords, type ToRecord } from './waiting-records.ts'
 import { retireSegments } from './retention.ts'
@@ -67,7 +66,7 @@ export class JournalWriter {
       entry.ended(entry.isRequired ? this.#hasEnded() : undefined)
       return
     }
-    if (!this.#waiting.add(entry)) entry.ended(undefined)
+    if (!this.#waiting.add(entry, this.#retries.areAhead)) entry.ended(undefined)
     if (entry.isRequired || entry.isSynced) void this.#pump()
     else void this.#pumpLater()
   }
@@ -84,7 +83,7 @@ export class JournalWriter {
       else this.#waiting.putBack(entries)
       // Nothing was recorded, so there is nothing to end.
       if (!this.#segment && this.#waiting.length === 0) return
-      for (const entry of last) this.#waiting.add(entry)
+      for (const entry of last) this.#waiting.add(entry, false)
       if (!this.#journal) throw new Error('the journal was not open yet')
       const segment = this.#current(this.#journal)
       while (this.#waiting.length > 0 || this.#waiting.lost > 0) {
@@ -94,7 +93,7 @@ export class JournalWriter {
       }
       segment.writeNow(segment.prepare([{ type: 'close', time: now() }]))
       segment.syncNow()
-      this.#publishNow(segment)
+      if (this.#commits && segment.synced) runNow(this.#commits.publish({ ...segment.synced, end: true }))
       segment.close()
     } catch (error) {
       reportFailure(this.settings.directory, failedJournal(this.settings.directory, error), this.#waiting.length)
@@ -179,7 +178,7 @@ export class JournalWriter {
     const { directory, host, key } = this.settings
     const journal = await openDirectory({ directory, host, key })
     this.#journal = journal
-    this.#commits = new Commits(journal)
+    this.#commits = new Commits(journal, this.settings.checkpoints?.file)
     void this.#retire(journal)
     return journal
   }
@@ -239,6 +238,7 @@ export class JournalWriter {
       else if (segment.synced && isNew(segment.synced, this.#committed)) await this.#commit(segment.synced)
     } catch (error) {
       this.#pace.failed()
+      if (this.#journal && isDeleted(this.#journal)) this.#beginAnew(segment)
       this.#report(error)
     } finally {
       this.#isTicking = false
@@ -247,20 +247,21 @@ export class JournalWriter {
       this.#tickSoon(segment.isDirty ? INTERVAL : after)
   }
 
-  async #commit(head: SegmentHead): Promise<boolean> {
-    const commits = this.#commits
-    const commit = commits && (await this.#pace.measure(() => runSoon(commits.add(head))))
-    if (!commit) return false
-    if (head.segment === this.#segment?.id) this.#committed = head
-    const { checkpoints } = this.settings
-    if (checkpoints) await runSoon(replaceWhole(checkpoints.file, commit.note))
-    return true
+  /** Somebody deleted the journal, and what was written to it. */
+  #beginAnew(segment: Segment): void {
+    this.#waiting.lost += segment.size
+    this.#lostCode = 'ENOENT'
+    this.#journal = this.#commits = this.#segment = undefined
+    this.#described.clear()
+    // A write in progress would otherwise go to whatever file gets its number next.
+    if (!this.#isPumping) segment.close()
   }
 
-  #publishNow({ synced }: Segment): void {
-    const commit = this.#commits && synced && runNow(this.#commits.add({ ...synced, end: true }))
-    const { checkpoints } = this.settings
-    if (commit && checkpoints) runNow(replaceWhole(checkpoints.file, commit.note))
+  async #commit(head: SegmentHead): Promise<boolean> {
+    const commits = this.#commits
+    const commit = commits && (await this.#pace.measure(() => runSoon(commits.publish(head))))
+    if (commit && head.segment === this.#segment?.id) this.#committed = head
+    return commit !== undefined
   }
 
   #succeeded(): void {

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { publishAdvisory } from '../../events.ts'
 import type { JournalRecord, RecordOf, RecordType } from '../../journal/format/record.ts'
 import { Segment } from '../../journal/writing/segment.ts'
 import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
@@ -162,6 +163,32 @@ describe('a load by a policy with a journal', () => {
     expect(load?.model.url).toBe('https://models.example/vad')
     expect(JSON.stringify(records())).not.toMatch(/pass|secret/)
   })
+})
+
+test('a thousand loads at once are all recorded, and so are their ends', async () => {
+  const { policy, directory, records } = await journaled({ durability: 'interval', required: true })
+  const opened = await Promise.all(
+    Array.from({ length: 1_000 }, () => openVerifiedModel(site.file('model'), { policy })),
+  )
+  expect(ofType(records(), 'load')).toHaveLength(1_000)
+  await Promise.all(opened.map((model) => model.close()))
+  await vi.waitFor(() => expect(ofType(records(), 'end')).toHaveLength(1_000), { timeout: 10_000, interval: 200 })
+  expect(new Set(ofType(records(), 'end').map(({ load }) => load)).size).toBe(1_000)
+  expect([ofType(records(), 'model').length, ofType(records(), 'lost').length]).toEqual([1, 0])
+  await soon(() => expect(commitsOf(directory).length).toBeGreaterThan(0))
+}, 60_000)
+
+test('another version of a feed is recorded, and a failure to look for one is not', async () => {
+  const { policy, records } = await journaled()
+  await (await openVerifiedModel(site.file('model'), { policy })).close()
+  const source = 'https://user:pass@feeds.example/advisories?token=secret'
+  publishAdvisory({ source, feed: 'ours', error: { code: 'FILE_NOT_FOUND', message: 'x' } as never })
+  publishAdvisory({ source, feed: 'ours', sequence: 7, digest: fingerprint })
+  await soon(() =>
+    expect(ofType(records(), 'advisory')).toMatchObject([
+      { source: 'https://feeds.example/advisories', feed: 'ours', sequence: 7, digest: fingerprint },
+    ]),
+  )
 })
 
 describe('the end of a load', () => {
