@@ -1,4 +1,5 @@
-// npm run test:journal: builds a program with Go's packages for transparency logs, then runs test/journal/*.test.ts against it.
+// npm run test:journal: builds a program with Go's packages for transparency logs, then runs test/journal/*.test.ts against it, after
+// a soak of many writers (soak/soak.mjs).
 // Fails without Go, because skipping the tests would defeat their purpose.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,6 +13,7 @@ mkdirSync(dirname(peer), { recursive: true })
 mkdirSync(join(root, '.cache/reports'), { recursive: true })
 const version = ['go.mod', 'main.go'].map((name) => readFileSync(join(source, name), 'utf8')).join('')
 if (!buildGoProgram(peer, source, version)) process.exit(1)
+run('node', ['--no-warnings', 'test/journal/soak/soak.mjs'])
 run(
   'vitest',
   [
