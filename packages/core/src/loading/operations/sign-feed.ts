@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import { flag, path as pathCopy, required, signal as signalCopy, text } from '../../kinds.ts'
-import { compareFeeds, type FeedChanges } from '../../policy/advisories/compare-feeds.ts'
+import { changesBetween, type FeedChanges } from '../../policy/advisories/compare-feeds.ts'
 import { parseFeedFile, readFeed, readFeedFile, type FoundFeed } from '../../policy/advisories/feed-file.ts'
 import type { FeedSource } from '../../policy/advisories/feed-source.ts'
 import { feedExpired, writeFeedStatement, type AdvisoryFeed } from '../../policy/advisories/feed-statement.ts'
@@ -170,7 +170,7 @@ async function nextVersion(
   const expires = before(now, { months: -months, milliseconds: -milliseconds })
   const sequence = (current?.feed.sequence ?? 0) + 1
   const payload = writeFeedStatement({ feed, sequence, issued: secondsOf(now), expires: secondsOf(expires), denied })
-  return { payload, lines: [], ...(current ? { changes: await compareFeeds(current.feed, { denied }) } : {}) }
+  return { payload, lines: [], ...(current ? { changes: await changesBetween(current.feed.denied, denied) } : {}) }
 }
 
 function secondsOf(time: number): string {
@@ -185,7 +185,7 @@ async function sameVersion(output: string, source: FeedSource, current: FoundFee
       hint: 'The first signer signs without --add-signature.',
     })
   }
-  const { added, removed, changed } = await compareFeeds(current.feed, source)
+  const { added, removed, changed } = await changesBetween(current.feed.denied, source.denied)
   const [different] = [...added, ...removed, ...changed]
   if (different) {
     throw new ModelSealError(

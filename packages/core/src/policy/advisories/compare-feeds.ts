@@ -1,5 +1,6 @@
 import { withLibraries } from '../when-needed.ts'
 import { detailsOf, listedEntries, type ListedEntry } from './entries.ts'
+import { givenDenied } from './feed-entries.ts'
 import type { Denied } from './feed-schema.ts'
 
 /** How what is denied differs between two versions of a feed. */
@@ -15,14 +16,20 @@ export interface FeedChanges {
 /**
  * Compares what two versions of a feed deny, whatever the order and notation of their entries.
  *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if one of them is not a feed
  * @example
  * ```ts
  * const { added, removed } = await compareFeeds(old.feed, new.feed)
  * ```
  */
-export function compareFeeds(first: { denied: Denied }, second: { denied: Denied }): Promise<FeedChanges> {
+export async function compareFeeds(first: { denied: Denied }, second: { denied: Denied }): Promise<FeedChanges> {
+  return changesBetween(await givenDenied(first, 'compareFeeds'), await givenDenied(second, 'compareFeeds'))
+}
+
+/** Like {@link compareFeeds}, for lists that were checked. */
+export function changesBetween(first: Denied, second: Denied): Promise<FeedChanges> {
   return withLibraries(() => {
-    const [before, after] = [byName(first.denied), byName(second.denied)]
+    const [before, after] = [byName(first), byName(second)]
     const kept = [...after].filter(([name]) => before.has(name))
     return {
       added: [...after].flatMap(([name, entry]) => (before.has(name) ? [] : [entry])),

@@ -5,6 +5,7 @@ import { serialName } from '../revocations/revocation-list.ts'
 import type { TextPattern } from '../schema/text.ts'
 import { withLibraries } from '../when-needed.ts'
 import { canonicalJson } from '../../schema/canonical-json.ts'
+import { givenDenied } from './feed-entries.ts'
 import { DENIED_LISTS, type Denied, type DeniedList } from './feed-schema.ts'
 
 /** The fields of an entry, whatever its list. */
@@ -49,13 +50,20 @@ export function listedEntries(denied: Denied): ListedEntry[] {
 /**
  * The entries of all lists of a feed, with a description of each for people.
  *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not a feed
  * @example
  * ```ts
  * const { feed } = await inspectFeed('advisories.jsonl')
  * for (const { description } of await feedEntries(feed)) console.log(description)
  * ```
  */
-export function feedEntries({ denied }: { denied: Denied }): Promise<ListedEntry[]> {
+export async function feedEntries(feed: { denied: Denied }): Promise<ListedEntry[]> {
+  const denied = await givenDenied(feed, 'feedEntries')
+  return entriesOf(denied)
+}
+
+/** Like {@link feedEntries}, for lists that were checked. */
+export function entriesOf(denied: Denied): Promise<ListedEntry[]> {
   return withLibraries(() => listedEntries(denied))
 }
 

@@ -8,7 +8,8 @@ import { timeSchema } from '../../schema/time.ts'
 import { canonicalPackageUrl, packageUrlFault } from '../revocations/package-url.ts'
 import { withLibraries } from '../when-needed.ts'
 import { canonicalJson } from '../../schema/canonical-json.ts'
-import { feedEntries, type ListedEntry } from './entries.ts'
+import { entriesOf, type ListedEntry } from './entries.ts'
+import { givenFeed } from './feed-entries.ts'
 import type { Denied } from './feed-schema.ts'
 import type { AdvisoryFeed } from './feed-statement.ts'
 
@@ -28,14 +29,15 @@ export interface ExportedVex {
 /**
  * Writes what a feed denies as a document of OpenVEX, for scanners and inventories. It is not signed.
  *
- * @throws {@link ModelSealError} `ADVISORY_INVALID` if OpenVEX has no words for anything in the feed
+ * @throws {@link ModelSealError} `ADVISORY_INVALID` if OpenVEX has no words for anything in the feed; `INVALID_ARGUMENT`
  * @example
  * ```ts
  * const { document } = await exportOpenVex((await inspectFeed('advisories.jsonl')).feed)
  * ```
  */
-export async function exportOpenVex({ feed, sequence, issued, denied }: AdvisoryFeed): Promise<ExportedVex> {
-  const entries = await feedEntries({ denied })
+export async function exportOpenVex(given: AdvisoryFeed): Promise<ExportedVex> {
+  const { feed, sequence, issued, denied } = await givenFeed(given, 'exportOpenVex')
+  const entries = await entriesOf(denied)
   const products = entries.map((one) => ({ one, product: productOf(one) }))
   const leftOut = products.flatMap(({ one, product }) => (product ? [] : [one]))
   const statements = new Map<string, { reason?: string; severity?: string; products: Map<string, object> }>()
@@ -60,7 +62,7 @@ export async function exportOpenVex({ feed, sequence, issued, denied }: Advisory
   }
   const document = {
     '@context': CONTEXT,
-    '@id': `urn:modelseal:advisory-feed:${encodeURIComponent(feed)}:${sequence}`,
+    '@id': `urn:modelseal:advisory-feed:${encodeURIComponent(feed.toWellFormed())}:${sequence}`,
     author: feed,
     timestamp: issued,
     version: sequence,
