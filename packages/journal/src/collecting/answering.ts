@@ -46,7 +46,7 @@ export class Answering {
   /** How journals report. */
   reports() {
     return {
-      notice: (journal: string, event: 'cut' | 'missing', message: string) => {
+      notice: (journal: string, event: 'cut' | 'missing' | 'failed', message: string) => {
         this.#report({ event, journal, message })
       },
       created: ({ id, host, key }: JournalFile) => {

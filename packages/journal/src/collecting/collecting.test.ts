@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import {
   appendFileSync,
+  chmodSync,
+  mkdirSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -138,6 +140,41 @@ describe('a collector', () => {
     expect(await verifyJournal(site.directoryOf(journal))).toMatchObject({ holds: true, retired: 1, records: 2 })
     expect(collectedOf(journal.directory)?.segments).toEqual({ [other.id]: other.bytes })
   })
+})
+
+test('a collector goes on without a journal that is damaged, and needs a directory of its own', async () => {
+  const site = await Site.create()
+  const [{ journal }, { journal: other }] = [site.journal(), site.journal('host-b')]
+  await site.push(journal.directory)
+  await site.push(other.directory, {}, 'host-b')
+  await site.collector.close()
+  writeFileSync(join(site.directoryOf(journal), 'journal.json'), '{}')
+  mkdirSync(join(site.stored, `.${'b'.repeat(16)}.tmp`))
+  await site.start()
+  expect(site.events.at(-1)).toMatchObject({ event: 'failed', journal: journal.file.id })
+  await expect(site.push(journal.directory)).rejects.toThrow(refusal('JOURNAL_FOREIGN'))
+  expect(await site.push(other.directory, {}, 'host-b')).toMatchObject({ size: 1 })
+  expect(readdirSync(site.stored)).toHaveLength(2)
+  await site.collector.close()
+  chmodSync(site.stored, 0o755)
+  await expect(site.start()).rejects.toThrow(refusal('ISOLATION_REFUSED'))
+})
+
+test('a request whose content never arrives does not keep a collector from ending', async () => {
+  const site = await Site.create()
+  const { journal } = site.journal()
+  await site.push(journal.directory)
+  const sent = request(new URL(site.collector.url), {
+    method: 'POST',
+    path: `/v1/journals/${journal.file.id}/commits`,
+    ca: readFileSync(site.ca),
+    headers: { authorization: 'Bearer token-of-host-a', 'content-length': 1_000 },
+  })
+  const failed = once(sent, 'response').catch(() => 'failed')
+  sent.write('{')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  await site.collector.close()
+  await failed
 })
 
 describe('a host', () => {

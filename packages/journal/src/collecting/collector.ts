@@ -3,6 +3,7 @@ import { createServer } from 'node:https'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import { clearTimeout, setTimeout } from 'node:timers'
 import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { checkPrivate, makeDirectories } from '@modelseal/core/journal'
@@ -47,6 +48,8 @@ const DEFAULT_JOURNALS = 1_000
 const DEFAULT_TIMEOUT = 60_000
 /** In milliseconds. */
 const HEADERS_TIMEOUT = 10_000
+/** For requests whose content is still arriving when the collector ends. */
+const CLOSE_TIMEOUT = 5_000
 const MOST_CONNECTIONS = 1_000
 const MAX_HEADER_BYTES = 8 * 1024
 const MAX_PEM_BYTES = 1024 * 1024
@@ -81,7 +84,11 @@ export async function createCollector(options: CollectorOptions): Promise<Collec
       const closed = once(server, 'close')
       server.close()
       server.closeIdleConnections()
+      const late = setTimeout(() => {
+        server.closeAllConnections()
+      }, CLOSE_TIMEOUT)
       await answering.finished()
+      clearTimeout(late)
       server.closeAllConnections()
       await closed
     },

@@ -48,6 +48,7 @@ export class Shipment {
   readonly #directory: string
   readonly #client: CollectorClient
   #confirmed: Confirmed | undefined
+  #tailsAt = -Infinity
 
   constructor(directory: string, client: CollectorClient) {
     this.#directory = directory
@@ -167,6 +168,8 @@ export class Shipment {
 
   /** What no commit covers, of processes that ended. */
   async #sendTails(journal: OpenedJournal, confirmed: Confirmed): Promise<void> {
+    if (Math.abs(Date.now() - this.#tailsAt) < SETTLED) return
+    this.#tailsAt = Date.now()
     for (const segment of await segmentIdsIn(journal)) {
       const path = join(journal.directory, segmentPath(segment))
       const found = await stat(path).catch(absent)

@@ -30,7 +30,7 @@ import { StoredSegment } from './stored-segment.ts'
 const MOST_SEGMENTS = 256
 
 /** What a collector reports about a journal beside refusals. */
-export type Notice = (event: 'cut' | 'missing', message: string) => void
+export type Notice = (event: 'cut' | 'missing' | 'failed', message: string) => void
 
 /**
  * A journal that a collector stores, in the layout in which a host writes it. Its methods must be called one after the other. After an error

@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { shown } from '@modelseal/core/errors'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import {
   openJournal,
   originOf,
@@ -18,6 +18,9 @@ import { StoredJournal, type Notice } from './stored-journal.ts'
 const MOST_OPEN = 64
 /** Journals of one host: it must not take the places of others. */
 const MOST_OF_HOST = 32
+
+/** No sender has this name. */
+const NOBODY = ''
 
 interface Options {
   directory: string
@@ -40,15 +43,26 @@ export class StoredJournals {
     this.#options = options
   }
 
-  /** Reads which journals there are. @throws {@link ModelSealError} `JOURNAL_INVALID`, and what reading throws */
+  /** Reads which journals there are. @throws errors of the operating system */
   static async open(options: Options): Promise<StoredJournals> {
     const journals = new StoredJournals(options)
     for (const name of await readdir(options.directory)) {
       const path = join(options.directory, name)
-      if (/^[0-9a-f]{32}$/.test(name)) journals.#hosts.set(name, (await openJournal(path)).file.host)
+      if (/^[0-9a-f]{32}$/.test(name)) journals.#hosts.set(name, await journals.#hostOf(name))
       else if (/^\.[0-9a-f]{16}\.tmp$/.test(name)) await rm(path, { recursive: true, force: true })
     }
     return journals
+  }
+
+  /** Nobody may write a journal that is damaged; the others are collected. */
+  async #hostOf(id: string): Promise<string> {
+    try {
+      return (await openJournal(join(this.#options.directory, id))).file.host
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      this.#options.notice(id, 'failed', error.message)
+      return NOBODY
+    }
   }
 
   directoryOf(id: string): string | undefined {
