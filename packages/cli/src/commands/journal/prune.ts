@@ -20,7 +20,12 @@ export function addJournalPruning(journal: Command, perform: Perform): void {
       nonEmpty,
     )
     .option('--dry-run', 'only say what would be deleted')
-    .addOption(pathOption('--key <file>', 'private key that signs the checkpoints (default: the one in the directory)'))
+    .addOption(
+      pathOption(
+        '--key <key>',
+        'private key that signs the checkpoints: a file or a PKCS#11 URI (default: the file in the directory)',
+      ),
+    )
     .addHelpText('after', HELP)
     .action(perform(prune))
 }

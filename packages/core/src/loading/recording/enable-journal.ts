@@ -33,7 +33,8 @@ export interface JournalOptions {
   collected?: boolean | undefined
 }
 
-const pathOrToken: Copy = (value, option) =>
+/** A path, which is made absolute, or the PKCS#11 URI of a key. */
+export const pathOrToken: Copy = (value, option) =>
   typeof value === 'string' && value.startsWith('pkcs11:') ? value : givenPath(value, option)
 
 const SHAPE: Shape<JournalOptions> = {

@@ -10,22 +10,23 @@ import { failedJournal } from '../../journal/writing/failures.ts'
 import { exists } from '../../journal/writing/files.ts'
 import { runSoon } from '../../journal/writing/file-work.ts'
 import { retireSegments } from '../../journal/writing/retention.ts'
-import { flag, givenPath, signal as abortSignal, text } from '../../kinds.ts'
+import { flag, signal as abortSignal, text } from '../../kinds.ts'
 import { settingsOf } from '../../policy/journals/compile-journals.ts'
 import { journalSchema } from '../../policy/journals/schema.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
+import { pathOrToken } from './enable-journal.ts'
 
 export interface PruneOptions {
   /** Segments whose last record is older are deleted, such as `90d`; at least 2 days, because segments are written for a day. */
   olderThan: string
-  /** Path of the private key that signs the checkpoints. Default: the one in the directory. */
+  /** Private key that signs the checkpoints: the path of a file, or a PKCS#11 URI. Default: the file in the directory. */
   key?: string | undefined
   /** True to delete nothing. */
   dryRun?: boolean | undefined
   signal?: AbortSignal | undefined
 }
 
-const SHAPE: Shape<PruneOptions> = { olderThan: text, key: givenPath, dryRun: flag, signal: abortSignal }
+const SHAPE: Shape<PruneOptions> = { olderThan: text, key: pathOrToken, dryRun: flag, signal: abortSignal }
 
 /** What was deleted, or would be. */
 export interface PrunedJournal {
