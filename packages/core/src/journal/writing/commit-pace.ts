@@ -2,7 +2,7 @@ import { monotonic } from '../../real-time.ts'
 
 /** How often the head of a segment is committed, in milliseconds. */
 const [INTERVAL, LONGEST_INTERVAL] = [1_000, 60_000]
-/** A commit is followed by a rest of so many times as long as it took, so that a slow token does not keep a thread busy. */
+/** A signature is followed by a rest of so many times as long as it took: the thread waits for a token, which may be slow. */
 const REST = 10
 
 /** When a writer commits next. */
@@ -15,11 +15,13 @@ export class CommitPace {
     return Math.max(0, this.#begun + this.#interval - monotonic())
   }
 
-  async measure<T>(commit: () => Promise<T>): Promise<T> {
+  begin(): void {
     this.#begun = monotonic()
-    const result = await commit()
-    this.#interval = Math.min(Math.max(INTERVAL, (monotonic() - this.#begun) * REST), LONGEST_INTERVAL)
-    return result
+  }
+
+  /** @param signing milliseconds that the signature took */
+  succeeded(signing: number): void {
+    this.#interval = Math.min(Math.max(INTERVAL, signing * REST), LONGEST_INTERVAL)
   }
 
   failed(): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { checkpointText, parseCheckpoint } from '../../merkle/checkpoint.ts'
 import { GrowingTree, hashLeaf, subtreesOf } from '../../merkle/tree.ts'
+import { monotonic } from '../../real-time.ts'
 import { leafBytes, readCommit, writeCommit, type Commit, type SegmentHead } from '../format/commit.ts'
 import { originOf } from '../format/journal-file.ts'
 import { commitFile, commitIn, COMMITS, HEADS, PACKED, packFile, packIn } from '../format/names.ts'
@@ -16,6 +17,8 @@ const MAX_ATTEMPTS = 64
 export class Commits {
   readonly #journal: WritableJournal
   readonly #checkpoints: string | undefined
+  /** Milliseconds that the last signature took. */
+  signing = 0
   /** The newest one that this writer has seen. */
   #seen: Commit | undefined
 
@@ -64,7 +67,10 @@ export class Commits {
     const origin = originOf(file)
     const text = checkpointText({ origin, size: tree.size, root: tree.root() })
     const frontier = tree.subtrees.map((hash) => hash.toString('hex'))
-    return { index, leaf: head, frontier, note: key.note(text, origin) }
+    const started = monotonic()
+    const note = key.note(text, origin)
+    this.signing = monotonic() - started
+    return { index, leaf: head, frontier, note }
   }
 
   *#newest(): FileWork<Commit | undefined> {

@@ -1,5 +1,4 @@
 import { clearTimeout, monotonic, setTimeout, turnOfLoop } from '../../real-time.ts'
-import type { ModelSealError } from '../../errors.ts'
 import { systemCode } from '../../source/file-errors.ts'
 import type { SegmentHead } from '../format/commit.ts'
 import type { JournalRecord } from '../format/record.ts'
@@ -63,7 +62,8 @@ export class JournalWriter {
   /** Records something soon. Only required entries, and those that wait for the disk, are to be waited for. */
   add(entry: ToRecord): void {
     if (this.#isEnded) {
-      entry.ended(entry.isRequired ? this.#hasEnded() : undefined)
+      const error = new Error('the thread is exiting')
+      entry.ended(entry.isRequired ? failedJournal(this.settings.directory, error) : undefined)
       return
     }
     if (!this.#waiting.add(entry, this.#retries.areAhead)) entry.ended(undefined)
@@ -258,8 +258,9 @@ export class JournalWriter {
   }
 
   async #commit(head: SegmentHead): Promise<boolean> {
-    const commits = this.#commits
-    const commit = commits && (await this.#pace.measure(() => runSoon(commits.publish(head))))
+    this.#pace.begin()
+    const commit = this.#commits && (await runSoon(this.#commits.publish(head)))
+    this.#pace.succeeded(this.#commits?.signing ?? 0)
     if (commit && head.segment === this.#segment?.id) this.#committed = head
     return commit !== undefined
   }
@@ -279,10 +280,6 @@ export class JournalWriter {
     this.#report(failure)
     for (const entry of entries) entry.ended(entry.isRequired ? failure : undefined)
     this.#retries.later(() => void this.#pump())
-  }
-
-  #hasEnded(): ModelSealError {
-    return failedJournal(this.settings.directory, new Error('the thread is exiting'))
   }
 
   #report(error: unknown): void {
