@@ -59,11 +59,11 @@ export function listedEntries(denied: Denied): ListedEntry[] {
  */
 export async function feedEntries(feed: { denied: Denied }): Promise<ListedEntry[]> {
   const denied = await givenDenied(feed, 'feedEntries')
-  return entriesOf(denied)
+  return listEntries(denied)
 }
 
 /** Like {@link feedEntries}, for lists that were checked. */
-export function entriesOf(denied: Denied): Promise<ListedEntry[]> {
+export function listEntries(denied: Denied): Promise<ListedEntry[]> {
   return withLibraries(() => listedEntries(denied))
 }
 

@@ -4,7 +4,7 @@ import * as s from '../../schema/define.ts'
 import { parseChecked } from '../reading/parse-policy.ts'
 import { parseDuration } from '../schema/duration.ts'
 import { durationSchema } from '../schema/text.ts'
-import { detailsOf, entriesOf, type ListedEntry } from './entries.ts'
+import { detailsOf, listEntries, type ListedEntry } from './entries.ts'
 import { deniedSchema, feedNameSchema, type Denied } from './feed-schema.ts'
 
 /** Room for some hundred thousand entries. */
@@ -151,7 +151,7 @@ export async function withoutEntries(bytes: Uint8Array, path: string, entries: D
 
 /** Several entries may deny the same. */
 async function distinctEntries(entries: Denied): Promise<ListedEntry[]> {
-  const listed = await entriesOf(entries)
+  const listed = await listEntries(entries)
   return [...new Map(listed.map((one) => [one.name, one])).values()]
 }
 
@@ -163,7 +163,7 @@ async function placesIn(bytes: Uint8Array, path: string): Promise<Map<string, Pl
   const { denied } = await parseFeedSource(bytes, path)
   const places = new Map<string, Place[]>()
   const counts = new Map<string, number>()
-  for (const one of await entriesOf(denied)) {
+  for (const one of await listEntries(denied)) {
     const index = counts.get(one.list) ?? 0
     counts.set(one.list, index + 1)
     places.set(one.name, [...(places.get(one.name) ?? []), { ...one, index }])

@@ -8,7 +8,7 @@ import { timeSchema } from '../../schema/time.ts'
 import { canonicalPackageUrl, packageUrlFault } from '../revocations/package-url.ts'
 import { withLibraries } from '../when-needed.ts'
 import { canonicalJson } from '../../schema/canonical-json.ts'
-import { entriesOf, type ListedEntry } from './entries.ts'
+import { listEntries, type ListedEntry } from './entries.ts'
 import { givenFeed } from './feed-entries.ts'
 import type { Denied } from './feed-schema.ts'
 import type { AdvisoryFeed } from './feed-statement.ts'
@@ -37,7 +37,7 @@ export interface ExportedVex {
  */
 export async function exportOpenVex(given: AdvisoryFeed): Promise<ExportedVex> {
   const { feed, sequence, issued, denied } = await givenFeed(given, 'exportOpenVex')
-  const entries = await entriesOf(denied)
+  const entries = await listEntries(denied)
   const products = entries.map((one) => ({ one, product: productOf(one) }))
   const leftOut = products.flatMap(({ one, product }) => (product ? [] : [one]))
   const statements = new Map<string, { reason?: string; severity?: string; products: Map<string, object> }>()
