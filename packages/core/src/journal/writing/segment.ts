@@ -1,4 +1,14 @@
-import { closeSync, constants, fdatasync, fdatasyncSync, ftruncateSync, openSync, write, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  write,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { GrowingTree, hashLeaf } from '../../merkle/tree.ts'
@@ -50,6 +60,11 @@ export class Segment {
   /** True if there are records that no sync covers. */
   get isDirty(): boolean {
     return this.size > (this.synced?.size ?? 0)
+  }
+
+  /** What is to be committed once nothing more is written; undefined if retention has deleted the file of a writer that was idle for days. */
+  get lastHead(): SegmentHead | undefined {
+    return fstatSync(this.#fd).nlink === 0 ? undefined : this.synced
   }
 
   prepare(records: readonly JournalRecord[]): Prepared {

@@ -93,7 +93,8 @@ export class JournalWriter {
       }
       segment.writeNow(segment.prepare([{ type: 'close', time: now() }]))
       segment.syncNow()
-      if (this.#commits && segment.synced) runNow(this.#commits.publish({ ...segment.synced, end: true }))
+      const { lastHead } = segment
+      if (this.#commits && lastHead) runNow(this.#commits.publish({ ...lastHead, end: true }))
       segment.close()
     } catch (error) {
       reportFailure(this.settings.directory, failedJournal(this.settings.directory, error), this.#waiting.length)
@@ -200,7 +201,8 @@ export class JournalWriter {
   async #finish(segment: Segment): Promise<void> {
     try {
       if (segment.isDirty && !segment.isBroken) await segment.sync()
-      if (segment.synced) await this.#commit({ ...segment.synced, end: true })
+      const { lastHead } = segment
+      if (lastHead) await this.#commit({ ...lastHead, end: true })
     } catch (error) {
       this.#report(error)
     } finally {

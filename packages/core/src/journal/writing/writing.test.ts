@@ -21,6 +21,7 @@ import { JOURNAL_CHANNEL, type JournalState } from '../../events.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { commitsOf, readSegment, recordsOf, segmentsOf } from '../../testing/journal-reading.ts'
 import { scratch } from '../../testing/scratch.ts'
+import type { SegmentHead } from '../format/commit.ts'
 import { COLLECTED_FILE, writeCollected } from '../format/collected.ts'
 import { PACKED, segmentIn, SEGMENTS } from '../format/names.ts'
 import type { JournalRecord } from '../format/record.ts'
@@ -324,6 +325,24 @@ describe('commits', () => {
       expect(() => runNow(new Commits(journal).add(head(1)))).toThrow(refusal('JOURNAL_INVALID'))
     }
   })
+})
+
+test('a writer that was idle for longer than the retention commits nothing about its deleted segment', async () => {
+  const directory = fresh()
+  const journal = await openDirectory({ directory, host: undefined, key: undefined })
+  const writer = new JournalWriter(settingsFor(directory))
+  await record(writer, 'a')
+  await vi.waitFor(() => expect(commitsOf(directory)).toHaveLength(1), 5_000)
+  const [name] = readdirSync(join(directory, SEGMENTS)) as [string]
+  utimesSync(join(directory, SEGMENTS, name), 0, 0)
+  const commits = new Commits(journal)
+  const commit = async (head: SegmentHead) => (await runSoon(commits.add(head))) !== undefined
+  await retireSegments(journal, { retention: 3_600_000, collected: false }, commit)
+  writer.endNow([])
+  expect(commitsOf(directory).map(({ leaf }) => [leaf.retired, leaf.end])).toEqual([
+    [undefined, undefined],
+    [true, undefined],
+  ])
 })
 
 test('segments older than the retention are deleted after their heads were committed as retired', async () => {
