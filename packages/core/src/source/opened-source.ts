@@ -12,7 +12,7 @@ import type {
   SourceSession,
   PlainModel,
 } from './model-source.ts'
-import { valueOf } from '../snapshot.ts'
+import { valueOf, withoutPrototype } from '../snapshot.ts'
 import { SizeLimit, TOGETHER } from './size-limit.ts'
 import { isOwnSource } from './own-sources.ts'
 import {
@@ -44,7 +44,8 @@ export class OpenedSource {
   readonly #load: SourceLoad
 
   /** @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source throws */
-  static async open(source: ModelSource, load: SourceLoad = { signal: undefined }): Promise<OpenedSource> {
+  static async open(source: ModelSource, given: SourceLoad = { signal: undefined }): Promise<OpenedSource> {
+    const load = withoutPrototype(given)
     const isOwn = isOwnSource(source)
     let opening: SourceSession | Promise<SourceSession> | undefined
     try {

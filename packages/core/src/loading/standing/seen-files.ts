@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
+import { withoutPrototype } from '../../snapshot.ts'
 import type { FileIdentity, SourceFile } from '../../source/local/source-file.ts'
 
 /** The states in which a load saw files on this machine. A file in the same state still has the same content. */
@@ -11,7 +12,8 @@ export class SeenFiles {
   }
 
   /** A file that was seen in two states may have been handed out in both of them. */
-  add({ name, identity, young = false }: SourceFile): void {
+  add(file: SourceFile): void {
+    const { name, identity, young = false } = withoutPrototype(file)
     const isNew = !this.#states.has(name)
     const isKnown = !young && (isNew || isSame(this.#states.get(name), identity))
     this.#states.set(name, isKnown ? identity : undefined)
