@@ -51,3 +51,8 @@ export function byteCount(bytes: number): string {
 }
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB']
+
+/** A number with its noun. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,4 +1,5 @@
 import type { Incident, LoadedNow, Timeline } from '@modelseal/journal'
+import { counted } from '../output.ts'
 import type { Facts, Status, Table } from '../pages/content.ts'
 import { banner, factList, htmlPage, part, table } from '../pages/html.ts'
 import { treeFigure } from '../pages/tree-drawing.ts'
@@ -41,11 +42,12 @@ const STATES: Record<LoadedNow, Pick<Status, 'tone' | 'words'>> = {
   no: { tone: 'good', words: 'Not loaded now' },
 }
 
-function status({ loadedNow, total, complete }: Incident): Status {
-  const never = total.loads === 0
-  const state = never ? { tone: 'good' as const, words: 'Never loaded' } : STATES[loadedNow]
-  const why = never ? 'No journal has a load of it.' : loadedWords(loadedNow, total.live)
-  return complete ? { ...state, why } : { tone: 'bad', words: `${state.words}, but a journal does not hold`, why }
+function status(incident: Incident): Status {
+  const { loadedNow, total, complete } = incident
+  const never = total.loads === 0 && complete
+  const state = never ? { tone: 'good' as const, words: 'No load is recorded' } : STATES[loadedNow]
+  const why = never ? 'The journals that were asked contain no load of it.' : loadedWords(incident)
+  return complete ? { ...state, why } : { tone: 'bad', words: `${state.words}, and a journal does not hold`, why }
 }
 
 function facts({ query, at, total }: Incident): Facts {
@@ -87,7 +89,7 @@ function timelineFigure({ from, step, loads, refusals }: Timeline): string {
   })
   const begin = Date.parse(from)
   const end = new Date(begin + step * loads.length).toISOString()
-  const said = `Loads over time: ${loads.length} bars of ${duration(step)}, at most ${most.toLocaleString('en')} in one`
+  const said = `Loads over time: ${counted(loads.length, 'bar')} of ${duration(step)}, at most ${most.toLocaleString('en')} in one`
   return `<figure><svg class="bars" role="img" aria-labelledby="bars" viewBox="0 0 ${loads.length * WIDTH} ${HEIGHT}" preserveAspectRatio="none"><title id="bars">${escaped(said)}</title>${bars.join('')}</svg>
 <p class="axis"><span>${escaped(from)}</span><span>${escaped(end)}</span></p>
 <figcaption><span class="key loads">loads</span>, <span class="key refusals">refusals</span>. ${escaped(said)}.</figcaption></figure>`

@@ -1,4 +1,5 @@
-import type { Incident, LoadedNow, Limited } from '@modelseal/journal'
+import type { Incident, Limited } from '@modelseal/journal'
+import { counted } from '../output.ts'
 import type { Table } from '../pages/content.ts'
 import { visible } from '../pages/visible.ts'
 
@@ -9,14 +10,16 @@ export const KIND_WORDS: Record<Incident['query']['kind'], string> = {
   policy: 'Policy',
 }
 
-/** Whether something is loaded now, as a sentence. */
-export function loadedWords(loadedNow: LoadedNow, live: number): string {
-  const loads = `${live.toLocaleString('en')} ${live === 1 ? 'load' : 'loads'}`
+/** Why it is, is not, or may be loaded now, as a sentence. */
+export function loadedWords({ loadedNow, total: { live, loads } }: Incident): string {
+  const open = counted(live, 'load')
   if (loadedNow === 'yes')
-    return `${loads} did not end, and a process with one of them wrote to its journal in the last minutes.`
-  if (loadedNow === 'unknown')
-    return `${loads} did not end, but the processes have been silent: they may be idle, or were killed.`
-  return 'All loads have ended.'
+    return live === 1
+      ? '1 load did not end, and its process wrote to its journal in the last minutes.'
+      : `${open} did not end, and a process with one of them wrote to its journal in the last minutes.`
+  if (live > 0) return `${open} did not end, but the processes have been silent: they may be idle, or were killed.`
+  const known = loads > 0 ? 'All recorded loads have ended' : 'No load is recorded'
+  return loadedNow === 'no' ? `${known}.` : `${known}, but a journal does not hold: records may be missing.`
 }
 
 type Tables = Record<'services' | 'models' | 'signers' | 'refusals' | 'derived' | 'journals', Table>

@@ -1,4 +1,5 @@
 import type { AffectedModel, DerivedModel, Incident } from '@modelseal/journal'
+import { counted } from '../output.ts'
 import type { TreeRow } from '../pages/tree-drawing.ts'
 import { visible } from '../pages/visible.ts'
 import { KIND_WORDS } from './incident-tables.ts'
@@ -13,7 +14,7 @@ export function reachRows({ query, models, derived, total }: Incident): TreeRow[
   const rows: TreeRow[] = []
   const add = (row: Omit<TreeRow, 'words'>) => rows.push({ ...row, words: words(row) }) - 1
   const note = models.items.length > MOST_MODELS ? `further models: ${total.models - MOST_MODELS}` : ''
-  const role = `${KIND_WORDS[query.kind]}, ${total.loads.toLocaleString('en')} loads`
+  const role = `${KIND_WORDS[query.kind]}, ${counted(total.loads, 'load')}`
   const top = add({ depth: 0, parent: undefined, name: visible(query.value), role, digest: '', believed: true, note })
   const byRoot = new Map<string, number>()
   for (const model of models.items.slice(0, MOST_MODELS)) {
@@ -47,10 +48,7 @@ function modelRow(
     depth: 1,
     parent,
     name: visible(names[0] ?? 'unnamed'),
-    role:
-      loads > 0
-        ? `model, ${loads.toLocaleString('en')} loads`
-        : `model, refused ${refusals.toLocaleString('en')} times`,
+    role: loads > 0 ? `model, ${counted(loads, 'load')}` : `model, refused ${counted(refusals, 'time')}`,
     digest: rootDigest === undefined ? '' : `sha256:${rootDigest}`,
     believed: loads > 0,
     note:
@@ -68,7 +66,7 @@ function derivedRow({ names, rootDigest, proof, loads }: DerivedModel, parent: n
     depth: 2,
     parent,
     name: visible(names[0] ?? 'a model that nobody loaded'),
-    role: `${how}, ${loads.toLocaleString('en')} loads`,
+    role: `${how}, ${counted(loads, 'load')}`,
     digest: `sha256:${rootDigest}`,
     believed: proof === 'recorded',
     note: '',

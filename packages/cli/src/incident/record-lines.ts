@@ -1,5 +1,6 @@
 import type { JournalRecord, RecordOf, RecordType } from '@modelseal/core/journal'
 import type { ExportedRecord } from '@modelseal/journal'
+import { counted } from '../output.ts'
 
 type Shown = (text: string) => string
 
@@ -43,10 +44,13 @@ const TOLD: { [Type in RecordType]: (record: RecordOf<Type>, shown: Shown, load:
   model: ({ name = '', rootDigest, files, parts }, shown) =>
     `model ${shown(name)} (${digest(rootDigest)}) has ${parts > 1 ? 'among others ' : ''}${files.length} ${files.length === 1 ? 'file' : 'files'}`,
   load: (record, shown) => {
-    const { decision, code, wouldRefuse, rootDigest, signers } = record
+    const { decision, code, wouldRefuse, rootDigest, signers, model } = record
+    const place = model.url ?? model.path
     const by = signers.filter(({ counted }) => counted).map(({ name }) => shown(name))
     return [
       `${decision}${code === undefined ? '' : ` (${code})`} ${shown(nameOf(record))}`,
+      // A refused copy of a signed model has its name and root digest.
+      ...(decision === 'accepted' || place === undefined || place === nameOf(record) ? [] : [`at ${shown(place)}`]),
       ...(rootDigest === undefined ? [] : [digest(rootDigest)]),
       ...(by.length > 0 ? [`signed by ${by.join(', ')}`] : []),
       ...(wouldRefuse === undefined ? [] : [`it would be refused (${wouldRefuse})`]),
@@ -58,7 +62,7 @@ const TOLD: { [Type in RecordType]: (record: RecordOf<Type>, shown: Shown, load:
     code === undefined ? `new policy ${shown(path)}` : `new policy ${shown(path)} is not used (${code})`,
   advisory: ({ source, sequence }, shown) =>
     `new version of the feed ${shown(source)}${sequence === undefined ? '' : `, number ${sequence}`}`,
-  lost: ({ count, code }, shown) => `${count} records were lost (${shown(code)})`,
+  lost: ({ count, code }, shown) => `${counted(count, 'record')} could not be written (${shown(code)})`,
   alive: () => 'still runs',
   close: () => 'ended',
 }

@@ -108,6 +108,7 @@ test('says which services loaded a model, on which hosts, when and how often', a
 
 test.each([
   ['the fingerprint of a signer', { signer: digestOf('key release') }, 3],
+  ['a fingerprint as OpenSSL prints it', { signer: `sha256 Fingerprint=${inPairs(digestOf('key release'))}` }, 3],
   ['the name of a signer', { signer: 'release' }, 3],
   ['another signer', { signer: 'else' }, 1],
   ['a file', { file: digestOf('model.onnx') }, 3],
@@ -117,6 +118,10 @@ test.each([
   const { journals } = twoHosts()
   expect((await findIncident(journals, query)).total.loads).toBe(loads)
 })
+
+function inPairs(digest: string): string {
+  return digest.toUpperCase().match(/../g)?.join(':') ?? ''
+}
 
 test('finds signers by identity, subject, name in the certificate and root', async () => {
   const a = journalOf('host-a')
@@ -257,9 +262,24 @@ test('a journal that does not hold is named, and the answer says that it may be 
   expect(incident).toMatchObject({ complete: false, total: { loads: 2 } })
   expect(incident.journals[0]).toMatchObject({
     holds: false,
-    problems: [expect.stringContaining('number 3'), expect.any(String)],
+    problems: [expect.stringContaining('record 3'), expect.any(String)],
   })
   expect(incident.unknown[0]).toBe('One journal does not hold: records in it may be missing or changed.')
+})
+
+test('it is unknown whether a model is loaded if the record of its load may be missing', async () => {
+  const { journals, one } = twoHosts()
+  expect(await findIncident(journals, { model: digestOf('nothing') })).toMatchObject({
+    loadedNow: 'no',
+    complete: true,
+  })
+  const lines = readFileSync(one.path, 'utf8').split(/(?<=\n)/)
+  writeFileSync(one.path, lines.slice(0, 1).join(''))
+  expect(await findIncident(journals, { model: digestOf('nothing'), anew: true })).toMatchObject({
+    loadedNow: 'unknown',
+    complete: false,
+    total: { loads: 0, live: 0 },
+  })
 })
 
 test.each([
@@ -361,6 +381,11 @@ test.each([
   ['no question', ['x'], {}],
   ['two questions', ['x'], { model: VAD, file: VAD }],
   ['a digest that is none', ['x'], { model: 'vad' }],
+  ['a root digest with two digits too many', ['x'], { model: `${VAD}00` }],
+  ['a root digest by another algorithm', ['x'], { model: `sha512:${VAD}${VAD}` }],
+  ['a file digest that was cut', ['x'], { file: VAD.slice(2) }],
+  ['a fingerprint that was cut', ['x'], { signer: `sha256:${VAD.slice(2)}` }],
+  ['a fingerprint by another algorithm', ['x'], { signer: `SHA1 Fingerprint=${VAD.slice(24)}` }],
   ['a period that ends before it begins', ['x'], { model: VAD, since: new Date(2), until: new Date(1) }],
 ])('refuses %s', async (_, journals, query) => {
   await expect(findIncident(journals, query)).rejects.toMatchObject({

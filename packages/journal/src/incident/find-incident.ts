@@ -1,10 +1,10 @@
-import { ModelSealError } from '@modelseal/core/errors'
 import { problemLine } from '@modelseal/core/journal'
 import type { Statements } from '../index/statements.ts'
 import { updateIndex, type JournalIndex } from '../index/update-index.ts'
 import { allJournals } from './all-journals.ts'
+import { checkedQuery, type CheckedQuery } from './checked-query.ts'
 import { readClaims } from './claims.ts'
-import { ALWAYS, countLoads, daily, periodOf, type Day, type Period } from './counting.ts'
+import { ALWAYS, countLoads, daily, type Day } from './counting.ts'
 import { derivedFrom, type Claims, type Derivation } from './derivation.ts'
 import type { AskedJournal, DerivedModel, Incident, IncidentQuery, Limited } from './incident.ts'
 import { JournalFacts, MOST_ROWS } from './journal-facts.ts'
@@ -32,7 +32,7 @@ const RECENT_MS = 5 * 60_000
  * last question is read and verified; an index in the private cache of this user has the rest.
  *
  * @param journals directories of journals, or of a collector, which contains journals
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `JOURNAL_INVALID`, `KEY_INVALID`, `KEY_MISMATCH`, `CACHE_UNSAFE`, `FILE_WRITE_FAILED`,
+ * @throws `ModelSealError` `INVALID_ARGUMENT`, `JOURNAL_INVALID`, `KEY_INVALID`, `KEY_MISMATCH`, `CACHE_UNSAFE`, `FILE_WRITE_FAILED`,
  * `FILE_NOT_FOUND`, `FILE_UNREADABLE`, and what reading the files of attestations throws
  * @example
  * ```ts
@@ -53,37 +53,6 @@ export async function findIncident(journals: readonly string[], options: Inciden
   } finally {
     for (const { statements } of indexes) statements.close()
   }
-}
-
-interface CheckedQuery {
-  kind: Incident['query']['kind']
-  value: string
-  period: Period
-  told: Incident['query']
-}
-
-function checkedQuery(journals: readonly string[], given: IncidentOptions): CheckedQuery {
-  const refused = (sentence: string) => new ModelSealError('INVALID_ARGUMENT', sentence)
-  if (journals.length === 0) throw refused('No journal is given.')
-  const kinds = (['signer', 'model', 'file', 'policy'] as const).filter((kind) => given[kind] !== undefined)
-  const [kind] = kinds
-  if (!kind || kinds.length > 1) throw refused('Give exactly one of signer, model, file and policy.')
-  const text = given[kind] ?? ''
-  const digest = text.replace(/^[a-z0-9]+:/, '').toLowerCase()
-  const isDigest = /^[0-9a-f]{32,128}$/.test(digest)
-  if (kind !== 'signer' && !isDigest) throw refused(`Invalid value for ${kind}: expected a digest in hex.`)
-  const period = periodOf(given)
-  if (!(period.from < period.to))
-    throw refused('The time since which loads are sought is not before the time until which they are.')
-  const value = isDigest ? digest : text
-  const { since, until } = given
-  const told = {
-    kind,
-    value,
-    ...(since && { since: since.toISOString() }),
-    ...(until && { until: until.toISOString() }),
-  }
-  return { kind, value, period, told }
 }
 
 function answer(
@@ -111,11 +80,13 @@ function answer(
   const match = (one: Statements) => matchSituations(one, withFile ? 'model' : kind, withFile ?? [value])
   const timeline = timelineOf(...momentsOf(all, { days, total, match }))
   const asked = indexes.map(askedJournal)
+  const complete = asked.every(({ holds }) => holds)
+  const known = loadedNow(total)
   return {
     query: told,
     at: timeText(now),
-    complete: asked.every(({ holds }) => holds),
-    loadedNow: loadedNow(total),
+    complete,
+    loadedNow: known === 'no' && !complete ? 'unknown' : known,
     total: {
       loads: total.loads,
       refusals: total.refusals,

@@ -14,7 +14,10 @@ export interface IncidentQuery {
   until?: Date | undefined
 }
 
-/** `unknown` if no end of the load was recorded, and its process has written nothing for some minutes: it may have been killed. */
+/**
+ * `unknown` if no end of the load was recorded, and its process has written nothing for some minutes: it may have been killed. Of an
+ * answer as a whole, also instead of `no` if a journal does not hold: the record of a load may be missing.
+ */
 export type LoadedNow = 'yes' | 'no' | 'unknown'
 
 /** Loads that have something in common. */

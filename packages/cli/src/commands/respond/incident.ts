@@ -101,7 +101,7 @@ async function linesOf(found: Incident): Promise<string[]> {
       ['services', `${total.services} on ${total.hosts} ${total.hosts === 1 ? 'host' : 'hosts'}`],
       ['models', `${total.models}`],
       ...(first === undefined || last === undefined ? [] : ([['time', `${first} to ${last}`]] as const)),
-      ['loaded now', loads === 0 ? 'no: it was never loaded' : `${loadedNow}: ${loadedWords(loadedNow, total.live)}`],
+      ['loaded now', `${loadedNow}: ${loadedWords(found)}`],
     ]),
     ...[services, models, derived, signers, refusals].flatMap(tableLines),
     ...journals.flatMap(({ directory, problems }) =>
