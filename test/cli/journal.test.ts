@@ -57,7 +57,7 @@ describe('journal verify', () => {
     expect(compared).toMatchObject({
       code: 0,
       stderr: '',
-      stdout: expect.stringContaining('with a checkpoint over 1 commits'),
+      stdout: expect.stringContaining('with a checkpoint over 1 commit'),
     })
   })
 
@@ -66,7 +66,7 @@ describe('journal verify', () => {
     const { code, stdout } = await modelseal(['journal', 'verify', 'journal'])
     expect(code).toBe(1)
     expect(stdout).toContain(
-      `"segments/${segment.id}.jsonl", number 1: the segment ends after 1 records, a commit says 2`,
+      `"segments/${segment.id}.jsonl", record 1: the segment ends after 1 records, a commit says 2`,
     )
     expect(await jsonOf(['journal', 'verify', 'journal', '--json'], 1)).toMatchObject({
       ok: false,
@@ -135,13 +135,15 @@ describe('journal follow', () => {
     await expect.poll(() => lines.length, { timeout: 20_000 }).toBe(1)
     const load = segment.add(loadRecord({ model: { path: 'm', name: 'evil\n\u001b[31m' } }))
     segment.add({ type: 'end', time: '2026-11-02T11:00:00.000Z', load, why: 'closed' })
+    segment.add(loadRecord({ decision: 'refused', code: 'FILE_MISMATCH', model: { path: 'models/copy', name: 'vad' } }))
     segment.flush()
-    await expect.poll(() => lines.length, { timeout: 20_000 }).toBe(3)
+    await expect.poll(() => lines.length, { timeout: 20_000 }).toBe(4)
     child.kill('SIGINT')
     expect(await once(child, 'exit')).toEqual([130, null])
     expect(lines.slice(1)).toEqual([
       `2026-11-02T10:00:00.000Z "transcribe" on "host-a", 4711: accepted "evil\\u{a}\\u{1b}[31m", sha256:${digestOf('vad').slice(0, 16)}…, signed by "release"\n`,
       `2026-11-02T11:00:00.000Z "transcribe" on "host-a", 4711: no longer loaded (closed): "evil\\u{a}\\u{1b}[31m"\n`,
+      `2026-11-02T10:00:00.000Z "transcribe" on "host-a", 4711: refused (FILE_MISMATCH) "vad", at "models/copy", sha256:${digestOf('vad').slice(0, 16)}…, signed by "release"\n`,
     ])
   }, 60_000)
 

@@ -18,9 +18,9 @@ export function withJournals(command: Command): Command {
   return command
     .argument('<journal...>', 'directories of journals, of any number of hosts')
     .addOption(
-      pathsOption(
-        '--key <key>',
-        'key of the host, one for each journal in their order (default: the ones in the journals)',
+      pathsOption('--key <key>', 'key of the host, one for each journal in their order').default(
+        [],
+        'the ones in the journals',
       ),
     )
 }

@@ -1,7 +1,7 @@
 import type { PushEvent, PushReport } from '@modelseal/journal'
 import { InvalidArgumentError, type Command } from 'commander'
 import { nonEmpty, pathOption, withJson } from '../../options.ts'
-import { byteCount, jsonLine, printable } from '../../output.ts'
+import { byteCount, counted, jsonLine, printable } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 
 interface Flags {
@@ -36,7 +36,7 @@ The collector verifies everything against what it has, and the answer must be a 
 remembered in collected.json beside the journal: with "collected: true" in its settings, nothing else is deleted. While the collector
 is away, the journal just grows.
 
-Exit code: 0 if everything was sent, or --follow was ended; 1 if the collector could not be reached, or one of the two journals is older
+Exit code: 0 if everything was sent; 130 or 143 if Ctrl-C or SIGTERM ended it; 1 if the collector could not be reached, or one of the two journals is older
 than before or was rewritten (JOURNAL_ROLLBACK, JOURNAL_INCONSISTENT).
 
 Example:
@@ -65,5 +65,5 @@ function lineOf(event: PushEvent): string {
 }
 
 function textOf({ bytes, commits, size }: PushReport): string {
-  return `Sent ${byteCount(bytes)} of records and ${commits} commits. The collector has ${size} commits.`
+  return `Sent ${byteCount(bytes)} of records and ${counted(commits, 'commit')}. The collector has ${counted(size, 'commit')}.`
 }

@@ -1,7 +1,7 @@
 import type { JournalReport } from '@modelseal/core/journal'
 import type { Command } from 'commander'
 import { nonEmpty, pathOption, withJson } from '../../options.ts'
-import { summary } from '../../output.ts'
+import { counted, summary } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 
 interface Flags {
@@ -58,15 +58,15 @@ function facts(report: JournalReport, shown: (text: string) => string): (readonl
   const { host, records, segments, retired, uncovered, torn, checkpoint, compared, key } = report
   return [
     ['host', shown(host)],
-    ['records', `${records.toLocaleString('en')} in ${segments} ${segments === 1 ? 'segment' : 'segments'}`],
-    ...(retired > 0 ? [['retired', `${retired} ${retired === 1 ? 'segment' : 'segments'}`] as const] : []),
-    ['uncovered', uncovered === 0 ? 'none' : `the last ${uncovered} records, which no checkpoint covers`],
+    ['records', `${records.toLocaleString('en')} in ${counted(segments, 'segment')}`],
+    ...(retired > 0 ? [['retired', counted(retired, 'segment')] as const] : []),
+    ['uncovered', uncovered === 0 ? 'none' : `the last ${counted(uncovered, 'record')}, which no checkpoint covers`],
     ...(torn > 0 ? [['incomplete', `${torn} bytes of lines that were not completed`] as const] : []),
     [
       'checkpoint',
-      checkpoint ? `${checkpoint.size} commits, ${checkpoint.time}, root sha256:${checkpoint.root}` : 'none',
+      checkpoint ? `${counted(checkpoint.size, 'commit')}, ${checkpoint.time}, root sha256:${checkpoint.root}` : 'none',
     ],
-    ...(compared === undefined ? [] : [['compared', `with a checkpoint over ${compared} commits`] as const]),
+    ...(compared === undefined ? [] : [['compared', `with a checkpoint over ${counted(compared, 'commit')}`] as const]),
     ['key', key],
   ]
 }

@@ -11,13 +11,15 @@ import type { OpenedJournal } from './open-journal.ts'
  */
 export async function checkpointFrom(path: string, { origin, key }: OpenedJournal): Promise<Checkpoint> {
   const bytes = await readSmallFile(path, { what: 'checkpoint', maxBytes: MAX_CHECKPOINT_BYTES })
-  const { checkpoint, note } = parseCheckpoint(bytes.toString()) ?? {}
+  // Whoever copies a note by hand easily adds a line, or loses the last newline. No signature covers the end.
+  const { checkpoint, note } = parseCheckpoint(`${bytes.toString().trimEnd()}\n`) ?? {}
   const refused = (reason: string, details: { expected?: string; found?: string } = {}) =>
     new ModelSealError('JOURNAL_INVALID', `Cannot compare the journal with the checkpoint ${shown(path)}: ${reason}.`, {
       file: path,
       ...details,
     })
-  if (!checkpoint || !note) throw refused('it is not a checkpoint')
+  if (!checkpoint || !note)
+    throw refused('it is not a checkpoint', { expected: 'a C2SP signed note, such as the "note" of a commit' })
   if (checkpoint.origin !== origin)
     throw refused('it is that of another journal', { expected: shown(origin), found: shown(checkpoint.origin) })
   if (!isNoteSignedBy(note, origin, key)) throw refused('it is not signed by the key of the journal')

@@ -27,7 +27,7 @@ export interface OpenedJournal {
  */
 export async function openJournal(directory: string, key?: string): Promise<OpenedJournal> {
   const path = join(resolve(directory), JOURNAL_FILE)
-  const bytes = await readSmallFile(path, { what: 'file of the journal', maxBytes: MAX_JOURNAL_FILE, hint: NOT_ONE })
+  const bytes = await readSmallFile(path, { what: 'journal file', maxBytes: MAX_JOURNAL_FILE, hint: NOT_ONE })
   const read = readJournalFile(bytes.toString())
   if (!('journal' in read)) throw notAJournal(path, read.fault)
   const { journal: file } = read

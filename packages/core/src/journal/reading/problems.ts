@@ -37,5 +37,6 @@ export class Problems {
 
 /** One line for people. */
 export function problemLine({ file, index, problem }: JournalProblem): string {
-  return `${shown(file)}${index === undefined ? '' : `, number ${index}`}: ${problem}`
+  const what = file.startsWith('segments/') ? 'record' : 'commit'
+  return `${shown(file)}${index === undefined ? '' : `, ${what} ${index}`}: ${problem}`
 }

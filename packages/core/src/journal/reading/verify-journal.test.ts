@@ -231,6 +231,10 @@ test('only a checkpoint that left the host shows that the newest commits were re
   const checkpoint = join(scratch(), 'checkpoint')
   writeFileSync(checkpoint, journal.notes.at(-1)!)
   expect(await verifyJournal(directory, { checkpoint })).toMatchObject({ holds: true, compared: 5 })
+  for (const copied of [`${journal.notes.at(-1)!}\n`, journal.notes.at(-1)!.trimEnd()]) {
+    writeFileSync(checkpoint, copied)
+    expect(await verifyJournal(directory, { checkpoint })).toMatchObject({ holds: true, compared: 5 })
+  }
   expect((await verifyJournal(before)).holds).toBe(true)
   expect(kinds(await verifyJournal(before, { checkpoint }))).toEqual(['rollback'])
 })
