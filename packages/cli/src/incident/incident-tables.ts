@@ -17,7 +17,8 @@ export function loadedWords({ loadedNow, total: { live, loads } }: Incident): st
     return live === 1
       ? '1 load did not end, and its process wrote to its journal in the last minutes.'
       : `${open} did not end, and a process with one of them wrote to its journal in the last minutes.`
-  if (live > 0) return `${open} did not end, but the processes have been silent: they may be idle, or were killed.`
+  if (live > 0)
+    return `${open} did not end, but no process with one wrote in the last minutes: they were killed, or cannot write.`
   const known = loads > 0 ? 'All recorded loads have ended' : 'No load is recorded'
   return loadedNow === 'no' ? `${known}.` : `${known}, but a journal does not hold: records may be missing.`
 }

@@ -12,7 +12,7 @@ const MOST_DERIVED = 12
 /** From what was sought to the models, and from these to the services that loaded them and to what was made from them. */
 export function reachRows({ query, models, derived, total }: Incident): TreeRow[] {
   const rows: TreeRow[] = []
-  const add = (row: Omit<TreeRow, 'words'>) => rows.push({ ...row, words: words(row) }) - 1
+  const add = (row: Omit<TreeRow, 'words'>) => rows.push({ ...row, words: words(row), name: short(row.name) }) - 1
   const note = models.items.length > MOST_MODELS ? `further models: ${total.models - MOST_MODELS}` : ''
   const role = `${KIND_WORDS[query.kind]}, ${counted(total.loads, 'load')}`
   const top = add({ depth: 0, parent: undefined, name: visible(query.value), role, digest: '', believed: true, note })
@@ -71,6 +71,11 @@ function derivedRow({ names, rootDigest, proof, loads }: DerivedModel, parent: n
     believed: proof === 'recorded',
     note: '',
   }
+}
+
+/** A digest as a name is wider than its box. */
+function short(name: string): string {
+  return /^[0-9a-f]{64,}$/.test(name) ? `${name.slice(0, 16)}…` : name
 }
 
 function words({ name, role, digest }: Omit<TreeRow, 'words'>): string {

@@ -214,6 +214,21 @@ test('a load whose end has an earlier time has ended, because clocks are set bac
   expect(await findIncident([a.directory], { model: VAD })).toMatchObject({ loadedNow: 'no', total: { live: 0 } })
 })
 
+test('of the services of a model, those that may still have it loaded come first', async () => {
+  const a = journalOf('host-a')
+  const ended = a.segment({ service: 'ended' })
+  for (const why of ['closed', 'released', 'exit'] as const) {
+    const load = ended.add(loadRecord())
+    ended.add({ type: 'end', time: at('12:00'), load, why })
+  }
+  ended.commit()
+  const silent = a.segment({ service: 'silent' })
+  silent.add(loadRecord())
+  silent.commit()
+  const { models } = await findIncident([a.directory], { model: VAD })
+  expect(models.items[0]?.loadedBy.map(({ service }) => service)).toEqual(['silent', 'ended'])
+})
+
 test('models that were revoked while in use are named', async () => {
   const a = journalOf('host-a')
   const segment = a.segment()

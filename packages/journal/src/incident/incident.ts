@@ -48,7 +48,7 @@ export interface AffectedModel extends LoadCount {
   loadedNow: LoadedNow
   /** Number of services, each on each of its hosts. */
   services: number
-  /** At most 20 of these. */
+  /** At most 20 of these: those that may still have an affected model loaded, then those with most loads. */
   loadedBy: readonly { service: string; host: string }[]
 }
 

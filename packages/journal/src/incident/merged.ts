@@ -165,15 +165,23 @@ export function servicesOf({ services }: Merged): Limited<AffectedService> {
   }))
 }
 
-export function modelsOf({ models }: Merged): Limited<AffectedModel> {
+export function modelsOf({ models, services }: Merged): Limited<AffectedModel> {
+  const inUseFirst = (a: string, b: string) => byUse(services.get(a) ?? NOTHING, services.get(b) ?? NOTHING)
   return limited(models.values(), ({ root, names, places, ...sum }) => ({
     ...(root !== '' && { rootDigest: root }),
     names: [...names],
     ...countsOf(sum),
     loadedNow: loadedNow(sum),
     services: places.size,
-    loadedBy: [...places].slice(0, MOST_NAMES).map(placeOf),
+    loadedBy: [...places].sort(inUseFirst).slice(0, MOST_NAMES).map(placeOf),
   }))
+}
+
+/** Services that may still have something loaded come first, then those with more loads. */
+function byUse(a: Sum, b: Sum): number {
+  return (
+    Number(b.running > 0) - Number(a.running > 0) || Number(b.silent > 0) - Number(a.silent > 0) || b.loads - a.loads
+  )
 }
 
 export function signersOf({ signers }: Merged): Limited<AffectedSigner> {
