@@ -152,8 +152,8 @@ function positiveInteger(text: string): number {
 }
 
 /** Adds `--json`, which every command has. */
-export function withJson(command: Command): Command {
-  return command.option('--json', 'print one JSON object instead of text')
+export function withJson(command: Command, what = 'print one JSON object instead of text'): Command {
+  return command.option('--json', what)
 }
 
 /** An option whose value is a path. */

@@ -15,7 +15,7 @@ interface Flags extends JournalsFlags {
 
 /** `modelseal journal export JOURNAL…` */
 export function addJournalExport(journal: Command, perform: Perform): void {
-  withJournals(withJson(journal.command('export')))
+  withJournals(withJson(journal.command('export'), 'with --output: print a JSON object about what was written'))
     .description('Write the records of journals in another format, for other systems.')
     .addOption(
       new Option('--format <format>', 'format of the records').choices(['json', 'cloudevents', 'csv']).default('json'),

@@ -14,7 +14,7 @@ const INTERRUPTED = 130
 
 /** `modelseal journal follow JOURNAL…` */
 export function addJournalFollowing(journal: Command, perform: Perform): void {
-  withJournals(withJson(journal.command('follow')))
+  withJournals(withJson(journal.command('follow'), 'print each record as a JSON object on a line'))
     .description('Print the records of journals as they are appended, until it is interrupted.')
     .addOption(timeOption('--since <time>', 'begin with the records from this time on'))
     .addHelpText('after', HELP)

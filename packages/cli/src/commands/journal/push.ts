@@ -17,7 +17,7 @@ interface Flags {
 
 /** `modelseal journal push DIRECTORY --to URL`: sends a journal to a collector. */
 export function addJournalPushing(journal: Command, perform: Perform): void {
-  withJson(journal.command('push'))
+  withJson(journal.command('push'), 'print each event, and the result, as a JSON object on a line')
     .description('Send a journal to a collector (modelseal journal serve), from where the last time ended.')
     .argument('<directory>', 'directory of the journal', nonEmpty)
     .requiredOption('--to <url>', 'URL of the collector, such as https://collector.example:8443', nonEmpty)

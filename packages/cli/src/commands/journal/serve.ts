@@ -20,7 +20,7 @@ type ServingEvent = Omit<CollectorEvent, 'event'> & { event: CollectorEvent['eve
 
 /** `modelseal journal serve --directory DIR …`: collects the journals of hosts. */
 export function addJournalServing(journal: Command, perform: Perform): void {
-  withJson(journal.command('serve'))
+  withJson(journal.command('serve'), 'print each event as a JSON object on a line')
     .description('Collect the journals of hosts over HTTPS, until it is ended (SIGTERM, SIGINT).')
     .addOption(
       pathOption(
