@@ -68,6 +68,9 @@ export default defineConfig({
   // Removing the protocol would happen before the plugins that look for it.
   removeNodeProtocol: false,
   esbuildOptions: (options, { format }) => {
+    // The source a second time would be a sixth of what users install. Stack traces only need its names and lines; Vite, which warns
+    // if a map has no source, reads the other format.
+    options.sourcesContent = format !== 'cjs'
     // The program is read whole at each start. The last line tells linters of packages, which look at the text, that it is CommonJS.
     if (!library)
       Object.assign(options, { minifyWhitespace: true, minifySyntax: true, footer: { js: 'module.exports;' } })
