@@ -37,6 +37,7 @@ export {
   JOURNAL_FILE,
   KEY_FILE,
   PACKED,
+  largest,
   packFile,
   packIn,
   segmentFile,

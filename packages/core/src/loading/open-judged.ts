@@ -64,6 +64,7 @@ export async function openJudged<T>(
       const refusal = load.responsibility.refused(error)
       trace.verdict = refusal.verdict
       await recordRefusal(refusing)
+      for (const { verdict } of refusing) publishVerdict(verdict)
       throw refusal
     }
   })

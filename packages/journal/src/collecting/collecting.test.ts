@@ -250,9 +250,9 @@ describe('a host', () => {
     await site.push(journal.directory)
     site.copy('host-a', 'new')
     site.copy('old', 'host-a')
-    const before = readFileSync(join(journal.directory, 'collected.json'), 'utf8')
+    const before = collectedOf(journal.directory)
     await expect(site.push(journal.directory)).rejects.toThrow(refusal('JOURNAL_ROLLBACK'))
-    expect(readFileSync(join(journal.directory, 'collected.json'), 'utf8')).toBe(before)
+    expect(collectedOf(journal.directory)).toEqual({ ...before, segments: {} })
     const event = site.events.at(-1)!
     expect(event).toMatchObject({ event: 'refused', code: 'JOURNAL_ROLLBACK', host: 'host-a' })
     expect(JSON.parse(readFileSync(event.evidence!, 'utf8'))).toMatchObject({
@@ -519,11 +519,12 @@ describe('a collector that answers wrongly', () => {
     await site.collector.close()
     rmSync(site.stored, { recursive: true })
     await site.start({}, `127.0.0.1:${port}`)
-    const confirmed = readFileSync(join(journal.directory, 'collected.json'), 'utf8')
+    const confirmed = collectedOf(journal.directory)
     await expect(site.push(journal.directory)).rejects.toThrow(
       refusal('JOURNAL_ROLLBACK', { hint: expect.stringContaining('collected.json') }),
     )
-    expect(readFileSync(join(journal.directory, 'collected.json'), 'utf8')).toBe(confirmed)
+    // It is noticed again, and nothing is deleted that only the collector was thought to have.
+    expect(collectedOf(journal.directory)).toEqual({ ...confirmed, segments: {} })
     rmSync(join(journal.directory, 'collected.json'))
     expect(await site.push(journal.directory)).toMatchObject({ size: 1, commits: 1 })
   })

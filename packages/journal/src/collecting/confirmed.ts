@@ -52,6 +52,11 @@ export class Confirmed {
     this.#bytes.set(segment, bytes)
   }
 
+  /** The collector and the host disagree: nothing is deleted until both were compared from the beginning. */
+  distrust(): void {
+    this.#bytes.clear()
+  }
+
   /** Writes what changed. Segments that were deleted are left out. */
   async save(): Promise<void> {
     const { size, root } = this.#state

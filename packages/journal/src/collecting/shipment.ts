@@ -8,6 +8,7 @@ import {
   COMMITS,
   HEADS,
   JOURNAL_FILE,
+  largest,
   MAX_JOURNAL_FILE,
   openJournal,
   PACKED,
@@ -41,6 +42,8 @@ export interface PushReport {
  */
 const SETTLED = 60_000
 const LINE_FEED = 10
+/** After these, what was confirmed before is no longer certain. */
+const DISAGREEMENTS: ReadonlySet<string> = new Set(['JOURNAL_ROLLBACK', 'JOURNAL_INCONSISTENT'])
 
 /** Sends one journal, again and again. */
 export class Shipment {
@@ -70,6 +73,9 @@ export class Shipment {
         const state = await this.#ask(journal, newest, confirmed.state)
         await this.#sendCommits({ journal, confirmed, state, signal })
         await this.#sendTails(journal, confirmed)
+      } catch (error) {
+        if (error instanceof ModelSealError && DISAGREEMENTS.has(error.code)) confirmed.distrust()
+        throw error
       } finally {
         await confirmed.save()
       }
@@ -243,7 +249,7 @@ async function newestCommit(journal: OpenedJournal): Promise<Commit | undefined>
   // One that is packed meanwhile is found in its pack.
   const singles = (await readdir(join(journal.directory, COMMITS))).flatMap((name) => commitIn(name) ?? [])
   const packs = (await readdir(join(journal.directory, HEADS))).flatMap((name) => packIn(name) ?? [])
-  const newest = Math.max(-1, ...singles, ...packs.map((pack) => (pack + 1) * PACKED - 1))
+  const newest = Math.max(largest(singles), (largest(packs) + 1) * PACKED - 1)
   if (newest < 0) return undefined
   const commit = await commitAt(journal, newest)
   if (commit) return commit

@@ -5,6 +5,7 @@ import {
   commitIn,
   COMMITS,
   HEADS,
+  largest,
   PACKED,
   packFile,
   packIn,
@@ -37,7 +38,7 @@ export async function repairCommits(directory: string): Promise<number> {
   await removeTemporaries(join(directory, COMMITS))
   await removeTemporaries(join(directory, HEADS))
   const packs = (await readdir(join(directory, HEADS))).flatMap((name) => packIn(name) ?? [])
-  let expected = packs.length === 0 ? 0 : (Math.max(...packs) + 1) * PACKED
+  let expected = (largest(packs) + 1) * PACKED
   let removed = 0
   for (const index of (await readdir(join(directory, COMMITS)))
     .flatMap((name) => commitIn(name) ?? [])

@@ -78,7 +78,7 @@ test('a table has fixed columns, and no cell that a spreadsheet takes for a form
   expect(cell(end, 'why')).toBe('closed')
 })
 
-test.each(['=1', '+1', '-1', '@a', '\ta', '\r=1', '＝1', 'a;=1', 'a;  -1', 'a\n@b', 'a\t+b'])(
+test.each(['=1', '+1', '-1', '@a', '\ta', '\r=1', '＝1', 'a;=1', 'a;  -1', 'a\n@b', 'a\t+b', 'a;"=1', 'a; ""-1'])(
   'the name %j is never a formula',
   async (name) => {
     const journal = new TestJournal(join(scratch(), 'journal'))
@@ -88,7 +88,7 @@ test.each(['=1', '+1', '-1', '@a', '\ta', '\r=1', '＝1', 'a;=1', 'a;  -1', 'a\n
     const { text } = await exported([journal.directory], { format: 'csv', types: ['load'] })
     const cells = rowsOf(text)
       .flat()
-      .flatMap((one) => one.split(/[;\t\r\n] */))
+      .flatMap((one) => one.split(/[;\t\r\n][ "]*/))
     expect(cells.filter((one) => /^[=+\-@＝]/.test(one))).toEqual([])
   },
 )

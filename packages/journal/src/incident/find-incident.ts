@@ -149,7 +149,7 @@ interface SegmentSums {
 
 function askedJournal({ journal, statements }: JournalIndex): AskedJournal {
   const sums =
-    statements.get<SegmentSums>(`select sum(lost) lost, max(newest) newest, sum(json_extract(state, '$.records')) records,
+    statements.get<SegmentSums>(`select min(total(lost), 9007199254740991.0) lost, max(newest) newest, sum(json_extract(state, '$.records')) records,
     sum(json_extract(state, '$.records') - json_extract(state, '$.covered')) uncovered from segment`)
   const { lost, newest, records, uncovered } = sums ?? { lost: 0, newest: 0, records: 0, uncovered: 0 }
   const retired =

@@ -112,11 +112,11 @@ export class Merged {
 const NOTHING: Sum = { loads: 0, refusals: 0, first: Infinity, last: -Infinity, running: 0, silent: 0 }
 
 function keyOf(...parts: readonly string[]): string {
-  return parts.join('\0')
+  return JSON.stringify(parts)
 }
 
 function placeOf(key: string): { service: string; host: string } {
-  const [service = '', host = ''] = key.split('\0')
+  const [service, host] = JSON.parse(key) as [string, string]
   return { service, host }
 }
 

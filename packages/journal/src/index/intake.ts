@@ -60,7 +60,7 @@ export class Intake {
     else if (record.type === 'model') this.#interned.files(record)
     else if (record.type === 'end') this.#end(record)
     else if (record.type === 'revoked') this.#revoked(record, time)
-    else if (record.type === 'lost') this.facts.lost += record.count
+    else if (record.type === 'lost') this.facts.lost = Math.min(this.facts.lost + record.count, Number.MAX_SAFE_INTEGER)
     else if (record.type === 'close')
       this.#statements.run('update writer set closed = 1 where id = ?', this.facts.writer)
   }

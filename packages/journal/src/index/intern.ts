@@ -80,7 +80,7 @@ export class Interned {
   #policy({ path, digest = '', includes = [] }: NonNullable<Load['policy']>): number {
     const digests = [digest, ...includes]
     return this.#id(['policy', path, ...digests], () => {
-      const id = this.#insert('policy', { key: [path, ...digests].join() })
+      const id = this.#insert('policy', { key: JSON.stringify([path, ...digests]) })
       for (const one of digests)
         this.#statements.run('insert or ignore into policy_digest values (?, ?, ?)', one, id, path)
       return id
@@ -100,7 +100,7 @@ export class Interned {
   }
 
   #id(parts: readonly string[], find: () => number): number {
-    const key = parts.join('\0')
+    const key = JSON.stringify(parts)
     const known = this.#known.get(key)
     if (known !== undefined) return known
     if (this.#known.size >= MOST_KNOWN) this.#known.clear()

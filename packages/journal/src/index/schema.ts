@@ -1,5 +1,5 @@
 /** Another number makes all indexes be built anew. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /** Loads of one day are counted together. */
 export const DAY = 86_400_000

@@ -11,17 +11,17 @@ export class Statements {
   }
 
   run(sql: string, ...cells: Cell[]): { changes: number; id: number } {
-    const { changes, lastInsertRowid } = this.#of(sql).run(...cells)
+    const { changes, lastInsertRowid } = this.#of(sql).run(...cells.map(whole))
     return { changes: Number(changes), id: Number(lastInsertRowid) }
   }
 
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the columns
   get<Row extends object>(sql: string, ...cells: Cell[]): Row | undefined {
-    return this.#of(sql).get(...cells) as Row | undefined
+    return this.#of(sql).get(...cells.map(whole)) as Row | undefined
   }
 
   all<Row extends object>(sql: string, ...cells: Cell[]): Row[] {
-    return this.#of(sql).all(...cells) as Row[]
+    return this.#of(sql).all(...cells.map(whole)) as Row[]
   }
 
   exec(sql: string): void {
@@ -53,4 +53,9 @@ export class Statements {
     this.#prepared.set(sql, prepared)
     return prepared
   }
+}
+
+/** SQLite returns a text only up to its first NUL. */
+function whole(cell: Cell): Cell {
+  return typeof cell === 'string' && cell.includes('\0') ? cell.replaceAll('\0', '\u2400') : cell
 }

@@ -46,6 +46,13 @@ export function packIn(file: string): number | undefined {
   return numberIn(/^(\d{8})\.jsonl$/, file)
 }
 
+/** The largest of any number of numbers, which need not fit on the stack; -1 without any. */
+export function largest(numbers: Iterable<number>): number {
+  let most = -1
+  for (const number of numbers) if (number > most) most = number
+  return most
+}
+
 function numberIn(name: RegExp, file: string): number | undefined {
   const [, digits] = name.exec(file) ?? []
   return digits === undefined ? undefined : Number(digits)

@@ -11,10 +11,11 @@ const count = s.int().min(0)
 const sha256 = s.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 digest in lowercase hex')
 const fileDigest = s.string().regex(/^[0-9a-f]{32,128}$/, 'expected a digest in lowercase hex')
 const code = s.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'expected an error code')
-/** The texts have one length, so that they sort by time. */
+/** The texts have one length, so that they sort by time. A time that does not exist, such as the 99th of a month, could not be counted. */
 const time = s
   .string()
   .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'expected a time in ISO 8601 with milliseconds')
+  .refine((text) => !Number.isNaN(Date.parse(text)), 'expected a time that exists')
 export const segmentIdSchema = s.string().regex(/^\d{13}-[0-9a-f]{16}$/, 'expected the ID of a segment')
 export { sha256 as sha256Schema, time as timeSchema }
 const yes = s.boolean().refine((value) => value, 'expected true')

@@ -4,7 +4,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { MAX_JOURNAL_FILE, originOf, readJournalFile, type JournalFile } from '../format/journal-file.ts'
 import { JOURNAL_FILE } from '../format/names.ts'
-import { readVerifierKey, signsJournals } from '../format/verifier-key.ts'
+import { readVerifierKey, signsJournals, verifierKey } from '../format/verifier-key.ts'
 
 /** A journal that can be read. Only its `journal.json` was read so far, and nothing is verified. */
 export interface OpenedJournal {
@@ -34,13 +34,17 @@ export async function openJournal(directory: string, key?: string): Promise<Open
   const origin = originOf(file)
   const own = readVerifierKey(file.key)
   if (own?.name !== origin) throw notAJournal(path, `its key is not a verifier key with the name ${origin}`)
-  return {
-    directory: resolve(directory),
-    file,
-    origin,
-    key: key === undefined ? own.key : await givenKey(key, origin),
-    pinned: key !== undefined,
-  }
+  // Even if there is no checkpoint yet, which the key would have to have signed.
+  if (key !== undefined) checkKey(verifierKey(origin, await givenKey(key, origin)), file.key)
+  return { directory: resolve(directory), file, origin, key: own.key, pinned: key !== undefined }
+}
+
+function checkKey(found: string, expected: string): void {
+  if (found === expected) return
+  throw new ModelSealError('KEY_MISMATCH', 'Cannot verify the journal: the key is that of another journal.', {
+    expected: shown(expected),
+    found: shown(found),
+  })
 }
 
 const NOT_ONE = 'Name the directory of a journal, which contains journal.json.'
@@ -58,11 +62,7 @@ async function givenKey(given: string, origin: string): Promise<KeyObject> {
   const direct = readVerifierKey(given.trim())
   const text = direct ? '' : String(await readSmallFile(given, { what: 'key of the journal', maxBytes: MAX_KEY_FILE }))
   const found = direct ?? readVerifierKey(text.trim())
-  if (found && found.name !== origin)
-    throw new ModelSealError('KEY_MISMATCH', 'Cannot verify the journal: the key is that of another journal.', {
-      expected: shown(origin),
-      found: shown(found.name),
-    })
+  if (found) checkKey(found.name, origin)
   if (found) return found.key
   try {
     const key = createPublicKey(text)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ModelSealError, sentenceOf } from '../../errors.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { MAX_COMMIT, readCommit, writeCommit, type Commit } from '../format/commit.ts'
-import { commitFile, commitIn, COMMITS, HEADS, PACKED, packFile, packIn } from '../format/names.ts'
+import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../format/names.ts'
 import { CommitTree, signatureFault, type CommitFault, type CommitsRead } from './commit-tree.ts'
 import type { OpenedJournal } from './open-journal.ts'
 import type { Problems } from './problems.ts'
@@ -78,7 +78,7 @@ async function* commitsFrom({ directory }: OpenedJournal, start: number): AsyncG
 async function* gapAt(directory: string, start: number): AsyncGenerator<Found> {
   const singles = await numbersIn(join(directory, COMMITS), commitIn)
   const packs = await numbersIn(join(directory, HEADS), packIn)
-  const most = Math.max(start - 1, ...singles, ...[...packs].map((pack) => (pack + 1) * PACKED - 1))
+  const most = Math.max(start - 1, largest(singles), (largest(packs) + 1) * PACKED - 1)
   for (let index = start; index <= most; index++) {
     if (singles.has(index) || packs.has(Math.floor(index / PACKED))) continue
     yield { index, fault: { kind: 'missing', problem: 'the commit is missing, but later ones exist' } }

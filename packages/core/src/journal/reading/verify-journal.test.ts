@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -255,9 +256,19 @@ test('a checkpoint that another key signed is refused, and so are commits if the
   const signatures = [signNote(text, originOf(journal.file), privateKey, publicKey)]
   writeFileSync(checkpoint, writeNote({ text, signatures }))
   await expect(verifyJournal(directory, { checkpoint })).rejects.toThrow(refusal('JOURNAL_INVALID'))
-  const report = await verifyJournal(directory, { key: verifierKey(originOf(journal.file), publicKey) })
-  expect(kinds(report)).toEqual(['signature'])
+  const key = verifierKey(originOf(journal.file), publicKey)
+  await expect(verifyJournal(directory, { key })).rejects.toThrow(refusal('KEY_MISMATCH'))
+  rmSync(join(directory, 'commits'), { recursive: true })
+  const pem = join(scratch({ pem: publicKey.export({ type: 'spki', format: 'pem' }) as string }), 'pem')
+  await expect(verifyJournal(directory, { key: pem })).rejects.toThrow(refusal('KEY_MISMATCH'))
 })
+
+test('a journal with more files of commits than arguments fit on the stack is read', async () => {
+  const { directory } = journalWith({ loads: 1 })
+  for (let index = 2; index < 140_000; index++)
+    symlinkSync('none', join(directory, 'commits', `${String(index).padStart(10, '0')}.json`))
+  expect(kinds(await verifyJournal(directory))).toEqual(['missing'])
+}, 60_000)
 
 test.each([
   ['no directory', 'FILE_NOT_FOUND', (directory: string) => rmSync(directory, { recursive: true })],

@@ -4,7 +4,7 @@ import { GrowingTree, hashLeaf, subtreesOf } from '../../merkle/tree.ts'
 import { monotonic } from '../../real-time.ts'
 import { leafBytes, readCommit, writeCommit, type Commit, type SegmentHead } from '../format/commit.ts'
 import { originOf } from '../format/journal-file.ts'
-import { commitFile, commitIn, COMMITS, HEADS, PACKED, packFile, packIn } from '../format/names.ts'
+import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../format/names.ts'
 import type { WritableJournal } from './directory.ts'
 import { createWhole, exists, namesIn, readIfAny, remove, replaceWhole } from './files.ts'
 import { invalidJournal } from './failures.ts'
@@ -21,6 +21,8 @@ export class Commits {
   signing = 0
   /** The newest one that this writer has seen. */
   #seen: Commit | undefined
+  /** Segments whose last head is committed, or about to be. */
+  readonly #ended = new Set<string>()
 
   /** @param checkpoints file to which the newest checkpoint is written too */
   constructor(journal: WritableJournal, checkpoints?: string) {
@@ -38,12 +40,15 @@ export class Commits {
   /**
    * Adds a head of a segment.
    *
-   * @returns undefined if other writers were always first: try again later
+   * @returns undefined if other writers were always first: try again later; or if the segment ended meanwhile
    * @throws {@link ModelSealError} `JOURNAL_INVALID`; what the operating system reports
    */
   *add(head: SegmentHead): FileWork<Commit | undefined> {
+    if (head.end) this.#ended.add(head.segment)
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const newest = yield* this.#newest()
+      // One that was begun before comes too late: nothing follows the end of a segment.
+      if (!head.end && !head.retired && this.#ended.has(head.segment)) return undefined
       const commit = this.#next(newest, head)
       const text = writeCommit(commit)
       if (!(yield* createWhole(this.#path(commit.index), text))) continue
@@ -85,11 +90,11 @@ export class Commits {
   *#search(): FileWork<Commit | undefined> {
     const { path } = this.#journal
     const indexes = (yield* namesIn(join(path, COMMITS))).flatMap((name) => commitIn(name) ?? [])
-    const newest = indexes.length > 0 ? yield* this.#read(Math.max(...indexes)) : undefined
+    const newest = indexes.length > 0 ? yield* this.#read(largest(indexes)) : undefined
     if (newest) return newest
     const packs = (yield* namesIn(join(path, HEADS))).flatMap((name) => packIn(name) ?? [])
     if (packs.length === 0) return undefined
-    const last = Math.max(...packs)
+    const last = largest(packs)
     const text = yield* readIfAny(join(path, HEADS, packFile(last)))
     const lines = text?.split('\n') ?? []
     return this.#checked(`${lines[PACKED - 1] ?? ''}\n`, last * PACKED + PACKED - 1)

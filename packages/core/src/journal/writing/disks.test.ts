@@ -106,6 +106,23 @@ describe('on a disk that', () => {
   })
 })
 
+test.runIf(process.platform !== 'win32').each(['journal.json', 'commits/0000000000.json', 'heads/00000000.jsonl'])(
+  'nothing waits for the writer of a FIFO in place of %s',
+  async (name) => {
+    const directory = join(scratch(), 'journal')
+    for (const folder of ['.', 'segments', 'commits', 'heads'])
+      mkdirSync(join(directory, folder), { mode: 0o700, recursive: true })
+    expect(spawnSync('mkfifo', ['-m', '600', join(directory, name)]).status).toBe(0)
+    const [states, writer] = [heard(), writerIn(directory)]
+    await writer.start()
+    if (name === 'journal.json')
+      await expect(record(writer, 'required', true)).rejects.toThrow(refusal('JOURNAL_FAILED'))
+    else await record(writer, 'required', true)
+    writer.endNow([])
+    expect(states.at(-1)).toMatchObject({ error: { code: 'JOURNAL_FAILED' } })
+  },
+)
+
 test('a journal that is deleted while it is written is begun anew, and says what was lost', async () => {
   const directory = join(scratch(), 'journal')
   const writer = writerIn(directory)

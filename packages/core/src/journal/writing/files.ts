@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -11,18 +12,24 @@ import {
   renameSync,
   rmSync,
   writeFileSync,
+  type Stats,
 } from 'node:fs'
-import { access, link, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { access, link, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errno } from '../../source/file-errors.ts'
+import { READ_ONLY } from '../../source/read-small-file.ts'
 import { step, type FileWork } from './file-work.ts'
 
-/** @returns undefined if there is none */
+/**
+ * Reads a file, without waiting for the writer of a FIFO in its place.
+ *
+ * @returns undefined if there is none
+ */
 export function* readIfAny(path: string): FileWork<string | undefined> {
   try {
     return yield* step(
-      () => readFileSync(path, 'utf8'),
-      () => readFile(path, 'utf8'),
+      () => readNow(path),
+      () => readSoon(path),
     )
   } catch (error) {
     if (errno(error) === 'ENOENT') return undefined
@@ -90,6 +97,30 @@ export function* replaceWhole(path: string, text: string): FileWork<void> {
     throw error
   }
   yield* syncDirectory(dirname(path))
+}
+
+function readNow(path: string): string {
+  const fd = openSync(path, READ_ONLY)
+  try {
+    checkFile(fstatSync(fd))
+    return readFileSync(fd, 'utf8')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+async function readSoon(path: string): Promise<string> {
+  const handle = await open(path, READ_ONLY)
+  try {
+    checkFile(await handle.stat())
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}
+
+function checkFile(stat: Stats): void {
+  if (!stat.isFile()) throw Object.assign(new Error('it is not a file'), { code: 'EINVAL' })
 }
 
 function* writeTemporary(path: string, text: string): FileWork<string> {

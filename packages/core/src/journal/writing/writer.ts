@@ -245,8 +245,9 @@ export class JournalWriter {
     } finally {
       this.#isTicking = false
     }
-    if (segment === this.#segment && (segment.isDirty || isNew(segment.synced, this.#committed)))
-      this.#tickSoon(segment.isDirty ? INTERVAL : after)
+    // Another segment could not ask for this meanwhile.
+    const isLeft = segment !== this.#segment || segment.isDirty || isNew(segment.synced, this.#committed)
+    if (isLeft) this.#tickSoon(segment.isDirty ? INTERVAL : after)
   }
 
   /** Somebody deleted the journal, and what was written to it. */

@@ -327,6 +327,19 @@ describe('commits', () => {
   })
 })
 
+test('a head that comes after the end of its segment is not committed', async () => {
+  const journal = await openDirectory({ directory: fresh(), host: undefined, key: undefined })
+  const segment = new Segment(journal.path)
+  const head = { segment: segment.id, size: 1, root: '00'.repeat(32), bytes: 9, time: new Date().toISOString() }
+  const commits = new Commits(journal)
+  const late = runSoon(commits.add(head))
+  // The segment is full, or the process exits, while the commit is written.
+  expect(runNow(commits.add({ ...head, size: 2, end: true }))?.index).toBe(0)
+  expect(await late).toBeUndefined()
+  expect(readdirSync(join(journal.path, 'commits'))).toEqual(['0000000000.json'])
+  segment.close()
+})
+
 test('a writer that was idle for longer than the retention commits nothing about its deleted segment', async () => {
   const directory = fresh()
   const journal = await openDirectory({ directory, host: undefined, key: undefined })

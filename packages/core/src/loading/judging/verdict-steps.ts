@@ -1,5 +1,4 @@
 import { messageOf } from '../../any-realm.ts'
-import { publishVerdict } from '../../events.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { CheckName, ModelFormat, Verdict, VerdictWarning } from '../../results.ts'
 import type { PossibleFormats } from '../../policy/matching/match.ts'
@@ -127,14 +126,13 @@ export function warnInto(verdicts: readonly Verdict[]): (warning: VerdictWarning
   }
 }
 
-/** A load throws only typed errors, with the verdict attached. */
+/** A load throws only typed errors, with the verdict attached, which is to be published once it is recorded: a listener may end the process. */
 export function refused(verdict: Verdict, cause: unknown): ModelSealError {
   const error = cause instanceof ModelSealError ? cause : unexpected(cause)
   verdict.decision = 'refused'
   verdict.at = new Date().toISOString()
   verdict.error = error.toJSON()
   error.verdict = verdict
-  publishVerdict(verdict)
   return error
 }
 

@@ -67,6 +67,7 @@ export async function judgeMemory(
 async function refusedAndRecorded(verdict: Verdict, cause: unknown): Promise<ModelSealError> {
   const error = refused(verdict, cause)
   await recordRefusals(verdict)
+  publishVerdict(verdict)
   return error
 }
 

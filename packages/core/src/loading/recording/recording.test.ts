@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { execFileSync, spawn } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { publishAdvisory } from '../../events.ts'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { publishAdvisory, VERDICT_CHANNEL } from '../../events.ts'
 import type { JournalRecord, RecordOf, RecordType } from '../../journal/format/record.ts'
 import { Segment } from '../../journal/writing/segment.ts'
 import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
@@ -109,6 +110,17 @@ describe('a load by a policy with a journal', () => {
       { decision: 'tolerated', wouldRefuse: 'BUNDLE_NOT_FOUND', mode: 'audit' },
       { decision: 'skipped', mode: 'skip' },
     ])
+  })
+
+  test('and refused is recorded before a listener may end the process', async () => {
+    const { policy, records } = await journaled()
+    const recorded: number[] = []
+    const hear = () => void recorded.push(ofType(records(), 'load').length)
+    subscribe(VERDICT_CHANNEL, hear)
+    onTestFinished(() => void unsubscribe(VERDICT_CHANNEL, hear))
+    await openVerifiedModel(site.file('unsigned'), { policy }).catch(() => {})
+    await judgeMemory(Buffer.from('x'), { policy }).catch(() => {})
+    expect(recorded).toEqual([1, 2])
   })
 
   test('by judgeModel, from memory, and of a refused model all the same', async () => {
