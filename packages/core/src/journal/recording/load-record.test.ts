@@ -52,3 +52,15 @@ test('a record has no claim that nothing required, and no signer that is not pro
   )
   expect([record.signers, record.claims]).toEqual([[], []])
 })
+
+test('a token in a name is not recorded', () => {
+  const token = ['{"alg":"none"}', '{}', 'x'].map((part) => Buffer.from(part).toString('base64url')).join('.')
+  const withToken = {
+    ...verdict([], []),
+    rule: token,
+    model: { path: '/m', name: token, entry: token, requested: token },
+  }
+  const text = JSON.stringify(loadRecord(withToken, new Map(), 'full'))
+  expect(text.split('[token withheld]')).toHaveLength(5)
+  expect(text).not.toContain(token)
+})

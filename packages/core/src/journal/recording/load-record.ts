@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../../secrets.ts'
 import type { AttestationVerdict, BundleVerdict, Verdict, VerifiedIdentity } from '../../results.ts'
 import type { RecordOf } from '../format/record.ts'
 import type { JournalSettings } from '../writing/settings.ts'
@@ -29,7 +30,7 @@ export function loadRecord(
     decision,
     ...(error && { code: error.code }),
     ...(wouldRefuse && { wouldRefuse: wouldRefuse.code }),
-    ...(rule !== undefined && { rule }),
+    ...(rule !== undefined && { rule: withoutSecrets(rule) }),
     ...(mode && { mode }),
     ...(by !== undefined && { by }),
     model: modelOf(model, paths),
@@ -40,7 +41,7 @@ export function loadRecord(
     ...(advisories && {
       advisories: advisories.slice(0, MAX_FEEDS).map(({ source, feed, sequence, stale }) => ({
         source: safePath(source, paths),
-        ...(feed !== undefined && { feed }),
+        ...(feed !== undefined && { feed: withoutSecrets(feed) }),
         ...(sequence !== undefined && { sequence }),
         ...(stale && { stale }),
       })),
@@ -62,12 +63,12 @@ function modelOf(
   return {
     path: safePath(path, paths),
     ...(url !== undefined && { url: safeUrl(url) }),
-    ...(revision !== undefined && { revision }),
-    ...(requested !== undefined && { requested }),
+    ...(revision !== undefined && { revision: withoutSecrets(revision) }),
+    ...(requested !== undefined && { requested: withoutSecrets(requested) }),
     ...(packageUrl !== undefined && { packageUrl: safeUrl(packageUrl) }),
     ...(format !== undefined && { format }),
-    ...(name !== undefined && { name }),
-    ...(entry !== undefined && { entry }),
+    ...(name !== undefined && { name: withoutSecrets(name) }),
+    ...(entry !== undefined && { entry: withoutSecrets(entry) }),
   }
 }
 

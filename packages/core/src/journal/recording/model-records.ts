@@ -1,4 +1,5 @@
 import type { Manifest } from '../../manifest/manifest.ts'
+import { withoutSecrets } from '../../secrets.ts'
 import { MAX_FILES, type RecordOf } from '../format/record.ts'
 
 /** More are not recorded, and the last record says so. */
@@ -10,7 +11,8 @@ const MAX_PART_CHARACTERS = 40_000
 export function modelRecords({ rootDigest, modelName, serialization, resources }: Manifest): RecordOf<'model'>[] {
   const parts: string[][][] = [[]]
   let characters = 0
-  for (const { name, digest } of resources.slice(0, MOST_FILES)) {
+  for (const { name: given, digest } of resources.slice(0, MOST_FILES)) {
+    const name = withoutSecrets(given)
     const length = name.length + digest.length + 8
     if ((parts.at(-1)?.length ?? 0) >= MAX_FILES || characters + length > MAX_PART_CHARACTERS) {
       parts.push([])
@@ -26,7 +28,7 @@ export function modelRecords({ rootDigest, modelName, serialization, resources }
     rootDigest,
     part: index + 1,
     parts: parts.length,
-    name: modelName,
+    name: withoutSecrets(modelName),
     algorithm: serialization.hashType,
     files,
     ...(isCut && index === parts.length - 1 && { cut: true }),
