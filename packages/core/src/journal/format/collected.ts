@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../schema/canonical-json.ts'
 import * as s from '../../schema/define.ts'
-import { firstFault } from './fault.ts'
+import { parsedBy } from './fault.ts'
 import { segmentIdSchema, sha256Schema } from './record.ts'
 
 /** Beside `journal.json`, once the journal was sent to a collector. */
@@ -25,12 +25,6 @@ export function writeCollected(collected: Collected): string {
 }
 
 export function readCollected(text: string): { collected: Collected } | { fault: string } {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    return { fault: 'it is not JSON' }
-  }
-  const checked = collectedSchema.check(parsed)
-  return 'value' in checked ? { collected: checked.value } : { fault: firstFault(checked.issues) }
+  const read = parsedBy(collectedSchema, text)
+  return 'value' in read ? { collected: read.value } : read
 }

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../schema/canonical-json.ts'
 import * as s from '../../schema/define.ts'
-import { firstFault } from './fault.ts'
+import { parsedBy } from './fault.ts'
 import { segmentIdSchema, sha256Schema, timeSchema } from './record.ts'
 
 /** Longer than any commit: 64 hashes and a note with one signature. */
@@ -48,13 +48,7 @@ export function writeCommit(commit: Commit): string {
 /** @param text with the line feed */
 export function readCommit(text: string): { commit: Commit } | { fault: string } {
   if (text.length > MAX_COMMIT) return { fault: `it has more than ${MAX_COMMIT} characters` }
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    return { fault: 'it is not JSON' }
-  }
-  const checked = commitSchema.check(parsed)
-  if (!('value' in checked)) return { fault: firstFault(checked.issues) }
-  return writeCommit(checked.value) === text ? { commit: checked.value } : { fault: 'it is not canonical JSON' }
+  const read = parsedBy(commitSchema, text)
+  if (!('value' in read)) return read
+  return writeCommit(read.value) === text ? { commit: read.value } : { fault: 'it is not canonical JSON' }
 }

@@ -1,7 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import { canonicalJson } from '../../schema/canonical-json.ts'
 import * as s from '../../schema/define.ts'
-import { firstFault } from './fault.ts'
+import { parsedBy } from './fault.ts'
 import { LONGEST_TEXT, timeSchema } from './record.ts'
 import { verifierKey } from './verifier-key.ts'
 
@@ -42,15 +42,9 @@ export function writeJournalFile(journal: JournalFile): string {
 }
 
 export function readJournalFile(text: string): { journal: JournalFile } | { fault: string } {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    return { fault: 'it is not JSON' }
-  }
-  const checked = journalSchema.check(parsed)
-  if (!('value' in checked)) return { fault: firstFault(checked.issues) }
-  const { value: journal } = checked
+  const read = parsedBy(journalSchema, text)
+  if (!('value' in read)) return read
+  const { value: journal } = read
   if (writeJournalFile(journal) !== text) return { fault: 'it is not canonical JSON' }
   const { id, ...described } = journal
   return idOf(described) === id ? { journal } : { fault: 'its id is not the digest of what it says' }
