@@ -80,6 +80,8 @@ export interface PolicyReload {
   path: string
   /** SHA-256 of the new version of the file, lowercase hex, if it is in use. */
   digest?: string
+  /** The same of the files that it includes. */
+  includes?: readonly string[]
   /** Why the new version is not used; absent if it is in use. */
   error?: SerializedError
 }

@@ -137,6 +137,7 @@ const RECORDS = {
     time,
     path: text,
     digest: sha256.optional(),
+    includes: s.array(sha256).max(64).optional(),
     code: code.optional(),
   }),
   advisory: s.strictObject({

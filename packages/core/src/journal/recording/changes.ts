@@ -10,8 +10,10 @@ import {
 } from '../../events.ts'
 import type { Verdict } from '../../results.ts'
 import type { JournalRecord } from '../format/record.ts'
+import type { ToRecord } from '../writing/waiting-records.ts'
 import type { JournalWriter } from '../writing/writer.ts'
 import { allWriters } from '../writing/writers.ts'
+import { policyRecords } from './policy-versions.ts'
 import type { RecordedLoad } from './recorded-load.ts'
 import { safePath } from './safe-text.ts'
 
@@ -31,35 +33,30 @@ export function followChanges(loadOf: (verdict: Verdict) => RecordedLoad | undef
     loadOf(verdict)?.revoked(codeOf(error.cause))
   })
   subscribe(POLICY_CHANNEL, (message) => {
-    const { path, digest, error } = message as PolicyReload
-    toAll(({ settings: { paths } }) => ({
-      type: 'policy',
-      time: now(),
-      path: safePath(path, paths),
-      ...(digest !== undefined && { digest }),
-      ...(error && { code: error.code }),
-    }))
+    const { path, digest, includes, error } = message as PolicyReload
+    const time = now()
+    toAll((writer, at) => {
+      if (digest !== undefined) return policyRecords(writer, { path, digest, includes, time }, at)
+      const code = error && { code: error.code }
+      return [{ type: 'policy', time, path: safePath(path, writer.settings.paths), ...code }]
+    })
   })
   subscribe(ADVISORY_CHANNEL, (message) => {
     const change = message as AdvisoryChange | AdvisoryFailure
     // The version in use stays the same.
     if (change.error) return
     const { source, feed, sequence, digest } = change
-    toAll(({ settings: { paths } }) => ({
-      type: 'advisory',
-      time: now(),
-      source: safePath(source, paths),
-      feed,
-      sequence,
-      digest,
-    }))
+    const time = now()
+    toAll(({ settings: { paths } }) => [
+      { type: 'advisory', time, source: safePath(source, paths), feed, sequence, digest },
+    ])
   })
 }
 
-function toAll(recordFor: (writer: JournalWriter) => JournalRecord): void {
+function toAll(make: (writer: JournalWriter, at: ToRecord['at']) => JournalRecord[]): void {
   for (const writer of allWriters()) {
-    const record = recordFor(writer)
-    writer.add({ make: () => [record], isSynced: false, isRequired: false, ended: () => {}, at: {} })
+    const at: ToRecord['at'] = {}
+    writer.add({ make: () => make(writer, at), isSynced: false, isRequired: false, ended: () => {}, at })
   }
 }
 

@@ -3,10 +3,12 @@ import type { ModelSealError } from '../../errors.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { Verdict } from '../../results.ts'
 import type { JournalSettings } from '../writing/settings.ts'
+import type { ToRecord } from '../writing/waiting-records.ts'
 import { writerFor } from '../writing/writers.ts'
 import { followChanges } from './changes.ts'
 import { loadRecord } from './load-record.ts'
 import { modelRecords } from './model-records.ts'
+import { policyRecords } from './policy-versions.ts'
 import { RecordedLoad, type RecordedIn } from './recorded-load.ts'
 
 /** A verdict, and what belongs to its record. */
@@ -61,7 +63,7 @@ async function record(
       const isSynced = same.some(({ durability }) => durability === 'each')
       const at: RecordedIn['at'] = {}
       const ended = new Promise<ModelSealError | undefined>((resolve) =>
-        writer.add({ ...makerOf(one, settings), isRequired, isSynced, ended: resolve, at }),
+        writer.add({ ...makerOf(one, settings, { writer, at }), isRequired, isSynced, ended: resolve, at }),
       )
       places.push({ writer, at })
       if (isRequired || isSynced) waiting.push(ended)
@@ -77,12 +79,22 @@ async function sameJournal(journals: readonly JournalSettings[], writer: object)
 }
 
 /** The verdict as it is now: the program may change it later. */
-function makerOf({ verdict, manifest, provenance = new Map() }: JudgedVerdict, { paths }: JournalSettings) {
+function makerOf(
+  { verdict, manifest, provenance = new Map() }: JudgedVerdict,
+  { paths }: JournalSettings,
+  { writer, at }: RecordedIn,
+): Pick<ToRecord, 'make' | 'describes'> {
   const inputs = [...provenance].map(([digest, made]) => [digest, unique(lineage(made))] as const)
   const load = loadRecord(verdict, new Map(inputs), paths)
+  const { policy: path, policyDigests: { file: digest, includes } = {} } = verdict
+  const time = new Date().toISOString()
+  const policy = path === undefined || digest === undefined ? undefined : { path, digest, includes, time }
   return {
-    make: ({ isDescribed }: { isDescribed: (rootDigest: string) => boolean }) =>
-      manifest && !isDescribed(manifest.rootDigest) ? [...modelRecords(manifest), load] : [load],
+    make: ({ isDescribed }) => [
+      ...(policy ? policyRecords(writer, policy, at) : []),
+      ...(manifest && !isDescribed(manifest.rootDigest) ? modelRecords(manifest) : []),
+      load,
+    ],
     describes: manifest?.rootDigest,
   }
 }

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -58,19 +58,24 @@ function ofType<Type extends RecordType>(records: readonly JournalRecord[], type
   return records.flatMap((record) => (record.type === type ? [record as RecordOf<Type>] : []))
 }
 
+async function digestOf(file: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+}
+
 const soon = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 20 })
 
 describe('a load by a policy with a journal', () => {
   test('is recorded before the model is handed out, with its files, and so is its end', async () => {
     const { policy, records, directory } = await journaled()
     const model = await openVerifiedModel(site.file('model'), { policy })
-    const [segment, files, load] = records()
+    const [segment, used, files, load] = records()
     expect(segment).toMatchObject({ type: 'segment', service: 'recognizer' })
     expect(files).toMatchObject({ type: 'model', rootDigest, part: 1, parts: 1, algorithm: 'sha256' })
     expect(files?.type === 'model' && files.files.map(([name]) => name)).toEqual(['config.json', 'weights.bin'])
-    const digest = createHash('sha256')
-      .update(await readFile(policy))
-      .digest('hex')
+    const digest = await digestOf(policy)
+    expect(used).toMatchObject({ type: 'policy', path: policy, digest })
     expect(load).toMatchObject({
       type: 'load',
       decision: 'accepted',
@@ -84,11 +89,11 @@ describe('a load by a policy with a journal', () => {
       hashed: 'files',
     })
     await model.close()
-    await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ load: 2, why: 'closed' }]))
+    await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ load: 3, why: 'closed' }]))
     // The files are described once.
     await (await openVerifiedModel(site.file('model'), { policy })).close()
     expect(records().map(({ type }) => type)).toEqual(
-      ['segment', 'model', 'load', 'end', 'load', expect.anything()].slice(0, records().length),
+      ['segment', 'policy', 'model', 'load', 'end', 'load', expect.anything()].slice(0, records().length),
     )
     await soon(() => expect(commitsOf(directory).length).toBeGreaterThan(0))
   })
@@ -157,10 +162,7 @@ describe('a load by a policy with a journal', () => {
     await (await openVerifiedModel(site.file('model'), { policy })).close()
     expect(ofType(records(), 'load')).toHaveLength(1)
     const [load] = ofType(recordsOf(site.file('organisation')), 'load')
-    const included = createHash('sha256')
-      .update(await readFile(site.file('included.yaml')))
-      .digest('hex')
-    expect(load?.policy?.includes).toEqual([included])
+    expect(load?.policy?.includes).toEqual([await digestOf(site.file('included.yaml'))])
     const twice = await journaled({ directory: 'organisation' }, [RULE], { include: ['included.yaml'] })
     await (await openVerifiedModel(site.file('model'), { policy: twice.policy })).close()
     expect(ofType(recordsOf(site.file('organisation')), 'load')).toHaveLength(2)
@@ -201,6 +203,68 @@ test('another version of a feed is recorded, and a failure to look for one is no
       { source: 'https://feeds.example/advisories', feed: 'ours', sequence: 7, digest: fingerprint },
     ]),
   )
+})
+
+describe('a version of a policy is recorded', () => {
+  const versions = (records: readonly JournalRecord[]) =>
+    records.flatMap((record) =>
+      record.type === 'policy' || record.type === 'load' ? [record.type === 'load' ? 'load' : record.digest] : [],
+    )
+
+  test('before the first load by it, once until another one is used', async () => {
+    const { policy, records } = await journaled()
+    const load = async () => (await openVerifiedModel(site.file('model'), { policy })).close()
+    const first = await digestOf(policy)
+    await load()
+    await load()
+    const text = await readFile(policy, 'utf8')
+    await site.write(basename(policy), `${text}\n`)
+    const second = await digestOf(policy)
+    await load()
+    await openVerifiedModel(site.file('unsigned'), { policy }).catch(() => {})
+    await site.write(basename(policy), text)
+    await load()
+    expect(versions(records())).toEqual([first, 'load', 'load', second, 'load', 'load', first, 'load'])
+  })
+
+  test('also if only a file that it includes has changed', async () => {
+    await site.policy({ version: 1 }, 'shared.yaml')
+    const { policy, records } = await journaled({}, [RULE], { include: ['shared.yaml'] })
+    const load = async () => (await openVerifiedModel(site.file('model'), { policy })).close()
+    const before = await digestOf(site.file('shared.yaml'))
+    await load()
+    await site.policy({ version: 1, revoked: {} }, 'shared.yaml')
+    await load()
+    await load()
+    const digest = await digestOf(policy)
+    expect(ofType(records(), 'policy')).toMatchObject([
+      { digest, includes: [before] },
+      { digest, includes: [await digestOf(site.file('shared.yaml'))] },
+    ])
+  })
+
+  test('once for many loads at once, and not again after a reload said so', async () => {
+    const { policy: file, records } = await journaled({ durability: 'interval' })
+    const policy = await watchPolicy(file)
+    const load = async () => (await openVerifiedModel(site.file('model'), { policy })).close()
+    await Promise.all(Array.from({ length: 20 }, load))
+    await site.write(basename(file), `${await readFile(file, 'utf8')}\n`)
+    await policy.current()
+    await load()
+    await soon(() => expect(ofType(records(), 'end')).toHaveLength(21))
+    expect(ofType(records(), 'policy')).toHaveLength(2)
+  })
+
+  test('again if the record could not be written', async () => {
+    const { policy, records } = await journaled({ required: true, durability: 'interval' })
+    const write = vi.spyOn(Segment.prototype, 'write')
+    write.mockRejectedValue(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({ code: 'JOURNAL_FAILED' })
+    write.mockRestore()
+    await (await openVerifiedModel(site.file('model'), { policy })).close()
+    const digest = await digestOf(policy)
+    await soon(() => expect(ofType(records(), 'policy')).toMatchObject([{ path: policy, digest }]))
+  })
 })
 
 describe('the end of a load', () => {
@@ -245,7 +309,7 @@ describe('the end of a load', () => {
       expect.objectContaining({ status: 3 }),
     )
     const types = records().map((record) => (record.type === 'end' ? record.why : record.type))
-    expect(types).toEqual([...Array(2)].flatMap(() => ['segment', 'model', 'load', 'exit', 'close']))
+    expect(types).toEqual([...Array(2)].flatMap(() => ['segment', 'policy', 'model', 'load', 'exit', 'close']))
     expect(commitsOf(directory).filter(({ leaf }) => leaf.end)).toHaveLength(2)
   })
 
@@ -263,7 +327,7 @@ describe('the end of a load', () => {
     child.stdout.once('data', () => child.kill(signal))
     expect(await once(child, 'exit')).toEqual([null, signal])
     const types = records().map((record) => (record.type === 'end' ? record.why : record.type))
-    expect(types).toEqual(['segment', 'model', 'load', 'exit', 'close'])
+    expect(types).toEqual(['segment', 'policy', 'model', 'load', 'exit', 'close'])
     expect(commitsOf(directory).at(-1)?.leaf.end).toBe(true)
   })
 
@@ -277,14 +341,11 @@ describe('the end of a load', () => {
     const text = await readFile(file, 'utf8')
     await site.write(`journal-${journals}.yaml`, `${text}\nrevoked: { rootDigests: ["${rootDigest}"] }\n`)
     await policy.current()
-    await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ why: 'revoked', load: 2 }]))
+    await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ why: 'revoked', load: 3 }]))
     expect(ofType(records(), 'revoked')).toMatchObject([
-      { load: 2, code: expect.stringContaining('REVOKED') as string },
+      { load: 3, code: expect.stringContaining('REVOKED') as string },
     ])
-    const digest = createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex')
-    expect(ofType(records(), 'policy')).toMatchObject([{ path: file, digest }])
+    expect(ofType(records(), 'policy')).toMatchObject([{ path: file }, { path: file, digest: await digestOf(file) }])
   })
 })
 

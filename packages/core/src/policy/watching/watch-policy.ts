@@ -86,7 +86,8 @@ export class WatchedPolicy {
       return
     }
     policyChanged()
-    publishPolicyReload({ path, digest: this.#policy.texts.file })
+    const { file: digest, includes } = this.#policy.texts
+    publishPolicyReload({ path, digest, ...(includes.length > 0 && { includes }) })
     this.#options.onReload?.(this.#policy)
   }
 }
