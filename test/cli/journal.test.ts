@@ -75,6 +75,42 @@ describe('journal verify', () => {
     })
   })
 
+  test('verifies many journals, and those of a collector, with a line for each', async () => {
+    mkdirSync(join(directory, 'stored/b'), { recursive: true })
+    const other = new TestJournal(join(directory, 'stored/b'), 'host-b')
+    other.segment().commit()
+    mkdirSync(join(directory, 'stored/c'))
+    writeFileSync(join(directory, 'stored/c/journal.json'), '{}')
+    writeFileSync(join(directory, 'checkpoint'), other.notes[0]!)
+    const args = ['journal', 'verify', 'journal', 'stored', '--checkpoint', 'checkpoint']
+    const { code, stdout, stderr } = await modelseal(args)
+    expect(code).toBe(1)
+    expect(stdout.replaceAll(directory, '')).toMatch(
+      /^2 of 3 journals hold\n {2}Journal +Host +Holds +Records +Uncovered +Commits +Compared\n {2}"\/journal" +"host-a" +yes +2 +0 +1 +0\n {2}"\/stored\/b" +"host-b" +yes +1 +0 +1 +1\n {2}"stored\/c" +unknown\nDoes not hold: "stored\/c"\n {2}JOURNAL_INVALID: /,
+    )
+    expect(stderr).toContain('(--checkpoint; it is missing for 1 journal)')
+    const lines = (await modelseal([...args, '--json'])).stdout.trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { ok: true, command: 'journal verify', result: { host: 'host-a', holds: true } },
+      { ok: true, result: { host: 'host-b', compared: 1 } },
+      { ok: false, result: { directory: 'stored/c', holds: false, error: { code: 'JOURNAL_INVALID' } } },
+    ])
+  })
+
+  test('refuses a checkpoint whose journal is not given, and keys that fit no journal', async () => {
+    mkdirSync(join(directory, 'stored/b'), { recursive: true })
+    const other = new TestJournal(join(directory, 'stored/b'), 'host-b')
+    other.segment().commit()
+    writeFileSync(join(directory, 'checkpoint'), other.notes[0]!)
+    const verify = ['journal', 'verify', 'journal']
+    failed(await modelseal([...verify, '--checkpoint', 'checkpoint']), 'JOURNAL_INVALID')
+    expect(await modelseal([...verify, 'stored', '--checkpoint', 'checkpoint'])).toMatchObject({ code: 0 })
+    const { key } = journal.file
+    expect(await modelseal([...verify, 'stored', '--key', key])).toMatchObject({ code: 2 })
+    expect(await modelseal([...verify, 'stored', '--key', key, '--key', other.file.key])).toMatchObject({ code: 2 })
+    failed(await modelseal(['journal', 'verify', 'stored/b', '--key', key]), 'KEY_MISMATCH')
+  })
+
   test('refuses what is not a journal', async () => {
     failed(await modelseal(['journal', 'verify', 'vad']), 'FILE_NOT_FOUND')
     writeFileSync(join(directory, 'journal/journal.json'), '{}')

@@ -23,6 +23,12 @@ export function summary(heading: string, facts: readonly (readonly [name: string
   return [heading, ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)]
 }
 
+/** Rows of a table, in columns. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())
+}
+
 /** The line about what the name of a model on a hub was resolved to, if anything. */
 export function revisionFact(model: {
   revision?: string | undefined

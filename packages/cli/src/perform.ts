@@ -15,7 +15,8 @@ export interface Session {
   talkative: boolean
 }
 
-type JsonOutput = { result: object } | { verdict: object }
+/** `ok` is given where the results of one command differ. Default: whether all are. */
+type JsonOutput = ({ result: object } | { verdict: object }) & { ok?: boolean }
 
 /** The result of a successful command: lines for people; for machines, fields of the JSON object, or of one for each model. */
 export interface Outcome {

@@ -45,6 +45,7 @@ export {
   SEGMENTS,
 } from '../journal/format/names.ts'
 export { asRecord, RECORD_TYPES, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
+export { readCheckpointFile } from '../journal/reading/given-checkpoint.ts'
 export { openJournal, type OpenedJournal } from '../journal/reading/open-journal.ts'
 export { Problems, problemLine, type JournalProblem } from '../journal/reading/problems.ts'
 export {

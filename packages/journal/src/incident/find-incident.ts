@@ -1,7 +1,7 @@
 import { problemLine } from '@modelseal/core/journal'
+import { allJournals, type JournalKeys } from '../all-journals.ts'
 import type { Statements } from '../index/statements.ts'
 import { updateIndex, type JournalIndex } from '../index/update-index.ts'
-import { allJournals } from './all-journals.ts'
 import { checkedQuery, type CheckedQuery } from './checked-query.ts'
 import { readClaims } from './claims.ts'
 import { ALWAYS, countLoads, daily, type Day } from './counting.ts'
@@ -18,7 +18,7 @@ export interface IncidentOptions extends IncidentQuery {
   /** Files of attestations, whose provenance also says what was made from what. Nobody verifies them. */
   claims?: readonly string[] | undefined
   /** Keys of hosts, as `verifyJournal` takes them, by the directory of their journal. Default: the keys in the journals. */
-  keys?: Readonly<Record<string, string>> | undefined
+  keys?: JournalKeys | undefined
   /** True to read the journals completely, whatever their indexes contain. */
   anew?: boolean | undefined
   signal?: AbortSignal | undefined
@@ -45,8 +45,7 @@ export async function findIncident(journals: readonly string[], options: Inciden
   const claims = await readClaims(options.claims ?? [])
   const indexes: JournalIndex[] = []
   try {
-    for (const directory of await allJournals(journals)) {
-      const key = options.keys?.[directory]
+    for (const [directory, key] of await allJournals(journals, options.keys)) {
       indexes.push(await updateIndex(directory, { key, anew: options.anew, signal: options.signal }))
     }
     return answer(indexes, query, claims)

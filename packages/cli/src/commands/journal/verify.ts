@@ -1,60 +1,107 @@
 import type { JournalReport } from '@modelseal/core/journal'
+import type { UnreadableJournal } from '@modelseal/journal'
 import type { Command } from 'commander'
-import { nonEmpty, pathOption, withJson } from '../../options.ts'
-import { counted, summary } from '../../output.ts'
+import { onJournals, withJournals, type Journals, type JournalsFlags } from '../../journals.ts'
+import { pathsOption, withJson } from '../../options.ts'
+import { columns, counted, summary } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 
-interface Flags {
-  checkpoint?: string
-  key?: string
+interface Flags extends JournalsFlags {
+  checkpoint: string[]
 }
 
-/** `modelseal journal verify DIRECTORY` */
+/** `modelseal journal verify JOURNAL…` */
 export function addJournalVerifying(journal: Command, perform: Perform): void {
-  withJson(journal.command('verify'))
-    .description('Verify that no record of a journal was changed, removed or moved.')
-    .argument('<directory>', 'directory of the journal', nonEmpty)
-    .addOption(pathOption('--checkpoint <file>', 'checkpoint of this journal that left its host'))
+  withJournals(withJson(journal.command('verify'), 'print a JSON object for each journal on a line'))
+    .description('Verify that no record of journals was changed, removed or moved.')
     .addOption(
-      pathOption('--key <key>', 'verifier key of the host, or a file with it (default: the one in the journal)'),
+      pathsOption('--checkpoint <file>', 'checkpoint of one of the journals that left its host; may be repeated'),
     )
     .addHelpText('after', HELP)
-    .action(perform(verify))
+    .action(onJournals(perform, verify))
 }
 
 const HELP = `
+The directory of a collector stands for all journals in it. With several journals, a table has a line for each. Each checkpoint is compared with
+the journal that it names, and refused if that one is not given.
+
 Without --checkpoint, whoever holds the key of the host could have written another journal, and anyone who can write to the directory
 could have put an older state of it back. With a checkpoint that left the host, both are found. Without --key, the journal says itself
 by which key it is signed, and someone who replaced all of it could have replaced the key.
 
-Exit code: 0 if the journal holds, 1 if not.
+Exit code: 0 if all journals hold, 1 if one does not or cannot be read.
 
-Example:
-  $ modelseal journal verify /var/lib/modelseal/journal --checkpoint backup/host-a.checkpoint`
+Examples:
+  $ modelseal journal verify /var/lib/modelseal/journal --checkpoint backup/host-a.checkpoint
+  $ modelseal journal verify /srv/collected --checkpoint backup/host-a.checkpoint --checkpoint backup/host-b.checkpoint`
 
-async function verify(directory: string, { checkpoint, key }: Flags, { signal }: Session): Promise<Outcome> {
-  const { problemLine, verifyJournal } = await import('@modelseal/core/journal')
+type Verified = JournalReport | UnreadableJournal
+type Shown = (text: string) => string
+
+async function verify(
+  { journals, keys }: Journals,
+  { checkpoint: checkpoints }: Flags,
+  { signal }: Session,
+): Promise<Outcome> {
+  const { verifyJournals } = await import('@modelseal/journal')
+  const { problemLine } = await import('@modelseal/core/journal')
   const { shown } = await import('@modelseal/core/errors')
-  const report = await verifyJournal(directory, { checkpoint, key, signal })
-  const { holds, problems, more } = report
+  const verified = await verifyJournals(journals, { checkpoints, keys, signal })
+  const [only] = verified.length === 1 ? verified : []
+  if (only && 'error' in only) throw only.error
+  const problemsOf = ({ problems, more }: JournalReport) => [
+    ...problems.map((problem) => `  ${problemLine(problem)}`),
+    ...(more > 0 ? [`  and ${more} more problems`] : []),
+  ]
   return {
-    lines: [
-      ...summary(`${holds ? 'Holds' : 'Does not hold'}: ${shown(report.directory)}`, facts(report, shown)),
-      ...problems.map((problem) => `  ${problemLine(problem)}`),
-      ...(more > 0 ? [`  and ${more} more problems`] : []),
-    ],
-    json: { result: report },
-    notes: [
-      ...(checkpoint === undefined
-        ? ['Only a checkpoint that left the host shows truncation and rollback (--checkpoint).']
-        : []),
-      ...(report.pinned ? [] : ['The key is the one that the journal states (--key).']),
-    ],
-    ...(!holds && { exitCode: 1 }),
+    lines: only ? onlyOne(only, problemsOf(only), shown) : table(verified, problemsOf, shown),
+    json: verified.map((result) => ({ ok: result.holds, result })),
+    notes: notesOf(verified.flatMap((one) => ('error' in one ? [] : [one]))),
+    ...(!verified.every(({ holds }) => holds) && { exitCode: 1 }),
   }
 }
 
-function facts(report: JournalReport, shown: (text: string) => string): (readonly [string, string])[] {
+function onlyOne(report: JournalReport, problems: readonly string[], shown: Shown): string[] {
+  const { holds, directory } = report
+  return [...summary(`${holds ? 'Holds' : 'Does not hold'}: ${shown(directory)}`, facts(report, shown)), ...problems]
+}
+
+const HEADER = ['Journal', 'Host', 'Holds', 'Records', 'Uncovered', 'Commits', 'Compared']
+
+function table(verified: readonly Verified[], problemsOf: (report: JournalReport) => string[], shown: Shown): string[] {
+  const holding = verified.filter(({ holds }) => holds).length
+  const rows = verified.map((one) => {
+    if ('error' in one) return [shown(one.directory), '', 'unknown', '', '', '', '']
+    const { directory, host, holds, records, uncovered, checkpoint, compared } = one
+    const counts = [records, uncovered, checkpoint?.size ?? 0, compared ?? 0]
+    return [shown(directory), shown(host), holds ? 'yes' : 'no', ...counts.map((count) => count.toLocaleString('en'))]
+  })
+  return [
+    `${holding} of ${verified.length} journals hold`,
+    ...columns([HEADER, ...rows]),
+    ...verified
+      .filter(({ holds }) => !holds)
+      .flatMap((one) => [
+        `Does not hold: ${shown(one.directory)}`,
+        ...('error' in one ? [`  ${one.error.code}: ${one.error.message}`] : problemsOf(one)),
+      ]),
+  ]
+}
+
+function notesOf(reports: readonly JournalReport[]): string[] {
+  const without = (lacking: readonly JournalReport[]) =>
+    lacking.length < reports.length ? `; it is missing for ${counted(lacking.length, 'journal')}` : ''
+  const alone = reports.filter(({ compared }) => compared === undefined)
+  const unpinned = reports.filter(({ pinned }) => !pinned)
+  return [
+    ...(alone.length > 0
+      ? [`Only a checkpoint that left the host shows truncation and rollback (--checkpoint${without(alone)}).`]
+      : []),
+    ...(unpinned.length > 0 ? [`The key is the one that the journal states (--key${without(unpinned)}).`] : []),
+  ]
+}
+
+function facts(report: JournalReport, shown: Shown): (readonly [string, string])[] {
   const { host, records, segments, retired, uncovered, torn, checkpoint, compared, key } = report
   return [
     ['host', shown(host)],

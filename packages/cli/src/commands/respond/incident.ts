@@ -2,7 +2,7 @@ import type { Incident } from '@modelseal/journal'
 import { Option, type Command } from 'commander'
 import { onJournals, timeOption, withJournals, type Journals, type JournalsFlags } from '../../journals.ts'
 import { nonEmpty, pathOption, pathsOption, withJson } from '../../options.ts'
-import { summary } from '../../output.ts'
+import { columns, summary } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 import type { Table } from '../../pages/content.ts'
 
@@ -117,11 +117,6 @@ const MOST_LINES = 50
 function tableLines({ caption, header, rows, more }: Table): string[] {
   if (rows.length === 0) return []
   const shownRows = rows.slice(0, MOST_LINES)
-  const widths = header.map((name, column) =>
-    Math.max(name.length, ...shownRows.map((row) => row[column]?.length ?? 0)),
-  )
-  const line = (cells: readonly string[]) =>
-    `  ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()
   const left = more + rows.length - shownRows.length
-  return ['', caption, line(header), ...shownRows.map(line), ...(left > 0 ? [`  and ${left} more (see --json)`] : [])]
+  return ['', caption, ...columns([header, ...shownRows]), ...(left > 0 ? [`  and ${left} more (see --json)`] : [])]
 }
