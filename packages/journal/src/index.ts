@@ -23,8 +23,8 @@ export type {
   Refusals,
   Timeline,
 } from './incident/incident.ts'
-export type { CollectorEvent } from './collecting/answering.ts'
-export { createCollector, type Collector, type CollectorOptions } from './collecting/collector.ts'
-export { pushJournal, type PushEvent, type PushOptions } from './collecting/push-journal.ts'
-export type { PushReport } from './collecting/shipment.ts'
+export type { CollectorEvent } from './collecting/serving/events.ts'
+export { createCollector, type Collector, type CollectorOptions } from './collecting/serving/collector.ts'
+export { pushJournal, type PushEvent, type PushOptions } from './collecting/sending/push-journal.ts'
+export type { PushReport } from './collecting/sending/shipment.ts'
 export { verifyJournals, type UnreadableJournal, type VerifyJournalsOptions } from './verifying/verify-journals.ts'

@@ -12,7 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
 import { request } from 'node:https'
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -24,38 +24,14 @@ import { GrowingTree } from '../../../core/src/merkle/tree.ts'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
 import { readCollected, verifyJournal } from '@modelseal/core/journal'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { addLoads, Site } from '../testing/collecting.ts'
+import { addLoads, asked, Site } from '../testing/collecting.ts'
 import { findIncident } from '../incident/find-incident.ts'
-import { pushJournal, type PushEvent } from './push-journal.ts'
+import { pushJournal, type PushEvent } from './sending/push-journal.ts'
 import { hostOf } from './senders.ts'
 
 function collectedOf(directory: string) {
   const read = readCollected(readFileSync(join(directory, 'collected.json'), 'utf8'))
   return 'collected' in read ? read.collected : undefined
-}
-
-interface Given {
-  content?: string | Buffer
-  headers?: Record<string, string>
-  token?: string
-}
-
-/** Sends one request as a host could. */
-async function asked(site: Site, method: string, path: string, given: Given = {}) {
-  const { content = '', headers = {}, token = 'token-of-host-a' } = given
-  const sent = request(new URL(site.collector.url), {
-    method,
-    path,
-    ca: readFileSync(site.ca),
-    agent: false,
-    headers: { authorization: `Bearer ${token}`, 'content-length': Buffer.byteLength(content), ...headers },
-  })
-  sent.on('error', () => undefined)
-  sent.end(content)
-  const [response] = (await once(sent, 'response')) as [IncomingMessage]
-  let text = ''
-  for await (const piece of response) text += String(piece)
-  return { status: response.statusCode, body: JSON.parse(text) as Record<string, unknown> }
 }
 
 describe('a collector', () => {

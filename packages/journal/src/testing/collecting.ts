@@ -1,13 +1,16 @@
 import { createHash, createPrivateKey, webcrypto } from 'node:crypto'
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { authority, issue, SERVER_AUTH, type Issued, type Name } from '../../../core/src/testing/authority.ts'
 import { loadRecord, TestJournal, type TestSegment } from '../../../core/src/testing/journals.ts'
 import { scratch } from '../../../core/src/testing/scratch.ts'
-import type { CollectorEvent } from '../collecting/answering.ts'
-import { createCollector, type Collector, type CollectorOptions } from '../collecting/collector.ts'
-import { pushJournal, type PushOptions } from '../collecting/push-journal.ts'
+import type { CollectorEvent } from '../collecting/serving/events.ts'
+import { createCollector, type Collector, type CollectorOptions } from '../collecting/serving/collector.ts'
+import { pushJournal, type PushOptions } from '../collecting/sending/push-journal.ts'
 
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
@@ -100,4 +103,28 @@ export class Site {
 export function addLoads(segment: TestSegment, loads: number): void {
   for (let index = 0; index < loads; index++) segment.add(loadRecord({ bytes: index }))
   segment.commit()
+}
+
+export interface Given {
+  content?: string | Buffer
+  headers?: Record<string, string>
+  token?: string
+}
+
+/** Sends one request as a host could. */
+export async function asked(site: Site, method: string, path: string, given: Given = {}) {
+  const { content = '', headers = {}, token = 'token-of-host-a' } = given
+  const sent = request(new URL(site.collector.url), {
+    method,
+    path,
+    ca: readFileSync(site.ca),
+    agent: false,
+    headers: { authorization: `Bearer ${token}`, 'content-length': Buffer.byteLength(content), ...headers },
+  })
+  sent.on('error', () => undefined)
+  sent.end(content)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  let text = ''
+  for await (const piece of response) text += String(piece)
+  return { status: response.statusCode, body: JSON.parse(text) as Record<string, unknown> }
 }

@@ -44,8 +44,8 @@ export function addJournalServing(journal: Command, perform: Perform): void {
 const HELP = `
 Each host writes only its own journals: those whose journal.json names the host of its token, or of its client certificate (its only
 DNS name, or else its common name). The first checkpoint of a journal binds its key, unless the file of tokens names the key. Every
-record and checkpoint is verified against what was collected before. What contradicts it is refused, reported on standard error, and
-kept in the directory "evidence" of the journal. With --json, each event is a JSON object on a line of standard output.
+record and checkpoint is verified against what was collected before. What contradicts it is refused and reported on standard error, and
+what the key of the journal signed is kept in its directory "evidence". With --json, each event is a JSON object on a line of standard output.
 
 Examples:
   $ modelseal journal serve --directory journals --tls-cert server.pem --tls-key server.key --tokens tokens
@@ -74,7 +74,11 @@ async function serve({ json, ...options }: Flags, { signal, talkative }: Session
 }
 
 function textOf({ time, event, message, ...more }: ServingEvent): string {
-  const { host, journal, code, evidence } = more
+  const { host, journal, code, evidence, unreported } = more
   const about = [host, journal, code].filter((part) => part !== undefined)
-  return [`${time} ${event}`, ...about, message, ...(evidence === undefined ? [] : [`kept in ${evidence}`])].join(': ')
+  const further = [
+    ...(evidence === undefined ? [] : [`kept in ${evidence}`]),
+    ...(unreported === undefined ? [] : [`and ${unreported} more such events`]),
+  ]
+  return [`${time} ${event}`, ...about, message, ...further].join(': ')
 }

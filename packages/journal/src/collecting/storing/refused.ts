@@ -1,10 +1,15 @@
 import { ModelSealError, type ErrorDetails } from '@modelseal/core/errors'
 
-/** What a host signed or sent that contradicts what was collected from it. */
+/** What a host signed that contradicts what was collected from it. What anyone could have made up is not evidence. */
 interface Evidence {
+  /**
+   * `fork`: two checkpoints of the same size with different roots, which only the key can have signed. `rollback`: an older checkpoint.
+   * `other`: a commit with a signed checkpoint that does not fit, whose unsigned parts someone else may have changed.
+   */
+  kind: 'fork' | 'rollback' | 'other'
   /** What is stored. */
   stored: unknown
-  /** What the host sent instead. */
+  /** What the host sent instead, with the signature of its key. */
   sent: unknown
 }
 

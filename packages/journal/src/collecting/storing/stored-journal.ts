@@ -20,8 +20,9 @@ import {
   type OpenedJournal,
 } from '@modelseal/core/journal'
 import { ModelSealError } from '@modelseal/core/errors'
-import { syncDirectory, writeWhole } from './durable.ts'
-import type { CollectedState } from './protocol.ts'
+import { removeTemporaries, syncDirectory, writeWhole } from '../durable.ts'
+import { EVIDENCE } from './evidence.ts'
+import type { CollectedState } from '../protocol.ts'
 import { Refused } from './refused.ts'
 import { repairCommits, storeCommits } from './stored-commits.ts'
 import { StoredSegment } from './stored-segment.ts'
@@ -55,6 +56,7 @@ export class StoredJournal {
    */
   static async open(directory: string, notice: Notice): Promise<StoredJournal> {
     const stored = new StoredJournal(await openJournal(directory), notice)
+    await removeTemporaries(join(directory, EVIDENCE))
     const removed = await repairCommits(directory)
     if (removed > 0) notice('cut', `${removed} commits after one that was not written were removed`)
     const problems = new Problems()
@@ -106,17 +108,16 @@ export class StoredJournal {
     const last = this.#last
     if (!last || given.size > last.index + 1) return
     const stored = given.size === 0 ? undefined : await commitAt(this.#journal, given.size - 1)
-    const evidence = { stored: last.note, sent: note }
     const known = stored && signedCheckpoint(stored.note, this.#journal)
-    if (!known?.root.equals(given.root))
+    if (given.size > 0 && !known?.root.equals(given.root))
       throw new Refused('JOURNAL_INCONSISTENT', `the host signed another history of its first ${given.size} commits`, {
-        evidence,
+        evidence: { kind: 'fork', stored: stored?.note, sent: note },
       })
     if (given.size === last.index + 1) return
     throw new Refused('JOURNAL_ROLLBACK', 'the host has an older state than the one that was collected', {
       expected: `at least ${last.index + 1} commits`,
       found: `${given.size}`,
-      evidence,
+      evidence: { kind: 'rollback', stored: last.note, sent: note },
     })
   }
 
@@ -183,11 +184,13 @@ export class StoredJournal {
     if (unsigned) throw new Refused('JOURNAL_INVALID', `the commit ${commit.index} is invalid: ${unsigned.problem}`)
   }
 
-  /** Only what the key of the host signed is evidence against it. */
+  /** Only what the key of the host signed is evidence against it: around the same checkpoint, anyone could have changed a commit. */
   #contradicted(sent: Commit, reason: string, stored: Commit | undefined): never {
-    const isSigned = signedCheckpoint(sent.note, this.#journal)?.size === sent.index + 1
-    if (isSigned) throw new Refused('JOURNAL_INCONSISTENT', reason, { evidence: { stored, sent } })
-    throw new Refused('JOURNAL_INVALID', reason)
+    const signed = signedCheckpoint(sent.note, this.#journal)
+    const known = stored && signedCheckpoint(stored.note, this.#journal)
+    if (signed?.size !== sent.index + 1 || known?.root.equals(signed.root)) throw new Refused('JOURNAL_INVALID', reason)
+    const kind = known?.size === signed.size ? 'fork' : 'other'
+    throw new Refused('JOURNAL_INCONSISTENT', reason, { evidence: { kind, stored, sent } })
   }
 
   async #compareSegment(commit: Commit, without: ReadonlySet<string>): Promise<void> {
@@ -198,10 +201,10 @@ export class StoredJournal {
     const wrong = fault.addHead(leaf, false)
     if (wrong !== undefined)
       throw new Refused('JOURNAL_INCONSISTENT', `the commit ${index} contradicts one before: ${wrong}`, {
-        evidence: { stored: before, sent: commit },
+        evidence: { kind: 'other', stored: before, sent: commit },
       })
     const segment = await this.#segment(leaf.segment)
-    const isHere = await this.#orForgotten(leaf.segment, () => segment.compareHead(leaf))
+    const isHere = await this.#orForgotten(leaf.segment, () => segment.compareHead(commit))
     if (isHere) return
     if (!without.has(leaf.segment))
       throw new Refused('JOURNAL_INVALID', `the commit ${index} came before the records that it covers`)

@@ -1,58 +1,35 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError } from '@modelseal/core/errors'
-import { PACKED, readCommit, type Commit, type JournalFile } from '@modelseal/core/journal'
-import { keepEvidence } from './evidence.ts'
-import { MAX_CONTENT, MAX_QUESTION, MAX_WITHOUT, targetIn, type JournalQuestion, type Target } from './protocol.ts'
-import { Refused } from './refused.ts'
+import { PACKED, readCommit, type Commit } from '@modelseal/core/journal'
+import { keepEvidence } from '../storing/evidence.ts'
+import { MAX_CONTENT, MAX_QUESTION, MAX_WITHOUT, targetIn, type JournalQuestion, type Target } from '../protocol.ts'
+import { Refused } from '../storing/refused.ts'
+import type { Connections } from './connections.ts'
+import type { Events } from './events.ts'
 import { BadRequest, contentOf } from './request-content.ts'
-import type { Sender, Senders } from './senders.ts'
-import type { StoredJournals } from './stored-journals.ts'
+import { Slots } from './slots.ts'
+import type { Sender, Senders } from '../senders.ts'
+import type { StoredJournals } from '../storing/stored-journals.ts'
 
-/** What happened at a collector. */
-export interface CollectorEvent {
-  time: string
-  /**
-   * `created`: a journal was seen first, and its key belongs to its host from now on. `refused`: a request was refused. `cut`: what was not
-   * confirmed was removed after a crash. `missing`: a host deleted records before they were collected. `failed`: something could not be stored.
-   */
-  event: 'created' | 'refused' | 'cut' | 'missing' | 'failed'
-  host?: string
-  journal?: string
-  /** Code of an error. */
-  code?: string
-  message: string
-  /** File with what contradicts a journal. */
-  evidence?: string
+interface Parts {
+  senders: Senders
+  events: Events
+  connections: Connections
 }
-
-/** Requests whose content is in memory at a time. */
-const MOST_REQUESTS = 32
-/** Unknown senders are reported once in this time, in milliseconds, so that they do not fill the log. */
-const UNKNOWN_INTERVAL = 1_000
 
 /** Answers the requests of hosts. */
 export class Answering {
   readonly #senders: Senders
-  readonly #onEvent: (event: CollectorEvent) => void
+  readonly #events: Events
+  readonly #connections: Connections
+  readonly #slots = new Slots()
   readonly #running = new Set<Promise<void>>()
-  #unknownAt = -Infinity
 
-  constructor(senders: Senders, onEvent: (event: CollectorEvent) => void) {
+  constructor({ senders, events, connections }: Parts) {
     this.#senders = senders
-    this.#onEvent = onEvent
-  }
-
-  /** How journals report. */
-  reports() {
-    return {
-      notice: (journal: string, event: 'cut' | 'missing' | 'failed', message: string) => {
-        this.#report({ event, journal, message })
-      },
-      created: ({ id, host, key }: JournalFile) => {
-        this.#report({ event: 'created', host, journal: id, message: `its key is ${key}` })
-      },
-    }
+    this.#events = events
+    this.#connections = connections
   }
 
   async answer(journals: StoredJournals, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -76,14 +53,20 @@ export class Answering {
       if (!target) throw new BadRequest(404, 'there is nothing at this path')
       if (request.method !== (target.segment === undefined ? 'POST' : 'PUT'))
         throw new BadRequest(405, 'this method is not accepted')
-      if (this.#running.size >= MOST_REQUESTS) throw new BadRequest(503, 'there are too many requests')
-      const content = await contentOf(request, isQuestion(target) ? MAX_QUESTION : MAX_CONTENT)
-      send(response, 200, await resultOf(journals, { target, sender, query: new URLSearchParams(query), content }))
+      if (!this.#connections.admit(request.socket, sender.host))
+        throw new BadRequest(503, 'this host has too many connections')
+      const end = await this.#slots.take(sender.host)
+      try {
+        const content = await contentOf(request, isQuestion(target) ? MAX_QUESTION : MAX_CONTENT)
+        send(response, 200, await resultOf(journals, { target, sender, query: new URLSearchParams(query), content }))
+      } finally {
+        end()
+      }
     } catch (error) {
       const { status, body } = await this.#refusal(error, { journals, sender, target })
       if (status === 503) response.setHeader('retry-after', '1')
-      // The rest of the content is not read.
-      if (!request.complete) response.setHeader('connection', 'close')
+      // The rest of the content is not read, and strangers and connections that are too many go.
+      if (!request.complete || status === 401 || status === 503) response.setHeader('connection', 'close')
       send(response, status, body)
     }
   }
@@ -95,34 +78,24 @@ export class Answering {
     const about = { ...(sender && { host: sender.host }), ...(target && { journal: target.journal }) }
     if (error instanceof BadRequest) {
       const { status, message } = error
-      if (sender || this.#mayReportUnknown())
-        this.#report({ event: 'refused', ...about, message: `${status}: ${message}` })
+      this.#events.reportFrequent({ event: 'refused', ...about, message: `${status}: ${message}` })
       return { status, body: { error: { message } } }
     }
     if (error instanceof Refused) {
       const { code, message, expected, found } = error
       const directory = target && journals.directoryOf(target.journal)
       const kept = directory === undefined ? undefined : await keepEvidence(directory, error).catch(() => undefined)
-      this.#report({ event: 'refused', ...about, code, message, ...(kept !== undefined && { evidence: kept }) })
+      const event = { event: 'refused', ...about, code, message, ...(kept && { evidence: kept.file }) } as const
+      if (kept?.isNew) this.#events.report(event)
+      else this.#events.reportFrequent(event)
       return { status: STATUS[code] ?? 422, body: { error: { code, message, expected, found } } }
     }
     // Paths on this machine do not concern the host.
     const code = error instanceof ModelSealError ? error.code : ((error as NodeJS.ErrnoException).code ?? 'INTERNAL')
-    this.#report({ event: 'failed', ...about, code, message: messageOf(error) })
+    this.#events.reportFrequent({ event: 'failed', ...about, code, message: messageOf(error) })
     const isFull = FULL.has(code)
     const message = isFull ? 'the disk of the collector is full' : 'the collector cannot store the journal'
     return { status: isFull ? 507 : 500, body: { error: { message } } }
-  }
-
-  #mayReportUnknown(): boolean {
-    const now = Date.now()
-    if (Math.abs(now - this.#unknownAt) < UNKNOWN_INTERVAL) return false
-    this.#unknownAt = now
-    return true
-  }
-
-  #report(event: Omit<CollectorEvent, 'time'>): void {
-    this.#onEvent({ time: new Date().toISOString(), ...event })
   }
 }
 

@@ -9,8 +9,8 @@ import {
   writeCollected,
   type Collected,
 } from '@modelseal/core/journal'
-import { syncDirectory, writeWhole } from './durable.ts'
-import type { CollectedState } from './protocol.ts'
+import { syncDirectory, writeWhole } from '../durable.ts'
+import type { CollectedState } from '../protocol.ts'
 
 /** What a collector confirmed that it has stored of a journal; `collected.json` beside it remembers that. */
 export class Confirmed {

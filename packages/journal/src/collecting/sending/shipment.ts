@@ -25,7 +25,7 @@ import {
 } from '@modelseal/core/journal'
 import type { CollectorClient } from './collector-client.ts'
 import { Confirmed } from './confirmed.ts'
-import { MAX_CONTENT, type CollectedState } from './protocol.ts'
+import { MAX_CONTENT, type CollectedState } from '../protocol.ts'
 
 /** What was sent to a collector and confirmed by it. */
 export interface PushReport {

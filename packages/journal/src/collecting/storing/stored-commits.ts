@@ -12,7 +12,7 @@ import {
   writeCommit,
   type Commit,
 } from '@modelseal/core/journal'
-import { removeTemporaries, syncDirectory, writeWhole } from './durable.ts'
+import { removeTemporaries, syncDirectory, writeWhole } from '../durable.ts'
 
 /** Stores commits durably, which follow those that are stored. Complete packs are written at once. */
 export async function storeCommits(directory: string, commits: readonly Commit[]): Promise<void> {

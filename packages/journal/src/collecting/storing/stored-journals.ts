@@ -9,9 +9,9 @@ import {
   signedCheckpoint,
   type JournalFile,
 } from '@modelseal/core/journal'
-import type { JournalQuestion } from './protocol.ts'
+import type { JournalQuestion } from '../protocol.ts'
 import { Refused } from './refused.ts'
-import type { Sender, Senders } from './senders.ts'
+import type { Sender, Senders } from '../senders.ts'
 import { StoredJournal, type Notice } from './stored-journal.ts'
 
 /** Journals whose state is in memory at a time; those of others are read again. */
@@ -106,9 +106,7 @@ export class StoredJournals {
     await creating
     return this.use(id, sender, async (stored) => {
       if (JSON.stringify(stored.file) !== JSON.stringify(file))
-        throw new Refused('JOURNAL_INCONSISTENT', 'its journal.json, or its key, was another one before', {
-          evidence: { stored: stored.file, sent: { journal: file, note } },
-        })
+        throw new Refused('JOURNAL_INCONSISTENT', 'its journal.json, or its key, was another one before')
       await stored.compare(note)
       return stored.state
     })

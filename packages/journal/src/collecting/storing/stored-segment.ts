@@ -11,9 +11,9 @@ import {
   SEGMENTS,
   SegmentProgress,
   segmentPath,
-  type SegmentHead,
+  type Commit,
 } from '@modelseal/core/journal'
-import { syncDirectory } from './durable.ts'
+import { syncDirectory } from '../durable.ts'
 import { Refused } from './refused.ts'
 
 /** A writer begins another segment after 64 MiB. */
@@ -21,8 +21,6 @@ const MAX_SEGMENT_BYTES = 256 * 1024 * 1024
 /** Lines that are verified before others have their turn. */
 const AT_ONCE = 256
 const LINE_FEED = 10
-/** How much of contradicting lines is kept. */
-const KEPT_BYTES = 64 * 1024
 
 /** A segment that a collector stores. After an error, read it anew: what is in memory may differ from the disk. */
 export class StoredSegment {
@@ -97,10 +95,7 @@ export class StoredSegment {
     if (known > 0) await this.#compare(offset, sent.subarray(0, known))
     const added = sent.subarray(known)
     if (added.length === 0) return
-    if (isEnded)
-      throw new Refused('JOURNAL_INCONSISTENT', `the segment ${this.id} goes on after its end`, {
-        evidence: { stored: { bytes: this.bytes }, sent: textOf(added) },
-      })
+    if (isEnded) throw new Refused('JOURNAL_INCONSISTENT', `the segment ${this.id} goes on after its end`)
     if (this.bytes + added.length > MAX_SEGMENT_BYTES)
       throw new Refused('JOURNAL_INVALID', `the segment ${this.id} has more than ${MAX_SEGMENT_BYTES} bytes`)
     const lines = await this.#verified(added)
@@ -109,12 +104,13 @@ export class StoredSegment {
   }
 
   /**
-   * Compares the tree of the lines with a head.
+   * Compares the tree of the lines with the head that a signed commit states.
    *
    * @returns false if it covers lines that are not stored
    * @throws {@link Refused} if they differ
    */
-  async compareHead(head: SegmentHead): Promise<boolean> {
+  async compareHead(commit: Commit): Promise<boolean> {
+    const { leaf: head } = commit
     if (head.bytes > this.bytes) return false
     const compared = this.#compared
     if (head.bytes > compared.bytes) {
@@ -132,7 +128,7 @@ export class StoredSegment {
     const root = records === head.size && bytes === head.bytes ? compared.cover(head.size)?.toString('hex') : undefined
     if (root === head.root) return true
     throw new Refused('JOURNAL_INCONSISTENT', `the records of the segment ${this.id} are not those of a commit`, {
-      evidence: { stored: { records, bytes, root }, sent: head },
+      evidence: { kind: 'other', stored: { records, bytes, root }, sent: commit },
     })
   }
 
@@ -161,9 +157,7 @@ export class StoredSegment {
     } finally {
       await handle.close()
     }
-    throw new Refused('JOURNAL_INCONSISTENT', `the segment ${this.id} had other records before`, {
-      evidence: { stored: textOf(stored), sent: textOf(sent) },
-    })
+    throw new Refused('JOURNAL_INCONSISTENT', `the segment ${this.id} had other records before`)
   }
 
   async #verified(added: Buffer): Promise<{ records: number; bytes: number; check: string }> {
@@ -205,10 +199,6 @@ export class StoredSegment {
 
 function absent(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-}
-
-function textOf(bytes: Buffer): string {
-  return bytes.subarray(0, KEPT_BYTES).toString()
 }
 
 /** Lets other requests have their turn. */

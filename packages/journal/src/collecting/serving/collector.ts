@@ -8,9 +8,11 @@ import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { checkPrivate, makeDirectories } from '@modelseal/core/journal'
 import { realpath } from 'node:fs/promises'
-import { Answering, type CollectorEvent } from './answering.ts'
-import { Senders } from './senders.ts'
-import { StoredJournals } from './stored-journals.ts'
+import { Answering } from './answering.ts'
+import { Connections } from './connections.ts'
+import { Events, type CollectorEvent } from './events.ts'
+import { Senders } from '../senders.ts'
+import { StoredJournals } from '../storing/stored-journals.ts'
 
 /** How journals are collected. */
 export interface CollectorOptions {
@@ -50,7 +52,6 @@ const DEFAULT_TIMEOUT = 60_000
 const HEADERS_TIMEOUT = 10_000
 /** For requests whose content is still arriving when the collector ends. */
 const CLOSE_TIMEOUT = 5_000
-const MOST_CONNECTIONS = 1_000
 const MAX_HEADER_BYTES = 8 * 1024
 const MAX_PEM_BYTES = 1024 * 1024
 
@@ -71,9 +72,17 @@ export async function createCollector(options: CollectorOptions): Promise<Collec
   checkOptions(options, place)
   const directory = await ownDirectory(options.directory)
   const senders = await Senders.read(tokens, clientCa !== undefined)
-  const answering = new Answering(senders, onEvent)
+  const events = new Events(onEvent)
   const server = await serverFor(options)
-  const journals = await StoredJournals.open({ directory, senders, maxJournals, ...answering.reports() })
+  const answering = new Answering({ senders, events, connections: new Connections(server) })
+  const journals = await StoredJournals.open({
+    directory,
+    senders,
+    maxJournals,
+    notice: (journal, event, message) => events.report({ event, journal, message }),
+    created: ({ id, host, key }) =>
+      events.report({ event: 'created', host, journal: id, message: `its key is ${key}` }),
+  })
   server.on('request', (request, response) => void answering.answer(journals, request, response))
   await listening(server, place)
   const { address, port } = server.address() as AddressInfo
@@ -91,6 +100,7 @@ export async function createCollector(options: CollectorOptions): Promise<Collec
       clearTimeout(late)
       server.closeAllConnections()
       await closed
+      events.flush()
     },
   }
 }
@@ -166,14 +176,14 @@ async function serverFor({
     keepAliveTimeout: 30_000,
     maxHeaderSize: MAX_HEADER_BYTES,
   }
-  if (tlsCert === undefined || tlsKey === undefined) return limited(createPlainServer(limits))
+  if (tlsCert === undefined || tlsKey === undefined) return createPlainServer(limits)
   const pem = (path: string, what: string) => readSmallFile(path, { what, maxBytes: MAX_PEM_BYTES })
   const [cert, key] = [await pem(tlsCert, 'certificate of the collector'), await pem(tlsKey, 'key of the collector')]
   const ca = clientCa === undefined ? undefined : await pem(clientCa, 'certificates of the authorities of hosts')
   const certificates = ca ? { ca, requestCert: true, rejectUnauthorized: tokens === undefined } : {}
   try {
     const handshake = { minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeout } as const
-    return limited(createServer({ ...limits, ...handshake, cert, key, ...certificates }))
+    return createServer({ ...limits, ...handshake, cert, key, ...certificates })
   } catch (cause) {
     throw new ModelSealError('INVALID_ARGUMENT', 'Cannot use the certificate and the key of the collector.', {
       file: tlsCert,
@@ -181,11 +191,6 @@ async function serverFor({
       cause,
     })
   }
-}
-
-function limited(server: Server): Server {
-  server.maxConnections = MOST_CONNECTIONS
-  return server
 }
 
 async function listening(server: Server, { host, port }: Place): Promise<void> {

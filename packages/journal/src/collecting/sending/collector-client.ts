@@ -3,8 +3,8 @@ import { Agent, request as secureRequest } from 'node:https'
 import { clearTimeout, setTimeout } from 'node:timers'
 import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { checkPrivateFile } from './private-file.ts'
-import { MAX_ANSWER, pathOf, type CollectedState, type JournalQuestion, type Target } from './protocol.ts'
+import { checkPrivateFile } from '../private-file.ts'
+import { MAX_ANSWER, pathOf, type CollectedState, type JournalQuestion, type Target } from '../protocol.ts'
 
 /** Where a journal is sent, and how the host proves who it is. */
 export interface ClientOptions {
