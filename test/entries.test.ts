@@ -76,7 +76,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withHint withVerdict`),
     types:
       names(`FileRequest Gather Guard IsolationLevel JsonBounds JudgedMemory LoadOutcome ModelFormat ModelReader Opening PlaceOptions
-      PlacedFiles PossibleFormats Revocable RuntimeFailure SmallFile`),
+      PlacedFiles PossibleFormats Revocable RuntimeFailure SmallFile ToleratedModel`),
   },
   './opentelemetry': {
     values: names(`instrumentLoads instrumentLogs`),

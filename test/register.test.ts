@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { paddedBundle } from '../packages/core/src/testing/bundles.ts'
+import { recordsOf } from '../packages/core/src/testing/journal-reading.ts'
 import { blazeFace, copyOf, flipBit, sileroVad, Workspace } from './signed-models.ts'
 
 const require = createRequire(import.meta.url)
@@ -200,6 +201,18 @@ describe('MODELSEAL_MODE=audit', () => {
       `modelseal: audit: would refuse "${vad.unsigned}": BUNDLE_NOT_FOUND: ${stderr.split('BUNDLE_NOT_FOUND: ')[1]}`,
     )
     expect(stderr.match(/\n/g)).toHaveLength(1)
+  })
+
+  test('records such models, and when they are released, or the process ends', () => {
+    const journal = join(workspace.path, 'audit-journal')
+    expect(run('released.mjs', [vad.unsigned], { env: { ...audit, MODELSEAL_JOURNAL: journal } }).status).toBe(0)
+    const told = recordsOf(journal).flatMap((one) =>
+      one.type === 'load' ? (one.wouldRefuse ?? one.decision) : one.type === 'end' ? one.why : [],
+    )
+    expect(told).toEqual([
+      ...['BUNDLE_NOT_FOUND', 'released', 'SOURCE_UNKNOWN', 'released'],
+      ...['BUNDLE_NOT_FOUND', 'exit'],
+    ])
   })
 
   test.each([

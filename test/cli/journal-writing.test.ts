@@ -27,7 +27,10 @@ test('a command by a policy with a journal is recorded before the process ends',
   expect(await modelseal(VERIFY)).toMatchObject({ code: 1 })
   const verdicts = join(directory, 'verdicts')
   const told = recordsOf(verdicts).map((one) => (one.type === 'load' ? (one.code ?? one.decision) : one.type))
-  expect(told).toEqual(['segment', 'model', 'accepted', 'end', 'close', 'segment', 'FILE_MISMATCH', 'close'])
+  expect(told).toEqual([
+    ...['segment', 'policy', 'model', 'accepted', 'end', 'close'],
+    ...['segment', 'policy', 'FILE_MISMATCH', 'close'],
+  ])
   expect(await verifyJournal(verdicts)).toMatchObject({ holds: true, uncovered: 0, segments: 2 })
 })
 

@@ -1,6 +1,6 @@
 import type * as Core from '@modelseal/core'
 import type { ModelReader, ModelSource, OpenedModel, OpenOptions, WatchedPolicy } from '@modelseal/core'
-import type { ModelFormat } from '@modelseal/core/adapter'
+import type { keepRevocable, ModelFormat } from '@modelseal/core/adapter'
 import { codeOf } from '@modelseal/core/any-realm'
 import type { Judge } from '@modelseal/core/judged'
 import { HandedOutLoad } from './handed-out.ts'
@@ -50,7 +50,7 @@ export async function judging(): Promise<PolicyOptions> {
  *
  * @param model name of the model in messages and verdicts
  * @param plainly loads the model as the program asked
- * @throws {@link ModelSealError} what judging throws; in an audit, only revocations
+ * @throws {@link ModelSealError} what judging throws; in an audit, only revocations, and failures of a journal that is required
  */
 export async function judged<T>(
   model: { path: string; format?: ModelFormat },
@@ -62,13 +62,48 @@ export async function judged<T>(
   } catch (error) {
     if (mode() === 'enforce') throw error
     const { tolerate } = await import('@modelseal/core/adapter')
-    const report = () => tolerate(error, { ...model, by: BY })
-    const failsToRun = codeOf(error) === 'RUNTIME_FAILED'
-    if (!failsToRun) report()
-    const loaded = await plainly()
+    const tolerated = () => tolerate(error, { ...model, by: BY })
+    if (codeOf(error) !== 'RUNTIME_FAILED') return keptOf(await tolerated(), plainly)
     // The policy accepted the model, and the runtime did not. That matters only if the runtime loads it without the check.
-    if (failsToRun) report()
-    return loaded
+    const loaded = await plainly()
+    try {
+      return await keptOf(await tolerated(), () => loaded)
+    } catch (refusal) {
+      await released(loaded)
+      throw refusal
+    }
+  }
+}
+
+/**
+ * Loads a model that nobody verified. Journals record its end when the program releases what was created, or nobody has it any more.
+ *
+ * @param load creates it
+ */
+export async function keptOf<T>(model: Parameters<typeof keepRevocable>[0], load: () => T | Promise<T>): Promise<T> {
+  let created: T
+  try {
+    created = await load()
+  } catch (error) {
+    await model.close()
+    throw error
+  }
+  // Of something else, it is not known how long it is in use.
+  if (typeof created !== 'object' || created === null) return created
+  const { keepRevocable } = await import('@modelseal/core/adapter')
+  keepRevocable(model, created, { ends: ENDS, release: released })
+  await model.close()
+  return created
+}
+
+/** The methods with which programs release a session, or a model of TensorFlow.js. */
+const ENDS = ['release', 'dispose'] as const
+
+async function released(created: unknown): Promise<void> {
+  if (typeof created !== 'object' || created === null) return
+  for (const name of ENDS) {
+    const end: unknown = Reflect.get(created, name)
+    if (typeof end === 'function') await Reflect.apply(end, created, [])
   }
 }
 

@@ -2,7 +2,7 @@ import type { ModelFormat } from '@modelseal/core/adapter'
 import { ModelSealError } from '@modelseal/core/errors'
 import type { TensorFlow } from '@modelseal/tfjs/any-runtime'
 import { isCleared, underClearance, withClearance } from './clearance.ts'
-import { judged, judging, opening } from './judgement.ts'
+import { judged, judging, keptOf, opening } from './judgement.ts'
 import { refuse } from './mode.ts'
 import { placeOf } from './place.ts'
 
@@ -123,8 +123,7 @@ function sealedHandler(): object {
 /** An IOHandler may create a model from anything. */
 async function fromMemory(format: ModelFormat, plainly: () => unknown): Promise<unknown> {
   const { judgeMemory } = await import('@modelseal/core/adapter')
-  await judgeMemory(undefined, { ...(await judging()), format })
-  return await plainly()
+  return keptOf(await judgeMemory(undefined, { ...(await judging()), format }), plainly)
 }
 
 /** Refuses loaders that return before a model can be judged. */

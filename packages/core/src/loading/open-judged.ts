@@ -49,12 +49,12 @@ export async function openJudged<T>(
   const [{ verdict: first }] = load.judgings
   const trace: LoadTrace = { model: first.model.path }
   return traceLoad(trace, async () => {
-    trace.verdict = first
     try {
       const model = await open(load)
       for (const judging of load.judgings) judging.decide()
       await recordOpened(load, model)
       load.handOver()
+      trace.verdict = first
       for (const { verdict } of load.judgings) publishVerdict(verdict)
       follow(load.standing)
       return model
@@ -62,8 +62,8 @@ export async function openJudged<T>(
       await load.close()
       const refusing = load.responsibility.for(error)
       const refusal = load.responsibility.refused(error)
-      trace.verdict = refusal.verdict
       await recordRefusal(refusing)
+      trace.verdict = refusal.verdict
       for (const { verdict } of refusing) publishVerdict(verdict)
       throw refusal
     }

@@ -89,6 +89,7 @@ export class TestSite {
   }
 
   async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true })
+    // Journals may still be written there.
+    await rm(this.path, { recursive: true, force: true, maxRetries: 5 })
   }
 }

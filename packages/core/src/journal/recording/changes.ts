@@ -2,36 +2,23 @@ import { subscribe } from 'node:diagnostics_channel'
 import {
   ADVISORY_CHANNEL,
   POLICY_CHANNEL,
-  REVOKED_CHANNEL,
   type AdvisoryChange,
   type AdvisoryFailure,
   type PolicyReload,
-  type Revoked,
 } from '../../events.ts'
-import type { Verdict } from '../../results.ts'
 import type { JournalRecord } from '../format/record.ts'
 import type { ToRecord } from '../writing/waiting-records.ts'
 import type { JournalWriter } from '../writing/writer.ts'
 import { allWriters } from '../writing/writers.ts'
 import { policyRecords } from './policy-versions.ts'
-import type { RecordedLoad } from './recorded-load.ts'
 import { safePath } from './safe-text.ts'
 
 let isFollowing = false
 
-/**
- * From now on, records in all journals that this thread writes what happens besides loads: other versions of policies and feeds, and
- * models that are revoked.
- *
- * @param loadOf the recorded load with a verdict
- */
-export function followChanges(loadOf: (verdict: Verdict) => RecordedLoad | undefined): void {
+/** From now on, records other versions of policies and feeds in all journals that this thread writes. */
+export function followChanges(): void {
   if (isFollowing) return
   isFollowing = true
-  subscribe(REVOKED_CHANNEL, (message) => {
-    const { verdict, error } = message as Revoked
-    loadOf(verdict)?.revoked(codeOf(error.cause))
-  })
   subscribe(POLICY_CHANNEL, (message) => {
     const { path, digest, includes, error } = message as PolicyReload
     const time = now()
@@ -58,11 +45,6 @@ function toAll(make: (writer: JournalWriter, at: ToRecord['at']) => JournalRecor
     const at: ToRecord['at'] = {}
     writer.add({ make: () => make(writer, at), isSynced: false, isRequired: false, ended: () => {}, at })
   }
-}
-
-function codeOf(cause: unknown): string | undefined {
-  const code: unknown = typeof cause === 'object' && cause !== null ? Reflect.get(cause, 'code') : undefined
-  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/.test(code) ? code : undefined
 }
 
 function now(): string {

@@ -22,8 +22,6 @@ export interface JudgedVerdict {
   provenance?: ReadonlyMap<string, Provenance>
 }
 
-const loads = new WeakMap<Verdict, RecordedLoad>()
-
 /**
  * Records the verdicts of a load whose model is about to be handed out.
  *
@@ -33,7 +31,6 @@ const loads = new WeakMap<Verdict, RecordedLoad>()
 export async function recordLoaded(judged: readonly JudgedVerdict[]): Promise<RecordedLoad> {
   const { places, failure } = await record(judged, true)
   const load = new RecordedLoad(places)
-  for (const { verdict } of judged) loads.set(verdict, load)
   if (failure === undefined) return load
   load.ended('closed')
   throw failure
@@ -48,7 +45,7 @@ async function record(
   judged: readonly JudgedVerdict[],
   isHandedOut: boolean,
 ): Promise<{ places: RecordedIn[]; failure: ModelSealError | undefined }> {
-  followChanges((verdict) => loads.get(verdict))
+  followChanges()
   const places: RecordedIn[] = []
   const waiting: Promise<ModelSealError | undefined>[] = []
   for (const one of judged) {

@@ -49,8 +49,9 @@ export class RecordedLoad {
     return this.#places.map(({ writer }) => writer)
   }
 
-  /** @param code of the cause */
-  revoked(code: string | undefined): void {
+  /** @param cause code of the error that says why */
+  revoked(cause: unknown): void {
+    const code = typeof cause === 'string' && CODE.test(cause) ? cause : undefined
     for (const { writer, at } of this.#places)
       writer.add(following(at, (of) => ({ type: 'revoked', time: now(), ...of, ...(code !== undefined && { code }) })))
   }
@@ -67,6 +68,9 @@ export class RecordedLoad {
 function writersInUse(): Set<JournalWriter> {
   return new Set([...live].flatMap((load) => load.writers))
 }
+
+/** An error of other code may have any. */
+const CODE = /^[A-Z][A-Z0-9_]{0,63}$/
 
 type RecordedEnd = RecordOf<'end'>['why']
 

@@ -1,6 +1,7 @@
 import { callback, listOf, required, text } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
 import type { JudgedMemory } from '../operations/judged-memory.ts'
+import type { ToleratedModel } from '../operations/tolerated-model.ts'
 import type { Releasable, Standing } from '../standing/standing.ts'
 import type { OpenedModel } from '../verified-model.ts'
 
@@ -32,7 +33,7 @@ export interface Revocable<T> {
  * ```
  */
 export function keepRevocable<T extends object>(
-  model: OpenedModel<unknown> | JudgedMemory,
+  model: OpenedModel<unknown> | JudgedMemory | ToleratedModel,
   created: T,
   given: Revocable<T>,
 ): void {

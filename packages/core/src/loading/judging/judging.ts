@@ -22,7 +22,7 @@ import { concernsClaims } from '../files/revoked-claims.ts'
 import { checkPinned } from './check-pinned.ts'
 import { factsOf, versionOf, type JudgedBy } from './judged-by.ts'
 import { checkAge, policyOf } from './read-policy.ts'
-import { holdsInAudit } from './tolerate.ts'
+import { holdsInAudit } from './holds-in-audit.ts'
 import { checking, emptyVerdict, timed } from './verdict-steps.ts'
 
 /** The location of the judged model. */

@@ -6,14 +6,15 @@ import type { ModelFormat, Verdict } from '../../results.ts'
 import { ruleForMemory } from '../../policy/matching/memory-rule.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { isWatchedPolicy } from '../../policy/watching/watch-policy.ts'
+import type { RecordedLoad } from '../../journal/recording/recorded-load.ts'
 import { turnOfLoop } from '../../real-time.ts'
 import { openOptions, type OpenOptions } from '../open-options.ts'
 import { adviceFor } from '../judging/advice.ts'
 import { versionOf } from '../judging/judged-by.ts'
 import { checkAge, policyOf } from '../judging/read-policy.ts'
 import { hashTypesOf } from '../files/revoked-files.ts'
-import { noteJournals, recordInMemory, recordRefusals } from '../recording/record-verdict.ts'
-import { holdsInAudit } from '../judging/tolerate.ts'
+import { noteJournals, recordRefusals, recordUnopened } from '../recording/record-verdict.ts'
+import { holdsInAudit } from '../judging/holds-in-audit.ts'
 import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps.ts'
 import { JudgedMemory, type KnownBytes } from './judged-memory.ts'
 
@@ -45,30 +46,37 @@ export async function judgeMemory(
   const verdict = emptyVerdict({ path: '/' }, options)
   verdict.model.path = 'memory:'
   const known: KnownBytes = { by: undefined, digests: bytes && new Map() }
-  const trace: LoadTrace = { model: verdict.model.path, verdict }
+  const trace: LoadTrace = { model: verdict.model.path }
   return traceLoad(trace, async () => {
     try {
-      await judge({ bytes, known }, options, verdict)
+      const recorded = await judgedAndRecorded({ bytes, known }, options, verdict)
+      trace.verdict = verdict
+      publishVerdict(verdict)
+      return new JudgedMemory(verdict, { ...known, recorded }, options.onRevoked)
     } catch (error) {
-      if (!options.audit || !(error instanceof ModelSealError) || holdsInAudit(error))
-        throw await refusedAndRecorded(verdict, error)
-      verdict.decision = 'tolerated'
-      verdict.wouldRefuse = error.toJSON()
+      const refusal = refused(verdict, error)
+      await recordRefusals(verdict)
+      trace.verdict = verdict
+      publishVerdict(verdict)
+      throw refusal
     }
-    verdict.at = new Date().toISOString()
-    await recordInMemory(verdict).catch(async (error: unknown) => {
-      throw await refusedAndRecorded(verdict, error)
-    })
-    publishVerdict(verdict)
-    return new JudgedMemory(verdict, known, options.onRevoked)
   })
 }
 
-async function refusedAndRecorded(verdict: Verdict, cause: unknown): Promise<ModelSealError> {
-  const error = refused(verdict, cause)
-  await recordRefusals(verdict)
-  publishVerdict(verdict)
-  return error
+async function judgedAndRecorded(
+  judged: Judged,
+  options: Parameters<typeof judge>[1] & Pick<OpenOptions, 'audit'>,
+  verdict: Verdict,
+): Promise<RecordedLoad | undefined> {
+  try {
+    await judge(judged, options, verdict)
+  } catch (error) {
+    if (!options.audit || !(error instanceof ModelSealError) || holdsInAudit(error)) throw error
+    verdict.decision = 'tolerated'
+    verdict.wouldRefuse = error.toJSON()
+  }
+  verdict.at = new Date().toISOString()
+  return recordUnopened(verdict)
 }
 
 interface Judged {

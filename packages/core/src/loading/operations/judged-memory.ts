@@ -1,4 +1,5 @@
 import type { HashType } from '../../hashing/algorithms.ts'
+import type { RecordedLoad } from '../../journal/recording/recorded-load.ts'
 import type { UnverifiedVerdict, Verdict } from '../../results.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
 import type { OpenOptions } from '../open-options.ts'
@@ -23,11 +24,16 @@ export class JudgedMemory {
   readonly standing: Standing
 
   /** @internal */
-  constructor(verdict: Verdict, known: KnownBytes, onRevoked: OpenOptions['onRevoked']) {
+  constructor(
+    verdict: Verdict,
+    { recorded, ...known }: KnownBytes & { recorded: RecordedLoad | undefined },
+    onRevoked: OpenOptions['onRevoked'],
+  ) {
     // Whoever judges it completes the verdict before anyone else gets it.
     this.verdict = verdict as UnverifiedVerdict
     this.standing = new Standing(verdict, wantedReactions(onRevoked))
     this.standing.remember(judgedLoads(verdict, known))
+    if (recorded) this.standing.recordedAs(recorded)
     follow(this.standing)
   }
 

@@ -15,7 +15,7 @@ export async function recordOpened(load: Load, model: OpenedModel<unknown>): Pro
   if (judged.length === 0) return
   try {
     const { recordLoaded } = await recording()
-    load.standing.recordedAs(await recordLoaded(judged))
+    load.standing.recordedAs(await recordLoaded(judged), true)
   } catch (error) {
     await model.close()
     throw error

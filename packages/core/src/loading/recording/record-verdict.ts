@@ -1,5 +1,6 @@
 import { enabledJournals } from '../../journal/enabled.ts'
 import type { JudgedVerdict } from '../../journal/recording/record-verdict.ts'
+import type { RecordedLoad } from '../../journal/recording/recorded-load.ts'
 import type { JournalSettings } from '../../journal/writing/settings.ts'
 import type { Verdict } from '../../results.ts'
 
@@ -28,26 +29,21 @@ export async function recordRefusals(...verdicts: readonly Verdict[]): Promise<v
 }
 
 /**
- * Records a model that a program hands to a runtime from memory. When it is no longer in use is not known.
+ * Records a model that a program hands to a runtime without having it opened: from memory, or refused.
  *
+ * @returns the load, whose end must be reported; undefined without a journal
  * @throws {@link ModelSealError} `JOURNAL_FAILED`, `JOURNAL_INVALID` if a journal that is required cannot be written
  */
-export async function recordInMemory(verdict: Verdict): Promise<void> {
+export async function recordUnopened(verdict: Verdict): Promise<RecordedLoad | undefined> {
   const judged = recorded([{ verdict }])
-  if (judged.length === 0) return
+  if (judged.length === 0) return undefined
   const { recordLoaded } = await recording()
-  await recordLoaded(judged)
+  return recordLoaded(judged)
 }
 
-/**
- * Records that a program loads a refused model all the same. Nobody waits for it.
- *
- * @param refused the verdict of the refusal
- */
-export function recordTolerated(verdict: Verdict, refused: Verdict | undefined): void {
-  if (refused) noteJournals(verdict, journals.get(refused) ?? [])
-  // The refusal was recorded, or it was not by this policy.
-  void recordInMemory(verdict).catch(() => {})
+/** Has a verdict recorded where another one was. */
+export function noteSameJournals(verdict: Verdict, other: Verdict): void {
+  noteJournals(verdict, journals.get(other) ?? [])
 }
 
 /** Those that a journal records. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { execFileSync, spawn } from 'node:child_process'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -8,19 +8,22 @@ import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { publishAdvisory, VERDICT_CHANNEL } from '../../events.ts'
+import { LOAD_CHANNEL, publishAdvisory, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
 import type { JournalRecord, RecordOf, RecordType } from '../../journal/format/record.ts'
 import { Segment } from '../../journal/writing/segment.ts'
 import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
 import { TestSite } from '../../testing/site.ts'
 import { watchPolicy } from '../../policy/watching/watch-policy.ts'
 import { keepRevocable } from '../adapting/revocable.ts'
-import { tolerate } from '../judging/tolerate.ts'
+import { tolerate } from '../operations/tolerate.ts'
 import { openJudged } from '../open-judged.ts'
 import { openOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { judgeMemory } from '../operations/judge-memory.ts'
 import { judgeModel } from '../operations/judge-model.ts'
+import type { JudgedMemory } from '../operations/judged-memory.ts'
+import type { ToleratedModel } from '../operations/tolerated-model.ts'
+import type { Verdict } from '../../results.ts'
 import { enableJournal } from './enable-journal.ts'
 
 let site: TestSite
@@ -62,6 +65,11 @@ async function digestOf(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))
     .digest('hex')
+}
+
+function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
 }
 
 const soon = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 20 })
@@ -117,15 +125,16 @@ describe('a load by a policy with a journal', () => {
     ])
   })
 
-  test('and refused is recorded before a listener may end the process', async () => {
+  test('and refused or tolerated is recorded before a listener may end the process', async () => {
     const { policy, records } = await journaled()
     const recorded: number[] = []
     const hear = () => void recorded.push(ofType(records(), 'load').length)
     subscribe(VERDICT_CHANNEL, hear)
     onTestFinished(() => void unsubscribe(VERDICT_CHANNEL, hear))
     await openVerifiedModel(site.file('unsigned'), { policy }).catch(() => {})
-    await judgeMemory(Buffer.from('x'), { policy }).catch(() => {})
-    expect(recorded).toEqual([1, 2])
+    const refused = await judgeMemory(Buffer.from('x'), { policy }).catch((error: unknown) => error)
+    await tolerate(refused, { path: 'memory:' })
+    expect(recorded).toEqual([1, 2, 3])
   })
 
   test('by judgeModel, from memory, and of a refused model all the same', async () => {
@@ -134,7 +143,7 @@ describe('a load by a policy with a journal', () => {
     expect((await judgeModel(site.file('model'), { policy })).decision).toBe('accepted')
     await judgeMemory(Buffer.from('x'), { policy })
     const refused = await openVerifiedModel(site.file('unsigned'), { policy }).catch((error: unknown) => error)
-    tolerate(refused, { path: site.file('unsigned') })
+    await tolerate(refused, { path: site.file('unsigned') })
     await soon(() =>
       expect(ofType(records(), 'load').map(({ decision }) => decision)).toEqual([
         'accepted',
@@ -144,6 +153,29 @@ describe('a load by a policy with a journal', () => {
       ]),
     )
     expect(ofType(records(), 'load')[1]?.model.path).toMatch(/^memory:sha256:/)
+  })
+
+  test('is traced with its verdict only once it is recorded', async () => {
+    const { policy, records } = await journaled({}, [{ ...RULE, match: { path: 'model/**' } }])
+    const traced: string[] = []
+    const see = (event: string) => (message: unknown) => {
+      const { verdict } = message as LoadTrace
+      if (verdict) traced.push(`${event} ${verdict.decision} ${ofType(records(), 'load').length}`)
+    }
+    const listeners = Object.fromEntries(
+      ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((event) => [event, see(event)]),
+    )
+    const channel = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
+    channel.subscribe(listeners as never)
+    onTestFinished(() => channel.unsubscribe(listeners as never))
+    await (await openVerifiedModel(site.file('model'), { policy })).close()
+    await openVerifiedModel(site.file('unsigned'), { policy }).catch(() => {})
+    await judgeMemory(Buffer.from('x'), { policy }).catch(() => {})
+    expect(traced).toEqual([
+      'asyncStart accepted 1',
+      'asyncEnd accepted 1',
+      ...[2, 3].flatMap((count) => ['error', 'asyncStart', 'asyncEnd'].map((event) => `${event} refused ${count}`)),
+    ])
   })
 
   test('by several policies is recorded by each in its own journal', async () => {
@@ -280,6 +312,53 @@ describe('the end of a load', () => {
     await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ why: 'released' }]))
   })
 
+  describe('of a model that nobody opened', () => {
+    const MEMORY = { name: 'm', match: { memory: 'any' }, mode: 'skip', reason: 'a test' }
+    const session = () => ({ release: () => 'released' })
+    const held = { ends: ['release'], release: () => {} }
+    const kinds: [string, (policy: string) => Promise<JudgedMemory | ToleratedModel>][] = [
+      ['from memory', (policy) => judgeMemory(Buffer.from('x'), { policy })],
+      [
+        'tolerated',
+        async (policy) =>
+          tolerate(await openVerifiedModel(site.file('unsigned'), { policy }).catch((error: unknown) => error), {
+            path: site.file('unsigned'),
+          }),
+      ],
+    ]
+
+    test.each(kinds)('%s, is when it is closed or what was created is released', async (_, load) => {
+      const { policy, records } = await journaled({}, [MEMORY, RULE])
+      ;(await load(policy)).close()
+      await soon(() => expect(ofType(records(), 'end')).toMatchObject([{ why: 'closed' }]))
+      const [model, created] = [await load(policy), session()]
+      keepRevocable(model, created, held)
+      model.close()
+      await load(policy)
+      expect(ofType(records(), 'end')).toHaveLength(1)
+      expect(created.release()).toBe('released')
+      await soon(() => expect(ofType(records(), 'end').map(({ why }) => why)).toEqual(['closed', 'released']))
+    })
+
+    test.each(kinds)('%s, is when nobody has what was created any more, and else the exit', async (_, load) => {
+      const { policy, records } = await journaled({}, [MEMORY, RULE])
+      await (async () => {
+        const model = await load(policy)
+        keepRevocable(model, session(), held)
+        model.close()
+        // It is not known whether a runtime uses this one.
+        await load(policy)
+      })()
+      const gc = garbageCollector()
+      await soon(() => {
+        gc()
+        expect(ofType(records(), 'end')).toMatchObject([{ why: 'collected' }])
+      })
+      for (let round = 0; round < 5; round++) await new Promise((resolve) => setImmediate(resolve).unref()).then(gc)
+      expect(ofType(records(), 'end')).toHaveLength(1)
+    })
+  })
+
   test('is when nobody has it any more', async () => {
     const { policy, records } = await journaled()
     await (async () => {
@@ -287,8 +366,7 @@ describe('the end of a load', () => {
       keepRevocable(model, { release: () => {} }, { ends: ['release'], release: () => {} })
       await model.close()
     })()
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('gc') as () => void
+    const gc = garbageCollector()
     await soon(() => {
       gc()
       expect(ofType(records(), 'end')).toMatchObject([{ why: 'collected' }])
@@ -363,6 +441,30 @@ describe('a journal that is required', () => {
     await soon(() =>
       expect(ofType(records(), 'load').map(({ decision, code }) => code ?? decision)).toEqual([
         'accepted',
+        'JOURNAL_FAILED',
+      ]),
+    )
+  })
+
+  test('refuses to let a refused model through, and a model from memory', async () => {
+    const memory = { name: 'm', match: { memory: 'any' }, mode: 'skip', reason: 'a test' }
+    const { policy, records } = await journaled({ required: true, durability: 'interval' }, [memory, RULE])
+    const refused = await openVerifiedModel(site.file('unsigned'), { policy }).catch((error: unknown) => error)
+    const published: Verdict[] = []
+    const hear = (verdict: unknown) => void published.push(verdict as Verdict)
+    subscribe(VERDICT_CHANNEL, hear)
+    onTestFinished(() => void unsubscribe(VERDICT_CHANNEL, hear))
+    const write = vi.spyOn(Segment.prototype, 'write')
+    write.mockRejectedValue(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    const failed = { code: 'JOURNAL_FAILED', verdict: { decision: 'refused', error: { code: 'JOURNAL_FAILED' } } }
+    await expect(tolerate(refused, { path: site.file('unsigned') })).rejects.toMatchObject(failed)
+    await expect(judgeMemory(Buffer.from('x'), { policy })).rejects.toMatchObject(failed)
+    write.mockRestore()
+    expect(published.map(({ decision }) => decision)).toEqual(['refused', 'refused'])
+    await soon(() =>
+      expect(ofType(records(), 'load').map(({ code }) => code)).toEqual([
+        'BUNDLE_NOT_FOUND',
+        'JOURNAL_FAILED',
         'JOURNAL_FAILED',
       ]),
     )

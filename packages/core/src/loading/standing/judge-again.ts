@@ -14,7 +14,7 @@ import { refuseRevokedClaims } from '../files/revoked-claims.ts'
 import { hashTypesBeside, hashTypesOf, RevokedFiles } from '../files/revoked-files.ts'
 import { checkPinned } from '../judging/check-pinned.ts'
 import { factsOf } from '../judging/judged-by.ts'
-import { holdsInAudit } from '../judging/tolerate.ts'
+import { holdsInAudit } from '../judging/holds-in-audit.ts'
 import type { CurrentVersion } from './current-version.ts'
 import type { JudgedLoad } from './judged-load.ts'
 

@@ -1,4 +1,5 @@
 import type { RecordedLoad } from '../../journal/recording/recorded-load.ts'
+import { codeOf } from '../../any-realm.ts'
 import type { Verdict } from '../../results.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
 import type { OnRevoked } from '../open-options.ts'
@@ -69,10 +70,14 @@ export class Standing {
     return this.#loads.map(({ by }) => by)
   }
 
-  /** Journals have recorded the load, and will record its end. */
-  recordedAs(recorded: RecordedLoad): void {
+  /**
+   * Journals have recorded the load, and will record its end.
+   *
+   * @param isHandle true if the model is in use only through an object that keeps this one alive
+   */
+  recordedAs(recorded: RecordedLoad, isHandle = false): void {
     this.#recorded = recorded
-    recorded.heldBy(this)
+    if (isHandle) recorded.heldBy(this)
   }
 
   /** True if journals are to record the end of the load. */
@@ -101,6 +106,7 @@ export class Standing {
   heldBy(created: object): void {
     this.#isHeld = true
     holders.set(created, this)
+    this.#recorded?.heldBy(this)
   }
 
   /** @throws {@link ModelSealError} `MODEL_REVOKED` */
@@ -203,6 +209,8 @@ export class Standing {
     if (this.revoked.aborted || !this.#unfollow) return
     const verdict = this.#verdict
     const error = revokedError(verdict, cause)
+    // A listener may end the process.
+    this.#recorded?.revoked(codeOf(cause))
     this.#controller.abort(error)
     this.#forget()
     react(this.#reactions, { model: verdict.model.path, verdict, error })
