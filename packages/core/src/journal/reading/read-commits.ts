@@ -1,10 +1,10 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, sentenceOf } from '../../errors.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { MAX_COMMIT, readCommit, writeCommit, type Commit } from '../format/commit.ts'
 import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../format/names.ts'
 import { CommitTree, signatureFault, type CommitFault, type CommitsRead } from './commit-tree.ts'
+import { namesIn } from './names-in.ts'
 import type { OpenedJournal } from './open-journal.ts'
 import type { Problems } from './problems.ts'
 
@@ -66,28 +66,30 @@ async function* commitsFrom({ directory }: OpenedJournal, start: number): AsyncG
       }
       continue
     }
-    const found = (await singleAt(directory, index)) ?? (await packedFrom(directory, index))?.[0]
-    if (!found) break
+    const found = await foundAt(directory, index)
+    if (!found && (await isMissing(directory, index)))
+      yield { index, fault: { kind: 'missing', problem: 'the commit is missing, but later ones exist' } }
+    if (!found) return
     yield found
     index += 1
   }
-  yield* gapAt(directory, start)
 }
 
-/** If a later commit exists, the one that was not found is missing. */
-async function* gapAt(directory: string, start: number): AsyncGenerator<Found> {
+/** A name that is listed is that of a commit, or of a later one: where it leads nowhere, the commit is missing. */
+async function isMissing(directory: string, index: number): Promise<boolean> {
   const singles = await numbersIn(join(directory, COMMITS), commitIn)
   const packs = await numbersIn(join(directory, HEADS), packIn)
-  const most = Math.max(start - 1, largest(singles), (largest(packs) + 1) * PACKED - 1)
-  for (let index = start; index <= most; index++) {
-    if (singles.has(index) || packs.has(Math.floor(index / PACKED))) continue
-    yield { index, fault: { kind: 'missing', problem: 'the commit is missing, but later ones exist' } }
-    return
-  }
+  if (Math.max(largest(singles), (largest(packs) + 1) * PACKED - 1) < index) return false
+  // A writer may have added it meanwhile.
+  return !(await foundAt(directory, index))
+}
+
+async function foundAt(directory: string, index: number): Promise<Found | undefined> {
+  return (await singleAt(directory, index)) ?? (await packedFrom(directory, index))?.[0]
 }
 
 async function numbersIn(directory: string, numberOf: (name: string) => number | undefined): Promise<Set<number>> {
-  const names = await readdir(directory).catch(() => [])
+  const names = await namesIn(directory)
   return new Set(names.flatMap((name) => numberOf(name) ?? []))
 }
 

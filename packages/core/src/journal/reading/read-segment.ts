@@ -1,14 +1,18 @@
-import { open, readdir, type FileHandle } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errno, isGone } from '../../source/file-errors.ts'
 import { READ_ONLY } from '../../source/read-small-file.ts'
 import { checkLine, MAX_LINE, readLine } from '../format/line.ts'
 import { segmentFile, segmentIn, SEGMENTS } from '../format/names.ts'
 import type { JournalRecord } from '../format/record.ts'
+import { namesIn } from './names-in.ts'
 import type { JournalProblem, Problems } from './problems.ts'
 import { readLines } from './read-lines.ts'
 import type { SegmentHeads, StatedHead } from './segment-heads.ts'
 import type { SegmentProgress } from './segment-progress.ts'
+
+/** Lines of a segment that do not hold. After these, the rest is not read: a file of other content has millions. */
+const MOST_BAD_LINES = 1_000
 
 /** What a segment is compared with. */
 export interface SegmentReading {
@@ -28,7 +32,7 @@ export interface SegmentRecord {
 /**
  * Reads a segment from where it was read before, and verifies it: each line follows the one before it and is a record, and the trees are
  * those of the commits. Records come before the commit that covers them was compared, so whoever believes them waits for the end. After the
- * first line that is not valid, the rest is verified, but no record is returned.
+ * first line that is not valid, the next ones are verified, but no record is returned.
  */
 export async function* readSegment(
   progress: SegmentProgress,
@@ -58,7 +62,7 @@ async function* recordsIn(
   lineProblem: (problem: string) => void,
 ): AsyncGenerator<SegmentRecord[]> {
   const { size } = await handle.stat()
-  let isValid = true
+  let bad = 0
   comparison.compare()
   for await (const { lines, rest } of readLines(handle, progress.bytes, size)) {
     const records: SegmentRecord[] = []
@@ -66,12 +70,18 @@ async function* recordsIn(
       const read = readLine(line, progress.check)
       const wrong = 'record' in read ? misplaced(read.record, progress) : read.fault
       if (wrong !== undefined) lineProblem(wrong)
-      isValid &&= wrong === undefined
-      if (isValid && 'record' in read) records.push({ index: progress.records, record: read.record })
+      if (wrong !== undefined) bad += 1
+      if (bad === 0 && 'record' in read) records.push({ index: progress.records, record: read.record })
       progress.add(line, read.check ?? '', comparison.coversNext())
       comparison.compare()
+      if (bad === MOST_BAD_LINES) break
     }
     if (records.length > 0) yield records
+    if (bad === MOST_BAD_LINES) {
+      lineProblem('the lines from this one on were not read: too many do not hold')
+      comparison.end()
+      return
+    }
     progress.torn = rest.length
     if (rest.length > MAX_LINE) lineProblem(`it has more than ${MAX_LINE} bytes`)
     // Whatever was cut off, a line and another byte than its line feed were never written.
@@ -94,9 +104,9 @@ export function segmentPath(id: string): string {
   return `${SEGMENTS}/${segmentFile(id)}`
 }
 
-/** The segments of a journal, the oldest first. */
+/** The segments of a journal, the oldest first. @throws {@link ModelSealError} `FILE_UNREADABLE` */
 export async function segmentIdsIn({ directory }: Pick<SegmentReading, 'directory'>): Promise<string[]> {
-  const names = await readdir(join(directory, SEGMENTS)).catch(() => [])
+  const names = await namesIn(join(directory, SEGMENTS))
   return names.flatMap((name) => segmentIn(name) ?? []).sort()
 }
 
@@ -135,9 +145,15 @@ class HeadComparison {
     }
   }
 
+  /** What comes next was not read. */
+  end(): void {
+    this.#failed = true
+  }
+
   finish(): void {
+    if (this.#failed) return
     const { records, torn } = this.#progress
-    if (this.#next && !this.#failed) {
+    if (this.#next) {
       const { size } = this.#next
       this.#fail('truncated', records, `the segment ends after ${records} records, a commit says ${size}`)
     } else if (this.#last?.end && (records > this.#last.size || torn > 0)) {

@@ -181,8 +181,10 @@ interface SegmentHere {
 /** All segments that are not retired, each with its heads. */
 async function* segmentsOf(journal: OpenedJournal, commits: Commits, problems: Problems): AsyncGenerator<SegmentHere> {
   const here = new Set(await segmentIdsIn(journal))
-  for (const [id, { last }] of commits.heads) {
-    if (here.has(id) || last?.retired || (await retiredSince(journal, commits, id))) continue
+  const gone = [...commits.heads].filter(([id, { last }]) => !here.has(id) && !last?.retired)
+  const retired = gone.length > 0 ? await retiredSince(journal, commits) : undefined
+  for (const [id] of gone) {
+    if (retired?.has(id)) continue
     problems.add({
       kind: 'missing',
       file: segmentPath(id),
@@ -198,13 +200,14 @@ async function* segmentsOf(journal: OpenedJournal, commits: Commits, problems: P
   }
 }
 
-/** The journal may be in use. */
-async function retiredSince(journal: OpenedJournal, { last }: Commits, id: string): Promise<boolean> {
-  if (!last) return false
+/** Segments that were retired after the commits were read: the journal may be in use. */
+async function retiredSince(journal: OpenedJournal, { last }: Commits): Promise<Set<string>> {
+  const retired = new Set<string>()
+  if (!last) return retired
   const from = { size: last.index + 1, frontier: last.frontier }
   for await (const { leaf } of readCommits(journal, { from, each: true, problems: new Problems() }))
-    if (leaf.segment === id && leaf.retired) return true
-  return false
+    if (leaf.retired) retired.add(leaf.segment)
+  return retired
 }
 
 /** Reads the commits again. They were verified before. */
