@@ -25,7 +25,15 @@ const KEY = uri('token=hosts;object=journal')
 afterAll(() => rm(work, { recursive: true }))
 
 function writerFor(directory: string, key: string): JournalWriter {
-  return new JournalWriter({ directory, key, required: false, durability: 'interval', service: 'test', paths: 'full' })
+  return new JournalWriter({
+    directory,
+    place: 'test',
+    key,
+    required: false,
+    durability: 'interval',
+    service: 'test',
+    paths: 'full',
+  })
 }
 
 function record(writer: JournalWriter, { isRequired = false } = {}): Promise<unknown> {

@@ -104,14 +104,9 @@ async function recordsPerSecond(way, directory, count) {
 }
 
 async function intoJournal(directory, isSynced) {
-  const { writerFor } = await import('../../packages/core/src/journal/writing/writers.ts')
-  const writer = await writerFor({
-    directory,
-    required: false,
-    durability: 'interval',
-    service: 'bench',
-    paths: 'full',
-  })
+  const { writersFor } = await import('../../packages/core/src/journal/writing/writers.ts')
+  const settings = { required: false, durability: 'interval', service: 'bench', paths: 'full' }
+  const [writer] = (await writersFor([{ directory, place: 'bench', ...settings }])).keys()
   const made = (record) =>
     new Promise((ended) => writer.add({ make: () => [record], isSynced, isRequired: false, ended, at: {} }))
   return async (record, count) => {

@@ -200,7 +200,7 @@ export const ERROR_CODES = {
 
   // The journal of verdicts
   JOURNAL_INVALID:
-    'a journal or its checkpoint cannot be read, is that of another journal or key, or is not private to the user',
+    'a journal or its checkpoint cannot be read, is that of another journal or key, or is not private to the user; or several settings of one journal contradict each other',
   JOURNAL_ROLLBACK: 'a host or its collector has an older state of a journal than it had before',
   JOURNAL_INCONSISTENT: 'a journal contradicts what was collected from it before',
   JOURNAL_FOREIGN: 'a collector does not know the sender, or the journal belongs to another host',

@@ -1,14 +1,17 @@
 import { variable } from '../environment.ts'
 import type { JournalSettings } from './writing/settings.ts'
 
+/** Names a directory, and says nothing else of how it is written. */
+export const VARIABLE = 'MODELSEAL_JOURNAL'
+
 // Shared by the ESM and the CommonJS build. Change the number with the settings.
-const KEY = Symbol.for('modelseal.journal.enabled.1')
+const KEY = Symbol.for('modelseal.journal.enabled.2')
 
 /** The journals in which this thread records every load: those that the program enabled, and that of `MODELSEAL_JOURNAL`. */
 export function enabledJournals(): readonly JournalSettings[] {
-  const directory = variable('MODELSEAL_JOURNAL')
+  const directory = variable(VARIABLE)
   const byProgram = list()
-  return directory === undefined ? byProgram : [...byProgram, { directory, ...DEFAULT_SETTINGS }]
+  return directory === undefined ? byProgram : [...byProgram, { directory, place: VARIABLE, ...DEFAULT_SETTINGS }]
 }
 
 export const DEFAULT_SETTINGS = { required: false, durability: 'interval', paths: 'full' } as const

@@ -19,6 +19,7 @@ test('a process with a model in use records every minute that it runs, unless re
   const directory = join(scratch(), 'journal')
   const writer = new JournalWriter({
     directory,
+    place: 'test',
     required: false,
     durability: 'interval',
     service: 'test',

@@ -4,7 +4,7 @@ import type { Manifest } from '../../manifest/manifest.ts'
 import type { Verdict } from '../../results.ts'
 import type { JournalSettings } from '../writing/settings.ts'
 import type { ToRecord } from '../writing/waiting-records.ts'
-import { writerFor } from '../writing/writers.ts'
+import { writersFor } from '../writing/writers.ts'
 import { followChanges } from './changes.ts'
 import { loadRecord } from './load-record.ts'
 import { modelRecords } from './model-records.ts'
@@ -49,18 +49,18 @@ async function record(
   const places: RecordedIn[] = []
   const waiting: Promise<ModelSealError | undefined>[] = []
   for (const one of judged) {
-    const done = new Set<object>()
-    for (const settings of one.journals) {
-      const writer = await writerFor(settings)
-      // Several files may name one journal. The strictest settings of each count.
-      if (done.has(writer)) continue
-      done.add(writer)
-      const same = await sameJournal(one.journals, writer)
-      const isRequired = isHandedOut && same.some(({ required }) => required)
-      const isSynced = same.some(({ durability }) => durability === 'each')
+    for (const [writer, settings] of await writersFor(one.journals)) {
+      const requiring = isHandedOut ? settings.filter(({ required }) => required) : []
+      const [contradiction] = requiring.flatMap((one) => writer.contradictionOf(one) ?? [])
+      if (contradiction) {
+        waiting.push(Promise.resolve(contradiction))
+        continue
+      }
+      const isRequired = requiring.length > 0
+      const isSynced = writer.settings.durability === 'each'
       const at: RecordedIn['at'] = {}
       const ended = new Promise<ModelSealError | undefined>((resolve) =>
-        writer.add({ ...makerOf(one, settings, { writer, at }), isRequired, isSynced, ended: resolve, at }),
+        writer.add({ ...makerOf(one, { writer, at }), isRequired, isSynced, ended: resolve, at }),
       )
       places.push({ writer, at })
       if (isRequired || isSynced) waiting.push(ended)
@@ -70,19 +70,13 @@ async function record(
   return { places, failure: failures.find((failure) => failure !== undefined) }
 }
 
-async function sameJournal(journals: readonly JournalSettings[], writer: object): Promise<JournalSettings[]> {
-  const writers = await Promise.all(journals.map(writerFor))
-  return journals.filter((_, index) => writers[index] === writer)
-}
-
 /** The verdict as it is now: the program may change it later. */
 function makerOf(
   { verdict, manifest, provenance = new Map() }: JudgedVerdict,
-  { paths }: JournalSettings,
   { writer, at }: RecordedIn,
 ): Pick<ToRecord, 'make' | 'describes'> {
   const inputs = [...provenance].map(([digest, made]) => [digest, unique(lineage(made))] as const)
-  const load = loadRecord(verdict, new Map(inputs), paths)
+  const load = loadRecord(verdict, new Map(inputs), writer.settings.paths)
   const { policy: path, policyDigests: { file: digest, includes } = {} } = verdict
   const time = new Date().toISOString()
   const policy = path === undefined || digest === undefined ? undefined : { path, digest, includes, time }

@@ -9,6 +9,7 @@ import type { WritableJournal } from './directory.ts'
 import { createWhole, exists, namesIn, readIfAny, remove, replaceWhole } from './files.ts'
 import { invalidJournal } from './failures.ts'
 import type { FileWork } from './file-work.ts'
+import type { WriterSettings } from './merged-settings.ts'
 
 /** As many other writers may be first. */
 const MAX_ATTEMPTS = 64
@@ -16,7 +17,7 @@ const MAX_ATTEMPTS = 64
 /** The tree over the heads of all segments, to which each writer adds its own. */
 export class Commits {
   readonly #journal: WritableJournal
-  readonly #checkpoints: string | undefined
+  readonly #checkpoints: () => WriterSettings['checkpoints']
   /** Milliseconds that the last signature took. */
   signing = 0
   /** The newest one that this writer has seen. */
@@ -24,8 +25,8 @@ export class Commits {
   /** Segments whose last head is committed, or about to be. */
   readonly #ended = new Set<string>()
 
-  /** @param checkpoints file to which the newest checkpoint is written too */
-  constructor(journal: WritableJournal, checkpoints?: string) {
+  /** @param checkpoints where the newest checkpoint is written too */
+  constructor(journal: WritableJournal, checkpoints: () => WriterSettings['checkpoints'] = () => []) {
     this.#journal = journal
     this.#checkpoints = checkpoints
   }
@@ -33,8 +34,21 @@ export class Commits {
   /** {@link Commits.add}, and writes the checkpoint where it leaves the host. */
   *publish(head: SegmentHead): FileWork<Commit | undefined> {
     const commit = yield* this.add(head)
-    if (commit && this.#checkpoints !== undefined) yield* replaceWhole(this.#checkpoints, commit.note)
+    if (commit) yield* this.#writeOut(commit)
     return commit
+  }
+
+  /** One place that fails does not keep the checkpoint from the others. */
+  *#writeOut({ note }: Commit): FileWork<void> {
+    const failures: unknown[] = []
+    for (const { file } of this.#checkpoints()) {
+      try {
+        yield* replaceWhole(file, note)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   /**

@@ -15,6 +15,7 @@ function writerIn(directory: string, checkpoint?: string): JournalWriter {
   const checkpoints = checkpoint === undefined ? undefined : { file: checkpoint }
   return new JournalWriter({
     directory,
+    place: 'test',
     checkpoints,
     required: false,
     durability: 'interval',

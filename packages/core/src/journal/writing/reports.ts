@@ -3,7 +3,7 @@ import type { ModelSealError } from '../../errors.ts'
 
 /** Journals that failed, since their last success. */
 const failing = new Set<string>()
-/** Those of which the process was warned. */
+/** Directories and contradictions of which the process was warned. */
 const warned = new Set<string>()
 
 /**
@@ -14,9 +14,21 @@ const warned = new Set<string>()
 export function reportFailure(directory: string, error: ModelSealError, lost: number): void {
   failing.add(directory)
   publishJournal({ directory, lost, error: error.toJSON() })
-  if (warned.has(directory)) return
-  warned.add(directory)
+  warnOnce(directory, error)
+}
+
+/** Reports once that settings of a journal contradict each other. Others of them count, so it is written all the same. */
+export function reportContradiction(directory: string, error: ModelSealError): void {
+  if (!warnOnce(error.message, error)) return
+  publishJournal({ directory, lost: 0, error: error.toJSON() })
+}
+
+/** @returns whether it was not known yet */
+function warnOnce(what: string, error: ModelSealError): boolean {
+  if (warned.has(what)) return false
+  warned.add(what)
   process.emitWarning(error.message, { type: 'ModelSealWarning', code: 'MODELSEAL_JOURNAL' })
+  return true
 }
 
 /** Publishes that a journal can be written again. */

@@ -13,7 +13,7 @@ export const VERSION = '0.1.0'
 export function segmentRecord(
   segment: string,
   continues: string | undefined,
-  { service, host }: JournalSettings,
+  { service, host }: Pick<JournalSettings, 'service' | 'host'>,
 ): RecordOf<'segment'> {
   return {
     type: 'segment',

@@ -1,6 +1,8 @@
 /** How a journal is written. Paths are absolute. */
 export interface JournalSettings {
   readonly directory: string
+  /** Where they are written: the path of a policy file, `enableJournal()`, or `MODELSEAL_JOURNAL`. Later ones from there replace them. */
+  readonly place: string
   /** Refuse a load that cannot be recorded. */
   readonly required: boolean
   /** Whether a load waits until its record is on the disk, or records are synced every 200 ms. */

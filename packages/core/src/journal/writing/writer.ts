@@ -1,17 +1,18 @@
 import { clearTimeout, monotonic, setTimeout, turnOfLoop } from '../../real-time.ts'
 import { systemCode } from '../../source/file-errors.ts'
 import type { SegmentHead } from '../format/commit.ts'
-import type { JournalRecord } from '../format/record.ts'
+import type { ModelSealError } from '../../errors.ts'
 import { CommitPace } from './commit-pace.ts'
-import { Commits } from './commits.ts'
-import { isDeleted, openDirectory, type WritableJournal } from './directory.ts'
+import { isDeleted, type WritableJournal } from './directory.ts'
 import { failedJournal } from './failures.ts'
-import { reportFailure, reportWritten } from './reports.ts'
+import { JournalAccess } from './journal-access.ts'
+import { MergedSettings, type WriterSettings } from './merged-settings.ts'
+import { RecordMaker, type MadeRecords } from './record-maker.ts'
+import { reportContradiction, reportFailure, reportWritten } from './reports.ts'
 import { WaitingRecords, type ToRecord } from './waiting-records.ts'
 import { retireSegments } from './retention.ts'
 import { Retries } from './retries.ts'
 import { Segment, type Prepared } from './segment.ts'
-import { segmentRecord } from './segment-record.ts'
 import type { JournalSettings } from './settings.ts'
 import { runNow, runSoon } from './file-work.ts'
 
@@ -20,19 +21,16 @@ const INTERVAL = 200
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 /** 24 hours, in milliseconds. */
 const MAX_SEGMENT_AGE = 24 * 3_600_000
-/** More models are described again. */
-const MAX_DESCRIBED = 10_000
 
 /** The only writer of a thread for one journal. It appends to a segment of its own. */
 export class JournalWriter {
-  readonly settings: JournalSettings
+  readonly #settings: MergedSettings
+  readonly #access: JournalAccess
   readonly #waiting = new WaitingRecords()
-  #journal: WritableJournal | undefined
-  #opening: Promise<WritableJournal> | undefined
-  #commits: Commits | undefined
   #segment: Segment | undefined
-  #last: string | undefined
-  readonly #described = new Set<string>()
+  /** True if the segment states another service or host than the settings. */
+  #isRenamed = false
+  readonly #maker = new RecordMaker()
   #isPumping = false
   #isPumpingLater = false
   /** What was taken from the queue, and its lines, once they were made. */
@@ -43,10 +41,20 @@ export class JournalWriter {
   #isTicking = false
   readonly #pace = new CommitPace()
   #committed: SegmentHead | undefined
-  #lostCode = 'QUEUE_FULL'
+  #starting: Promise<void> | undefined
 
-  constructor(settings: JournalSettings) {
-    this.settings = settings
+  /** @param directory without links */
+  constructor(settings: JournalSettings, directory = settings.directory) {
+    this.#settings = new MergedSettings(directory, settings)
+    this.#access = new JournalAccess(
+      () => this.settings,
+      (journal) => void this.#retire(journal),
+    )
+  }
+
+  /** Those that count at the moment. */
+  get settings(): WriterSettings {
+    return this.#settings.merged
   }
 
   /** True if records wait, because the disk fails or is slow. */
@@ -54,9 +62,33 @@ export class JournalWriter {
     return this.#waiting.length > 0
   }
 
-  /** Opens the journal. If that fails, every entry tries it again. */
+  /** Opens the journal, and reports what is wrong with its settings. If opening fails, every entry tries it again. */
   async start(): Promise<void> {
-    await this.#open().catch((error: unknown) => this.#report(error))
+    this.#starting ??= this.#access.open().then(
+      () => {},
+      (error: unknown) => this.#report(error),
+    )
+    await this.#starting
+    await this.#access.checkKey()
+    for (const found of this.#settings.contradictions) reportContradiction(this.settings.directory, found)
+    const { keyFailure } = this.#access
+    if (keyFailure) reportContradiction(this.settings.directory, keyFailure)
+  }
+
+  /** Lets further settings of the journal count. */
+  adopt(settings: JournalSettings): void {
+    const before = this.settings
+    if (!this.#settings.add(settings)) return
+    const { service, host, retention, collected } = this.settings
+    this.#isRenamed ||= service !== before.service || host !== before.host
+    const { journal } = this.#access
+    if (journal && (retention !== before.retention || collected !== before.collected)) void this.#retire(journal)
+  }
+
+  /** @returns `JOURNAL_INVALID` if these settings contradict others, or the journal itself */
+  contradictionOf(settings: JournalSettings): ModelSealError | undefined {
+    const { keyFailure } = this.#access
+    return this.#settings.contradictionOf(settings) ?? (settings.key === undefined ? undefined : keyFailure)
   }
 
   /** Records something soon. Only required entries, and those that wait for the disk, are to be waited for. */
@@ -84,17 +116,18 @@ export class JournalWriter {
       // Nothing was recorded, so there is nothing to end.
       if (!this.#segment && this.#waiting.length === 0) return
       for (const entry of last) this.#waiting.add(entry, false)
-      if (!this.#journal) throw new Error('the journal was not open yet')
-      const segment = this.#current(this.#journal)
+      const { journal, commits } = this.#access
+      if (!journal) throw new Error('the journal was not open yet')
+      const segment = this.#current(journal)
       while (this.#waiting.length > 0 || this.#waiting.lost > 0) {
-        const { records } = this.#records(this.#waiting.take(), segment)
+        const { records } = this.#made(this.#waiting.take(), segment)
         segment.writeNow(segment.prepare(records))
         this.#waiting.lost = 0
       }
       segment.writeNow(segment.prepare([{ type: 'close', time: now() }]))
       segment.syncNow()
       const { lastHead } = segment
-      if (this.#commits && lastHead) runNow(this.#commits.publish({ ...lastHead, end: true }))
+      if (commits && lastHead) runNow(commits.publish({ ...lastHead, end: true }))
       segment.close()
     } catch (error) {
       reportFailure(this.settings.directory, failedJournal(this.settings.directory, error), this.#waiting.length)
@@ -125,15 +158,15 @@ export class JournalWriter {
     const entries = this.#waiting.take()
     this.#taken = { entries }
     try {
-      const segment = await this.#opened()
+      const segment = this.#current(await this.#access.open())
       if (this.#isEnded) return
-      const { records, written, lost } = this.#records(entries, segment)
-      const prepared = segment.prepare(records)
+      const made = this.#made(entries, segment)
+      const prepared = segment.prepare(made.records)
       this.#taken = { entries, lines: { prepared, segment } }
       await segment.write(prepared)
       this.#taken = undefined
-      this.#waiting.lost -= lost
-      for (const describes of written) this.#described.add(describes)
+      this.#waiting.lost -= made.lost
+      this.#maker.wrote(made)
       if (entries.some(({ isSynced }) => isSynced)) await segment.sync()
       this.#succeeded()
       for (const entry of entries) entry.ended(undefined)
@@ -144,57 +177,19 @@ export class JournalWriter {
     }
   }
 
-  /** The records of entries, which learn their places. */
-  #records(
-    entries: readonly ToRecord[],
-    segment: Segment,
-  ): { records: JournalRecord[]; written: string[]; lost: number } {
-    const records: JournalRecord[] = []
-    const written: string[] = []
-    if (segment.size === 0) records.push(segmentRecord(segment.id, this.#last, this.settings))
-    const { lost } = this.#waiting
-    if (lost > 0) records.push({ type: 'lost', time: now(), count: lost, code: this.#lostCode })
-    if (this.#described.size > MAX_DESCRIBED) this.#described.clear()
-    const isDescribed = (rootDigest: string) => this.#described.has(rootDigest) || written.includes(rootDigest)
-    for (const entry of entries) {
-      const made = entry.make({ id: segment.id, isDescribed })
-      records.push(...made)
-      if (entry.describes !== undefined) written.push(entry.describes)
-      entry.at.place = made.length === 0 ? undefined : { segment: segment.id, index: segment.size + records.length - 1 }
-    }
-    return { records, written, lost }
-  }
-
-  async #opened(): Promise<Segment> {
-    return this.#current(await this.#open())
-  }
-
-  async #open(): Promise<WritableJournal> {
-    if (this.#journal) return this.#journal
-    this.#opening ??= this.#openOnce().finally(() => (this.#opening = undefined))
-    return this.#opening
-  }
-
-  async #openOnce(): Promise<WritableJournal> {
-    const { directory, host, key } = this.settings
-    const journal = await openDirectory({ directory, host, key })
-    this.#journal = journal
-    this.#commits = new Commits(journal, this.settings.checkpoints?.file)
-    void this.#retire(journal)
-    return journal
+  #made(entries: readonly ToRecord[], segment: Segment): MadeRecords {
+    return this.#maker.make(entries, { segment, settings: this.settings, lost: this.#waiting.lost })
   }
 
   #current(journal: WritableJournal): Segment {
     const before = this.#segment
     const isOld = before && (before.bytes >= MAX_SEGMENT_BYTES || monotonic() - before.created >= MAX_SEGMENT_AGE)
-    if (before && !isOld && !before.isBroken) return before
+    if (before && !isOld && !before.isBroken && !this.#isRenamed) return before
     const next = new Segment(journal.path)
     this.#segment = next
-    this.#described.clear()
-    if (before) {
-      this.#last = before.id
-      void this.#finish(before).then(() => this.#retire(journal))
-    }
+    this.#isRenamed = false
+    this.#maker.beginAnew(before)
+    if (before) void this.#finish(before).then(() => this.#retire(journal))
     return next
   }
 
@@ -240,7 +235,8 @@ export class JournalWriter {
       else if (segment.synced && isNew(segment.synced, this.#committed)) await this.#commit(segment.synced)
     } catch (error) {
       this.#pace.failed()
-      if (this.#journal && isDeleted(this.#journal)) this.#beginAnew(segment)
+      const { journal } = this.#access
+      if (journal && isDeleted(journal)) this.#beginAnew(segment)
       this.#report(error)
     } finally {
       this.#isTicking = false
@@ -253,17 +249,19 @@ export class JournalWriter {
   /** Somebody deleted the journal, and what was written to it. */
   #beginAnew(segment: Segment): void {
     this.#waiting.lost += segment.size
-    this.#lostCode = 'ENOENT'
-    this.#journal = this.#commits = this.#segment = undefined
-    this.#described.clear()
+    this.#maker.lostCode = 'ENOENT'
+    this.#access.forget()
+    this.#segment = undefined
+    this.#maker.beginAnew(undefined)
     // A write in progress would otherwise go to whatever file gets its number next.
     if (!this.#isPumping) segment.close()
   }
 
   async #commit(head: SegmentHead): Promise<boolean> {
     this.#pace.begin()
-    const commit = this.#commits && (await runSoon(this.#commits.publish(head)))
-    this.#pace.succeeded(this.#commits?.signing ?? 0)
+    const { commits } = this.#access
+    const commit = commits && (await runSoon(commits.publish(head)))
+    this.#pace.succeeded(commits?.signing ?? 0)
     if (commit && head.segment === this.#segment?.id) this.#committed = head
     return commit !== undefined
   }
@@ -276,7 +274,7 @@ export class JournalWriter {
   /** What is required is refused now. The rest is tried again. */
   #failed(entries: readonly ToRecord[], error: unknown): void {
     const failure = failedJournal(this.settings.directory, error)
-    this.#lostCode = failure.code === 'JOURNAL_FAILED' ? (systemCode(error) ?? 'UNKNOWN') : failure.code
+    this.#maker.lostCode = failure.code === 'JOURNAL_FAILED' ? (systemCode(error) ?? 'UNKNOWN') : failure.code
     for (const entry of entries) entry.at.place = undefined
     const kept = entries.filter(({ isRequired }) => !isRequired)
     this.#waiting.putBack(kept)

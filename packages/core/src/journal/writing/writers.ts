@@ -13,18 +13,32 @@ interface Writers {
 }
 
 // Change the number with the methods of JournalWriter that are used here.
-const KEY = Symbol.for('modelseal.journals.1')
+const KEY = Symbol.for('modelseal.journals.2')
 
-/** The writer of this thread for a journal. The first call waits until the journal is open, or cannot be opened. */
-export async function writerFor(settings: JournalSettings): Promise<JournalWriter> {
+/**
+ * The writers of this thread for the journals that settings name, each with the settings that name its journal. Waits until each journal is
+ * open, or cannot be opened.
+ */
+export async function writersFor(
+  settings: readonly JournalSettings[],
+): Promise<ReadonlyMap<JournalWriter, readonly JournalSettings[]>> {
+  const found = new Map<JournalWriter, JournalSettings[]>()
+  // All settings of a journal count before it is opened.
+  for (const one of settings) {
+    const writer = writerOf(one)
+    found.set(writer, [...(found.get(writer) ?? []), one])
+  }
+  for (const writer of found.keys()) await writer.start()
+  return found
+}
+
+function writerOf(settings: JournalSettings): JournalWriter {
   const { byDirectory } = writers()
   const known = byDirectory.get(settings.directory)
-  if (known) return known
-  const path = realDirectory(settings.directory)
-  const writer = byDirectory.get(path) ?? new JournalWriter({ ...settings, directory: path })
-  byDirectory.set(path, writer)
-  byDirectory.set(settings.directory, writer)
-  await writer.start()
+  const path = known ? '' : realDirectory(settings.directory)
+  const writer = known ?? byDirectory.get(path) ?? new JournalWriter(settings, path)
+  if (!known) byDirectory.set(path, writer).set(settings.directory, writer)
+  writer.adopt(settings)
   return writer
 }
 

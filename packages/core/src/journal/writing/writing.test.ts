@@ -34,12 +34,13 @@ import { VERSION } from './segment-record.ts'
 import type { JournalSettings } from './settings.ts'
 import { runNow, runSoon } from './file-work.ts'
 import { JournalWriter } from './writer.ts'
-import { writerFor } from './writers.ts'
+import { writersFor } from './writers.ts'
 
 afterEach(() => void vi.restoreAllMocks())
 
 const settingsFor = (directory: string, more: Partial<JournalSettings> = {}): JournalSettings => ({
   directory,
+  place: 'test',
   required: false,
   durability: 'interval',
   service: 'test',
@@ -194,13 +195,12 @@ describe('a writer', () => {
     const directory = fresh()
     const link = join(scratch(), 'link')
     symlinkSync(directory, link)
-    const [first, second, third] = await Promise.all([
-      writerFor(settingsFor(directory)),
-      writerFor(settingsFor(directory)),
-      writerFor(settingsFor(link)),
+    const found = await Promise.all([
+      writersFor([settingsFor(directory)]),
+      writersFor([settingsFor(directory), settingsFor(link)]),
+      writersFor([settingsFor(link)]),
     ])
-    expect(second).toBe(first)
-    expect(third).toBe(first)
+    expect(new Set(found.flatMap((writers) => [...writers.keys()])).size).toBe(1)
   })
 })
 
@@ -406,11 +406,11 @@ test('the version in records is that of the package', () => {
 const MODULE = pathToFileURL(join(import.meta.dirname, 'writers.ts')).href
 /** Appends records without end, and prints how many were written. */
 const APPENDING = `
-  const { writerFor } = await import(${JSON.stringify(MODULE)})
+  const { writersFor } = await import(${JSON.stringify(MODULE)})
   const { isMainThread, Worker } = await import('node:worker_threads')
   const [directory, threads, most] = JSON.parse(process.env.JOB)
   if (isMainThread) for (let i = 0; i < threads; i++) new Worker(new URL(import.meta.url), { env: process.env })
-  const writer = await writerFor({ directory, required: false, durability: 'interval', service: 'child', paths: 'full' })
+  const [writer] = (await writersFor([{ directory, place: '', required: false, durability: 'interval', service: 'child', paths: 'full' }])).keys()
   for (let index = 0; index < most; index++) {
     await new Promise((ended) => writer.add({
       make: () => [{ type: 'policy', time: new Date().toISOString(), path: String(index) }], isSynced: false, isRequired: false, ended, at: {} }))

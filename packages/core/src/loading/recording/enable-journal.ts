@@ -65,7 +65,7 @@ export function enableJournal(given?: JournalOptions): void {
   const written = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined))
   const checked = journalSchema.check({ ...written, directory })
   if ('value' in checked) {
-    enable(settingsOf(checked.value, absolutePath('.')))
+    enable(settingsOf(checked.value, { base: absolutePath('.'), place: 'enableJournal()' }))
     return
   }
   const [{ path, message }] = checked.issues

@@ -66,7 +66,7 @@ export async function pruneJournal(directory: string, given: PruneOptions): Prom
 
 function retentionOf(olderThan: string): number {
   const checked = journalSchema.check({ directory: '.', retention: olderThan })
-  const { retention } = 'value' in checked ? settingsOf(checked.value, '.') : {}
+  const { retention } = 'value' in checked ? settingsOf(checked.value, { base: '.', place: 'pruneJournal()' }) : {}
   if (retention !== undefined) return retention
   const reason = 'issues' in checked ? `: ${checked.issues[0].message}` : ''
   throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "olderThan"${reason}.`)

@@ -1,0 +1,76 @@
+import type { ModelSealError } from '../../errors.ts'
+import { Commits } from './commits.ts'
+import { openDirectory, type WritableJournal } from './directory.ts'
+import { failedJournal } from './failures.ts'
+import type { WriterSettings } from './merged-settings.ts'
+
+/** A writer's access to its journal, which is opened when it is first needed. */
+export class JournalAccess {
+  readonly #settings: () => WriterSettings
+  readonly #opened: (journal: WritableJournal) => void
+  #journal: WritableJournal | undefined
+  #commits: Commits | undefined
+  #opening: Promise<WritableJournal> | undefined
+  /** That the settings named when it was opened. */
+  #key: string | undefined
+  #keyFailure: ModelSealError | undefined
+
+  /**
+   * @param settings those that count at the moment
+   * @param opened is called when it was opened
+   */
+  constructor(settings: () => WriterSettings, opened: (journal: WritableJournal) => void) {
+    this.#settings = settings
+    this.#opened = opened
+  }
+
+  /** Undefined if it is not open. */
+  get journal(): WritableJournal | undefined {
+    return this.#journal
+  }
+
+  get commits(): Commits | undefined {
+    return this.#commits
+  }
+
+  /** Why a key that was named after the journal was opened is not its key. */
+  get keyFailure(): ModelSealError | undefined {
+    return this.#keyFailure
+  }
+
+  /**
+   * Opens it, unless it is open.
+   *
+   * @throws {@link ModelSealError} `JOURNAL_INVALID`, `JOURNAL_FAILED`
+   */
+  async open(): Promise<WritableJournal> {
+    if (this.#journal) return this.#journal
+    this.#opening ??= this.#openNow().finally(() => (this.#opening = undefined))
+    return this.#opening
+  }
+
+  /** Checks a key that was named after the journal was opened. */
+  async checkKey(): Promise<void> {
+    await this.#opening?.catch(() => {})
+    if (!this.#journal || this.#settings().key === this.#key) return
+    await this.#openNow().catch((error: unknown) => {
+      this.#keyFailure = failedJournal(this.#settings().directory, error)
+    })
+  }
+
+  /** Somebody deleted it. */
+  forget(): void {
+    this.#journal = this.#commits = undefined
+  }
+
+  async #openNow(): Promise<WritableJournal> {
+    const { directory, host, key } = this.#settings()
+    const journal = await openDirectory({ directory, host, key })
+    this.#journal = journal
+    this.#commits = new Commits(journal, () => this.#settings().checkpoints)
+    this.#key = key
+    this.#keyFailure = undefined
+    this.#opened(journal)
+    return journal
+  }
+}
