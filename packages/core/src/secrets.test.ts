@@ -50,6 +50,68 @@ describe.each(KEYS)('a private key, %s', (_, pem) => {
   })
 })
 
+/** Put together, so that no scanner takes them for real ones. */
+const ISSUED = [
+  ['Hugging Face', 'hf_', 'aB'.repeat(17)],
+  ['Hugging Face, of an organization', 'api_org_', 'aB'.repeat(17)],
+  ...['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'].map((start) => ['GitHub', start, 'aB1'.repeat(12)] as const),
+  ['GitHub, of an app', 'ghs_', `12345_${'aB1'.repeat(12)}.${'aB1'.repeat(12)}.${'a-_'.repeat(12)}`],
+  ['GitHub, fine-grained', 'github_pat_', `${'A1'.repeat(11)}_${'aB1'.repeat(20)}`],
+  ...[
+    'glpat-',
+    'gloas-',
+    'gldt-',
+    'glrt-',
+    'glrtr-',
+    'glcbt-',
+    'glptt-',
+    'glft-',
+    'glimt-',
+    'glagent-',
+    'glsoat-',
+    'glffct-',
+  ].map((start) => ['GitLab', start, 'aB_1-'.repeat(4)] as const),
+  ['GitLab, routable', 'glpat-', `${'aB1'.repeat(9)}.01.1a2b3c4d5`],
+  ['AWS', 'AKIA', 'A2B3'.repeat(4)],
+  ['AWS, temporary', 'ASIA', 'A2B3'.repeat(4)],
+  ['OpenAI', 'sk-', `${'aB'.repeat(10)}T3BlbkFJ${'aB'.repeat(10)}`],
+  ['OpenAI, of a project', 'sk-', `proj-${'aB_-'.repeat(18)}T3BlbkFJ${'aB_-'.repeat(18)}`],
+  ['Anthropic', 'sk-ant-', `api03-${'aB_-'.repeat(23)}AA`],
+  ['OpenRouter', 'sk-or-v1-', '0a'.repeat(32)],
+  ...['xoxb-', 'xoxp-', 'xoxe.xoxp-1-'].map((start) => ['Slack', start, `123456789012-${'aB1'.repeat(8)}`] as const),
+  ['Slack, of an app', 'xapp-', `1-A012-123456789012-${'a1'.repeat(32)}`],
+  ['Docker Hub', 'dckr_pat_', 'aB_'.repeat(9)],
+  ['Docker Hub, of an organization', 'dckr_oat_', 'aB_-'.repeat(8)],
+  ['Google', 'AIza', 'aB_-1'.repeat(7)],
+  ['Google, OAuth', 'ya29.', 'aB_-1'.repeat(20)],
+  ['npm', 'npm_', 'aB1'.repeat(12)],
+  ['PyPI', 'pypi-AgEIcHlwaS5vcmc', 'aB_-1'.repeat(20)],
+] as const
+
+describe.each(ISSUED)('a token of %s (%s…)', (_issuer, start, rest) => {
+  const token = start + rest
+  test.each([
+    ['alone', token],
+    ['in a path', `/srv/${token}/vad`],
+    ['in an escaped URL', `https://models.example/vad%3Ftoken%3D${token}%26a=b`],
+    ['after a text', `Bearer ${token}`],
+    ['twice', `${token}, ${token}`],
+  ])('%s, is withheld completely', (_how, text) => {
+    expect(secretIn(text)).toMatchObject({ what: 'token' })
+    const left = withoutSecrets(text)
+    expect(left).toContain('[token withheld]')
+    expect(left).not.toContain(rest.slice(0, 8))
+    expect(left).not.toContain(rest.slice(-8))
+  })
+})
+
+test('the time to search a hostile text is linear', () => {
+  const start = performance.now()
+  for (const part of ['sk-', 'sk-a', 'ghs_', 'glpat-', 'hf_', 'xoxb-', '%3Dsk-T3BlbkFJ', 'sk-T3BlbkFJ'])
+    withoutSecrets(part.repeat(200_000))
+  expect(performance.now() - start).toBeLessThan(5_000)
+})
+
 test.each([
   ['a token', 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl', 'c2lnbmF0dXJl', '[token withheld]'],
   ['a PIN', 'pkcs11:object=a?pin-value=918273&module-name=b', '918273', 'pin-value=[PIN withheld]&module-name=b'],
@@ -68,6 +130,12 @@ test.each([
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'pem', type: 'spki' }).toString(),
   'MIIBszCCAVmgAwIBAgIUQ0uKkXw3zRk1T1lq1k0sGZqf0bMwCgYIKoZIzj0EAwIw',
   'model.sig: eyJ is no token',
+  `disk-${'0a'.repeat(32)}`,
+  `models/sk-${'0a'.repeat(32)}`,
+  'sk-learn-pipeline-for-text-classification-v2-final/model.onnx',
+  `hf_${'0a'.repeat(20)}`,
+  'hf_transfer/model_for_glpat-detection/AKIA.onnx',
+  'hub/models--org--vad/snapshots/npm_package',
 ])('does not mistake %s for a secret', (text) => {
   expect(secretIn(text)).toBeUndefined()
   expect(withoutSecrets(text)).toBe(text)

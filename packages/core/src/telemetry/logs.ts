@@ -18,6 +18,7 @@ import { loadRecord } from '../journal/recording/load-record.ts'
 import { safePath } from '../journal/recording/safe-text.ts'
 import { having } from '../kinds.ts'
 import type { Verdict } from '../results.ts'
+import { withoutSecrets } from '../secrets.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 
 /** A provider of loggers, as OpenTelemetry defines it. */
@@ -188,13 +189,20 @@ interface Told {
 }
 
 function log(eventName: string, { severity, body, at }: Told, attributes: Attributes): EmittedLog {
-  const known = Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const known = Object.entries(attributes).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, told(value)] as const],
+  )
   return {
     eventName,
     timestamp: at === undefined ? new Date() : new Date(at),
     severityNumber: SEVERITIES[severity],
     severityText: severity,
-    body,
+    body: withoutSecrets(body),
     attributes: Object.fromEntries(known),
   }
+}
+
+function told(value: EmittedLog['attributes'][string]): EmittedLog['attributes'][string] {
+  if (Array.isArray(value)) return value.map(withoutSecrets)
+  return typeof value === 'string' ? withoutSecrets(value) : value
 }

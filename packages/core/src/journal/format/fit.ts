@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../../secrets.ts'
 import { LONGEST_TEXT, type JournalRecord } from './record.ts'
 
 /** If even a record without lists is too long, its texts are cut to this. */
@@ -16,9 +17,9 @@ export function fitted(given: JournalRecord, maxBytes: number, write: (record: u
   }
 }
 
-/** A copy whose texts are well-formed and of limited length, without fields that are undefined. */
+/** A copy whose texts contain no secret, are well-formed and of limited length, without fields that are undefined. */
 function bounded(value: unknown, max: number): unknown {
-  if (typeof value === 'string') return cutText(value, max)
+  if (typeof value === 'string') return cutText(withoutSecrets(value), max)
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map((item: unknown) => bounded(item, max))
   const copied = Object.create(null) as Record<string, unknown>

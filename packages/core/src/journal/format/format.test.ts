@@ -322,3 +322,42 @@ function sorted(_: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
+
+const TOKEN = `ghp_${'aB1'.repeat(12)}`
+
+describe('a token is in no line', () => {
+  const of = { format: 1, pid: 1, thread: 0, node: TOKEN, modelseal: TOKEN, started: TIME }
+  test.each<JournalRecord>([
+    { type: 'segment', time: TIME, segment: ID, service: TOKEN, host: `${TOKEN}.example`, ...of, format: 1 },
+    {
+      type: 'model',
+      time: TIME,
+      rootDigest: DIGEST,
+      part: 1,
+      parts: 1,
+      name: TOKEN,
+      algorithm: TOKEN,
+      files: [[TOKEN, DIGEST]],
+    },
+    { type: 'policy', time: TIME, path: `/etc/${TOKEN}/policy.yaml`, code: 'POLICY_INVALID' },
+    { type: 'advisory', time: TIME, source: `https://feeds.example/${TOKEN}`, feed: TOKEN },
+    { type: 'lost', time: TIME, count: 1, code: TOKEN },
+  ])('of type $type, and the line is still valid', (given) => {
+    const line = writeLine(given, ID).bytes
+    expect(line.toString()).toContain('[token withheld]')
+    expect(line.toString()).not.toContain(TOKEN)
+    expect(readLine(line.subarray(0, -1), ID)).toMatchObject({ record: { type: given.type } })
+  })
+
+  test('even if it would have been cut', () => {
+    const record = { type: 'policy', time: TIME, path: `${'a'.repeat(LONGEST_TEXT - 30)}${TOKEN}` } as const
+    expect(writeLine(record, ID).bytes.toString()).not.toContain('ghp_')
+  })
+
+  test('and not in journal.json', () => {
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const journal = describeJournal({ nonce: '0'.repeat(32), host: TOKEN, created: TIME }, publicKey)
+    expect(journal.host).toBe('[token withheld]')
+    expect(readJournalFile(writeJournalFile(journal))).toEqual({ journal })
+  })
+})

@@ -1,6 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import { canonicalJson } from '../../schema/canonical-json.ts'
 import * as s from '../../schema/define.ts'
+import { withoutSecrets } from '../../secrets.ts'
 import { parsedBy } from './fault.ts'
 import { LONGEST_TEXT, timeSchema } from './record.ts'
 import { verifierKey } from './verifier-key.ts'
@@ -27,7 +28,7 @@ export function describeJournal(
   { host, ...more }: Pick<JournalFile, 'nonce' | 'host' | 'created'>,
   publicKey: KeyObject,
 ): JournalFile {
-  const journal = { format: 1 as const, ...more, host: host.slice(0, LONGEST_TEXT).toWellFormed() }
+  const journal = { format: 1 as const, ...more, host: withoutSecrets(host).slice(0, LONGEST_TEXT).toWellFormed() }
   const id = idOf({ ...journal, key: verifierKey('', publicKey) })
   return { ...journal, id, key: verifierKey(originOf({ id }), publicKey) }
 }

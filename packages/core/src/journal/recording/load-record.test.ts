@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { AttestationVerdict, BundleVerdict, Verdict } from '../../results.ts'
 import { digestOf } from '../../testing/journals.ts'
 import { asRecord } from '../format/record.ts'
+import { writeLine } from '../format/line.ts'
 import { loadRecord } from './load-record.ts'
 
 const AT = '2026-11-29T10:00:00.000Z'
@@ -53,14 +54,58 @@ test('a record has no claim that nothing required, and no signer that is not pro
   expect([record.signers, record.claims]).toEqual([[], []])
 })
 
-test('a token in a name is not recorded', () => {
-  const token = ['{"alg":"none"}', '{}', 'x'].map((part) => Buffer.from(part).toString('base64url')).join('.')
+const TOKEN = `hf_${'aB'.repeat(17)}`
+
+test('a token is not recorded, wherever it is in a verdict', () => {
+  const url = `https://me:${TOKEN}@models.example/${TOKEN}/vad?token=${TOKEN}#${TOKEN}`
   const withToken = {
-    ...verdict([], []),
-    rule: token,
-    model: { path: '/m', name: token, entry: token, requested: token },
+    ...verdict(
+      [
+        {
+          ...bundle,
+          signer: {
+            ...signer,
+            method: 'certificate',
+            ...textsOf('name', 'issuer', 'subject', 'serialNumber'),
+            rootFingerprint: digestOf('root'),
+            subjectAltNames: [TOKEN, `DNS:${TOKEN}`],
+          },
+          logEntry: { log: TOKEN, index: 1 },
+        },
+        {
+          ...bundle,
+          signer: { ...signer, method: 'sigstore', ...textsOf('name', 'identity', 'issuer', 'serialNumber') },
+        },
+      ],
+      [{ ...claim, ...textsOf('type', 'kind') }],
+    ),
+    ...textsOf('rule', 'by'),
+    model: {
+      path: `/srv/${TOKEN}/vad`,
+      url,
+      packageUrl: url,
+      ...textsOf('name', 'entry', 'requested', 'revision', 'format'),
+    },
+    policy: `/etc/${TOKEN}.yaml`,
+    advisories: [{ source: url, feed: TOKEN }],
+  } as unknown as Verdict
+  for (const paths of ['full', 'short'] as const) {
+    const text = writeLine(loadRecord(withToken, new Map(), paths), 'x').bytes.toString()
+    expect(text).toContain('[token withheld]')
+    expect(text).not.toContain(TOKEN.slice(0, 12))
   }
-  const text = JSON.stringify(loadRecord(withToken, new Map(), 'full'))
-  expect(text.split('[token withheld]')).toHaveLength(5)
-  expect(text).not.toContain(token)
+})
+
+function textsOf(...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, TOKEN]))
+}
+
+test('a URL is recorded without its user, query and fragment', () => {
+  const url = 'https://me:horse@models.example/vad?key=staple#battery'
+  const { model } = loadRecord(
+    { ...verdict([], []), model: { path: url, url, packageUrl: url } },
+    new Map(),
+    'full',
+  )
+  expect(model).toEqual({ path: 'https://models.example/vad', url: model.path, packageUrl: model.path })
 })

@@ -1,4 +1,3 @@
-import { withoutSecrets } from '../../secrets.ts'
 import type { AttestationVerdict, BundleVerdict, Verdict, VerifiedIdentity } from '../../results.ts'
 import type { RecordOf } from '../format/record.ts'
 import type { JournalSettings } from '../writing/settings.ts'
@@ -10,7 +9,7 @@ const [MAX_SIGNERS, MAX_CLAIMS, MAX_NAMES, MAX_FEEDS, MAX_INCLUDES] = [64, 256, 
 type LoadRecord = RecordOf<'load'>
 
 /**
- * The record of a verdict.
+ * The record of a verdict. Secrets in its texts are withheld where it is written; here, those parts of URLs are left out that nothing recognizes.
  *
  * @param inputs root digests of what the model was made from, by the digest of the statement that names them
  */
@@ -30,7 +29,7 @@ export function loadRecord(
     decision,
     ...(error && { code: error.code }),
     ...(wouldRefuse && { wouldRefuse: wouldRefuse.code }),
-    ...(rule !== undefined && { rule: withoutSecrets(rule) }),
+    ...(rule !== undefined && { rule }),
     ...(mode && { mode }),
     ...(by !== undefined && { by }),
     model: modelOf(model, paths),
@@ -41,7 +40,7 @@ export function loadRecord(
     ...(advisories && {
       advisories: advisories.slice(0, MAX_FEEDS).map(({ source, feed, sequence, stale }) => ({
         source: safePath(source, paths),
-        ...(feed !== undefined && { feed: withoutSecrets(feed) }),
+        ...(feed !== undefined && { feed }),
         ...(sequence !== undefined && { sequence }),
         ...(stale && { stale }),
       })),
@@ -63,12 +62,12 @@ function modelOf(
   return {
     path: safePath(path, paths),
     ...(url !== undefined && { url: safeUrl(url) }),
-    ...(revision !== undefined && { revision: withoutSecrets(revision) }),
-    ...(requested !== undefined && { requested: withoutSecrets(requested) }),
+    ...(revision !== undefined && { revision }),
+    ...(requested !== undefined && { requested }),
     ...(packageUrl !== undefined && { packageUrl: safeUrl(packageUrl) }),
     ...(format !== undefined && { format }),
-    ...(name !== undefined && { name: withoutSecrets(name) }),
-    ...(entry !== undefined && { entry: withoutSecrets(entry) }),
+    ...(name !== undefined && { name }),
+    ...(entry !== undefined && { entry }),
   }
 }
 

@@ -28,7 +28,7 @@ export function modelRecords({ rootDigest, modelName, serialization, resources }
     rootDigest,
     part: index + 1,
     parts: parts.length,
-    name: withoutSecrets(modelName),
+    name: modelName,
     algorithm: serialization.hashType,
     files,
     ...(isCut && index === parts.length - 1 && { cut: true }),
