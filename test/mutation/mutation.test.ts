@@ -1,0 +1,110 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { linesOf } from './changed.ts'
+import { SCOPES, sourcesOf, testFolders } from './scopes.ts'
+import { isSentence } from './sentence.mjs'
+import type { Mutant, Results } from './stryker.ts'
+import { acceptedSurvivors, compare, namedMutants, type Survivor } from './survivors.ts'
+
+describe('changed lines', () => {
+  test('are those that the new file has', () => {
+    const diff = [
+      'diff --git a/a.ts b/a.ts',
+      '--- a/a.ts',
+      '+++ b/a.ts',
+      '@@ -1 +1 @@ import',
+      '+x',
+      '@@ -5,2 +7,3 @@',
+      '+y',
+      '@@ -20,4 +24,0 @@ only removed',
+      '--- a/gone.ts',
+      '+++ /dev/null',
+      '@@ -1,3 +0,0 @@',
+      '--- /dev/null',
+      '+++ b/new.ts',
+      '@@ -0,0 +1,9 @@',
+    ].join('\n')
+    expect([...linesOf(diff)]).toEqual([
+      ['a.ts', [{ from: 1, to: 1 }, { from: 7, to: 9 }]], // prettier-ignore
+      ['new.ts', [{ from: 1, to: 9 }]],
+    ])
+  })
+})
+
+describe('survivors', () => {
+  const source = 'const a = 1\n  if (b > 1 &&\n    c) go()\n'
+  const mutant = (status: Mutant['status'], from: [number, number], to: [number, number]): Mutant => ({
+    mutatorName: 'ConditionalExpression',
+    replacement: 'true',
+    status,
+    location: { start: { line: from[0], column: from[1] }, end: { line: to[0], column: to[1] } },
+  })
+  const results = (status: Mutant['status']): Results => ({
+    'f.ts': { source, mutants: [mutant(status, [2, 7], [3, 6])] },
+  })
+  const entry: Survivor = {
+    file: 'f.ts',
+    line: 'if (b > 1 &&',
+    original: 'b > 1 && c',
+    mutator: 'ConditionalExpression',
+    replacement: 'true',
+    reason: 'c is never false here',
+  }
+  const files = new Set(['f.ts'])
+
+  test('are accepted if they are listed, wherever the line is now', () => {
+    const found = compare(namedMutants(results('Survived')), [entry], files)
+    expect(found).toMatchObject({ unlisted: [], stale: [], killed: [] })
+    expect(found.accepted).toHaveLength(1)
+  })
+
+  test('are not accepted if the code, the mutation or the line is another', () => {
+    for (const other of [{ original: 'b > 1' }, { replacement: 'false' }, { line: 'if (b > 2 &&' }, { file: 'g.ts' }])
+      expect(compare(namedMutants(results('Survived')), [{ ...entry, ...other }], files).unlisted).toHaveLength(1)
+  })
+
+  test('count without coverage, too, but not if they are killed, time out or are not counted', () => {
+    const unlisted = (status: Mutant['status']) => compare(namedMutants(results(status)), [], files).unlisted.length
+    expect(unlisted('NoCoverage')).toBe(1)
+    for (const status of ['Killed', 'Timeout', 'Ignored', 'RuntimeError'] as const) expect(unlisted(status)).toBe(0)
+  })
+
+  test('make an entry stale that matches no mutant of its file, unless the file was not mutated', () => {
+    const changed = { ...entry, original: 'gone' }
+    expect(compare(namedMutants(results('Survived')), [changed], files).stale).toEqual([changed])
+    expect(compare(namedMutants(results('Survived')), [changed], new Set()).stale).toEqual([])
+  })
+
+  test('make an entry needless once the mutant is killed', () => {
+    expect(compare(namedMutants(results('Killed')), [entry], files)).toMatchObject({ stale: [], killed: [entry] })
+  })
+})
+
+test('every list of survivors belongs to a scope, names its files, and has reasons', () => {
+  const lists = readdirSync('test/mutation/survivors').filter((name) => name.endsWith('.json'))
+  expect(lists.filter((name) => !SCOPES.some((scope) => `${scope.name}.json` === name))).toEqual([])
+  for (const scope of SCOPES) {
+    const files = new Set(sourcesOf(scope))
+    expect(acceptedSurvivors(scope.name).filter(({ file }) => !files.has(file))).toEqual([])
+  }
+})
+
+test('everything that is to be mutated exists', () => {
+  expect(SCOPES.flatMap(sourcesOf).filter((file) => !existsSync(file))).toEqual([])
+})
+
+test('the tests beside a file are in its folder and in those above, up to the floor', () => {
+  const policy = SCOPES.find(({ name }) => name === 'core-policy')!
+  expect(testFolders('packages/core/src/policy/advisories/following', policy)).toEqual([
+    'packages/core/src/policy/advisories/following',
+    'packages/core/src/policy/advisories',
+    'packages/core/src/policy',
+  ])
+})
+
+test('only sentences are not mutated', () => {
+  for (const text of ['Cannot load it.', 'X is revoked by X.', 'Is the registry reachable?', 'Two\nlines of it.'])
+    expect(isSentence(text)).toBe(true)
+  for (const text of ['two issuers', 'CERTIFICATE_INVALID', '1.3.6.1.5.', 'SHA-256', 'X.8', 'Time.', '', 'of X, X.'])
+    expect(isSentence(text)).toBe(false)
+})

@@ -1,0 +1,191 @@
+// npm run mutation -- [FOLDER|FILE …]: tries mutants of the code with the unit tests beside it, and lists those that no test
+// notices and survivors/ does not explain. With --changed [COMMIT], only those on lines changed since then, for at most five
+// minutes. With --scores, it only prints the scores of the last runs, as in docs/mutation.md.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { posix, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { changedLines, lastLanded, type Lines } from './changed.ts'
+import { SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
+import { resultsOf, runStryker } from './stryker.ts'
+import { acceptedSurvivors, compare, listOf, namedMutants, survives, type NamedMutant } from './survivors.ts'
+
+const FIVE_MINUTES = 300_000
+/** Stryker needs as much to stop. */
+const RESERVED_MS = 20_000
+const WHOLE: Lines = { from: 1, to: Number.MAX_SAFE_INTEGER }
+const COLUMNS = ['killed', 'timeout', 'survived', 'no coverage', 'accepted', 'score']
+
+process.chdir(`${import.meta.dirname}/../..`)
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    changed: { type: 'boolean', default: false },
+    scores: { type: 'boolean', default: false },
+    force: { type: 'boolean', default: false },
+    concurrency: { type: 'string', default: String(availableParallelism()) },
+    minutes: { type: 'string' },
+  },
+})
+const started = Date.now()
+if (values.scores) printScores()
+else if (values.changed) await tryChanged(positionals[0])
+else await tryFolders(positionals)
+
+async function tryFolders(paths: readonly string[]): Promise<void> {
+  const wanted = paths.map((path) => relative('', path).replaceAll('\\', '/'))
+  const isWanted = (file: string): boolean =>
+    wanted.length === 0 || wanted.some((path) => file === path || file.startsWith(`${path}/`))
+  const chosen = SCOPES.map((scope) => ({ scope, files: sourcesOf(scope).filter(isWanted) }))
+  const some = chosen.filter(({ files }) => files.length > 0)
+  if (some.length === 0) throw new Error(`No file of ${wanted.join(', ')} is mutated: see test/mutation/scopes.ts.`)
+  const until = values.minutes === undefined ? Infinity : started + Number(values.minutes) * 60_000
+  for (const { scope, files } of some) {
+    const whole = new Map(files.map((file) => [file, [WHOLE]]))
+    const { mutants, untried } = await mutate(scope, whole, until)
+    if (report(scope, mutants, new Set(untried ? [] : files))) process.exitCode = 1
+    if (untried) console.log(untried)
+  }
+}
+
+/** Only mutants that lie within the changed lines: a survivor in old code fails nothing. */
+async function tryChanged(given: string | undefined): Promise<void> {
+  const since = given ?? process.env.MUTATION_SINCE ?? lastLanded()
+  if (since === undefined) {
+    console.log('No mutants were tried: this clone has no commit to compare with. Name one: --changed COMMIT.')
+    return
+  }
+  const changed = changedLines(since, [...new Set(SCOPES.map(({ folder }) => folder))])
+  console.log(`Mutants of the lines changed since ${since.slice(0, 12)}:`)
+  const tests: Tested[] = []
+  for (const scope of SCOPES) {
+    const lines = new Map(
+      sourcesOf(scope).flatMap((file) => (changed.has(file) ? [[file, changed.get(file) ?? []]] : [])),
+    )
+    if (lines.size === 0) continue
+    const { mutants, untried } = await mutate(scope, lines, started + FIVE_MINUTES - RESERVED_MS)
+    if (report(scope, mutants, new Set())) process.exitCode = 1
+    if (untried) console.log(untried)
+    const { unlisted } = compare(mutants, acceptedSurvivors(scope.name), new Set())
+    for (const file of lines.keys()) {
+      const own = mutants.filter((mutant) => mutant.file === file)
+      const surviving = unlisted.filter((mutant) => mutant.file === file)
+      tests.push({ file, surviving, tried: untried === '' || own.length > 0 })
+    }
+  }
+  if (tests.length === 0) console.log('Nothing that is mutated has changed.')
+  writeReport(tests)
+}
+
+/** Tries the mutants on some lines of files, folder by folder. `untried` says which were not, because the time was over. */
+async function mutate(scope: Scope, lines: ReadonlyMap<string, readonly Lines[]>, until: number) {
+  const mutants: NamedMutant[] = []
+  const untried: string[] = []
+  for (const [folder, files] of Map.groupBy(lines.keys(), (file) => posix.dirname(file))) {
+    const what = files.flatMap((file) => (lines.get(file) ?? []).map((range) => rangeOf(file, range)))
+    const tests = testFolders(folder, scope)
+    const { force, concurrency } = values
+    const run = { folder, tests, mutate: what, concurrency: Number(concurrency), force, until }
+    const outcome = Date.now() < until ? await runStryker(run) : { results: {}, untried: undefined }
+    if (outcome.untried !== 0)
+      untried.push(`The time was over: ${outcome.untried ?? 'all'} mutants of ${what.join(', ')} were not tried.`)
+    const found = namedMutants(outcome.results).filter(({ file }) => files.includes(file))
+    mutants.push(...found.filter((mutant) => isWithin(mutant, lines.get(mutant.file) ?? [])))
+    console.log(`${folder}: ${found.filter(survives).length} of ${found.length} mutants survive`)
+  }
+  return { mutants, untried: untried.join('\n') }
+}
+
+function rangeOf(file: string, { from, to }: Lines): string {
+  return to === Number.MAX_SAFE_INTEGER ? file : `${file}:${from}-${to}`
+}
+
+function isWithin({ location: { start, end } }: NamedMutant, lines: readonly Lines[]): boolean {
+  return lines.some(({ from, to }) => from <= start.line && end.line <= to)
+}
+
+/** Prints the score, and what is wrong. Returns true if something is. */
+function report(scope: Scope, mutants: readonly NamedMutant[], complete: ReadonlySet<string>): boolean {
+  const { unlisted, stale, killed } = compare(mutants, acceptedSurvivors(scope.name), complete)
+  console.log(`\n| code | ${COLUMNS.join(' | ')} |\n|---|${COLUMNS.map(() => '---:|').join('')}`)
+  for (const file of new Set(mutants.map((mutant) => mutant.file)))
+    console.log(
+      row(
+        file,
+        scope,
+        mutants.filter((mutant) => mutant.file === file),
+      ),
+    )
+  console.log(row(scope.name, scope, mutants))
+  for (const entry of killed) console.log(`No longer needed in ${listOf(scope.name)}: ${JSON.stringify(entry)}`)
+  for (const entry of stale) console.log(`STALE in ${listOf(scope.name)}: ${JSON.stringify(entry)}`)
+  for (const mutant of unlisted) console.log(described(mutant))
+  if (unlisted.length > 0)
+    console.log(
+      `${unlisted.length} mutants survive. Test what they change, or explain in ${listOf(scope.name)} why they are harmless.`,
+    )
+  return unlisted.length > 0 || stale.length > 0
+}
+
+function row(name: string, scope: Scope, mutants: readonly NamedMutant[]): string {
+  const count = (status: NamedMutant['status']): number => mutants.filter((mutant) => mutant.status === status).length
+  const accepted = compare(mutants, acceptedSurvivors(scope.name), new Set()).accepted.length
+  const [killed, timeout, survived, uncovered] = [
+    count('Killed'),
+    count('Timeout'),
+    count('Survived'),
+    count('NoCoverage'),
+  ]
+  const score = (100 * (killed + timeout)) / (mutants.length - accepted)
+  const percent = Number.isFinite(score) ? `${score.toFixed(1)} %` : '–'
+  return `| ${name} | ${[killed, timeout, survived, uncovered, accepted, percent].join(' | ')} |`
+}
+
+function described({ file, line, original, mutator, replacement, status, location: { start } }: NamedMutant): string {
+  const what = status === 'NoCoverage' ? 'NO COVERAGE' : 'SURVIVED'
+  return `${what} ${file}:${start.line}:${start.column}\n  ${JSON.stringify({ file, line, original, mutator, replacement, reason: '' })}`
+}
+
+function printScores(): void {
+  console.log(`| code | ${COLUMNS.join(' | ')} |\n|---|${COLUMNS.map(() => '---:|').join('')}`)
+  for (const scope of SCOPES) {
+    const files = new Set(sourcesOf(scope))
+    const folders = new Set([...files].map((file) => posix.dirname(file)))
+    const all = [...folders].flatMap((folder) => namedMutants(resultsOf(folder)))
+    const mutants = all.filter(({ file }) => files.has(file))
+    if (mutants.length > 0) console.log(row(`\`${scope.folder}/\``, scope, mutants))
+  }
+}
+
+interface Tested {
+  file: string
+  surviving: readonly NamedMutant[]
+  tried: boolean
+}
+
+/** One test for each changed file: that the tests beside it notice each mutant of the changed lines. */
+function writeReport(tests: readonly Tested[]): void {
+  const results = tests.map(({ file, surviving, tried }) => ({
+    status: surviving.length > 0 ? 'failed' : tried ? 'passed' : 'pending',
+    fullName: `the tests beside ${file} notice mutants of its changed lines`,
+    failureMessages: surviving.map(described),
+  }))
+  const count = (status: string): number => results.filter((result) => result.status === status).length
+  mkdirSync('.cache/reports', { recursive: true })
+  writeFileSync(
+    '.cache/reports/mutation.json',
+    JSON.stringify({
+      numPassedTests: count('passed'),
+      numFailedTests: count('failed'),
+      numPendingTests: count('pending'),
+      testResults: [
+        {
+          name: 'test/mutation/run.ts',
+          status: count('failed') > 0 ? 'failed' : 'passed',
+          message: '',
+          assertionResults: results,
+        },
+      ],
+    }),
+  )
+}

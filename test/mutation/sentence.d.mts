@@ -1,0 +1,1 @@
+export function isSentence(text: string): boolean
