@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** The Merkle trees of RFC 6962 section 2.1, with SHA-256. */
 
@@ -6,20 +6,25 @@ export const HASH_BYTES = 32
 
 /** The hash of an entry. */
 export function hashLeaf(entry: Uint8Array): Buffer {
-  return createHash('sha256').update(LEAF).update(entry).digest()
+  return sha256(LEAF, entry)
 }
 
 /** The hash of a node over its two children. */
 export function hashNode(left: Uint8Array, right: Uint8Array): Buffer {
-  return createHash('sha256').update(NODE).update(left).update(right).digest()
+  return sha256(NODE, left, right)
 }
 
 const LEAF = Buffer.from([0])
 const NODE = Buffer.from([1])
 
+/** In one call, which takes half the time for the many short entries of a journal. */
+function sha256(...parts: readonly Uint8Array[]): Buffer {
+  return hash('sha256', Buffer.concat(parts), 'buffer')
+}
+
 /** The root of a tree without entries. */
 export function emptyRoot(): Buffer {
-  return createHash('sha256').digest()
+  return sha256()
 }
 
 /** A complete subtree of 2^level entries. */

@@ -49,7 +49,8 @@ export class TextSchema extends Schema<string> {
       inspection.refuse(input, this.wrong)
       return input
     }
-    inspectBounds(this.bounds, { size: charactersOf(input), input }, inspection, CHARACTERS)
+    if (mayExceed(this.bounds, input.length))
+      inspectBounds(this.bounds, { size: charactersOf(input), input }, inspection, CHARACTERS)
     if (this.format?.expression.test(input) === false) {
       const { message, abort } = this.format
       const expected = typeof message === 'string' ? message : message(input)
@@ -154,6 +155,11 @@ export class AnySchema extends Schema<unknown> {
   protected override json(): object {
     return {}
   }
+}
+
+/** Whether a text of this many UTF-16 code units may have too few or too many characters, which have one or two each. */
+function mayExceed({ min = 0, max = Infinity }: Bounds, length: number): boolean {
+  return length > max || length < 2 * min
 }
 
 /** As JSON Schema counts them: a pair of surrogates is one character. */

@@ -1,9 +1,8 @@
 import type { RecordOf } from '@modelseal/core/journal'
+import { Memo } from './memo.ts'
 import type { Cell } from './sqlite.ts'
 import type { Statements } from './statements.ts'
 
-/** Names in memory. Others are looked up again. */
-const MOST_KNOWN = 20_000
 /** Names of one model. */
 const MOST_NAMES = 20
 
@@ -12,23 +11,21 @@ type Load = RecordOf<'load'>
 /** Gives what occurs in many records a number. */
 export class Interned {
   readonly #statements: Statements
-  readonly #known = new Map<string, number>()
-  /** Names of models and files that were written. */
-  readonly #written = new Set<string>()
+  readonly #known = new Memo()
 
   constructor(statements: Statements) {
     this.#statements = statements
   }
 
   place(service: string, host: string): number {
-    return this.#id(['place', service, host], () => this.#insert('place', { service, host }))
+    return this.#known.get(['place', service, host], () => this.#insert('place', { service, host }))
   }
 
   /** A model without a root digest is known by where it was. */
   model({ rootDigest: root = '', model }: Pick<Load, 'rootDigest' | 'model'>): number {
     const name = model.name ?? model.path ?? model.url ?? ''
     const label = root === '' ? (model.path ?? model.url ?? name) : ''
-    const id = this.#id(['model', root, label], () => this.#insert('model', { root, label }))
+    const id = this.#known.get(['model', root, label], () => this.#insert('model', { root, label }))
     if (name !== '') this.#name(id, name)
     return id
   }
@@ -37,10 +34,19 @@ export class Interned {
   files({ rootDigest, name, files, cut }: RecordOf<'model'>): void {
     const id = this.model({ rootDigest, model: name === undefined ? {} : { name } })
     if (cut) this.#statements.run('update model set cut = 1 where id = ?', id)
-    for (const [, digest = ''] of files) this.#statements.run('insert or ignore into file values (?, ?)', digest, id)
+    this.#known.once(['files', id, files], () => {
+      for (const [, digest = ''] of files) this.#statements.run('insert or ignore into file values (?, ?)', digest, id)
+    })
   }
 
   situation(load: Load): number {
+    const { rootDigest, model, decision, code, wouldRefuse, policy, cut } = load
+    // Most loads differ from one before only in their time.
+    const parts = [rootDigest, model, decision, code, wouldRefuse, policy, cut, load.signers, load.claims]
+    return this.#known.get(['load', ...parts], () => this.#situation(load))
+  }
+
+  #situation(load: Load): number {
     const model = this.model(load)
     const policy = load.policy ? this.#policy(load.policy) : null
     const signers = new Map<number, boolean>()
@@ -50,7 +56,7 @@ export class Interned {
     }
     const { decision, code = load.wouldRefuse ?? null, cut = false } = load
     const parts = [model, decision, code, policy, cut, ...[...signers].sort(([a], [b]) => a - b)]
-    const id = this.#id(['situation', ...parts.map(String)], () => {
+    const id = this.#known.get(['situation', ...parts.map(String)], () => {
       const added = this.#insert(
         'situation',
         { key: parts.join(), model, decision, code, policy, cut: Number(cut) },
@@ -65,13 +71,13 @@ export class Interned {
   }
 
   #input(root: string, model: number, signer: string): void {
-    this.#once(`input ${root} ${model} ${signer}`, () =>
+    this.#known.once(['input', root, model, signer], () =>
       this.#statements.run('insert or ignore into input values (?, ?, ?)', root, model, signer),
     )
   }
 
   #name(model: number, name: string): void {
-    this.#once(`name ${model} ${name}`, () => {
+    this.#known.once(['name', model, name], () => {
       const names = this.#statements.all('select 1 from model_name where model = ?', model)
       if (names.length < MOST_NAMES) this.#statements.run('insert or ignore into model_name values (?, ?)', model, name)
     })
@@ -79,7 +85,7 @@ export class Interned {
 
   #policy({ path, digest = '', includes = [] }: NonNullable<Load['policy']>): number {
     const digests = [digest, ...includes]
-    return this.#id(['policy', path, ...digests], () => {
+    return this.#known.get(['policy', path, ...digests], () => {
       const id = this.#insert('policy', { key: JSON.stringify([path, ...digests]) })
       for (const one of digests)
         this.#statements.run('insert or ignore into policy_digest values (?, ?, ?)', one, id, path)
@@ -91,29 +97,12 @@ export class Interned {
     const { method, fingerprint, name, identity, issuer, subject, alternativeNames = [], rootFingerprint } = signer
     const facts = { method, fingerprint, name, identity, issuer, subject, alternativeNames, rootFingerprint }
     const key = JSON.stringify(facts)
-    return this.#id(['signer', key], () => {
+    return this.#known.get(['signer', key], () => {
       const id = this.#insert('signer', { key, fingerprint, root: rootFingerprint ?? null, facts: key }, 'key')
       for (const one of new Set([name, identity, subject, ...alternativeNames]))
         if (one !== undefined) this.#statements.run('insert or ignore into signer_name values (?, ?)', one, id)
       return id
     })
-  }
-
-  #id(parts: readonly string[], find: () => number): number {
-    const key = JSON.stringify(parts)
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    if (this.#known.size >= MOST_KNOWN) this.#known.clear()
-    const id = find()
-    this.#known.set(key, id)
-    return id
-  }
-
-  #once(what: string, write: () => void): void {
-    if (this.#written.has(what)) return
-    if (this.#written.size >= MOST_KNOWN) this.#written.clear()
-    write()
-    this.#written.add(what)
   }
 
   /** @param key the column that identifies the row; default: all columns */

@@ -162,6 +162,13 @@ describe('a line', () => {
       '{"time":"2026-11-29T07:00:00.000Z","time":"2026-11-29T07:00:00.000Z","type":"close"}',
       'it is not canonical JSON',
     ],
+    [
+      'another order in a list of fields',
+      `{"advisories":[{"source":"s","feed":"f"}],"bytes":0,"claims":[],"decision":"skipped","durations":{"hashing":0,"policy":0,"verification":0},"model":{},"signers":[],"time":"${TIME}","type":"load"}`,
+      'it is not canonical JSON',
+    ],
+    ['another number', `{"code":"EIO","count":1.0,"time":"${TIME}","type":"lost"}`, 'it is not canonical JSON'],
+    ['another escape', `{"code":"\\u0045IO","count":1,"time":"${TIME}","type":"lost"}`, 'it is not canonical JSON'],
     ['another time', '{"time":"2026-11-29","type":"close"}', 'time: expected a time'],
   ])('is refused with %s, even if its check is right', (_, json, fault) => {
     const line = forged(json.slice(0, -1))

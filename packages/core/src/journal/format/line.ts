@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { createHash } from 'node:crypto'
-import { canonicalJson } from '../../schema/canonical-json.ts'
+import { hash } from 'node:crypto'
+import { canonicalJson, isCanonicalJson } from '../../schema/canonical-json.ts'
 import { fitted } from './fit.ts'
 import { asRecord, type JournalRecord } from './record.ts'
 
@@ -73,10 +73,10 @@ function recordIn(text: string): { record: JournalRecord } | { fault: string } {
     return { fault: 'it is not JSON' }
   }
   const read = asRecord(parsed)
-  if ('record' in read && canonicalJson(read.record) !== text) return { fault: 'it is not canonical JSON' }
+  if ('record' in read && !isCanonicalJson(text, parsed)) return { fault: 'it is not canonical JSON' }
   return read
 }
 
 function checkOf(content: Uint8Array, before: string): string {
-  return createHash('sha256').update(before).update(content).digest('hex').slice(0, 16)
+  return hash('sha256', Buffer.concat([Buffer.from(before), content]), 'hex').slice(0, 16)
 }
