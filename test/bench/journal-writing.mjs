@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { intoJournal } from './into-journal.mjs'
 import { median } from './measure.mjs'
 
 const WAYS = {
@@ -19,8 +20,6 @@ const WAYS = {
 const FILES = 20
 const SETTLED = 150
 const WRITERS = 4
-/** Records that wait at once. */
-const AT_ONCE = 500
 const quick = process.argv.includes('--quick')
 const [loads, records] = quick ? [40, 4_000] : [1_000, 100_000]
 
@@ -101,18 +100,6 @@ async function recordsPerSecond(way, directory, count) {
   const started = performance.now()
   await write(record, count)
   return (count * 1_000) / (performance.now() - started)
-}
-
-async function intoJournal(directory, isSynced) {
-  const { writersFor } = await import('../../packages/core/src/journal/writing/writers.ts')
-  const settings = { required: false, durability: 'interval', service: 'bench', paths: 'full' }
-  const [writer] = (await writersFor([{ directory, place: 'bench', ...settings }])).keys()
-  const made = (record) =>
-    new Promise((ended) => writer.add({ make: () => [record], isSynced, isRequired: false, ended, at: {} }))
-  return async (record, count) => {
-    const some = isSynced ? 64 : AT_ONCE
-    for (let done = 0; done < count; done += some) await Promise.all(Array.from({ length: some }, () => made(record)))
-  }
 }
 
 async function intoLines(directory) {
