@@ -204,6 +204,7 @@ export const ERROR_CODES = {
   JOURNAL_ROLLBACK: 'a host or its collector has an older state of a journal than it had before',
   JOURNAL_INCONSISTENT: 'a journal contradicts what was collected from it before',
   JOURNAL_FOREIGN: 'a collector does not know the sender, or the journal belongs to another host',
+  JOURNAL_IN_USE: 'another process collects into the directory, or sends the journal to another collector',
   JOURNAL_FAILED: 'a journal cannot be written or read; a load that must be recorded is refused then',
 
   // Loading

@@ -130,7 +130,7 @@ test('a collector goes on without a journal that is damaged, and needs a directo
   expect(site.events.at(-1)).toMatchObject({ event: 'failed', journal: journal.file.id })
   await expect(site.push(journal.directory)).rejects.toThrow(refusal('JOURNAL_FOREIGN'))
   expect(await site.push(other.directory, {}, 'host-b')).toMatchObject({ size: 1 })
-  expect(readdirSync(site.stored)).toHaveLength(2)
+  expect(readdirSync(site.stored)).toHaveLength(2 + 1)
   await site.collector.close()
   chmodSync(site.stored, 0o755)
   await expect(site.start()).rejects.toThrow(refusal('ISOLATION_REFUSED'))
@@ -458,7 +458,7 @@ describe('a collector that answers wrongly', () => {
 
   const other = JSON.stringify({ size: 1, root: 'a'.repeat(64) })
   const none = JSON.stringify({ size: 0, root: '' })
-  const taken = JSON.stringify({ bytes: 1_000_000 })
+  const taken = 'BYTES'
   test.each<[string, (string | number | undefined)[], string]>([
     ['with 500', [500], 'HTTP_RESPONSE'],
     ['with something else', ['<html>'], 'HTTP_RESPONSE'],
@@ -469,12 +469,15 @@ describe('a collector that answers wrongly', () => {
     ['that it stores nothing', [none, JSON.stringify({ bytes: 0 })], 'HTTP_RESPONSE'],
     ['with no number of bytes', [none, JSON.stringify({ bytes: '1' })], 'HTTP_RESPONSE'],
     ['with another checkpoint at the end', [none, taken, other], 'JOURNAL_INCONSISTENT'],
+    ['that it has more than it was sent', [none, JSON.stringify({ bytes: 1_000_000 })], 'JOURNAL_INCONSISTENT'],
     ['that it has no commits', [none, taken, none], 'HTTP_RESPONSE'],
     ['with the status of a redirect', [302], 'HTTP_RESPONSE'],
   ])('%s confirms nothing', async (_, answers, code) => {
     const site = await Site.create()
-    const { journal } = site.journal()
-    const to = await fake(answers)
+    const { journal, segment } = site.journal()
+    const to = await fake(
+      answers.map((answer) => (answer === taken ? JSON.stringify({ bytes: segment.bytes }) : answer)),
+    )
     await expect(site.push(journal.directory, { to, timeout: 300 })).rejects.toThrow(refusal(code as never))
     expect(existsSync(join(journal.directory, 'collected.json'))).toBe(false)
   })

@@ -38,11 +38,11 @@ const PASSING: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT'
 /**
  * Sends a journal to a collector, from where an earlier call ended. What the collector confirmed is remembered in `collected.json` beside the
  * journal, by which `collected: true` in the settings of the journal decides what may be deleted. While the collector is away, the journal
- * just grows. Only one process should send a journal.
+ * just grows. Several processes can send a journal to one collector, but not to different ones.
  *
  * @returns what was sent and confirmed; with `follow`, once `signal` aborts, in all
- * @throws {@link ModelSealError} `JOURNAL_ROLLBACK`, `JOURNAL_INCONSISTENT`, `JOURNAL_FOREIGN`, `JOURNAL_INVALID`, `HTTP_UNREACHABLE`,
- * `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `INVALID_ARGUMENT`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
+ * @throws {@link ModelSealError} `JOURNAL_ROLLBACK`, `JOURNAL_INCONSISTENT`, `JOURNAL_FOREIGN`, `JOURNAL_INVALID`, `JOURNAL_IN_USE`, `JOURNAL_FAILED`,
+ * `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `INVALID_ARGUMENT`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
  * @example
  * ```ts
  * const { size, bytes } = await pushJournal('/var/lib/recognizer/journal', { to: 'https://collector.example:8443', tokenFile: 'token' })
@@ -59,6 +59,7 @@ export async function pushJournal(directory: string, options: PushOptions): Prom
     await following(shipment, { interval, onEvent, signal })
     return shipment.total
   } finally {
+    shipment.close()
     client.close()
   }
 }

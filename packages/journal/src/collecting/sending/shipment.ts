@@ -1,18 +1,12 @@
-import { open, readdir, stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { readSmallFile } from '@modelseal/core/adapter'
 import {
   commitAt,
-  commitIn,
-  COMMITS,
-  HEADS,
   JOURNAL_FILE,
-  largest,
   MAX_JOURNAL_FILE,
   openJournal,
-  PACKED,
-  packIn,
   Problems,
   problemLine,
   readCommits,
@@ -24,6 +18,8 @@ import {
   type OpenedJournal,
 } from '@modelseal/core/journal'
 import type { CollectorClient } from './collector-client.ts'
+import { lockForSending, type DirectoryLock } from '../directory-lock.ts'
+import { batchesOf, completeBytes, damaged, newestCommit } from './commits-to-send.ts'
 import { Confirmed } from './confirmed.ts'
 import { MAX_CONTENT, type CollectedState } from '../protocol.ts'
 
@@ -50,7 +46,7 @@ export class Shipment {
   readonly total: PushReport = { bytes: 0, commits: 0, size: 0 }
   readonly #directory: string
   readonly #client: CollectorClient
-  #confirmed: Confirmed | undefined
+  #taken: { id: string; confirmed: Confirmed; lock: DirectoryLock } | undefined
   #tailsAt = -Infinity
 
   constructor(directory: string, client: CollectorClient) {
@@ -66,7 +62,7 @@ export class Shipment {
   async send(signal?: AbortSignal): Promise<PushReport> {
     const journal = await openJournal(this.#directory)
     const newest = await newestCommit(journal)
-    const confirmed = (this.#confirmed ??= await Confirmed.read(journal.directory, this.#client.url))
+    const confirmed = await this.#take(journal)
     const before = { ...this.total }
     if (newest) {
       try {
@@ -82,6 +78,27 @@ export class Shipment {
     }
     const { bytes, commits, size } = this.total
     return { bytes: bytes - before.bytes, commits: commits - before.commits, size }
+  }
+
+  /** Lets other processes send the journal elsewhere. */
+  close(): void {
+    this.#taken?.lock.release()
+    this.#taken = undefined
+  }
+
+  /** A journal that was deleted is begun anew by whoever writes it, with another ID. */
+  async #take({ directory, file }: OpenedJournal): Promise<Confirmed> {
+    if (this.#taken?.id === file.id) return this.#taken.confirmed
+    this.close()
+    const lock = lockForSending(directory, this.#client.url)
+    try {
+      const confirmed = await Confirmed.read(directory, this.#client.url)
+      this.#taken = { id: file.id, confirmed, lock }
+      return confirmed
+    } catch (error) {
+      lock.release()
+      throw error
+    }
   }
 
   /** Compares what the collector has with this journal, and with what it confirmed before. */
@@ -160,6 +177,7 @@ export class Shipment {
         const lines = chunk.subarray(0, chunk.subarray(0, bytesRead).lastIndexOf(LINE_FEED) + 1)
         if (lines.length === 0) throw damaged(journal, `${segmentPath(segment)} does not contain what a commit says`)
         const stored = await this.#client.sendLines({ journal: journal.file.id, segment }, offset, lines)
+        if (stored > (await handle.stat()).size) throw tooMuch(segment)
         if (stored <= offset && ++setbacks > 1)
           throw new ModelSealError('HTTP_RESPONSE', 'The collector does not store what it is sent.')
         this.total.bytes += Math.max(0, Math.min(stored, offset + lines.length) - offset)
@@ -227,53 +245,13 @@ async function checkRetired(
   throw damaged(journal, `${segmentPath(segment)} is missing, and no commit says that it was retired`)
 }
 
-/** Commits that one request can have, up to the end of a pack. */
-async function* batchesOf(commits: AsyncIterable<Commit>): AsyncGenerator<Commit[]> {
-  let [batch, bytes]: [Commit[], number] = [[], 0]
-  for await (const commit of commits) {
-    const { length } = writeCommit(commit)
-    if (bytes + length > MAX_CONTENT) {
-      yield batch
-      ;[batch, bytes] = [[], 0]
-    }
-    batch.push(commit)
-    bytes += length
-    if ((commit.index + 1) % PACKED !== 0) continue
-    yield batch
-    ;[batch, bytes] = [[], 0]
-  }
-  if (batch.length > 0) yield batch
-}
-
-async function newestCommit(journal: OpenedJournal): Promise<Commit | undefined> {
-  // One that is packed meanwhile is found in its pack.
-  const singles = (await readdir(join(journal.directory, COMMITS))).flatMap((name) => commitIn(name) ?? [])
-  const packs = (await readdir(join(journal.directory, HEADS))).flatMap((name) => packIn(name) ?? [])
-  const newest = Math.max(largest(singles), (largest(packs) + 1) * PACKED - 1)
-  if (newest < 0) return undefined
-  const commit = await commitAt(journal, newest)
-  if (commit) return commit
-  throw damaged(journal, `the commit ${newest} cannot be read`)
-}
-
-/** Up to the end of the last complete line. */
-async function completeBytes(path: string, size: number): Promise<number> {
-  const handle = await open(path, 'r')
-  try {
-    const chunk = Buffer.alloc(Math.min(size, MAX_CONTENT))
-    const start = size - chunk.length
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, start)
-    return start + chunk.subarray(0, bytesRead).lastIndexOf(LINE_FEED) + 1
-  } finally {
-    await handle.close()
-  }
-}
-
-function damaged({ directory }: OpenedJournal, problem: string): ModelSealError {
-  return new ModelSealError('JOURNAL_INVALID', `Cannot send the journal ${shown(directory)}: ${problem}.`, {
-    file: directory,
-    hint: 'Run "modelseal journal verify" on it, and keep it as evidence.',
-  })
+/** What follows here later would count as confirmed. */
+function tooMuch(segment: string): ModelSealError {
+  return new ModelSealError(
+    'JOURNAL_INCONSISTENT',
+    `The collector has more records of the segment ${segment} than this host.`,
+    { hint: 'Find out who sent them, or removed them here, and compare both journals.' },
+  )
 }
 
 function absent(error: unknown): undefined {

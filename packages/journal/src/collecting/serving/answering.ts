@@ -41,7 +41,7 @@ export class Answering {
 
   /** Waits until all requests are answered. */
   async finished(): Promise<void> {
-    await Promise.all(this.#running)
+    while (this.#running.size > 0) await Promise.all(this.#running)
   }
 
   async #answer(journals: StoredJournals, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -12,11 +12,12 @@ import { Answering } from './answering.ts'
 import { Connections } from './connections.ts'
 import { Events, type CollectorEvent } from './events.ts'
 import { Senders } from '../senders.ts'
+import { lockForCollector } from '../directory-lock.ts'
 import { StoredJournals } from '../storing/stored-journals.ts'
 
 /** How journals are collected. */
 export interface CollectorOptions {
-  /** Directory of the journals, private to this user. It is created if it does not exist. Only one process may use it. */
+  /** Directory of the journals, private to this user. It is created if it does not exist. Only one collector can use it. */
   directory: string
   /** File with the certificate of the server and those of its issuers (PEM). */
   tlsCert?: string | undefined
@@ -59,7 +60,8 @@ const MAX_PEM_BYTES = 1024 * 1024
  * Collects the journals of hosts over HTTPS. Each host writes only its own journals; every record and every checkpoint is verified against
  * what was collected before, and is on the disk before it is confirmed. `verifyJournal()` and `findIncident()` read what is stored.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `JOURNAL_INVALID`, `JOURNAL_FAILED`, `ISOLATION_REFUSED`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `JOURNAL_IN_USE`, `JOURNAL_FAILED`, `ISOLATION_REFUSED`, `FILE_NOT_FOUND`,
+ * `FILE_UNREADABLE`
  * @example
  * ```ts
  * const collector = await createCollector({ directory: 'journals', tlsCert: 'server.pem', tlsKey: 'server.key', tokens: 'tokens' })
@@ -72,37 +74,54 @@ export async function createCollector(options: CollectorOptions): Promise<Collec
   checkOptions(options, place)
   const directory = await ownDirectory(options.directory)
   const senders = await Senders.read(tokens, clientCa !== undefined)
-  const events = new Events(onEvent)
   const server = await serverFor(options)
-  const answering = new Answering({ senders, events, connections: new Connections(server) })
-  const journals = await StoredJournals.open({
-    directory,
-    senders,
-    maxJournals,
-    notice: (journal, event, message) => events.report({ event, journal, message }),
-    created: ({ id, host, key }) =>
-      events.report({ event: 'created', host, journal: id, message: `its key is ${key}` }),
-  })
-  server.on('request', (request, response) => void answering.answer(journals, request, response))
-  await listening(server, place)
-  const { address, port } = server.address() as AddressInfo
-  const host = place.host ?? (address.includes(':') ? `[${address}]` : address)
-  return {
-    url: `${options.plainHttp ? 'http' : 'https'}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`,
-    async close() {
-      const closed = once(server, 'close')
-      server.close()
-      server.closeIdleConnections()
-      const late = setTimeout(() => {
-        server.closeAllConnections()
-      }, CLOSE_TIMEOUT)
-      await answering.finished()
-      clearTimeout(late)
-      server.closeAllConnections()
-      await closed
-      events.flush()
-    },
+  const lock = lockForCollector(directory)
+  try {
+    const events = new Events(onEvent)
+    const answering = new Answering({ senders, events, connections: new Connections(server) })
+    const journals = await StoredJournals.open({
+      directory,
+      senders,
+      maxJournals,
+      notice: (journal, event, message) => events.report({ event, journal, message }),
+      created: ({ id, host, key }) =>
+        events.report({ event: 'created', host, journal: id, message: `its key is ${key}` }),
+    })
+    server.on('request', (request, response) => void answering.answer(journals, request, response))
+    await listening(server, place)
+    return {
+      url: urlOf(server, place, options.plainHttp ? 'http' : 'https'),
+      async close() {
+        await ended(server, answering)
+        events.flush()
+        lock.release()
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
   }
+}
+
+function urlOf(server: Server, place: Place, protocol: string): string {
+  const { address, port } = server.address() as AddressInfo
+  const host = place.host ?? address
+  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+async function ended(server: Server, answering: Answering): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  server.closeIdleConnections()
+  const late = setTimeout(() => {
+    server.closeAllConnections()
+  }, CLOSE_TIMEOUT)
+  await answering.finished()
+  clearTimeout(late)
+  server.closeAllConnections()
+  await closed
+  // A request can have arrived before its connection was closed.
+  await answering.finished()
 }
 
 interface Place {
