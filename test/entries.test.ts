@@ -64,7 +64,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './policy': {
     values: names(
-      `WARNING_CODES checkPolicy explain judgeModel loadPolicy policyDigests startingPolicy testPolicy watchPolicy`,
+      `WARNING_CODES checkPolicy explain judgeModel loadPolicy policyDigests previewVerdict startingPolicy testPolicy watchPolicy`,
     ),
     types:
       names(`AcceptedVerdict AdvisoryVerdict BundleVerdict CheckName CheckVerdict Decision ExpectationResult ModelFormat Policy PolicyDigests PolicyFile

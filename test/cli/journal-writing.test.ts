@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
@@ -47,4 +47,58 @@ test('a required journal that others can read makes the command fail', async () 
   await mkdir(join(directory, 'verdicts'))
   await chmod(join(directory, 'verdicts'), 0o755)
   failed(await modelseal(VERIFY), 'JOURNAL_INVALID')
+})
+
+function loadsIn(journal: string): string[] {
+  return recordsOf(join(directory, journal)).flatMap((one) => (one.type === 'load' ? [one.code ?? one.decision] : []))
+}
+
+test('each model that is pulled or pushed by a policy is recorded once', async () => {
+  policyWith({ directory: 'verdicts', required: true })
+  expect(await modelseal(['pull', 'vad', 'pulled', '--policy', 'policy.yaml'])).toMatchObject({ code: 0 })
+  expect(loadsIn('verdicts')).toEqual(['accepted'])
+  expect(await modelseal(['pull', 'vad', 'a', 'vad', 'b', '--policy', 'policy.yaml'])).toMatchObject({ code: 0 })
+  expect(loadsIn('verdicts')).toEqual(['accepted', 'accepted', 'accepted'])
+  writeFileSync(join(directory, 'vad/weights.bin'), 'changed')
+  failed(await modelseal(['pull', 'vad', 'c', '--policy', 'policy.yaml']), 'FILE_MISMATCH')
+  expect(loadsIn('verdicts').slice(3)).toEqual(['FILE_MISMATCH'])
+  failed(await modelseal(['push', 'vad', 'oci://127.0.0.1:1/vad:1', '--policy', 'policy.yaml']), 'FILE_MISMATCH')
+  expect(loadsIn('verdicts').slice(4)).toEqual(['FILE_MISMATCH'])
+})
+
+test('nothing is pulled or pushed if a required journal cannot be written', async () => {
+  policyWith({ directory: 'verdicts', required: true })
+  await mkdir(join(directory, 'verdicts'), { mode: 0o700 })
+  writeFileSync(join(directory, 'verdicts/segments'), '')
+  // A warning about the journal may come before the error.
+  const refused = {
+    code: 1,
+    stderr: expect.stringContaining('Error JOURNAL_FAILED: Cannot write the journal') as string,
+  }
+  expect(await modelseal(['pull', 'vad', 'pulled', '--policy', 'policy.yaml'])).toMatchObject(refused)
+  expect(existsSync(join(directory, 'pulled'))).toBe(false)
+  const push = ['push', 'vad', 'oci://127.0.0.1:1/vad:1', '--policy', 'policy.yaml']
+  expect(await modelseal(push)).toMatchObject(refused)
+})
+
+test('a journal that is not required and cannot be written makes no command fail, and is reported', async () => {
+  policyWith({ directory: 'verdicts' })
+  await mkdir(join(directory, 'verdicts'), { mode: 0o700 })
+  writeFileSync(join(directory, 'verdicts/segments'), '')
+  const { code, stderr } = await modelseal(VERIFY)
+  expect(code).toBe(0)
+  expect(stderr).toContain('Cannot write the journal')
+})
+
+test.each([
+  ['policy explain', ['policy', 'explain', 'vad', '--policy', 'policy.yaml']],
+  ['inspect', ['inspect', 'vad', '--policy', 'policy.yaml']],
+  ['policy test', ['policy', 'test', 'policy.yaml']],
+])('%s only looks, so that nothing is recorded', async (_, args) => {
+  policyWith({ directory: 'verdicts', required: true })
+  writeFileSync(join(directory, 'policy.test.yaml'), '- { model: vad, expect: accepted }\n')
+  expect(await modelseal(args, { MODELSEAL_JOURNAL: join(directory, 'other') })).toMatchObject({ code: 0 })
+  writeFileSync(join(directory, 'vad/weights.bin'), 'changed')
+  expect(await modelseal(args, { MODELSEAL_JOURNAL: join(directory, 'other') })).toMatchObject({ code: 1 })
+  expect([existsSync(join(directory, 'verdicts')), existsSync(join(directory, 'other'))]).toEqual([false, false])
 })

@@ -60,6 +60,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ['instrumentLogs', 'loggerprovidr', 'loggerProvider', (given) => telemetry.instrumentLogs(given)],
   ['judgeMemory', 'formt', 'format', (given) => adapter.judgeMemory(new Uint8Array(1), given)],
   ['judgeModel', 'signatur', 'signature', (given) => policy.judgeModel('m', given)],
+  ['previewVerdict', 'signatur', 'signature', (given) => policy.previewVerdict('m', given)],
   ['keySigner', 'pasword', 'password', (given) => signing.keySigner({ privateKey: 'release.key', ...given })],
   ['keepRevocable', 'cals', 'calls', (given) => adapter.keepRevocable({} as never, {}, given as never)],
   ['loadOptions', 'isolaton', 'isolation', (given) => adapter.loadOptions(given, [])],

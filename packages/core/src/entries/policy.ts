@@ -17,7 +17,7 @@ import { handToThreads } from '../environment.ts'
 handToThreads()
 
 export { testPolicy, type ExpectationResult } from '../loading/operations/judge-expectations.ts'
-export { judgeModel } from '../loading/operations/judge-model.ts'
+export { judgeModel, previewVerdict } from '../loading/operations/judge-model.ts'
 export { checkPolicy } from '../policy/checking/check.ts'
 export { WARNING_CODES, type PolicyFinding } from '../policy/checking/finding.ts'
 export { explain } from '../policy/explain.ts'

@@ -24,6 +24,8 @@ export interface LoadRequest<T> {
   gather: (reader: SavingReader) => Promise<T>
   /** Whether the bytes of bundles are kept, because the model is saved. */
   keepsBundles?: boolean
+  /** True if someone only wants to see what a load would decide: nothing is handed out, and no journal records it. */
+  isUnrecorded?: boolean
 }
 
 /** A load in progress: the request, its judges, and the source while it is open. */
@@ -31,6 +33,7 @@ export class Load<T = unknown> {
   readonly options: OpenOptions
   readonly gather: LoadRequest<T>['gather']
   readonly keepsBundles: boolean
+  readonly isUnrecorded: boolean
   readonly place: ModelPlace
   readonly judgings: readonly [Judging, ...Judging[]]
   readonly responsibility: Responsibility
@@ -52,10 +55,11 @@ export class Load<T = unknown> {
     [judge, ...others]: readonly [Judge, ...Judge[]],
     handOuts: HandOuts | undefined,
   ) {
-    const { source, options, gather, keepsBundles = false } = withoutPrototype(request)
+    const { source, options, gather, keepsBundles = false, isUnrecorded = false } = withoutPrototype(request)
     this.options = options
     this.gather = gather
     this.keepsBundles = keepsBundles
+    this.isUnrecorded = isUnrecorded
     this.handOuts = handOuts
     this.#source = sourceAt(source, options.http)
     this.place = checkedPlace(this.#source)

@@ -52,7 +52,7 @@ export async function openJudged<T>(
     try {
       const model = await open(load)
       for (const judging of load.judgings) judging.decide()
-      await recordOpened(load, model)
+      await (load.isUnrecorded ? model.close() : recordOpened(load, model))
       load.handOver()
       trace.verdict = first
       for (const { verdict } of load.judgings) publishVerdict(verdict)
@@ -62,7 +62,7 @@ export async function openJudged<T>(
       await load.close()
       const refusing = load.responsibility.for(error)
       const refusal = load.responsibility.refused(error)
-      await recordRefusal(refusing)
+      if (!load.isUnrecorded) await recordRefusal(refusing)
       trace.verdict = refusal.verdict
       for (const { verdict } of refusing) publishVerdict(verdict)
       throw refusal

@@ -12,6 +12,8 @@ export function addPolicyExplain(policy: Command, perform: Perform): void {
 }
 
 const HELP = `
+Nobody loads anything, so that the journal of the policy does not record it. "modelseal verify" is recorded.
+
 Exit code: 1 if a load would be refused, 0 if the model would be loaded, verified or not.
 
 Example:
@@ -22,7 +24,7 @@ async function explainModel(
   { policy, signature }: PolicyFlags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
-  const { explain, judgeModel } = await import('@modelseal/core/policy')
-  const verdict = await judgeModel(model, { policy, signature, signal, onProgress })
+  const { explain, previewVerdict } = await import('@modelseal/core/policy')
+  const verdict = await previewVerdict(model, { policy, signature, signal, onProgress })
   return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: verdict.decision === 'refused' ? 1 : 0 }
 }

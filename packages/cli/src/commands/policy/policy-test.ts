@@ -23,6 +23,8 @@ The file of expectations is a list. Models are paths relative to it, or URLs (ht
   - model: hf://org/vad@v1.0
     expect: accepted
 
+Whether a journal that the policy requires can be written is not tested, and nothing is recorded.
+
 Exit code: 1 if an expectation is not met.
 
 Example:

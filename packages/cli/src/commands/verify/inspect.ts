@@ -35,7 +35,7 @@ const HELP = `
 Without --policy, no file of the model is read, nothing is verified, and everything shown is merely claimed: anyone can write
 a bundle or an attestation that names anyone. With --policy, the model is judged as by a load, and each attestation is shown as
 believed (it satisfies what the rule requires), signed but not believed, or merely claimed. Use "modelseal verify" to find out
-only whether a model is accepted.
+only whether a model is accepted; only that is recorded in the journal of the policy.
 
 In a registry, every attached statement that is not a signature of a model is shown as an attestation, such as the signature
 that cosign attaches, which is about another subject. Sigstore bundles of other content are listed as other attachments.
@@ -58,11 +58,11 @@ async function inspect(
   const inspection = await inspectModel(model, { signature, maxBundleBytes, signal })
   if (policy !== undefined && inspection.model === undefined) await refusePolicyForBundle(model)
   const page = html === undefined ? undefined : await (await pages()).checkedPagePath(html, inspection.model)
-  const { judgeModel } = await import('@modelseal/core/policy')
+  const { previewVerdict } = await import('@modelseal/core/policy')
   const judged =
     policy === undefined
       ? undefined
-      : await judgeModel(model, { policy, signature, maxBundleBytes, ...sizeLimit(model), signal, onProgress })
+      : await previewVerdict(model, { policy, signature, maxBundleBytes, ...sizeLimit(model), signal, onProgress })
   if (judged) await refuseWithoutPolicy(judged)
   const weighed = weighAttestations(inspection, judged)
   const known = { inspection, verdict: judged, ...weighed }

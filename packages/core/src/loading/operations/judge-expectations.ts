@@ -6,7 +6,7 @@ import { findPolicy } from '../../policy/find-policy.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
 import type { Position } from '../../policy/reading/invalid-policy.ts'
 import type { Verdict } from '../../results.ts'
-import { judgeModel } from './judge-model.ts'
+import { previewVerdict } from './judge-model.ts'
 
 interface TestOptions {
   policy?: string | URL | undefined
@@ -25,7 +25,7 @@ export interface ExpectationResult extends Expectation {
 }
 
 /**
- * Runs the expectations beside a policy, to test the policy before it is rolled out. Models on hubs and in registries are
+ * Runs the expectations beside a policy, to test the policy before it is rolled out. No journal records it. Models on hubs and in registries are
  * fetched, which needs `import '@modelseal/hub'`.
  *
  * @param options `policy`: its path (default: the policy that the search finds); `expectations`: path of their file
@@ -48,7 +48,7 @@ export async function testPolicy(given: TestOptions): Promise<ExpectationResult[
     const expectation = withoutPrototype(read)
     const { model, format, url } = expectation
     const place = isElsewhere(model) ? model : resolve(dirname(file), model)
-    const verdict = await judgeModel(place, { policy, format, url, signal: options.signal })
+    const verdict = await previewVerdict(place, { policy, format, url, signal: options.signal })
     results.push({ ...expectation, passed: meets(verdict, expectation), verdict })
   }
   return results
