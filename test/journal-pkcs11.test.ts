@@ -1,9 +1,9 @@
-import { readFileSync, renameSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, utimesSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { JOURNAL_CHANNEL, verifyJournal, type JournalState } from '@modelseal/core/journal'
+import { JOURNAL_CHANNEL, pruneJournal, verifyJournal, type JournalState } from '@modelseal/core/journal'
 import { JournalWriter } from '../packages/core/src/journal/writing/writer.ts'
 import type * as token from '../packages/core/src/signing/pkcs11/token.ts'
 import { makePair, makeToken, PIN, ready, softHsm, tool, work } from './pkcs11/soft-hsm.ts'
@@ -109,6 +109,26 @@ describe.skipIf(!ready)('a journal whose key is on a token', () => {
       { timeout: 10_000, interval: 200 },
     )
     writer.endNow([])
+  })
+
+  test('is pruned with the key on the token, and with no other', async () => {
+    const directory = join(work, 'pruned')
+    const writer = writerFor(directory, KEY)
+    await record(writer)
+    writer.endNow([])
+    const [segment = ''] = readdirSync(join(directory, 'segments'))
+    utimesSync(join(directory, 'segments', segment), 0, 0)
+    const olderThan = '90d'
+    for (const key of [undefined, uri('token=hosts;object=other'), uri('token=hosts;object=none')]) {
+      const refused = await pruneJournal(directory, { olderThan, key }).catch((error: unknown) => error)
+      expect(refused).toMatchObject({ code: expect.stringMatching(/^JOURNAL_(FAILED|INVALID)$/) as string })
+      expect(String(refused)).not.toContain(PIN)
+    }
+    expect(readdirSync(join(directory, 'segments'))).toEqual([segment])
+    expect(await pruneJournal(directory, { olderThan, dryRun: true })).toMatchObject({ segments: [{ records: 3 }] })
+    expect(await pruneJournal(directory, { olderThan, key: KEY })).toMatchObject({ segments: [{ records: 3 }] })
+    expect(readdirSync(join(directory, 'segments'))).toEqual([])
+    expect(await verifyJournal(directory)).toMatchObject({ holds: true, retired: 1 })
   })
 
   test('tries a wrong PIN once', async () => {
