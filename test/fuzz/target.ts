@@ -1,0 +1,48 @@
+import { ModelSealError } from '../../packages/core/src/errors.ts'
+
+/** What is fuzzed: code that reads bytes from outside, and the promises that it has to keep for all of them. */
+export interface Target {
+  /** Inputs to begin with: valid ones, and such that tests refuse. */
+  seeds(): readonly Uint8Array[]
+  /** Words of the format. Those in the source of the target are added. */
+  readonly dictionary?: readonly string[]
+  /** Longest input, in bytes; 4,096 without it. */
+  readonly longest?: number
+  /**
+   * Runs the code on an input, and checks what it did.
+   *
+   * @throws if a promise is broken; it must not throw the typed errors with which bad input is refused
+   */
+  check(input: Uint8Array): void | Promise<void>
+}
+
+/** Stands for an input that was refused with a typed error. */
+export const REFUSED = Symbol('refused')
+
+/** The result of `read`, or {@link REFUSED}. An error without a type, and one that says `INTERNAL`, is a finding. */
+export function readOrRefused<Result>(read: () => Result): Result | typeof REFUSED {
+  try {
+    return read()
+  } catch (error) {
+    return refusedBy(error)
+  }
+}
+
+/** Like {@link readOrRefused}, for what returns a promise. */
+export async function readOrRefusedLater<Result>(read: () => Promise<Result>): Promise<Result | typeof REFUSED> {
+  try {
+    return await read()
+  } catch (error) {
+    return refusedBy(error)
+  }
+}
+
+function refusedBy(error: unknown): typeof REFUSED {
+  if (!(error instanceof ModelSealError) || error.code === 'INTERNAL') throw error
+  return REFUSED
+}
+
+/** UTF-8 of each text. */
+export function texts(...all: string[]): Uint8Array[] {
+  return all.map((text) => Buffer.from(text))
+}
