@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { ModelSealError } from '../../errors.ts'
-import { errno } from '../../source/file-errors.ts'
+import { errno, isGone } from '../../source/file-errors.ts'
 import { realPlace } from '../../source/local/real-path.ts'
 import { makeDirectories } from '../../source/private/cache-directory.ts'
 import { checkPrivate } from '../../source/private/ownership.ts'
@@ -53,9 +53,15 @@ export async function openDirectory(given: {
   }
 }
 
-/** Whether somebody deleted or moved an open journal. */
-export function isDeleted({ path }: WritableJournal): boolean {
-  return !existsSync(join(path, JOURNAL_FILE))
+/** Whether somebody deleted or moved an open journal, or put another one in its place. */
+export function isDeleted({ path, file }: WritableJournal): boolean {
+  const place = join(path, JOURNAL_FILE)
+  try {
+    const found = statSync(place)
+    return !found.isFile() || found.size > MAX_JOURNAL_FILE || readFileSync(place, 'utf8') !== writeJournalFile(file)
+  } catch (error) {
+    return isGone(error)
+  }
 }
 
 function checkOwn(path: string, directory: string): void {

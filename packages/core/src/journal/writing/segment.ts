@@ -6,8 +6,10 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
+  statSync,
   write,
   writeSync,
+  type BigIntStats,
 } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -40,6 +42,8 @@ export class Segment {
   /** What was last synced. */
   synced: SegmentHead | undefined
   readonly #fd: number
+  readonly #path: string
+  readonly #file: BigIntStats
   readonly #tree = new GrowingTree()
   #check: string
   #isBroken = false
@@ -49,12 +53,25 @@ export class Segment {
     this.id = id
     this.#check = id
     const { O_CREAT, O_EXCL, O_WRONLY } = constants
-    this.#fd = openSync(join(journal, SEGMENTS, segmentFile(id)), O_CREAT | O_EXCL | O_WRONLY, 0o600)
+    this.#path = join(journal, SEGMENTS, segmentFile(id))
+    this.#fd = openSync(this.#path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
+    this.#file = fstatSync(this.#fd, { bigint: true })
   }
 
   /** True if it is unknown what is on the disk. Nothing more may be written then. */
   get isBroken(): boolean {
     return this.#isBroken
+  }
+
+  /** False if somebody deleted or moved its file, so that nobody would find what is written to it. */
+  get isThere(): boolean {
+    try {
+      const found = statSync(this.#path, { bigint: true, throwIfNoEntry: false })
+      return found?.ino === this.#file.ino && found.dev === this.#file.dev
+    } catch {
+      // Nobody knows.
+      return true
+    }
   }
 
   /** True if there are records that no sync covers. */

@@ -1,5 +1,5 @@
 import { clearTimeout, monotonic, setTimeout, turnOfLoop } from '../../real-time.ts'
-import { systemCode } from '../../source/file-errors.ts'
+import { systemCode, systemError } from '../../source/file-errors.ts'
 import type { SegmentHead } from '../format/commit.ts'
 import type { ModelSealError } from '../../errors.ts'
 import { CommitPace } from './commit-pace.ts'
@@ -127,6 +127,7 @@ export class JournalWriter {
       segment.writeNow(segment.prepare([{ type: 'close', time: now() }]))
       segment.syncNow()
       const { lastHead } = segment
+      if (lastHead && this.#isGone(segment)) throw systemError('ENOENT')
       if (commits && lastHead) runNow(commits.publish({ ...lastHead, end: true }))
       segment.close()
     } catch (error) {
@@ -158,7 +159,7 @@ export class JournalWriter {
     const entries = this.#waiting.take()
     this.#taken = { entries }
     try {
-      const segment = this.#current(await this.#access.open())
+      const segment = this.#current(await this.#opened(entries))
       if (this.#isEnded) return
       const made = this.#made(entries, segment)
       const prepared = segment.prepare(made.records)
@@ -175,6 +176,15 @@ export class JournalWriter {
       this.#taken = undefined
       this.#failed(entries, error)
     }
+  }
+
+  /** What is required must not go to a file that was deleted since it was last looked at. */
+  async #opened(entries: readonly ToRecord[]): Promise<WritableJournal> {
+    const [journal, segment] = [await this.#access.open(), this.#segment]
+    if (!segment || !entries.some(({ isRequired }) => isRequired) || !this.#isGone(segment)) return journal
+    this.#beginAnew(segment)
+    this.#report(systemError('ENOENT'))
+    return this.#access.open()
   }
 
   #made(entries: readonly ToRecord[], segment: Segment): MadeRecords {
@@ -232,11 +242,13 @@ export class JournalWriter {
       if (segment.isDirty) await segment.sync()
       const { wait } = this.#pace
       if (wait > 0) after = wait
-      else if (segment.synced && isNew(segment.synced, this.#committed)) await this.#commit(segment.synced)
+      else if (segment === this.#segment && segment.synced && isNew(segment.synced, this.#committed)) {
+        if (!segment.isThere) throw systemError('ENOENT')
+        await this.#commit(segment.synced)
+      }
     } catch (error) {
       this.#pace.failed()
-      const { journal } = this.#access
-      if (journal && isDeleted(journal)) this.#beginAnew(segment)
+      if (!this.#isEnded && segment === this.#segment && this.#isGone(segment)) this.#beginAnew(segment)
       this.#report(error)
     } finally {
       this.#isTicking = false
@@ -246,7 +258,12 @@ export class JournalWriter {
     if (isLeft) this.#tickSoon(segment.isDirty ? INTERVAL : after)
   }
 
-  /** Somebody deleted the journal, and what was written to it. */
+  #isGone(segment: Segment): boolean {
+    const { journal } = this.#access
+    return !segment.isThere || (journal !== undefined && isDeleted(journal))
+  }
+
+  /** Somebody deleted the journal, or what was written to it. */
   #beginAnew(segment: Segment): void {
     this.#waiting.lost += segment.size
     this.#maker.lostCode = 'ENOENT'
@@ -259,7 +276,9 @@ export class JournalWriter {
 
   async #commit(head: SegmentHead): Promise<boolean> {
     this.#pace.begin()
-    const { commits } = this.#access
+    const { commits, journal } = this.#access
+    // Another journal that is there now must not get the commit.
+    if (journal && isDeleted(journal)) throw systemError('ENOENT')
     const commit = commits && (await runSoon(commits.publish(head)))
     this.#pace.succeeded(commits?.signing ?? 0)
     if (commit && head.segment === this.#segment?.id) this.#committed = head

@@ -1,0 +1,97 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { JOURNAL_CHANNEL, type JournalState } from '../../events.ts'
+import { recordsOf } from '../../testing/journal-reading.ts'
+import { scratch } from '../../testing/scratch.ts'
+import { verifyJournal } from '../reading/verify-journal.ts'
+import { JournalWriter } from './writer.ts'
+
+// Journals that somebody moves or deletes, completely or in part, while they are written.
+
+function writerIn(directory: string): JournalWriter {
+  return new JournalWriter({
+    directory,
+    place: 'test',
+    required: false,
+    durability: 'interval',
+    service: 'test',
+    paths: 'full',
+  })
+}
+
+function record(writer: JournalWriter, path: string, isRequired = false): Promise<void> {
+  return new Promise((resolve, reject) =>
+    writer.add({
+      make: () => [{ type: 'policy', time: new Date().toISOString(), path }],
+      isSynced: false,
+      isRequired,
+      ended: (failure) => (failure ? reject(failure) : resolve()),
+      at: {},
+    }),
+  )
+}
+
+/** A writer whose first record is committed, and what it reports from then on. */
+async function started(directory: string) {
+  const codes: (string | undefined)[] = []
+  const hear = (state: unknown) => void codes.push((state as JournalState).error?.code)
+  subscribe(JOURNAL_CHANNEL, hear)
+  onTestFinished(() => void unsubscribe(JOURNAL_CHANNEL, hear))
+  const writer = writerIn(directory)
+  await writer.start()
+  await record(writer, 'a')
+  await vi.waitFor(() => expect(readdirSync(join(directory, 'commits'))).toContain('0000000000.json'), 5_000)
+  return { writer, codes }
+}
+
+const whatIn = (directory: string) =>
+  recordsOf(directory).map((one) => (one.type === 'policy' ? one.path : one.type === 'lost' ? one.count : one.type))
+
+test.each([false, true])(
+  'a journal in the place of one that was moved gets no commit of it (required: %s)',
+  async (isRequired) => {
+    const directory = join(scratch(), 'journal')
+    const { writer, codes } = await started(directory)
+    renameSync(directory, `${directory}-moved`)
+    await writerIn(directory).start()
+    await record(writer, 'b', isRequired)
+    await vi.waitFor(() => expect(codes).toContain('JOURNAL_FAILED'), 5_000)
+    await record(writer, 'c')
+    writer.endNow([])
+    // What is not required may be written just before somebody looks.
+    const found = [['segment', 2, 'b', 'c', 'close'], ...(isRequired ? [] : [['segment', 3, 'c', 'close']])]
+    expect(found).toContainEqual(whatIn(directory))
+    expect(await verifyJournal(directory)).toMatchObject({ holds: true, uncovered: 0 })
+    expect(await verifyJournal(`${directory}-moved`)).toMatchObject({ holds: true, checkpoint: { size: 1 } })
+  },
+)
+
+test('nothing that is required goes to a segment that was deleted, and the others are counted as lost', async () => {
+  const directory = join(scratch(), 'journal')
+  const { writer, codes } = await started(directory)
+  rmSync(join(directory, 'segments'), { recursive: true })
+  await record(writer, 'b', true)
+  writer.endNow([])
+  expect(codes).toContain('JOURNAL_FAILED')
+  expect(whatIn(directory)).toEqual(['segment', 2, 'b', 'close'])
+  expect((await verifyJournal(directory)).problems).toMatchObject([{ kind: 'missing' }])
+})
+
+test('a segment that was deleted when its process exits is reported', async () => {
+  const directory = join(scratch(), 'journal')
+  const { writer, codes } = await started(directory)
+  renameSync(join(directory, 'segments'), join(directory, 'elsewhere'))
+  writer.endNow([])
+  expect(codes).toEqual(['JOURNAL_FAILED'])
+})
+
+test('where the directory of segments cannot be made again, what is required is refused', async () => {
+  const directory = join(scratch(), 'journal')
+  const { writer } = await started(directory)
+  rmSync(join(directory, 'journal.json'))
+  rmSync(join(directory, 'host.key'))
+  renameSync(join(directory, 'segments'), join(directory, 'journal.json'))
+  await expect(record(writer, 'b', true)).rejects.toMatchObject({ code: 'JOURNAL_FAILED' })
+})
