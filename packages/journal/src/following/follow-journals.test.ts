@@ -88,6 +88,20 @@ test('a segment that was retired is not missing', async () => {
   expect(await followed([journal.directory], 1, { then })).toEqual(['two'])
 })
 
+test('a segment of which only an unsigned commit says that it was retired is missing', async () => {
+  const journal = journalOf()
+  const old = journal.segment()
+  add(old, 'one')
+  const then = () => {
+    old.commit({ end: true, retired: true })
+    const path = join(journal.directory, 'commits/0000000000.json')
+    const forged = (_: string, one: string, rest: string) => `${one === 'A' ? 'B' : 'A'}${rest}`
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/(.)(.{20}"\}\n)$/, forged))
+    rmSync(old.path)
+  }
+  expect(await followed([journal.directory], 1, { then })).toEqual(['missing'])
+})
+
 test('refuses what is not a journal', async () => {
   await expect(followed([], 1)).rejects.toThrow(refusal('INVALID_ARGUMENT'))
   await expect(followed([scratch()], 1)).rejects.toThrow(refusal('FILE_NOT_FOUND'))

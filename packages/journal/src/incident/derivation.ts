@@ -26,7 +26,8 @@ export function derivedFrom(
   const affected = new Set(roots)
   const derived = new Map<string, Derivation>()
   const queue = [...affected]
-  for (let root = queue.shift(); root !== undefined; root = queue.shift()) {
+  // Those that are added meanwhile follow.
+  for (const root of queue) {
     const recorded = new Set(indexes.flatMap((statements) => madeFrom(statements, root)))
     for (const [made, proof] of [
       ...[...recorded].map((one) => [one, 'recorded'] as const),

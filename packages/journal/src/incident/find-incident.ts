@@ -4,7 +4,7 @@ import type { Statements } from '../index/statements.ts'
 import { updateIndex, type JournalIndex } from '../index/update-index.ts'
 import { checkedQuery, type CheckedQuery } from './checked-query.ts'
 import { readClaims } from './claims.ts'
-import { ALWAYS, countLoads, daily, type Day } from './counting.ts'
+import { ALWAYS, countLoads, daily, type Day, type Period } from './counting.ts'
 import { derivedFrom, type Claims, type Derivation } from './derivation.ts'
 import type { AskedJournal, DerivedModel, Incident, IncidentQuery, Limited } from './incident.ts'
 import { JournalFacts, MOST_ROWS } from './journal-facts.ts'
@@ -24,7 +24,7 @@ export interface IncidentOptions extends IncidentQuery {
   signal?: AbortSignal | undefined
 }
 
-/** A process that wrote in the last five minutes is taken to be running. */
+/** A process that wrote in the last five minutes is taken to be running. The clocks of hosts may differ as much. */
 const RECENT_MS = 5 * 60_000
 
 /**
@@ -60,7 +60,7 @@ function answer(
   claims: Claims,
 ): Incident {
   const now = Date.now()
-  const recent = now - RECENT_MS
+  const recent = { from: now - RECENT_MS, to: now + RECENT_MS }
   const all = indexes.map(({ statements }) => statements)
   const withFile = kind === 'file' ? new Set(all.flatMap((one) => rootsWithFile(one, value))) : undefined
   const merged = new Merged()
@@ -110,7 +110,7 @@ function answer(
 function derivedModels(
   derived: ReadonlyMap<string, Derivation>,
   all: readonly Statements[],
-  recent: number,
+  recent: Period,
 ): Limited<DerivedModel> {
   const items = [...derived].slice(0, MOST_ROWS).map(([rootDigest, { from, proof }]): DerivedModel => {
     const merged = new Merged()

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -73,4 +73,20 @@ test('no path or name hides another with the same parts', async () => {
   ])
   expect(models.items[0]?.loadedBy).toHaveLength(3)
   expect(models.items[0]?.loadedBy).toContainEqual({ service: 'a\u2400b', host: 'c' })
+})
+
+test('a process whose clock was ahead is not taken to run until then', async () => {
+  const a = journalOf('host-a')
+  const segment = a.segment()
+  segment.add(loadRecord({ time: new Date(Date.now() + 30 * 86_400_000).toISOString() }))
+  segment.commit()
+  const { loadedNow, total } = await findIncident([a.directory], { model: VAD })
+  expect({ loadedNow, live: total.live }).toEqual({ loadedNow: 'unknown', live: 1 })
+})
+
+test('a journal whose segments cannot be listed is not taken for an empty one', async () => {
+  const a = journalOf('host-a')
+  rmSync(join(a.directory, 'segments'), { recursive: true })
+  writeFileSync(join(a.directory, 'segments'), '')
+  await expect(findIncident([a.directory], { model: VAD })).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
 })

@@ -87,12 +87,17 @@ export class JournalFacts {
     return this.#statements.all(sql, from, to)
   }
 
-  /** @param recent a writer that wrote since then is taken to be running */
-  living({ from, to }: Period, recent: number): (Living & { place: number; model: number })[] {
-    const sql = `select l.place, s.model, sum(w.closed = 0 and w.newest >= ?) running, sum(w.closed = 0 and w.newest < ?) silent
+  /**
+   * @param recent a writer whose last record is of this period is taken to be running. A later one, by a clock that was wrong, does not say
+   * when it was written.
+   */
+  living({ from, to }: Period, recent: Period): (Living & { place: number; model: number })[] {
+    const sql = `select l.place, s.model, sum(w.closed = 0 and w.newest between ? and ?) running,
+        sum(w.closed = 0 and w.newest not between ? and ?) silent
       from hit join live l on l.situation = hit.situation join situation s on s.id = l.situation join segment g on g.id = l.segment
       join writer w on w.id = g.writer where l.time >= ? and l.time < ? group by 1, 2`
-    return this.#statements.all(sql, recent, recent, from, to)
+    const times = [recent.from, recent.to]
+    return this.#statements.all(sql, ...times, ...times, from, to)
   }
 
   /** Situations whose lists were cut when they were recorded, so that a signer or policy in them may be missing. */

@@ -41,7 +41,7 @@ export class Merged {
   isCut = false
 
   /** @param recent see {@link JournalFacts.living} */
-  add(facts: JournalFacts, period: Period, recent: number): void {
+  add(facts: JournalFacts, period: Period, recent: Period): void {
     addCounts(this.total, facts.total())
     const [services, models] = [facts.services(), facts.models()]
     const serviceKeys = new Map(services.map(({ place, service, host }) => [place, keyOf(service, host)]))
