@@ -111,9 +111,9 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     values:
       names(`ADVISORY_CHANNEL COLLECTED_FILE COMMITS CommitTree HEADS HeadsBySegment JOURNAL_CHANNEL JOURNAL_FILE KEY_FILE MAX_COLLECTED_FILE
       MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED Problems RECORD_TYPES SEGMENTS SegmentProgress asRecord checkLine checkPrivate commitAt commitFile
-      commitIn enableJournal largest leafBytes makeCacheFolder makeDirectories misplaced openJournal originOf packFile packIn problemLine pruneJournal
+      commitIn enableJournal foreignReference largest leafBytes makeCacheFolder makeDirectories misplaced openJournal originOf packFile packIn problemLine pruneJournal
       readCheckpointFile readCollected readCommit readCommits readJournal readJournalFile readLine readLines readSegment readVerifierKey segmentFile segmentIdsIn
-      segmentIn segmentPath signatureFault signedCheckpoint verifierKey verifyJournal writeCollected writeCommit`),
+      segmentIn segmentPath signatureFault signedCheckpoint verifierKey verifyJournal writeCollected writeCommit writerOf`),
     types:
       names(`AdvisoryChange CheckpointKey Collected Commit CommitFault CommitReading CommitsRead JournalEntry JournalFile JournalOptions
       JournalProblem JournalRecord JournalReport JournalState OpenedJournal PruneOptions PrunedJournal RecordOf RecordType SegmentHead SegmentHeads SegmentReading

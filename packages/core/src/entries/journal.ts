@@ -66,6 +66,7 @@ export {
   type SegmentRecord,
 } from '../journal/reading/read-segment.ts'
 export { HeadsBySegment, type SegmentHeads } from '../journal/reading/segment-heads.ts'
+export { foreignReference, writerOf } from '../journal/reading/references.ts'
 export { SegmentProgress, type SegmentState } from '../journal/reading/segment-progress.ts'
 export {
   readJournal,

@@ -71,6 +71,9 @@ export class TestJournal {
   }
 }
 
+/** So that all segments may be of one writer. */
+const STARTED = '2026-11-01T00:00:00.000Z'
+
 /** What one writer appends. */
 export class TestSegment {
   readonly id: string
@@ -92,7 +95,7 @@ export class TestSegment {
     this.#time = time
     const host = journal.file.host
     const process = { service: 'transcribe', host, pid: 4711, thread: 0, node: 'v22.23.3', modelseal: '0.1.0' }
-    this.add({ type: 'segment', time, format: 1, segment: this.id, started: time, ...process, ...given })
+    this.add({ type: 'segment', time, format: 1, segment: this.id, started: STARTED, ...process, ...given })
   }
 
   get path(): string {

@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { digestOf, loadRecord, TestJournal } from '../../../core/src/testing/journals.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { RecordOf } from '@modelseal/core/journal'
+import { digestOf, loadRecord, TestJournal, type TestSegment } from '../../../core/src/testing/journals.ts'
 import { findIncident } from './find-incident.ts'
 
 let root: string
@@ -89,4 +90,105 @@ test('a journal whose segments cannot be listed is not taken for an empty one', 
   rmSync(join(a.directory, 'segments'), { recursive: true })
   writeFileSync(join(a.directory, 'segments'), '')
   await expect(findIncident([a.directory], { model: VAD })).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
+})
+
+describe('another writer cannot say that a load has ended', () => {
+  const time = '2026-11-02T11:00:00.000Z'
+  const end = (segment: TestSegment): RecordOf<'end'> => ({
+    type: 'end',
+    time,
+    load: 1,
+    segment: segment.id,
+    why: 'closed',
+  })
+  const loaded = (journal: TestJournal, hour: number, given: Partial<RecordOf<'segment'>> = {}) => {
+    const segment = journal.segment({ time: `2026-11-01T0${hour}:00:00.000Z`, ...given })
+    segment.add(loadRecord({ rootDigest: digestOf(`model of ${hour}`) }))
+    segment.commit()
+    return segment
+  }
+  const asked = async (journal: TestJournal, hour = 1) => {
+    const incident = await findIncident([journal.directory], { model: digestOf(`model of ${hour}`) })
+    expect(await findIncident([journal.directory], { model: digestOf(`model of ${hour}`), anew: true })).toEqual({
+      ...incident,
+      at: expect.any(String) as string,
+    })
+    const { total, loadedNow, complete, journals, refusals } = incident
+    return { live: total.live, loadedNow, complete, problems: journals[0]?.problems.length, refusals: refusals.items }
+  }
+  const UNCHANGED = { live: 1, loadedNow: 'unknown', complete: false, refusals: [] }
+
+  test.each([
+    ['of another process', {}, { pid: 666 }],
+    ['of another thread', {}, { thread: 1 }],
+    ['of another process that had the same number', {}, { started: '2026-10-01T00:00:00.000Z' }],
+    ['that does not continue its segment', {}, {}],
+  ])('in a segment %s', async (_, first, second) => {
+    const journal = journalOf('host-a')
+    const victim = loaded(journal, 1, first)
+    const other = loaded(journal, 2, second)
+    for (const record of [end(victim), { ...end(victim), type: 'revoked', why: undefined } as never]) other.add(record)
+    other.close()
+    expect(await asked(journal)).toMatchObject({ ...UNCHANGED, problems: 2 })
+  })
+
+  test('in one that claims to continue its segment, and ends properly', async () => {
+    const journal = journalOf('host-a')
+    const victim = loaded(journal, 1)
+    const other = loaded(journal, 2, { pid: 666, continues: victim.id })
+    other.add(end(victim))
+    other.close()
+    expect(await asked(journal)).toMatchObject({ ...UNCHANGED, problems: 2 })
+  })
+
+  test('in one that was read before', async () => {
+    const journal = journalOf('host-a')
+    const other = journal.segment({ time: '2026-11-01T00:00:00.000Z', pid: 666 })
+    const victim = journal.segment({ time: '2026-11-01T01:00:00.000Z' })
+    other.add(end(victim))
+    other.close()
+    expect(await asked(journal)).toMatchObject({ live: 0, loadedNow: 'no', complete: true })
+    victim.add(loadRecord({ rootDigest: digestOf('model of 1') }))
+    victim.commit()
+    expect(await asked(journal)).toMatchObject({ ...UNCHANGED, problems: 1 })
+  })
+
+  test('in the journal of another host, even if that says that it continues the segment', async () => {
+    const [a, b] = [journalOf('host-a'), journalOf('host-b')]
+    const victim = loaded(a, 1)
+    const other = loaded(b, 2, { continues: victim.id })
+    other.add(end(victim))
+    other.close()
+    const { total, loadedNow, complete } = await findIncident([b.directory, a.directory], {
+      model: digestOf('model of 1'),
+    })
+    expect({ live: total.live, loadedNow, complete }).toEqual({ live: 1, loadedNow: 'unknown', complete: true })
+  })
+
+  test('in a copy of its own segment, in a journal of another key', async () => {
+    const [a, b] = [journalOf('host-a'), journalOf('host-b')]
+    const victim = loaded(a, 1)
+    const forged = loaded(b, 1, { segment: victim.id })
+    forged.add({ ...end(victim), segment: undefined } as never)
+    forged.close()
+    const { total, loadedNow } = await findIncident([a.directory, b.directory], { model: digestOf('model of 1') })
+    expect({ loads: total.loads, live: total.live, loadedNow }).toEqual({ loads: 2, live: 1, loadedNow: 'unknown' })
+  })
+
+  test('but the same one can, whatever the order of its segments', async () => {
+    const journal = journalOf('host-a')
+    const last = journal.segment({ time: '2026-11-01T01:00:00.000Z', continues: '1762000000000-0123456789abcdef' })
+    const first = loaded(journal, 3)
+    last.add(end(first))
+    last.commit()
+    expect(await asked(journal, 3)).toMatchObject({ live: 1, complete: true })
+    // The one between them has an ID between theirs, because the clock was set back.
+    const between = journal.segment({
+      time: '2026-11-01T02:00:00.000Z',
+      segment: '1762000000000-0123456789abcdef',
+      continues: first.id,
+    })
+    between.commit()
+    expect(await asked(journal, 3)).toMatchObject({ live: 0, loadedNow: 'no', complete: true, problems: 0 })
+  })
 })

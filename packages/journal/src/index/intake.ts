@@ -1,7 +1,8 @@
-import type { RecordOf, SegmentRecord } from '@modelseal/core/journal'
+import { writerOf, type RecordOf, type SegmentRecord } from '@modelseal/core/journal'
 import type { Interned } from './intern.ts'
 import { DAY } from './schema.ts'
 import type { Statements } from './statements.ts'
+import { writerOfSegment } from './same-writer.ts'
 
 /** Loads and counts in memory, before they are written. */
 const MOST_PENDING = 10_000
@@ -30,6 +31,9 @@ export interface SegmentFacts {
   id: number
   name: string
   writer: number | null
+  /** Who writes it, as its first record says, and which segment it continues. */
+  identity: string | null
+  continues: string | null
   place: number | null
   newest: number
   lost: number
@@ -45,15 +49,11 @@ export class Intake {
   readonly #buckets = new Map<string, Bucket>()
   readonly #live = new Map<number, Live>()
   readonly #loads: number[][] = []
-  /** Loads of this segment whose end was read before, in another segment. */
-  readonly #early: Set<number>
 
   constructor(facts: SegmentFacts, statements: Statements, interned: Interned) {
     this.facts = facts
     this.#statements = statements
     this.#interned = interned
-    const early = statements.all<{ record: number }>('select record from early_end where segment = ?', facts.name)
-    this.#early = new Set(early.map(({ record }) => record))
   }
 
   add({ index, record }: SegmentRecord): void {
@@ -62,8 +62,8 @@ export class Intake {
     if (record.type === 'segment') this.#begin(record)
     else if (record.type === 'load') this.#load(index, time, record)
     else if (record.type === 'model') this.#interned.files(record)
-    else if (record.type === 'end') this.#end(record)
-    else if (record.type === 'revoked') this.#revoked(record, time)
+    else if (record.type === 'end') this.#end(index, record)
+    else if (record.type === 'revoked') this.#revoked(index, record, time)
     else if (record.type === 'lost') this.facts.lost = Math.min(this.facts.lost + record.count, Number.MAX_SAFE_INTEGER)
     else if (record.type === 'close')
       this.#statements.run('update writer set closed = 1 where id = ?', this.facts.writer)
@@ -80,14 +80,12 @@ export class Intake {
     if (writer !== null) this.#statements.run('update writer set newest = max(newest, ?) where id = ?', newest, writer)
   }
 
-  #begin({ service, host, continues }: RecordOf<'segment'>): void {
+  #begin(record: RecordOf<'segment'>): void {
     const { facts } = this
-    facts.place = this.#interned.place(service, host)
-    const before = this.#statements.get<{ writer: number | null }>(
-      'select writer from segment where name = ?',
-      continues ?? '',
-    )
-    facts.writer = before?.writer ?? this.#statements.run('insert into writer (closed, newest) values (0, 0)').id
+    facts.place = this.#interned.place(record.service, record.host)
+    facts.identity = writerOf(record)
+    facts.continues = record.continues ?? null
+    facts.writer = writerOfSegment(this.#statements, facts)
   }
 
   #load(record: number, time: number, load: RecordOf<'load'>): void {
@@ -100,7 +98,7 @@ export class Intake {
     facts.first_day = Math.min(facts.first_day ?? day, day)
     facts.last_day = Math.max(facts.last_day ?? day, day)
     this.#count({ situation, place, day, loads: 1, first: time, last: time })
-    if (load.decision === 'refused' || this.#early.has(record)) return
+    if (load.decision === 'refused') return
     this.#live.set(record, { record, situation, place, time })
     if (this.#live.size >= MOST_PENDING) this.#flushLive()
   }
@@ -118,36 +116,38 @@ export class Intake {
     if (this.#buckets.size >= MOST_PENDING) this.flush()
   }
 
-  #end({ load, segment }: RecordOf<'end'>): void {
-    const name = segment ?? this.facts.name
-    if (name === this.facts.name && this.#live.delete(load)) return
-    const { changes } = this.#statements.run(
-      'delete from live where segment = (select id from segment where name = ?) and record = ?',
-      name,
-      load,
-    )
-    // The clock was set back, so that the segment of the load comes later.
-    if (changes === 0) this.#statements.run('insert or ignore into early_end values (?, ?)', name, load)
+  #end(number: number, { load, segment }: RecordOf<'end'>): void {
+    const { id, name } = this.facts
+    if (segment === undefined || segment === name) {
+      if (!this.#live.delete(load)) this.#statements.run('delete from live where segment = ? and record = ?', id, load)
+      return
+    }
+    const sql = `delete from live where segment = (${OF_SAME_WRITER}) and record = ?`
+    const { changes } = this.#statements.run(sql, segment, this.facts.writer, load)
+    if (changes === 0) this.#refers(number, { load, segment, ends: 1 })
   }
 
-  #revoked({ load, segment, code }: RecordOf<'revoked'>, time: number): void {
-    const name = segment ?? this.facts.name
-    const pending = name === this.facts.name ? this.#live.get(load) : undefined
-    const of =
-      pending ??
-      this.#statements.get<Live>(
-        'select situation, place from live where segment = (select id from segment where name = ?) and record = ?',
-        name,
-        load,
-      )
-    if (of)
-      this.#statements.run(
-        'insert into revocation values (?, ?, ?, ?)',
-        of.situation,
-        of.place,
-        code ?? 'MODEL_REVOKED',
-        time,
-      )
+  #revoked(number: number, { load, segment, code = 'MODEL_REVOKED' }: RecordOf<'revoked'>, time: number): void {
+    const { id, name, writer } = this.facts
+    const isOwn = segment === undefined || segment === name
+    const of = isOwn
+      ? (this.#live.get(load) ??
+        this.#statements.get<Live>('select situation, place from live where segment = ? and record = ?', id, load))
+      : this.#statements.get<Live>(
+          `select situation, place from live where segment = (${OF_SAME_WRITER}) and record = ?`,
+          segment,
+          writer,
+          load,
+        )
+    if (of) this.#statements.run('insert into revocation values (?, ?, ?, ?)', of.situation, of.place, code, time)
+    else if (!isOwn) this.#refers(number, { load, segment, ends: 0 })
+  }
+
+  /** The segment may come later, because the clock was set back, or be that of another writer. */
+  #refers(number: number, { load, segment, ends }: { load: number; segment: string; ends: number }): void {
+    const { id, writer } = this.facts
+    const sql = 'insert or ignore into reference values (?, ?, ?, ?, ?, ?)'
+    this.#statements.run(sql, segment, load, writer, id, number, ends)
   }
 
   #flushLoads(): void {
@@ -164,11 +164,13 @@ export class Intake {
   }
 }
 
+const OF_SAME_WRITER = 'select id from segment where name = ? and writer = ?'
+
 const ADD_TO_BUCKET = `insert into bucket values (?, ?, ?, ?, ?, ?) on conflict do update set
   loads = loads + excluded.loads, first = min(first, excluded.first), last = max(last, excluded.last)`
 
 /** Removes what was read from a segment, when its file was deleted as the settings say. */
-export function removeSegment(statements: Statements, { id, first_day: from, last_day: to, name }: SegmentFacts): void {
+export function removeSegment(statements: Statements, { id, first_day: from, last_day: to }: SegmentFacts): void {
   if (from !== null && to !== null) {
     const touched = statements.all<Bucket>(
       'select distinct situation, place, day from load where day between ? and ? and segment = ?',
@@ -183,7 +185,7 @@ export function removeSegment(statements: Statements, { id, first_day: from, las
     }
   }
   statements.run('delete from live where segment = ?', id)
-  statements.run('delete from early_end where segment = ?', name)
+  statements.run('delete from reference where segment = ?', id)
   statements.run('delete from segment where id = ?', id)
 }
 

@@ -1,5 +1,5 @@
 /** Another number makes all indexes be built anew. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** Loads of one day are counted together. */
 export const DAY = 86_400_000
@@ -7,13 +7,15 @@ export const DAY = 86_400_000
 /**
  * What the index of one journal contains. Loads that differ only in their time are of one `situation`, and are counted for each day and
  * place (`bucket`), so that a question over ten million loads reads some hundred thousand rows. The single loads are read only for the days
- * in which a period begins and ends. `live` has the loads for which no end was recorded.
+ * in which a period begins and ends. `live` has the loads for which no end was recorded, and `reference` what refers to loads that are not known to be of the same writer.
  */
 export const SCHEMA = `
 create table meta(name text primary key, value text not null) without rowid;
-create table segment(id integer primary key, name text not null unique, writer integer, place integer, state text not null,
+create table segment(id integer primary key, name text not null unique, writer integer, identity text, continues text, place integer, state text not null,
   size integer not null, modified real not null, newest integer not null, lost integer not null, torn integer not null,
   first_day integer, last_day integer);
+create index segment_continues on segment(continues);
+create index segment_writer on segment(writer);
 create table writer(id integer primary key, closed integer not null, newest integer not null);
 create table place(id integer primary key, service text not null, host text not null, unique(service, host));
 create table model(id integer primary key, root text not null, label text not null, cut integer not null default 0, unique(root, label));
@@ -38,7 +40,9 @@ create table load(day integer not null, segment integer not null, record integer
 create table live(segment integer not null, record integer not null, situation integer not null, place integer not null,
   time integer not null, primary key(segment, record)) without rowid;
 create index live_situation on live(situation);
-create table early_end(segment text not null, record integer not null, primary key(segment, record)) without rowid;
+create table reference(target text not null, record integer not null, writer integer not null, segment integer not null, number integer not null,
+  ends integer not null, primary key(target, record, writer, ends)) without rowid;
+create index reference_segment on reference(segment);
 create table revocation(situation integer not null, place integer not null, code text not null, time integer not null);
 create index revocation_situation on revocation(situation);
 create table problem(kind text not null, file text not null, number integer, problem text not null);

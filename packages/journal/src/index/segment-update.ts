@@ -115,6 +115,6 @@ function newRow(name: string, statements: Statements): SegmentRow {
     "insert into segment (name, state, size, modified, newest, lost, torn) values (?, '', 0, 0, 0, 0, 0)",
     name,
   )
-  const empty = { writer: null, place: null, first_day: null, last_day: null }
+  const empty = { writer: null, identity: null, continues: null, place: null, first_day: null, last_day: null }
   return { id, name, state: '', size: 0, modified: 0, newest: 0, lost: 0, torn: 0, ...empty }
 }

@@ -16,6 +16,7 @@ import {
 import { indexPath, openIndex, removeIndex } from './index-file.ts'
 import { removeSegment, type SegmentFacts } from './intake.ts'
 import { Interned } from './intern.ts'
+import { endEarlyEnded, foreignReferences } from './same-writer.ts'
 import { Contradiction, SegmentUpdate } from './segment-update.ts'
 import type { Statements } from './statements.ts'
 
@@ -99,7 +100,8 @@ async function bringUpToDate(
       ;[read, note] = [{ size: index + 1, frontier }, text]
     }
     await updateSegments({ journal, statements, interned, heads, problems, signal })
-    for (const problem of problems.list) writeProblem(statements, problem)
+    endEarlyEnded(statements)
+    for (const problem of [...problems.list, ...foreignReferences(statements)]) writeProblem(statements, problem)
     setMeta(statements, 'commits', JSON.stringify(read))
     if (note !== undefined) setMeta(statements, 'note', note)
   })

@@ -9,6 +9,7 @@ import { openJournal, type OpenedJournal } from './open-journal.ts'
 import { ownKeyProblem } from './own-key.ts'
 import { Problems, type JournalProblem } from './problems.ts'
 import { readCommits } from './read-commits.ts'
+import { References } from './references.ts'
 import { readSegment, segmentIdsIn, segmentPath, type SegmentRecord } from './read-segment.ts'
 import { HeadsBySegment, type SegmentHeads } from './segment-heads.ts'
 import { SegmentProgress } from './segment-progress.ts'
@@ -99,11 +100,13 @@ async function walk(directory: string, options: Readonly<VerifyJournalOptions>, 
   const ownKey = await ownKeyProblem(journal)
   if (ownKey) problems.add(ownKey)
   const commits = await readHeads(journal, { given, problems, signal })
+  const references = new References(problems)
   const sums = { segments: 0, retired: 0, records: 0, uncovered: 0, torn: 0 }
   for await (const { id, heads } of segmentsOf(journal, commits, problems)) {
     const progress = new SegmentProgress(id)
     for await (const records of readSegment(progress, { directory: journal.directory, heads, problems })) {
       throwIfAborted(signal)
+      for (const record of records) references.see(id, record)
       await visit(id, records)
     }
     sums.segments += 1
@@ -111,6 +114,7 @@ async function walk(directory: string, options: Readonly<VerifyJournalOptions>, 
     sums.uncovered += progress.records - progress.covered
     sums.torn += progress.torn
   }
+  references.finish()
   sums.retired = [...commits.heads.values()].filter(({ last }) => last?.retired).length
   const { last } = commits
   return {

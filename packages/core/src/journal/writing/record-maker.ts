@@ -51,6 +51,7 @@ export class RecordMaker {
   /** Another segment is begun, in which no model is described. */
   beginAnew(before: Segment | undefined): void {
     this.#described.clear()
-    if (before) this.#before = before.id
+    // Nothing says who wrote a segment without a record.
+    if (before && before.size > 0) this.#before = before.id
   }
 }

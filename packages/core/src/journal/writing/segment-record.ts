@@ -9,6 +9,10 @@ import type { JournalSettings } from './settings.ts'
 /** Of the packages. */
 export const VERSION = '0.1.0'
 
+/** The same in all segments of a thread, by which a reader knows that they are of one writer. */
+const STARTED = new Date(Date.now() - process.uptime() * 1_000).toISOString()
+let knownHost: string | undefined
+
 /** The first record of a segment: who writes it. */
 export function segmentRecord(
   segment: string,
@@ -22,12 +26,12 @@ export function segmentRecord(
     segment,
     ...(continues !== undefined && { continues }),
     service: service ?? serviceName(),
-    host: host ?? hostname(),
+    host: host ?? (knownHost ??= hostname()),
     pid: process.pid,
     thread: threadId,
     node: process.version,
     modelseal: VERSION,
-    started: new Date(Date.now() - process.uptime() * 1_000).toISOString(),
+    started: STARTED,
   }
 }
 
