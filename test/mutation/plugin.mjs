@@ -14,11 +14,23 @@ const sentences = {
   },
 }
 
-/** Writes how many mutants are to be tried to the file in MUTATION_PLAN, for runs that are stopped before their end. */
+/** Says once a minute how far it is, and writes how many mutants are to be tried to the file in MUTATION_PLAN, for runs that are stopped. */
 class Plan {
+  #planned = 0
+  #tried = 0
+  #said = Date.now()
+
   onMutationTestingPlanReady({ mutantPlans }) {
     const ignored = mutantPlans.filter(({ mutant }) => mutant.status === 'Ignored').length
-    writeFileSync(process.env.MUTATION_PLAN, String(mutantPlans.length - ignored))
+    this.#planned = mutantPlans.length - ignored
+    writeFileSync(process.env.MUTATION_PLAN, String(this.#planned))
+  }
+
+  onMutantTested({ status }) {
+    if (status !== 'Ignored') this.#tried++
+    if (Date.now() - this.#said < 60_000) return
+    this.#said = Date.now()
+    console.log(`${this.#tried} of ${this.#planned} mutants`)
   }
 }
 

@@ -16,6 +16,10 @@ export interface TimestampOptions {
   names?: Issued
   /** Object identifiers of attributes to omit. */
   without?: readonly string[]
+  /** Replaces the attributes that it signs. */
+  change?: (attributes: pkijs.Attribute[]) => pkijs.Attribute[]
+  /** The hash of its content and signature. Default: SHA-256. */
+  hash?: 'SHA-1' | 'SHA-256' | 'SHA-384'
   /** Replaces the content after signing. */
   changedAfter?: boolean
   status?: pkijs.PKIStatus
@@ -49,14 +53,19 @@ export async function timestampAuthority(
 /** A response of the authority over some data (DER). */
 export async function timestamp(signer: Issued, data: Uint8Array, options: TimestampOptions = {}): Promise<Buffer> {
   const content = tstInfo(options.over ?? data, options)
-  const attributes = [
+  const hash = options.hash ?? 'SHA-256'
+  const made = [
     new pkijs.Attribute({ type: CONTENT_TYPE, values: [new asn1js.ObjectIdentifier({ value: TST_INFO })] }),
-    new pkijs.Attribute({ type: MESSAGE_DIGEST, values: [octets(sha256(content))] }),
+    new pkijs.Attribute({
+      type: MESSAGE_DIGEST,
+      values: [octets(createHash(hash.replace('-', '')).update(content).digest())],
+    }),
     new pkijs.Attribute({
       type: SIGNING_CERTIFICATE_V2,
       values: [sequence(sequence(sequence(octets(sha256((options.names ?? signer).der)))))],
     }),
   ].filter(({ type }) => !options.without?.includes(type))
+  const attributes = options.change?.(made) ?? made
   const signed = new pkijs.SignedData({
     version: 3,
     encapContentInfo: new pkijs.EncapsulatedContentInfo({
@@ -79,7 +88,7 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
   })
   // The constructor splits it into pieces, which is BER; authorities write DER.
   signed.encapContentInfo.eContent = octets(Buffer.from(content))
-  for (const index of signed.signerInfos.keys()) await signed.sign(signer.keys.privateKey, index, 'SHA-256')
+  for (const index of signed.signerInfos.keys()) await signed.sign(signer.keys.privateKey, index, hash)
   if (options.changedAfter) signed.encapContentInfo.eContent = octets(tstInfo(data, { at: new Date(0) }))
   const response = new pkijs.TimeStampResp({
     status: new pkijs.PKIStatusInfo({ status: options.status ?? pkijs.PKIStatus.granted }),
