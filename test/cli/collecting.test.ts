@@ -87,7 +87,7 @@ test('journal push sends to journal serve, which ends cleanly', async () => {
   expect(serving.lines.map((line) => JSON.parse(line) as object)).toMatchObject([
     { event: 'listening' },
     { event: 'created', host: 'host-a' },
-    { event: 'refused', message: '401: the sender is unknown' },
+    { event: 'refused', message: '401: the sender is unknown: its token is unknown' },
     { ok: true, command: 'journal serve' },
   ])
   const stored = join('stored', journal.file.id)

@@ -18,7 +18,7 @@ import { connect, createServer as createTcpServer, type AddressInfo, type Socket
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { gzipSync } from 'node:zlib'
-import { authority } from '../../../core/src/testing/authority.ts'
+import { authority, SERVER_AUTH } from '../../../core/src/testing/authority.ts'
 import { loadRecord } from '../../../core/src/testing/journals.ts'
 import { GrowingTree } from '../../../core/src/merkle/tree.ts'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
@@ -205,6 +205,47 @@ describe('a host', () => {
     await expect(site.push(site.journal('host-a', 'third').journal.directory)).rejects.toThrow(
       refusal('JOURNAL_FOREIGN'),
     )
+  })
+
+  test.each<[string, Parameters<Site['certificate']>[1], string]>([
+    ['of an authority with the same name', {}, 'is not accepted'],
+    ['that has expired', { notAfter: new Date(Date.now() - 60_000) }, 'CERT_HAS_EXPIRED'],
+    ['for servers', { usage: SERVER_AUTH }, 'is not accepted'],
+    [
+      'with two names',
+      {
+        names: [
+          [2, 'host-a'],
+          [2, 'host-b'],
+        ],
+      },
+      'exactly one name',
+    ],
+  ])('with a certificate %s is told so, and reported', async (kind, given, found) => {
+    const site = await Site.create()
+    await site.collector.close()
+    await site.start({ clientCa: site.ca, tokens: undefined })
+    const { journal } = site.journal()
+    const issuer = kind.startsWith('of') ? { issuer: await authority('Test authority') } : {}
+    await site.certificate('host-a', { ...given, ...issuer })
+    const [clientCert, clientKey] = [site.file('host-a.pem'), site.file('host-a.key')]
+    await expect(site.push(journal.directory, { tokenFile: undefined, clientCert, clientKey })).rejects.toThrow(
+      refusal('JOURNAL_FOREIGN', { found: expect.stringContaining(found) }),
+    )
+    expect(site.events.at(-1)).toMatchObject({ event: 'refused', message: expect.stringContaining(found) })
+    await expect(site.push(journal.directory, { tokenFile: undefined })).rejects.toThrow(
+      refusal('JOURNAL_FOREIGN', { found: expect.stringContaining('no client certificate') }),
+    )
+  })
+
+  test('does not send its token to a server of another name', async () => {
+    const site = await Site.create()
+    const { journal } = site.journal()
+    const to = site.collector.url.replace('127.0.0.1', 'localhost')
+    await expect(site.push(journal.directory, { to })).rejects.toThrow(
+      refusal('HTTP_UNREACHABLE', { found: expect.stringContaining('ALTNAME') }),
+    )
+    expect(site.events).toEqual([])
   })
 
   test('must have the key that the file of tokens names', async () => {
@@ -555,6 +596,8 @@ describe('options', () => {
     await site.collector.close()
     writeFileSync(site.file('open'), '', { mode: 0o644 })
     await expect(site.start({ tokens: site.file('open') })).rejects.toThrow(refusal('INVALID_ARGUMENT'))
+    const key = { tokenFile: undefined, clientCert: site.file('server.pem'), clientKey: site.file('open') }
+    await expect(site.push('x', key)).rejects.toThrow(refusal('INVALID_ARGUMENT', { file: site.file('open') }))
     writeFileSync(site.file('bad'), 'my-secret-token host-a\n', { mode: 0o600 })
     const error = (await site.start({ tokens: site.file('bad') }).catch((thrown: unknown) => thrown)) as Error
     expect(error).toEqual(refusal('INVALID_ARGUMENT', { line: 1 }))

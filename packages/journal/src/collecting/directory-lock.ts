@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { openDatabase, type Database } from '../index/sqlite.ts'
@@ -66,6 +67,8 @@ function taken(directory: string, name: string, take: (database: Database) => vo
   let database: Database | undefined
   try {
     database = openDatabase(join(directory, name))
+    // By its name: if another descriptor of the file were closed, the lock would end.
+    chmodSync(join(directory, name), 0o600)
     take(database)
   } catch (cause) {
     database?.close()

@@ -56,6 +56,17 @@ export class Senders {
     return authorization === undefined ? this.#certified(request) : this.#withToken(authorization)
   }
 
+  /** Why nobody who is known sent a request. */
+  whyUnknown({ headers, socket }: IncomingMessage): string {
+    if (headers.authorization !== undefined) return 'its token is unknown'
+    const asked = this.#byCertificate && socket instanceof TLSSocket ? socket : undefined
+    if (!asked?.getPeerX509Certificate())
+      return this.#byCertificate ? 'it has no client certificate and no token' : 'it has no token'
+    if (asked.authorized) return 'its client certificate does not have exactly one name'
+    // The code of OpenSSL.
+    return `its client certificate is not accepted: ${shown(String(asked.authorizationError))}`
+  }
+
   /** The verifier keys that the file names for a host. With one, no other key is accepted. */
   keysOf(host: string): string[] {
     return this.#lines.flatMap((line) => (line.host === host && line.key !== undefined ? [line.key] : []))

@@ -57,15 +57,15 @@ export class Site {
   /** Writes NAME.pem and NAME.key. */
   async certificate(
     name: string,
-    given: { names?: Name[]; usage?: string; issuer?: Issued; subject?: string } = {},
+    given: { names?: Name[]; usage?: string; issuer?: Issued; subject?: string; notAfter?: Date } = {},
   ): Promise<void> {
-    const { usage = CLIENT_AUTH, issuer = this.#authority, names, subject = name } = given
+    const { usage = CLIENT_AUTH, issuer = this.#authority, names, subject = name, notAfter } = given
     const usages = { usages: ['digitalSignature'], extendedUsages: [usage] } as const
-    const leaf = await issue({ subject, issuer, ...usages, ...(names && { names }) })
+    const leaf = await issue({ subject, issuer, ...usages, ...(names && { names }), ...(notAfter && { notAfter }) })
     const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', leaf.keys.privateKey))
     const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
     writeFileSync(this.file(`${name}.pem`), leaf.x509.toString())
-    writeFileSync(this.file(`${name}.key`), key.export({ type: 'pkcs8', format: 'pem' }))
+    writeFileSync(this.file(`${name}.key`), key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
   }
 
   /** A journal with some loads. */

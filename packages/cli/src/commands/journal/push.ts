@@ -23,7 +23,9 @@ export function addJournalPushing(journal: Command, perform: Perform): void {
     .requiredOption('--to <url>', 'URL of the collector, such as https://collector.example:8443', nonEmpty)
     .addOption(pathOption('--token-file <file>', 'token of this host, which only this user can read'))
     .addOption(pathOption('--client-cert <file>', 'client certificate of this host (PEM)'))
-    .addOption(pathOption('--client-key <file>', 'private key of that certificate (PEM)'))
+    .addOption(
+      pathOption('--client-key <file>', 'private key of that certificate (PEM), which only this user can read'),
+    )
     .addOption(pathOption('--ca <file>', 'authorities of the certificate of the collector (default: those of Node.js)'))
     .option('--follow', 'go on until it is ended, and wait while the collector is away')
     .option('--interval <duration>', 'time between two looks at the journal, such as 5s (default) or 1m', interval)

@@ -224,6 +224,7 @@ async function credentialsFrom({ tokenFile, clientCert, clientKey, ca }: ClientO
   if ((clientCert === undefined) !== (clientKey === undefined))
     throw new ModelSealError('INVALID_ARGUMENT', 'A client certificate and its key must be given together.')
   const pem = (path: string, what: string) => readSmallFile(path, { what, maxBytes: MAX_PEM_BYTES })
+  if (clientKey !== undefined) checkPrivateFile(clientKey, 'key of the client certificate')
   return {
     ...(tokenFile !== undefined && { token: await tokenIn(tokenFile) }),
     ...(clientCert !== undefined && { cert: await pem(clientCert, 'client certificate') }),

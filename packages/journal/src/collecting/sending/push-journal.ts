@@ -11,7 +11,7 @@ export interface PushOptions extends ClientOptions {
   tokenFile?: string | undefined
   /** File with the client certificate of this host (PEM), together with `clientKey`. */
   clientCert?: string | undefined
-  /** File with the private key of that certificate (PEM). */
+  /** File that only this user can read, with the private key of that certificate (PEM). */
   clientKey?: string | undefined
   /** File with the certificates (PEM) of the authorities that issued the certificate of the collector. Default: those of Node.js. */
   ca?: string | undefined

@@ -49,7 +49,7 @@ export class Answering {
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
     const target = targetIn(path)
     try {
-      if (!sender) throw new BadRequest(401, 'the sender is unknown')
+      if (!sender) throw new BadRequest(401, `the sender is unknown: ${this.#senders.whyUnknown(request)}`)
       if (!target) throw new BadRequest(404, 'there is nothing at this path')
       if (request.method !== (target.segment === undefined ? 'POST' : 'PUT'))
         throw new BadRequest(405, 'this method is not accepted')

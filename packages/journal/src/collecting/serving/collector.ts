@@ -185,7 +185,6 @@ async function serverFor({
   tlsCert,
   tlsKey,
   clientCa,
-  tokens,
   requestTimeout = DEFAULT_TIMEOUT,
 }: CollectorOptions): Promise<Server> {
   const limits = {
@@ -199,7 +198,8 @@ async function serverFor({
   const pem = (path: string, what: string) => readSmallFile(path, { what, maxBytes: MAX_PEM_BYTES })
   const [cert, key] = [await pem(tlsCert, 'certificate of the collector'), await pem(tlsKey, 'key of the collector')]
   const ca = clientCa === undefined ? undefined : await pem(clientCa, 'certificates of the authorities of hosts')
-  const certificates = ca ? { ca, requestCert: true, rejectUnauthorized: tokens === undefined } : {}
+  // A certificate that is not accepted is refused by the answer, which says why, and is reported.
+  const certificates = ca ? { ca, requestCert: true, rejectUnauthorized: false } : {}
   try {
     const handshake = { minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeout } as const
     return createServer({ ...limits, ...handshake, cert, key, ...certificates })
