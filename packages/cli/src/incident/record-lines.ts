@@ -58,8 +58,10 @@ const TOLD: { [Type in RecordType]: (record: RecordOf<Type>, shown: Shown, load:
   },
   end: ({ why }, _, load) => `no longer loaded (${why}): ${load}`,
   revoked: ({ code = 'MODEL_REVOKED' }, _, load) => `revoked (${code}): ${load}`,
-  policy: ({ path, code }, shown) =>
-    code === undefined ? `new policy ${shown(path)}` : `new policy ${shown(path)} is not used (${code})`,
+  policy: ({ path, digest: sha256 = '', code }, shown) =>
+    code === undefined
+      ? `uses the policy ${shown(path)} (${digest(sha256)})`
+      : `new policy ${shown(path)} is not used (${code})`,
   advisory: ({ source, sequence }, shown) =>
     `new version of the feed ${shown(source)}${sequence === undefined ? '' : `, number ${sequence}`}`,
   lost: ({ count, code }, shown) => `${counted(count, 'record')} could not be written (${shown(code)})`,
