@@ -21,6 +21,12 @@ function journalWith(loads: number) {
   return { directory, segment }
 }
 
+/** Of computing: what else runs on the machine does not count. */
+function millisecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1_000
+}
+
 test('a commit whose name leads nowhere is missing, also if it is the last one', async () => {
   for (const index of [1, 4]) {
     const { directory } = journalWith(5)
@@ -46,11 +52,11 @@ test.each(['segments', 'commits'])('where %s cannot be listed, it is not taken f
 test('after a thousand lines that do not hold, the rest of a segment is not read', async () => {
   const { directory, segment } = journalWith(1)
   appendFileSync(segment.path, Buffer.alloc(20_000_000, '\n'))
-  const before = performance.now()
+  const before = process.cpuUsage()
   const report = await verifyJournal(directory)
   expect(report).toMatchObject({ holds: false, records: 1_002, more: 901 })
   expect(report.problems.every(({ kind }) => kind === 'line')).toBe(true)
-  expect(performance.now() - before).toBeLessThan(2_000)
+  expect(millisecondsSince(before)).toBeLessThan(2_000)
 })
 
 test('records before too many bad lines are passed on', async () => {
@@ -82,8 +88,8 @@ test('thousands of missing segments take no longer than their commits', async ()
   const leaf = { size: 1, root: digestOf('x'), bytes: 100, time: '2026-11-01T00:00:00.000Z' }
   for (let index = 0; index < 1_500; index++)
     journal.commit({ segment: `${1_762_000_000_000 + index}-0123456789abcdef`, ...leaf })
-  const before = performance.now()
+  const before = process.cpuUsage()
   expect(await verifyJournal(directory)).toMatchObject({ holds: false, more: 1_400 })
   // It was more than 15 s when the commits were looked for once for each segment.
-  expect(performance.now() - before).toBeLessThan(10_000)
-}, 30_000)
+  expect(millisecondsSince(before)).toBeLessThan(10_000)
+}, 120_000)

@@ -4,7 +4,7 @@ import { readSmallFile } from '../../source/read-small-file.ts'
 import { MAX_COMMIT, readCommit, writeCommit, type Commit } from '../format/commit.ts'
 import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../format/names.ts'
 import { CommitTree, signatureFault, type CommitFault, type CommitsRead } from './commit-tree.ts'
-import { namesIn } from './names-in.ts'
+import { listedNames } from './listed-names.ts'
 import type { OpenedJournal } from './open-journal.ts'
 import type { Problems } from './problems.ts'
 
@@ -89,7 +89,7 @@ async function foundAt(directory: string, index: number): Promise<Found | undefi
 }
 
 async function numbersIn(directory: string, numberOf: (name: string) => number | undefined): Promise<Set<number>> {
-  const names = await namesIn(directory)
+  const names = await listedNames(directory)
   return new Set(names.flatMap((name) => numberOf(name) ?? []))
 }
 

@@ -5,7 +5,7 @@ import { READ_ONLY } from '../../source/read-small-file.ts'
 import { checkLine, MAX_LINE, readLine } from '../format/line.ts'
 import { segmentFile, segmentIn, SEGMENTS } from '../format/names.ts'
 import type { JournalRecord } from '../format/record.ts'
-import { namesIn } from './names-in.ts'
+import { listedNames } from './listed-names.ts'
 import type { JournalProblem, Problems } from './problems.ts'
 import { readLines } from './read-lines.ts'
 import type { SegmentHeads, StatedHead } from './segment-heads.ts'
@@ -106,7 +106,7 @@ export function segmentPath(id: string): string {
 
 /** The segments of a journal, the oldest first. @throws {@link ModelSealError} `FILE_UNREADABLE` */
 export async function segmentIdsIn({ directory }: Pick<SegmentReading, 'directory'>): Promise<string[]> {
-  const names = await namesIn(join(directory, SEGMENTS))
+  const names = await listedNames(join(directory, SEGMENTS))
   return names.flatMap((name) => segmentIn(name) ?? []).sort()
 }
 

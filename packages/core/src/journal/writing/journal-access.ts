@@ -1,8 +1,12 @@
 import type { ModelSealError } from '../../errors.ts'
+import { systemError } from '../../source/file-errors.ts'
+import type { Commit, SegmentHead } from '../format/commit.ts'
 import { Commits } from './commits.ts'
-import { openDirectory, type WritableJournal } from './directory.ts'
+import { isDeleted, openDirectory, type WritableJournal } from './directory.ts'
 import { failedJournal } from './failures.ts'
+import { runSoon } from './file-work.ts'
 import type { WriterSettings } from './merged-settings.ts'
+import type { Segment } from './segment.ts'
 
 /** A writer's access to its journal, which is opened when it is first needed. */
 export class JournalAccess {
@@ -56,6 +60,26 @@ export class JournalAccess {
     await this.#openNow().catch((error: unknown) => {
       this.#keyFailure = failedJournal(this.#settings().directory, error)
     })
+  }
+
+  /** Whether somebody deleted or moved it, or a segment of it. */
+  isGone(segment: Segment): boolean {
+    return !segment.isThere || this.#isDeleted
+  }
+
+  /**
+   * Adds a head of a segment.
+   *
+   * @returns as {@link Commits.publish}
+   */
+  async publish(head: SegmentHead): Promise<Commit | undefined> {
+    // Another journal that is there now must not get the commit.
+    if (this.#isDeleted) throw systemError('ENOENT')
+    return this.#commits && runSoon(this.#commits.publish(head))
+  }
+
+  get #isDeleted(): boolean {
+    return this.#journal !== undefined && isDeleted(this.#journal)
   }
 
   /** Somebody deleted it. */

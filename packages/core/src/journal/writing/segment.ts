@@ -30,11 +30,15 @@ export interface Prepared {
   check: string
 }
 
+const MAX_BYTES = 64 * 1024 * 1024
+/** 24 hours, in milliseconds. */
+const MAX_AGE = 24 * 3_600_000
+
 /** The file of one writer. Records count only once their lines are written; whatever fails leaves the segment as it was. */
 export class Segment {
   readonly id: string
-  /** When it was created, by a clock that nobody sets. */
-  readonly created = monotonic()
+  /** By a clock that nobody sets. */
+  readonly #created = monotonic()
   /** Number of records. */
   size = 0
   /** Number of bytes. */
@@ -56,6 +60,11 @@ export class Segment {
     this.#path = join(journal, SEGMENTS, segmentFile(id))
     this.#fd = openSync(this.#path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
     this.#file = fstatSync(this.#fd, { bigint: true })
+  }
+
+  /** True if it is large or old enough. */
+  get isFull(): boolean {
+    return this.bytes >= MAX_BYTES || monotonic() - this.#created >= MAX_AGE
   }
 
   /** True if it is unknown what is on the disk. Nothing more may be written then. */
@@ -173,4 +182,9 @@ export class Segment {
       time: new Date().toISOString(),
     }
   }
+}
+
+/** Whether a head of a segment is to be committed. */
+export function isNew(head: SegmentHead | undefined, committed: SegmentHead | undefined): boolean {
+  return head !== undefined && (head.segment !== committed?.segment || head.size > committed.size)
 }

@@ -1,9 +1,9 @@
-import { clearTimeout, monotonic, setTimeout, turnOfLoop } from '../../real-time.ts'
+import { clearTimeout, setTimeout, turnOfLoop } from '../../real-time.ts'
 import { systemCode, systemError } from '../../source/file-errors.ts'
 import type { SegmentHead } from '../format/commit.ts'
 import type { ModelSealError } from '../../errors.ts'
 import { CommitPace } from './commit-pace.ts'
-import { isDeleted, type WritableJournal } from './directory.ts'
+import type { WritableJournal } from './directory.ts'
 import { failedJournal } from './failures.ts'
 import { JournalAccess } from './journal-access.ts'
 import { MergedSettings, type WriterSettings } from './merged-settings.ts'
@@ -12,15 +12,12 @@ import { reportContradiction, reportFailure, reportWritten } from './reports.ts'
 import { WaitingRecords, type ToRecord } from './waiting-records.ts'
 import { retireSegments } from './retention.ts'
 import { Retries } from './retries.ts'
-import { Segment, type Prepared } from './segment.ts'
+import { isNew, Segment, type Prepared } from './segment.ts'
 import type { JournalSettings } from './settings.ts'
-import { runNow, runSoon } from './file-work.ts'
+import { runNow } from './file-work.ts'
 
 /** How often records are synced, in milliseconds. */
 const INTERVAL = 200
-const MAX_SEGMENT_BYTES = 64 * 1024 * 1024
-/** 24 hours, in milliseconds. */
-const MAX_SEGMENT_AGE = 24 * 3_600_000
 
 /** The only writer of a thread for one journal. It appends to a segment of its own. */
 export class JournalWriter {
@@ -124,10 +121,10 @@ export class JournalWriter {
         segment.writeNow(segment.prepare(records))
         this.#waiting.lost = 0
       }
-      segment.writeNow(segment.prepare([{ type: 'close', time: now() }]))
+      segment.writeNow(segment.prepare([{ type: 'close', time: new Date().toISOString() }]))
       segment.syncNow()
       const { lastHead } = segment
-      if (lastHead && this.#isGone(segment)) throw systemError('ENOENT')
+      if (lastHead && this.#access.isGone(segment)) throw systemError('ENOENT')
       if (commits && lastHead) runNow(commits.publish({ ...lastHead, end: true }))
       segment.close()
     } catch (error) {
@@ -181,7 +178,7 @@ export class JournalWriter {
   /** What is required must not go to a file that was deleted since it was last looked at. */
   async #opened(entries: readonly ToRecord[]): Promise<WritableJournal> {
     const [journal, segment] = [await this.#access.open(), this.#segment]
-    if (!segment || !entries.some(({ isRequired }) => isRequired) || !this.#isGone(segment)) return journal
+    if (!segment || !entries.some(({ isRequired }) => isRequired) || !this.#access.isGone(segment)) return journal
     this.#beginAnew(segment)
     this.#report(systemError('ENOENT'))
     return this.#access.open()
@@ -193,8 +190,7 @@ export class JournalWriter {
 
   #current(journal: WritableJournal): Segment {
     const before = this.#segment
-    const isOld = before && (before.bytes >= MAX_SEGMENT_BYTES || monotonic() - before.created >= MAX_SEGMENT_AGE)
-    if (before && !isOld && !before.isBroken && !this.#isRenamed) return before
+    if (before && !before.isFull && !before.isBroken && !this.#isRenamed) return before
     const next = new Segment(journal.path)
     this.#segment = next
     this.#isRenamed = false
@@ -248,7 +244,7 @@ export class JournalWriter {
       }
     } catch (error) {
       this.#pace.failed()
-      if (!this.#isEnded && segment === this.#segment && this.#isGone(segment)) this.#beginAnew(segment)
+      if (!this.#isEnded && segment === this.#segment && this.#access.isGone(segment)) this.#beginAnew(segment)
       this.#report(error)
     } finally {
       this.#isTicking = false
@@ -256,11 +252,6 @@ export class JournalWriter {
     // Another segment could not ask for this meanwhile.
     const isLeft = segment !== this.#segment || segment.isDirty || isNew(segment.synced, this.#committed)
     if (isLeft) this.#tickSoon(segment.isDirty ? INTERVAL : after)
-  }
-
-  #isGone(segment: Segment): boolean {
-    const { journal } = this.#access
-    return !segment.isThere || (journal !== undefined && isDeleted(journal))
   }
 
   /** Somebody deleted the journal, or what was written to it. */
@@ -276,11 +267,8 @@ export class JournalWriter {
 
   async #commit(head: SegmentHead): Promise<boolean> {
     this.#pace.begin()
-    const { commits, journal } = this.#access
-    // Another journal that is there now must not get the commit.
-    if (journal && isDeleted(journal)) throw systemError('ENOENT')
-    const commit = commits && (await runSoon(commits.publish(head)))
-    this.#pace.succeeded(commits?.signing ?? 0)
+    const commit = await this.#access.publish(head)
+    this.#pace.succeeded(this.#access.commits?.signing ?? 0)
     if (commit && head.segment === this.#segment?.id) this.#committed = head
     return commit !== undefined
   }
@@ -306,12 +294,4 @@ export class JournalWriter {
     const { directory } = this.settings
     reportFailure(directory, failedJournal(directory, error), this.#waiting.lost)
   }
-}
-
-function isNew(head: SegmentHead | undefined, committed: SegmentHead | undefined): boolean {
-  return head !== undefined && (head.segment !== committed?.segment || head.size > committed.size)
-}
-
-function now(): string {
-  return new Date().toISOString()
 }

@@ -6,7 +6,7 @@ import { errno, unreadable } from '../../source/file-errors.ts'
  *
  * @throws {@link ModelSealError} `FILE_UNREADABLE`
  */
-export async function namesIn(directory: string): Promise<string[]> {
+export async function listedNames(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)
   } catch (error) {
