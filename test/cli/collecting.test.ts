@@ -40,21 +40,11 @@ interface Serving {
   lines: string[]
 }
 
+const SERVE = 'journal serve --directory stored --plain-http --listen 127.0.0.1:0 --tokens tokens'.split(' ')
+
 /** @param limit of the size of its files, in blocks of 512 bytes */
 async function serve(limit?: number): Promise<Serving> {
-  const args = [
-    'journal',
-    'serve',
-    '--directory',
-    'stored',
-    '--plain-http',
-    '--listen',
-    '127.0.0.1:0',
-    '--tokens',
-    'tokens',
-    '--json',
-  ]
-  const node = [process.execPath, PROGRAM, ...args]
+  const node = [process.execPath, PROGRAM, ...SERVE, '--json']
   const [command = '', ...rest] =
     limit === undefined ? node : ['sh', '-c', `ulimit -f ${limit}; exec "$@"`, 'sh', ...node]
   const child = spawn(command, rest, { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -160,19 +150,5 @@ test('the command lines are checked', async () => {
   for (const args of refused)
     expect(await modelseal(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('INVALID_ARGUMENT') })
   appendFileSync(join(directory, 'tokens'), 'nonsense\n')
-  expect(
-    (
-      await modelseal([
-        'journal',
-        'serve',
-        '--directory',
-        'stored',
-        '--plain-http',
-        '--listen',
-        '127.0.0.1:0',
-        '--tokens',
-        'tokens',
-      ])
-    ).code,
-  ).toBe(2)
+  expect((await modelseal(SERVE)).code).toBe(2)
 })

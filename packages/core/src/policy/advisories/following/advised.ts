@@ -7,7 +7,7 @@ import type { Revocations } from '../../revocations/revocations.ts'
 import { isoTime } from '../../signature-time.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
 import { FeedState } from './feed-state.ts'
-import type { FeedStanding } from './version.ts'
+import type { FeedStanding, KnownVersion } from './version.ts'
 
 /** What a policy and the feeds that it follows say at the time of a load. */
 export interface Advised {
@@ -88,9 +88,16 @@ function judged(followed: FollowedFeed, standing: FeedStanding): JudgedFeed {
   }
 }
 
-function factsOf(version: NonNullable<FeedStanding['version']>): Partial<AdvisoryVerdict> {
+/** Loads ask far more often than a version is confirmed, which makes a new object. */
+const facts = new WeakMap<KnownVersion, Partial<AdvisoryVerdict>>()
+
+function factsOf(version: KnownVersion): Partial<AdvisoryVerdict> {
+  const known = facts.get(version)
+  if (known) return known
   const { feed, sequence, issued, expires, confirmedAt } = version
-  return { feed, sequence, issued, expires, confirmedAt: isoTime(confirmedAt) }
+  const read = { feed, sequence, issued, expires, confirmedAt: isoTime(confirmedAt) }
+  facts.set(version, read)
+  return read
 }
 
 function staleError({ source, maxAge, kind }: FollowedFeed, stale: string, failure: ModelSealError | undefined) {
