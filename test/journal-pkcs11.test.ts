@@ -123,6 +123,7 @@ describe.skipIf(!ready)('a journal whose key is on a token', () => {
       const refused = await pruneJournal(directory, { olderThan, key }).catch((error: unknown) => error)
       expect(refused).toMatchObject({ code: expect.stringMatching(/^JOURNAL_(FAILED|INVALID)$/) as string })
       expect(String(refused)).not.toContain(PIN)
+      if (key === undefined) expect(String(refused)).toContain('or "--key"')
     }
     expect(readdirSync(join(directory, 'segments'))).toEqual([segment])
     expect(await pruneJournal(directory, { olderThan, dryRun: true })).toMatchObject({ segments: [{ records: 3 }] })

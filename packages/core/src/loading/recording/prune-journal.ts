@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { ModelSealError, shown } from '../../errors.ts'
+import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { COLLECTED_FILE } from '../../journal/format/collected.ts'
 import type { SegmentHead } from '../../journal/format/commit.ts'
 import { problemLine } from '../../journal/reading/problems.ts'
@@ -73,6 +73,10 @@ function retentionOf(olderThan: string): number {
 }
 
 async function committer(path: string, key: string | undefined) {
-  const commits = new Commits(await openDirectory({ directory: path, host: undefined, key }))
+  const opened = await openDirectory({ directory: path, host: undefined, key }).catch((error: unknown) => {
+    if (key !== undefined || !(error instanceof ModelSealError)) throw error
+    throw withHint(error, 'If the key is in another file or on a PKCS#11 token, name it: the option "key", or "--key".')
+  })
+  const commits = new Commits(opened)
   return async (head: SegmentHead) => (await runSoon(commits.add(head))) !== undefined
 }
