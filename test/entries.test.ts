@@ -96,7 +96,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './http': {
     values: names(
-      `HttpClient PartialFile checkedHttpOptions filePieces isOwnDirectory plainUrl requestTarget withHint`,
+      `HttpClient PartialFile checkedHttpOptions filePieces ignoresRanges isOwnDirectory plainUrl requestTarget withHint`,
     ),
     types: names(
       `CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpContent HttpOptions HttpRequest RedirectRule`,

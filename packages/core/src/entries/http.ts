@@ -18,6 +18,7 @@ export { HttpClient, type ClientOptions } from '../source/http/client.ts'
 export { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http/options.ts'
 export type { RedirectRule } from '../source/http/redirects.ts'
 export {
+  ignoresRanges,
   plainUrl,
   requestTarget,
   type HttpAnswer,

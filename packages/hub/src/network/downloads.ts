@@ -1,5 +1,4 @@
-import { ModelSealError } from '@modelseal/core/errors'
-import type { HttpBody } from '@modelseal/core/http'
+import { ignoresRanges, type HttpBody } from '@modelseal/core/http'
 import type { Receive } from '@modelseal/core/source'
 import { PartReader, type FetchPart, type OtherContent, type Range } from './file-parts.ts'
 import { heldOpen } from './held-open.ts'
@@ -200,9 +199,4 @@ async function* ending(chunks: AsyncIterable<Uint8Array>, ended: () => void): As
   } finally {
     ended()
   }
-}
-
-/** True for the refusal of a whole file that was sent in place of a part (RFC 9110 14.2). */
-function ignoresRanges(error: unknown): boolean {
-  return error instanceof ModelSealError && error.code === 'HTTP_RESPONSE' && error.found === 'status 200'
 }

@@ -11,6 +11,7 @@ import { PartialFile } from '../../source/private/partial-file.ts'
 import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
 import { Landing } from '../../source/answers/pieces.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
+import { ignoresRanges } from '../../source/http/request.ts'
 import { hashedArrival, NOWHERE, type Sink } from './arrival.ts'
 import { ArrivalDigests } from './arrival-digests.ts'
 import { ArrivalProgress } from './arrival-progress.ts'
@@ -275,11 +276,6 @@ export class StreamedFiles {
       this.#model.limit?.admit(name, bytes)
     }
   }
-}
-
-/** True if a server sent the whole file in place of a part (RFC 9110 14.2). */
-function ignoresRanges(error: unknown): boolean {
-  return error instanceof ModelSealError && error.code === 'HTTP_RESPONSE' && error.found === 'status 200'
 }
 
 /** A source may be asked for a file once more. */

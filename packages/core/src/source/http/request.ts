@@ -118,3 +118,8 @@ function refused(request: HttpRequest, details: { expected: string; found: strin
     { file: plainUrl(url), ...details },
   )
 }
+
+/** True for the refusal of a whole file that a server sent in place of a part (RFC 9110 14.2). */
+export function ignoresRanges(error: unknown): boolean {
+  return error instanceof ModelSealError && error.code === 'HTTP_RESPONSE' && error.found === 'status 200'
+}
