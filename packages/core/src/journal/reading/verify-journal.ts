@@ -39,7 +39,7 @@ export interface JournalReport {
   /** Segments that were deleted as the settings say, after a commit said so. */
   retired: number
   records: number
-  /** Records that no signed checkpoint covers: those of the last second, or the last ones of a process that was killed. */
+  /** Records that no signed checkpoint covers: those of the last second, or the last ones of a process that was killed, until another one covers them. */
   uncovered: number
   /** Bytes of lines that were not completed, because the process or the machine stopped. */
   torn: number

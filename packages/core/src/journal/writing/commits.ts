@@ -6,13 +6,18 @@ import { leafBytes, readCommit, writeCommit, type Commit, type SegmentHead } fro
 import { originOf } from '../format/journal-file.ts'
 import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../format/names.ts'
 import type { WritableJournal } from './directory.ts'
-import { createWhole, exists, namesIn, readIfAny, remove, replaceWhole } from './files.ts'
+import { createWhole, exists, fileNames, readIfAny, remove, replaceWhole } from './files.ts'
 import { invalidJournal } from './failures.ts'
 import type { FileWork } from './file-work.ts'
 import type { WriterSettings } from './merged-settings.ts'
 
 /** As many other writers may be first. */
 const MAX_ATTEMPTS = 64
+
+interface CommitsOptions {
+  checkpoints?: () => WriterSettings['checkpoints']
+  isContinuous?: boolean
+}
 
 /** The tree over the heads of all segments, to which each writer adds its own. */
 export class Commits {
@@ -24,11 +29,28 @@ export class Commits {
   #seen: Commit | undefined
   /** Segments whose last head is committed, or about to be. */
   readonly #ended = new Set<string>()
+  /** The last heads that others committed for the segments of this writer. */
+  readonly #byOthers = new Map<string, SegmentHead | undefined>()
+  readonly #isContinuous: boolean
 
-  /** @param checkpoints where the newest checkpoint is written too */
-  constructor(journal: WritableJournal, checkpoints: () => WriterSettings['checkpoints'] = () => []) {
+  /**
+   * @param options.checkpoints where the newest checkpoint is written too
+   * @param options.isContinuous true to add nothing once a commit was made that this object has not read
+   */
+  constructor(journal: WritableJournal, { checkpoints = () => [], isContinuous = false }: CommitsOptions = {}) {
     this.#journal = journal
     this.#checkpoints = checkpoints
+    this.#isContinuous = isContinuous
+  }
+
+  /** The newest commit. Those that follow it are read before anything is added. */
+  *newest(): FileWork<Commit | undefined> {
+    return yield* this.#newest()
+  }
+
+  /** From now on, heads are noticed that others commit for a segment. */
+  watch(segment: string): void {
+    if (!this.#byOthers.has(segment)) this.#byOthers.set(segment, undefined)
   }
 
   /** {@link Commits.add}, and writes the checkpoint where it leaves the host. */
@@ -54,15 +76,17 @@ export class Commits {
   /**
    * Adds a head of a segment.
    *
-   * @returns undefined if other writers were always first: try again later; or if the segment ended meanwhile
+   * @returns undefined if other writers were always first: try again later; if the segment ended meanwhile; or if another writer committed
+   *   more of it
    * @throws {@link ModelSealError} `JOURNAL_INVALID`; what the operating system reports
    */
   *add(head: SegmentHead): FileWork<Commit | undefined> {
     if (head.end) this.#ended.add(head.segment)
+    this.watch(head.segment)
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      if (this.#isContinuous && !this.#seen) return undefined
       const newest = yield* this.#newest()
-      // One that was begun before comes too late: nothing follows the end of a segment.
-      if (!head.end && !head.retired && this.#ended.has(head.segment)) return undefined
+      if (this.#isLate(head)) return undefined
       const commit = this.#next(newest, head)
       const text = writeCommit(commit)
       if (!(yield* createWhole(this.#path(commit.index), text))) continue
@@ -76,6 +100,13 @@ export class Commits {
       return commit
     }
     return undefined
+  }
+
+  /** Nothing follows the end of a segment, and no head is shorter than one before. */
+  #isLate({ segment, size, end, retired }: SegmentHead): boolean {
+    if (!end && !retired && this.#ended.has(segment)) return true
+    const other = this.#byOthers.get(segment)
+    return other !== undefined && (other.size > size || other.retired === true || (other.end === true && !retired))
   }
 
   #next(newest: Commit | undefined, head: SegmentHead): Commit {
@@ -98,15 +129,16 @@ export class Commits {
       const next: Commit | undefined = yield* this.#read(this.#seen ? this.#seen.index + 1 : 0)
       if (!next) return this.#seen
       this.#seen = next
+      if (this.#byOthers.has(next.leaf.segment)) this.#byOthers.set(next.leaf.segment, next.leaf)
     }
   }
 
   *#search(): FileWork<Commit | undefined> {
     const { path } = this.#journal
-    const indexes = (yield* namesIn(join(path, COMMITS))).flatMap((name) => commitIn(name) ?? [])
+    const indexes = (yield* fileNames(join(path, COMMITS))).flatMap((name) => commitIn(name) ?? [])
     const newest = indexes.length > 0 ? yield* this.#read(largest(indexes)) : undefined
     if (newest) return newest
-    const packs = (yield* namesIn(join(path, HEADS))).flatMap((name) => packIn(name) ?? [])
+    const packs = (yield* fileNames(join(path, HEADS))).flatMap((name) => packIn(name) ?? [])
     if (packs.length === 0) return undefined
     const last = largest(packs)
     const text = yield* readIfAny(join(path, HEADS, packFile(last)))

@@ -48,7 +48,7 @@ export function* exists(path: string): FileWork<boolean> {
   )
 }
 
-export function* namesIn(directory: string): FileWork<string[]> {
+export function* fileNames(directory: string): FileWork<string[]> {
   return yield* step(
     () => readdirSync(directory),
     () => readdir(directory),

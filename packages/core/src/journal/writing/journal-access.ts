@@ -28,6 +28,10 @@ export class JournalAccess {
     this.#opened = opened
   }
 
+  get settings(): WriterSettings {
+    return this.#settings()
+  }
+
   /** Undefined if it is not open. */
   get journal(): WritableJournal | undefined {
     return this.#journal
@@ -56,9 +60,9 @@ export class JournalAccess {
   /** Checks a key that was named after the journal was opened. */
   async checkKey(): Promise<void> {
     await this.#opening?.catch(() => {})
-    if (!this.#journal || this.#settings().key === this.#key) return
+    if (!this.#journal || this.settings.key === this.#key) return
     await this.#openNow().catch((error: unknown) => {
-      this.#keyFailure = failedJournal(this.#settings().directory, error)
+      this.#keyFailure = failedJournal(this.settings.directory, error)
     })
   }
 
@@ -88,10 +92,10 @@ export class JournalAccess {
   }
 
   async #openNow(): Promise<WritableJournal> {
-    const { directory, host, key } = this.#settings()
+    const { directory, host, key } = this.settings
     const journal = await openDirectory({ directory, host, key })
     this.#journal = journal
-    this.#commits = new Commits(journal, () => this.#settings().checkpoints)
+    this.#commits = new Commits(journal, { checkpoints: () => this.settings.checkpoints })
     this.#key = key
     this.#keyFailure = undefined
     this.#opened(journal)

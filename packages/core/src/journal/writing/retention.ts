@@ -7,7 +7,7 @@ import type { SegmentHead } from '../format/commit.ts'
 import { MAX_LINE } from '../format/line.ts'
 import { segmentIn, SEGMENTS } from '../format/names.ts'
 import type { WritableJournal } from './directory.ts'
-import { namesIn, readIfAny, remove } from './files.ts'
+import { fileNames, readIfAny, remove } from './files.ts'
 import { runSoon } from './file-work.ts'
 
 /**
@@ -26,7 +26,7 @@ export async function retireSegments(
 ): Promise<SegmentHead[]> {
   const retired: SegmentHead[] = []
   const confirmed = collected ? await confirmedBytes(path) : undefined
-  for (const name of (await runSoon(namesIn(join(path, SEGMENTS)))).sort()) {
+  for (const name of (await runSoon(fileNames(join(path, SEGMENTS)))).sort()) {
     const segment = segmentIn(name)
     if (segment === undefined) continue
     const file = join(path, SEGMENTS, name)

@@ -14,6 +14,7 @@ import { retireSegments } from './retention.ts'
 import { Retries } from './retries.ts'
 import { isNew, Segment, type Prepared } from './segment.ts'
 import type { JournalSettings } from './settings.ts'
+import { TailCover } from './tails/tail-cover.ts'
 import { runNow } from './file-work.ts'
 
 /** How often records are synced, in milliseconds. */
@@ -37,8 +38,9 @@ export class JournalWriter {
   #tick: ReturnType<typeof setTimeout> | undefined
   #isTicking = false
   readonly #pace = new CommitPace()
+  readonly #tails: TailCover
   #committed: SegmentHead | undefined
-  #starting: Promise<void> | undefined
+  #starting: Promise<unknown> | undefined
 
   /** @param directory without links */
   constructor(settings: JournalSettings, directory = settings.directory) {
@@ -47,6 +49,7 @@ export class JournalWriter {
       () => this.settings,
       (journal) => void this.#retire(journal),
     )
+    this.#tails = new TailCover(this.#access)
   }
 
   /** Those that count at the moment. */
@@ -61,15 +64,11 @@ export class JournalWriter {
 
   /** Opens the journal, and reports what is wrong with its settings. If opening fails, every entry tries it again. */
   async start(): Promise<void> {
-    this.#starting ??= this.#access.open().then(
-      () => {},
-      (error: unknown) => this.#report(error),
-    )
+    this.#starting ??= this.#access.open().catch((error: unknown) => this.#report(error))
     await this.#starting
     await this.#access.checkKey()
-    for (const found of this.#settings.contradictions) reportContradiction(this.settings.directory, found)
-    const { keyFailure } = this.#access
-    if (keyFailure) reportContradiction(this.settings.directory, keyFailure)
+    for (const found of [...this.#settings.contradictions, this.#access.keyFailure])
+      if (found) reportContradiction(this.settings.directory, found)
   }
 
   /** Lets further settings of the journal count. */
@@ -78,8 +77,8 @@ export class JournalWriter {
     if (!this.#settings.add(settings)) return
     const { service, host, retention, collected } = this.settings
     this.#isRenamed ||= service !== before.service || host !== before.host
-    const { journal } = this.#access
-    if (journal && (retention !== before.retention || collected !== before.collected)) void this.#retire(journal)
+    const isOther = retention !== before.retention || collected !== before.collected
+    if (isOther && this.#access.journal) void this.#retire(this.#access.journal)
   }
 
   /** @returns `JOURNAL_INVALID` if these settings contradict others, or the journal itself */
@@ -104,6 +103,7 @@ export class JournalWriter {
   endNow(last: readonly ToRecord[]): void {
     if (this.#isEnded) return
     this.#retries.end()
+    this.#tails.end()
     clearTimeout(this.#tick)
     try {
       this.#isEnded = true
@@ -166,7 +166,8 @@ export class JournalWriter {
       this.#waiting.lost -= made.lost
       this.#maker.wrote(made)
       if (entries.some(({ isSynced }) => isSynced)) await segment.sync()
-      this.#succeeded()
+      this.#retries.end()
+      reportWritten(this.settings.directory)
       for (const entry of entries) entry.ended(undefined)
       this.#tickSoon(INTERVAL)
     } catch (error) {
@@ -270,12 +271,8 @@ export class JournalWriter {
     const commit = await this.#access.publish(head)
     this.#pace.succeeded(this.#access.commits?.signing ?? 0)
     if (commit && head.segment === this.#segment?.id) this.#committed = head
+    if (commit) this.#tails.begin()
     return commit !== undefined
-  }
-
-  #succeeded(): void {
-    this.#retries.end()
-    reportWritten(this.settings.directory)
   }
 
   /** What is required is refused now. The rest is tried again. */

@@ -281,9 +281,9 @@ describe('a journal that cannot be written', () => {
 })
 
 describe('commits', () => {
-  const head = (size: number) => ({
-    segment: '0000000000000-0000000000000000',
-    size,
+  const head = (number: number) => ({
+    segment: `${String(number).padStart(13, '0')}-0000000000000000`,
+    size: 1,
     root: '00'.repeat(32),
     bytes: 0,
     time: new Date().toISOString(),
@@ -295,21 +295,21 @@ describe('commits', () => {
     const writers = [new Commits(journal), new Commits(journal), new Commits(journal)]
     const count = 4 * PACKED + 10
     for (let index = 0; index < count; index += 3)
-      await Promise.all(writers.map((commits) => runSoon(commits.add(head(index)))))
+      await Promise.all(writers.map((commits, more) => runSoon(commits.add(head(index + more)))))
     const all = commitsOf(journal.path)
     expect(all.length).toBeGreaterThanOrEqual(count)
     expect(readdirSync(join(journal.path, 'heads'))).toHaveLength(4)
     expect(readdirSync(join(journal.path, 'commits')).length).toBeLessThan(3 * PACKED)
     // A writer that begins now, and one that slept.
-    expect(runNow(new Commits(journal).add(head(1)))?.index).toBe(all.length)
+    expect(runNow(new Commits(journal).add(head(9_999)))?.index).toBe(all.length)
   }, 60_000)
 
   test('of a writer that slept are not put where packed ones were', async () => {
     const journal = await openDirectory({ directory: fresh(), host: undefined, key: undefined })
     const [awake, asleep] = [new Commits(journal), new Commits(journal)]
     expect(runNow(asleep.add(head(0)))?.index).toBe(0)
-    for (let index = 0; index < 3 * PACKED + 2; index++) runNow(awake.add(head(index)))
-    const commit = runNow(asleep.add(head(1)))
+    for (let index = 0; index < 3 * PACKED + 2; index++) runNow(awake.add(head(index + 1)))
+    const commit = runNow(asleep.add(head(9_999)))
     expect(commit?.index).toBe(3 * PACKED + 3)
     expect(commitsOf(journal.path)).toHaveLength(3 * PACKED + 4)
   }, 60_000)

@@ -1,0 +1,181 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, test } from 'vitest'
+import { commitsOf } from '../../../testing/journal-reading.ts'
+import { scratch } from '../../../testing/scratch.ts'
+import { writeLine } from '../../format/line.ts'
+import { segmentFile, SEGMENTS } from '../../format/names.ts'
+import { verifyJournal } from '../../reading/verify-journal.ts'
+import { Commits } from '../commits.ts'
+import { openDirectory } from '../directory.ts'
+import { runSoon } from '../file-work.ts'
+import { Segment } from '../segment.ts'
+import { segmentRecord } from '../segment-record.ts'
+import { coverTails } from './cover-tails.ts'
+import { isWriterGone, MOST_IDLE } from './writer-is-gone.ts'
+
+const HOST = 'host-a'
+const policy = (path: string) => ({ type: 'policy' as const, time: new Date().toISOString(), path })
+
+/** A journal with the segment of a writer that was killed: of four records, a commit covers the first `covered`. */
+async function abandoned(covered: number, { pid = 2 ** 22 + 1 } = {}) {
+  const directory = join(scratch(), 'journal')
+  const journal = await openDirectory({ directory, host: HOST, key: undefined })
+  const commits = new Commits(journal)
+  const other = await written(directory, 1)
+  await runSoon(commits.add({ ...other.head, end: true }))
+  const { head, file, segment } = await written(directory, covered, pid)
+  if (covered > 0) await runSoon(commits.add(head))
+  for (let index = covered; index < 4; index++)
+    segment.writeNow(segment.prepare([index === 0 ? description(segment.id, pid) : policy(String(index))]))
+  segment.close()
+  const done = new Map<string, number>()
+  const idle = (seconds: number) => utimesSync(file, Date.now() / 1_000 - seconds, Date.now() / 1_000 - seconds)
+  idle(10)
+  return {
+    ...{ directory, file, idle, journal, commits, id: segment.id, head },
+    cover: (more: Partial<Parameters<typeof coverTails>[1]> = {}) =>
+      coverTails(journal, { host: HOST, checkpoints: [], done, isEnded: () => false, ...more }),
+  }
+}
+
+const description = (id: string, pid: number) => ({ ...segmentRecord(id, undefined, { host: HOST }), pid })
+
+async function written(directory: string, records: number, pid = process.pid) {
+  const segment = new Segment(directory)
+  if (records > 0) segment.writeNow(segment.prepare([description(segment.id, pid)]))
+  for (let index = 1; index < records; index++) segment.writeNow(segment.prepare([policy(String(index))]))
+  await segment.sync()
+  const { lastHead } = segment
+  if (!lastHead) throw new Error('it has no head')
+  return { segment, head: lastHead, file: join(directory, SEGMENTS, segmentFile(segment.id)) }
+}
+
+test.each([0, 1, 3])('records of a killed writer are covered after %i that were', async (covered) => {
+  const { directory, cover, id, file } = await abandoned(covered)
+  appendFileSync(file, '{"torn')
+  utimesSync(file, 0, 0)
+  expect(await verifyJournal(directory)).toMatchObject({ holds: true, uncovered: 4 - covered })
+  expect(await cover()).toMatchObject([{ segment: id, size: 4, bytes: statSync(file).size - 6 }])
+  expect(await verifyJournal(directory)).toMatchObject({ holds: true, uncovered: 0, torn: 6 })
+  commitsOf(directory)
+  expect([await cover(), await cover({ done: new Map() })]).toEqual([[], []])
+  // Now a cut at the end shows.
+  truncateSync(file, statSync(file).size - 10)
+  expect(await verifyJournal(directory)).toMatchObject({ holds: false, problems: [{ kind: 'truncated' }] })
+})
+
+test('of a segment that was changed, nothing is committed', async () => {
+  for (const covered of [0, 1, 3]) {
+    const { directory, cover, file } = await abandoned(covered)
+    const bytes = readFileSync(file)
+    for (const at of [5, Math.floor(bytes.length / 2), bytes.length - 30]) {
+      const changed = Buffer.from(bytes)
+      changed[at]! ^= 1
+      writeFileSync(file, changed)
+      utimesSync(file, 0, 0)
+      expect(await cover({ done: new Map() })).toEqual([])
+    }
+    writeFileSync(file, bytes)
+    commitsOf(directory)
+  }
+})
+
+test('of a segment that is another than a commit says, shorter, or ended, nothing is committed', async () => {
+  const { cover, file, id, journal } = await abandoned(3)
+  const bytes = readFileSync(file)
+  // Whoever can write a file can compute the checks of its lines.
+  let [check, text] = [id, '']
+  for (const record of [description(id, 1), policy('x'), policy('x'), policy('x'), policy('x')]) {
+    const line = writeLine(record, check)
+    ;[check, text] = [line.check, text + line.bytes.toString()]
+  }
+  for (const content of [text, bytes.subarray(0, 200), Buffer.alloc(bytes.length, 10), '']) {
+    writeFileSync(file, content)
+    utimesSync(file, 0, 0)
+    expect(await cover({ done: new Map() })).toEqual([])
+  }
+  writeFileSync(file, bytes)
+  utimesSync(file, 0, 0)
+  const [last] = commitsOf(journal.path).slice(-1)
+  await runSoon(new Commits(journal).add({ ...last!.leaf, end: true }))
+  expect(await cover({ done: new Map() })).toEqual([])
+})
+
+test('of a segment that its writer still has, or that was just written, nothing is committed', async () => {
+  const { cover, idle } = await abandoned(1, { pid: process.pid })
+  expect(await cover()).toEqual([])
+  const dead = await abandoned(1)
+  dead.idle(1)
+  expect(await dead.cover()).toEqual([])
+  // Left for so long, it is not in use, whatever has its number.
+  idle(MOST_IDLE / 1_000 + 1)
+  expect(await cover()).toMatchObject([{ size: 4 }])
+})
+
+test('a writer that goes on after all commits no head that is shorter, and others follow', async () => {
+  const { directory, cover, commits, head } = await abandoned(2)
+  expect(await cover()).toMatchObject([{ size: 4 }])
+  expect(await runSoon(commits.add({ ...head, size: 3 }))).toBeUndefined()
+  expect(await verifyJournal(directory)).toMatchObject({ holds: true, uncovered: 0 })
+})
+
+test('several writers may cover at once', async () => {
+  const { directory, cover } = await abandoned(1)
+  await Promise.all(Array.from({ length: 8 }, () => cover({ done: new Map() })))
+  expect(await verifyJournal(directory)).toMatchObject({ holds: true, uncovered: 0 })
+})
+
+test('a writer is gone if its process is, or another process has its number', () => {
+  const mine = segmentRecord('x', undefined, {})
+  const gone = (record: object, idle = 5_000) => isWriterGone({ ...mine, ...record }, { idle, host: hostname() })
+  expect(gone({})).toBe(false)
+  expect(gone({}, MOST_IDLE)).toBe(true)
+  expect(gone({ started: new Date(0).toISOString() })).toBe(true)
+  expect(gone({ pid: 2 ** 22 + 1 })).toBe(true)
+  expect(gone({ pid: 2 ** 22 + 1, host: 'another' })).toBe(false)
+  if (process.platform === 'linux') expect(gone({ pid: process.ppid, started: new Date(0).toISOString() })).toBe(true)
+})
+
+const WRITERS = pathToFileURL(join(import.meta.dirname, '../writers.ts')).href
+/** Records two policies, which are on the disk when it says so. */
+const WRITING = `
+  const { writersFor } = await import(${JSON.stringify(WRITERS)})
+  const settings = { directory: process.env.JOURNAL, place: '', required: false, durability: 'each', service: 's', paths: 'full' }
+  const [writer] = (await writersFor([settings])).keys()
+  const add = (path) => new Promise((ended) => writer.add({
+    make: () => [{ type: 'policy', time: new Date().toISOString(), path }], isSynced: true, isRequired: false, ended, at: {} }))
+  await add('a')
+  await add('b')
+  ;(await import('node:fs')).writeSync(1, 'written')
+  // A thread that is blocked commits nothing.
+  if (process.env.BLOCKED) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  setInterval(() => {}, 1_000)
+`
+
+test('the next process covers what a killed one had on the disk', async () => {
+  const directory = join(scratch(), 'journal')
+  const run = (more = {}) => {
+    const file = join(scratch(), 'writing.mjs')
+    writeFileSync(file, WRITING)
+    const env = { ...process.env, JOURNAL: directory, ...more }
+    return spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'], env })
+  }
+  const killed = run({ BLOCKED: '1' })
+  await once(killed.stdout, 'data')
+  killed.kill('SIGKILL')
+  await once(killed, 'exit')
+  expect((await verifyJournal(directory)).uncovered).toBeGreaterThan(0)
+  const [name] = readdirSync(join(directory, SEGMENTS)) as [string]
+  utimesSync(join(directory, SEGMENTS, name), 0, 0)
+  const next = run()
+  await once(next.stdout, 'data')
+  await expect.poll(async () => (await verifyJournal(directory)).uncovered, { timeout: 30_000, interval: 250 }).toBe(0)
+  next.kill('SIGKILL')
+  await once(next, 'exit')
+  expect(await verifyJournal(directory)).toMatchObject({ holds: true, segments: 2, records: 6, uncovered: 0 })
+}, 60_000)

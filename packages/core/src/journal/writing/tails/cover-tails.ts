@@ -1,0 +1,88 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { wallClock } from '../../../real-time.ts'
+import type { SegmentHead } from '../../format/commit.ts'
+import { segmentFile, segmentIn, SEGMENTS } from '../../format/names.ts'
+import { Commits } from '../commits.ts'
+import type { WritableJournal } from '../directory.ts'
+import { fileNames } from '../files.ts'
+import { runSoon } from '../file-work.ts'
+import type { WriterSettings } from '../merged-settings.ts'
+import { newestHeads } from './newest-heads.ts'
+import { readTail } from './read-tail.ts'
+import { MOST_IDLE, SOME_IDLE } from './writer-is-gone.ts'
+
+/** The newest segments are looked at. */
+const MOST_SEGMENTS = 1_000
+/** A writer begins another segment after 64 MiB. Whatever is longer was made by others. */
+const LONGEST_SEGMENT = 96 * 1024 * 1024
+/** Bytes that are read at most. */
+const MOST_BYTES = 4 * LONGEST_SEGMENT
+/** A signature that takes more milliseconds comes from a slow token, for which the thread waits. The next segment is left for another time. */
+const SLOW = 100
+
+interface Covering extends Pick<WriterSettings, 'host' | 'checkpoints'> {
+  /** Bytes of segments of which nothing is left to be covered. It is added to. */
+  done: Map<string, number>
+  isEnded: () => boolean
+}
+
+/**
+ * Commits the records that the writers of other segments left uncovered when they were killed. Each such segment is read and verified from
+ * its beginning to its last complete line. Nothing is committed for one that does not hold, that is shorter than its newest head, or that
+ * ended.
+ *
+ * @returns the heads that were committed
+ */
+export async function coverTails(
+  journal: WritableJournal,
+  { host, checkpoints, done, isEnded }: Covering,
+): Promise<SegmentHead[]> {
+  const found = await laggards(journal, done)
+  const commits = new Commits(journal, { checkpoints: () => checkpoints, isContinuous: true })
+  const newest = await runSoon(commits.newest())
+  if (found.length === 0 || !newest) return []
+  for (const { segment } of found) commits.watch(segment)
+  const { heads, isComplete } = await newestHeads(journal, newest, new Set(found.map(({ segment }) => segment)))
+  const covered: SegmentHead[] = []
+  let read = 0
+  for (const { segment, file, bytes, idle } of found) {
+    const head = heads.get(segment)
+    if (!head && !isComplete) continue
+    if (head && (head.end || head.retired || head.bytes >= bytes)) {
+      done.set(segment, bytes)
+      continue
+    }
+    read += bytes
+    if (isEnded() || read > MOST_BYTES || commits.signing > SLOW) break
+    const tail = await readTail(file, { segment, head, idle, host })
+    if (tail === 'in use') continue
+    // One that does not hold is not read again either.
+    done.set(segment, bytes)
+    if (!tail) continue
+    if (await runSoon(commits.publish(tail))) covered.push(tail)
+  }
+  return covered
+}
+
+interface Laggard {
+  segment: string
+  file: string
+  bytes: number
+  /** Milliseconds since it was last written. */
+  idle: number
+}
+
+/** Segments that may have uncovered records, and that nobody writes at the moment, the oldest first. */
+async function laggards({ path }: WritableJournal, done: ReadonlyMap<string, number>): Promise<Laggard[]> {
+  const names = (await runSoon(fileNames(join(path, SEGMENTS)))).flatMap((name) => segmentIn(name) ?? []).sort()
+  const found: Laggard[] = []
+  for (const segment of names.slice(-MOST_SEGMENTS)) {
+    const file = join(path, SEGMENTS, segmentFile(segment))
+    const state = await stat(file).catch(() => undefined)
+    if (!state || state.size === 0 || state.size > LONGEST_SEGMENT || done.get(segment) === state.size) continue
+    const idle = wallClock() - state.mtimeMs
+    if (idle >= SOME_IDLE) found.push({ segment, file, bytes: state.size, idle: Math.min(idle, MOST_IDLE) })
+  }
+  return found
+}

@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { turnOfLoop } from '../../../real-time.ts'
+import { readCommit, type Commit, type SegmentHead } from '../../format/commit.ts'
+import { commitFile, COMMITS, HEADS, PACKED, packFile } from '../../format/names.ts'
+import type { WritableJournal } from '../directory.ts'
+import { readIfAny } from '../files.ts'
+import { runSoon } from '../file-work.ts'
+
+/** More commits are not searched: some 300 MB. */
+const MOST_COMMITS = 1_024 * PACKED
+const SEGMENT = /"segment":"([^"]*)"/
+
+/**
+ * The newest heads of segments.
+ *
+ * @param newest the commit with which the search begins, backwards
+ * @returns also whether those without a head have none
+ */
+export async function newestHeads(
+  { path }: Pick<WritableJournal, 'path'>,
+  newest: Commit,
+  segments: ReadonlySet<string>,
+): Promise<{ heads: ReadonlyMap<string, SegmentHead>; isComplete: boolean }> {
+  const heads = new Map<string, SegmentHead>()
+  let left = newest.index + 1
+  for await (const line of linesBefore(path, newest.index)) {
+    left -= 1
+    const [, segment = ''] = SEGMENT.exec(line) ?? []
+    if (!segments.has(segment) || heads.has(segment)) continue
+    const read = readCommit(`${line}\n`)
+    // Nothing is built on a commit that was changed.
+    if (!('commit' in read) || read.commit.leaf.segment !== segment) return { heads, isComplete: false }
+    heads.set(segment, read.commit.leaf)
+    if (heads.size === segments.size) break
+  }
+  return { heads, isComplete: left === 0 }
+}
+
+/** Commits, the newest first, up to one that cannot be found. */
+async function* linesBefore(path: string, newest: number): AsyncGenerator<string> {
+  for (let index = newest; index >= Math.max(0, newest - MOST_COMMITS);) {
+    const pack = Math.floor(index / PACKED)
+    const packed = await runSoon(readIfAny(join(path, HEADS, packFile(pack))))
+    const single = packed === undefined && (await runSoon(readIfAny(join(path, COMMITS, commitFile(index)))))
+    if (single === undefined) return
+    const lines = typeof single === 'string' ? [single.trimEnd()] : packed?.split('\n').slice(0, (index % PACKED) + 1)
+    for (const line of lines?.reverse() ?? []) yield line
+    index -= lines?.length ?? 1
+    await turnOfLoop()
+  }
+}
