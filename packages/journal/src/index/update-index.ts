@@ -105,6 +105,8 @@ async function bringUpToDate(
     setMeta(statements, 'commits', JSON.stringify(read))
     if (note !== undefined) setMeta(statements, 'note', note)
   })
+  // Indexes of other journals may be open at the same time, and a question reads few of the pages.
+  statements.exec('pragma shrink_memory')
 }
 
 /** The commits that were read before, if the journal still has the last of them. */
