@@ -13,6 +13,7 @@ import { addJournalPruning } from './commands/journal/prune.ts'
 import { addJournalPushing } from './commands/journal/push.ts'
 import { addJournalServing } from './commands/journal/serve.ts'
 import { addJournalVerifying } from './commands/journal/verify.ts'
+import { addJournalWitnessing } from './commands/journal/witness.ts'
 import { addDigest } from './commands/verify/digest.ts'
 import { addInspect } from './commands/verify/inspect.ts'
 import { addPolicyCheck } from './commands/policy/policy-check.ts'
@@ -153,13 +154,14 @@ function addAdvisory(program: Command, perform: Perform): void {
 function addJournal(program: Command, perform: Perform): void {
   const journal = program
     .command('journal')
-    .description('Verify, export, follow and prune a journal of verdicts, and collect those of many hosts.')
+    .description('Verify, export, follow, prune and witness a journal of verdicts, and collect those of many hosts.')
   addJournalVerifying(journal, perform)
   addJournalExport(journal, perform)
   addJournalFollowing(journal, perform)
   addJournalPruning(journal, perform)
   addJournalPushing(journal, perform)
   addJournalServing(journal, perform)
+  addJournalWitnessing(journal, perform)
 }
 
 const ADVISORY_HELP = `

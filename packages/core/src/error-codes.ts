@@ -201,9 +201,10 @@ export const ERROR_CODES = {
   // The journal of verdicts
   JOURNAL_INVALID:
     'a journal or its checkpoint cannot be read, is that of another journal or key, or is not private to the user; or several settings of one journal contradict each other',
-  JOURNAL_ROLLBACK: 'a host or its collector has an older state of a journal than it had before',
-  JOURNAL_INCONSISTENT: 'a journal contradicts what was collected from it before',
-  JOURNAL_FOREIGN: 'a collector does not know the sender, or the journal belongs to another host',
+  JOURNAL_ROLLBACK: 'a host, its collector or a witness has an older state of a journal than it had before',
+  JOURNAL_INCONSISTENT: 'a journal contradicts what was collected from it, or cosigned, before',
+  JOURNAL_FOREIGN:
+    'a collector does not know the sender, the journal belongs to another host, or a witness does not know the journal',
   JOURNAL_IN_USE: 'another process collects into the directory, or sends the journal to another collector',
   JOURNAL_FAILED: 'a journal cannot be written or read; a load that must be recorded is refused then',
 

@@ -1,5 +1,5 @@
 /**
- * Collects journals of verdicts, and answers from them: which services loaded a model, what a signer signed, and what was made from it. Exports and follows them.
+ * Collects journals of verdicts, has them witnessed, and answers from them: which services loaded a model, what a signer signed, and what was made from it. Exports and follows them.
  *
  * @packageDocumentation
  */
@@ -28,3 +28,5 @@ export { createCollector, type Collector, type CollectorOptions } from './collec
 export { pushJournal, type PushEvent, type PushOptions } from './collecting/sending/push-journal.ts'
 export type { PushReport } from './collecting/sending/shipment.ts'
 export { verifyJournals, type UnreadableJournal, type VerifyJournalsOptions } from './verifying/verify-journals.ts'
+export type { WitnessedCheckpoint } from './witnessing/submitting.ts'
+export { witnessJournal, type WitnessEvent, type WitnessOptions } from './witnessing/witness-journal.ts'

@@ -7,7 +7,8 @@ export interface SignedNote {
   signatures: NoteSignature[]
 }
 
-interface NoteSignature {
+/** One line of a signed note. */
+export interface NoteSignature {
   /** Name of the key. */
   name: string
   /** Begins to identify the key. */

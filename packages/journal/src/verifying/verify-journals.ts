@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { openJournal, readCheckpointFile, verifyJournal, type JournalReport } from '@modelseal/core/journal'
+import { openJournal, readCheckpointFile, verifyJournal, witnessKey, type JournalReport } from '@modelseal/core/journal'
 import { allJournals, type JournalKeys } from '../all-journals.ts'
 
 export interface VerifyJournalsOptions {
@@ -7,6 +7,8 @@ export interface VerifyJournalsOptions {
   checkpoints?: readonly string[] | undefined
   /** Keys of hosts, as `verifyJournal` takes them, by the directory of their journal. Default: the keys in the journals. */
   keys?: JournalKeys | undefined
+  /** Key of a witness, which must have cosigned each of the checkpoints: a C2SP verifier key, or a file with one. */
+  witnessKey?: string | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -21,7 +23,7 @@ export interface UnreadableJournal {
  * Verifies any number of journals, one after the other. One that cannot be read does not keep the others from being verified.
  *
  * @param directories of journals, or of a collector, which contains journals
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `JOURNAL_INVALID` if a checkpoint is not one of these journals, `FILE_NOT_FOUND` and
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `KEY_INVALID`, `JOURNAL_INVALID` if a checkpoint is not one of these journals, `FILE_NOT_FOUND` and
  * `FILE_UNREADABLE` if it cannot be read, `ABORTED`
  * @example
  * ```ts
@@ -31,9 +33,15 @@ export interface UnreadableJournal {
  */
 export async function verifyJournals(
   directories: readonly string[],
-  { checkpoints = [], keys, signal }: VerifyJournalsOptions = {},
+  { checkpoints = [], keys, witnessKey: witness, signal }: VerifyJournalsOptions = {},
 ): Promise<(JournalReport | UnreadableJournal)[]> {
   if (directories.length === 0) throw new ModelSealError('INVALID_ARGUMENT', 'No journal is given.')
+  if (witness !== undefined && checkpoints.length === 0)
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      'A key of a witness is of use only with a checkpoint that it cosigned.',
+    )
+  if (witness !== undefined) await witnessKey(witness)
   const journals = await allJournals(directories, keys)
   const files = await filesByOrigin(checkpoints)
   const origins = await originsOf(journals.keys())
@@ -41,7 +49,8 @@ export async function verifyJournals(
   const verified: (JournalReport | UnreadableJournal)[] = []
   for (const [directory, key] of journals) {
     const checkpoint = files.get(origins.get(directory) ?? '')
-    verified.push(await verifyJournal(directory, { checkpoint, key, signal }).catch(asUnreadable(directory)))
+    const options = { checkpoint, witnessKey: checkpoint === undefined ? undefined : witness, key, signal }
+    verified.push(await verifyJournal(directory, options).catch(asUnreadable(directory)))
   }
   return verified
 }

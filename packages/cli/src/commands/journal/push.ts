@@ -1,8 +1,9 @@
 import type { PushEvent, PushReport } from '@modelseal/journal'
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
 import { nonEmpty, pathOption, withJson } from '../../options.ts'
 import { byteCount, counted, jsonLine, printable } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
+import { interval } from './interval.ts'
 
 interface Flags {
   to: string
@@ -43,13 +44,6 @@ than before or was rewritten (JOURNAL_ROLLBACK, JOURNAL_INCONSISTENT).
 
 Example:
   $ modelseal journal push /var/lib/recognizer/journal --to https://collector.example:8443 --token-file token --follow`
-
-function interval(text: string): number {
-  const [, amount, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? []
-  const milliseconds = Number(amount) * ({ ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit ?? ''] ?? NaN)
-  if (milliseconds >= 1 && milliseconds <= 86_400_000) return milliseconds
-  throw new InvalidArgumentError('Expected a time such as 500ms, 5s, 1m or 1h, of at most a day.')
-}
 
 async function push(directory: string, { json, ...options }: Flags, { signal, talkative }: Session): Promise<Outcome> {
   const { pushJournal } = await import('@modelseal/journal')

@@ -2,12 +2,13 @@ import type { JournalReport } from '@modelseal/core/journal'
 import type { UnreadableJournal } from '@modelseal/journal'
 import type { Command } from 'commander'
 import { onJournals, withJournals, type Journals, type JournalsFlags } from '../../journals.ts'
-import { pathsOption, withJson } from '../../options.ts'
+import { pathOption, pathsOption, withJson } from '../../options.ts'
 import { columns, counted, summary } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 
 interface Flags extends JournalsFlags {
   checkpoint: string[]
+  witnessKey?: string
 }
 
 /** `modelseal journal verify JOURNAL…` */
@@ -16,6 +17,9 @@ export function addJournalVerifying(journal: Command, perform: Perform): void {
     .description('Verify that no record of journals was changed, removed or moved.')
     .addOption(
       pathsOption('--checkpoint <file>', 'checkpoint of one of the journals that left its host; may be repeated'),
+    )
+    .addOption(
+      pathOption('--witness-key <key>', 'verifier key of the witness that cosigned each checkpoint, or a file with it'),
     )
     .addHelpText('after', HELP)
     .action(onJournals(perform, verify))
@@ -29,6 +33,9 @@ Without --checkpoint, whoever holds the key of the host could have written anoth
 could have put an older state of it back. With a checkpoint that left the host, both are found. Without --key, the journal says itself
 by which key it is signed, and someone who replaced all of it could have replaced the key.
 
+With --witness-key, each checkpoint must be cosigned by that witness (modelseal journal witness). It counts wherever it was kept, because
+the host cannot make one itself; that it is the newest one, only asking the witness again shows.
+
 Exit code: 0 if all journals hold, 1 if one does not or cannot be read.
 
 Examples:
@@ -40,13 +47,13 @@ type Shown = (text: string) => string
 
 async function verify(
   { journals, keys }: Journals,
-  { checkpoint: checkpoints }: Flags,
+  { checkpoint: checkpoints, witnessKey }: Flags,
   { signal }: Session,
 ): Promise<Outcome> {
   const { verifyJournals } = await import('@modelseal/journal')
   const { problemLine } = await import('@modelseal/core/journal')
   const { shown } = await import('@modelseal/core/errors')
-  const verified = await verifyJournals(journals, { checkpoints, keys, signal })
+  const verified = await verifyJournals(journals, { checkpoints, witnessKey, keys, signal })
   const [only] = verified.length === 1 ? verified : []
   if (only && 'error' in only) throw only.error
   const problemsOf = ({ problems, more }: JournalReport) => [
@@ -102,7 +109,7 @@ function notesOf(reports: readonly JournalReport[]): string[] {
 }
 
 function facts(report: JournalReport, shown: Shown): (readonly [string, string])[] {
-  const { host, records, segments, retired, uncovered, torn, checkpoint, compared, key } = report
+  const { host, records, segments, retired, uncovered, torn, checkpoint, compared, witness, key } = report
   return [
     ['host', shown(host)],
     ['records', `${records.toLocaleString('en')} in ${counted(segments, 'segment')}`],
@@ -114,6 +121,7 @@ function facts(report: JournalReport, shown: Shown): (readonly [string, string])
       checkpoint ? `${counted(checkpoint.size, 'commit')}, ${checkpoint.time}, root sha256:${checkpoint.root}` : 'none',
     ],
     ...(compared === undefined ? [] : [['compared', `with a checkpoint over ${counted(compared, 'commit')}`] as const]),
+    ...(witness ? [['witness', `${shown(witness.name)} cosigned it at ${witness.time}`] as const] : []),
     ['key', key],
   ]
 }

@@ -1,3 +1,4 @@
+import { ModelSealError } from '../../errors.ts'
 import { signal as abortSignal, text } from '../../kinds.ts'
 import type { Checkpoint } from '../../merkle/checkpoint.ts'
 import { GrowingTree, hashLeaf } from '../../merkle/tree.ts'
@@ -13,16 +14,19 @@ import { References } from './references.ts'
 import { readSegment, segmentIdsIn, segmentPath, type SegmentRecord } from './read-segment.ts'
 import { HeadsBySegment, type SegmentHeads } from './segment-heads.ts'
 import { SegmentProgress } from './segment-progress.ts'
+import { witnessKey } from './witness-key.ts'
 
 export interface VerifyJournalOptions {
   /** File with a checkpoint of this journal that left its host. Only with one can truncation and rollback be seen. */
   checkpoint?: string | undefined
   /** Key of the host: a C2SP verifier key, or a file with one or with a PEM public key. Default: the key in the journal. */
   key?: string | undefined
+  /** Key of a witness, which must have cosigned the checkpoint: a C2SP verifier key, or a file with one. */
+  witnessKey?: string | undefined
   signal?: AbortSignal | undefined
 }
 
-const OPTIONS: Shape<VerifyJournalOptions> = { checkpoint: text, key: text, signal: abortSignal }
+const OPTIONS: Shape<VerifyJournalOptions> = { checkpoint: text, key: text, witnessKey: text, signal: abortSignal }
 
 /** What is known about a journal after it was read completely. */
 export interface JournalReport {
@@ -47,6 +51,8 @@ export interface JournalReport {
   checkpoint?: { size: number; root: string; time: string }
   /** Number of commits that the given checkpoint covers. */
   compared?: number
+  /** Name of the witness that cosigned it, and when it saw it as the newest checkpoint of the journal. */
+  witness?: { name: string; time: string }
   /** The first problems. */
   problems: readonly JournalProblem[]
   /** How many more there are. */
@@ -93,9 +99,15 @@ type Visit = (segment: string, records: readonly SegmentRecord[]) => void | Prom
 const MOST_HEADS = 1_000_000
 
 async function walk(directory: string, options: Readonly<VerifyJournalOptions>, visit: Visit): Promise<JournalReport> {
-  const { checkpoint: path, key, signal } = options
+  const { checkpoint: path, key, witnessKey: witness, signal } = options
+  if (witness !== undefined && path === undefined)
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      'The option "witnessKey" needs a checkpoint that the witness cosigned.',
+    )
   const journal = await openJournal(directory, key)
-  const given = path === undefined ? undefined : await checkpointFrom(path, journal)
+  const cosigner = witness === undefined ? undefined : await witnessKey(witness)
+  const given = path === undefined ? undefined : await checkpointFrom(path, journal, cosigner)
   const problems = new Problems()
   const ownKey = await ownKeyProblem(journal)
   if (ownKey) problems.add(ownKey)
@@ -127,6 +139,7 @@ async function walk(directory: string, options: Readonly<VerifyJournalOptions>, 
     ...sums,
     ...(last && { checkpoint: { size: last.index + 1, root: commits.root, time: last.leaf.time } }),
     ...(given && { compared: given.size }),
+    ...(given?.cosigned && { witness: { name: given.cosigned.by, time: given.cosigned.at.toISOString() } }),
     problems: problems.list,
     more: problems.count - problems.list.length,
   }

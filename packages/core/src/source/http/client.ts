@@ -118,8 +118,8 @@ export class HttpClient {
       const response = await this.#follow(request, watch)
       const length = announcedLength(request, response, this.#hints.response)
       if (length === null) return undefined
-      const { headers, url } = response
-      return await receive({ length, headers, url, chunks: this.#chunks(request, response, watch) })
+      const { status, headers, url } = response
+      return await receive({ length, status, headers, url, chunks: this.#chunks(request, response, watch) })
     } finally {
       watch.end()
       this.#free += 1

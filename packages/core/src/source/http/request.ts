@@ -58,6 +58,7 @@ export interface HttpAnswer {
 export interface HttpBody {
   /** Length in bytes that the server announced; undefined if it announced none or compresses. */
   length: number | undefined
+  status: number
   headers: Headers
   /** What answered: after a redirect, its target. Empty if a custom `fetch` does not say. */
   url: string

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { ModelSealError } from '@modelseal/core/errors'
 import { CollectorClient, type ClientOptions } from './collector-client.ts'
 import { Shipment, type PushReport } from './shipment.ts'
+import { waitAfter } from '../wait-after.ts'
 
 /** Where and how a journal is sent. */
 export interface PushOptions extends ClientOptions {
@@ -30,8 +31,6 @@ export interface PushOptions extends ClientOptions {
 export type PushEvent = { sent: PushReport } | { error: ModelSealError; retryIn: number }
 
 const DEFAULT_INTERVAL = 5_000
-/** Waits while the collector is away, in milliseconds. */
-const [FIRST_WAIT, LONGEST_WAIT] = [1_000, 300_000]
 /** Time, or the administrator of the collector, may help. Everything else ends the work. */
 const PASSING: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT', 'HTTP_RESPONSE', 'FILE_NOT_FOUND'])
 
@@ -88,10 +87,4 @@ async function following(
     }
     await wait(pause, undefined, { ...(signal && { signal }) }).catch(() => undefined)
   }
-}
-
-/** Twice as long after each failure, and never all hosts at the same time. */
-function waitAfter(failures: number): number {
-  const longest = Math.min(FIRST_WAIT * 2 ** Math.min(failures, 20), LONGEST_WAIT)
-  return Math.round(longest * (0.5 + Math.random() / 2))
 }

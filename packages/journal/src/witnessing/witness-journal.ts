@@ -1,0 +1,101 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { ModelSealError } from '@modelseal/core/errors'
+import { witnessKey } from '@modelseal/core/journal'
+import { waitAfter } from '../collecting/wait-after.ts'
+import { submitNewest, type WitnessedCheckpoint, type Witnessing } from './submitting.ts'
+import { WitnessClient } from './witness-client.ts'
+
+/** Which witness cosigns the checkpoints of a journal, and where they are kept. */
+export interface WitnessOptions {
+  /** Submission prefix of the witness: `https://`, or `http://` on this machine. */
+  to: string
+  /** Key of the witness: a C2SP verifier key for cosignatures, or a file with one. */
+  witnessKey: string
+  /** File for the newest cosigned checkpoint. Default: `witnessed-<hash of the key>.checkpoint` in the directory of the journal. */
+  output?: string | undefined
+  /** Key of the host: a C2SP verifier key, or a file with one or with a PEM public key. Default: the key in the journal. */
+  key?: string | undefined
+  /** True to go on until `signal` aborts, and to wait while the witness is away. Default: false. */
+  follow?: boolean | undefined
+  /** Milliseconds between two submissions while following. Default: 60,000. */
+  interval?: number | undefined
+  /** Milliseconds in which the witness must answer. Default: 30,000. */
+  timeout?: number | undefined
+  /** Called while following, after a checkpoint was cosigned, or could not be. */
+  onEvent?: ((event: WitnessEvent) => void) | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** What happened while a journal was followed. */
+export type WitnessEvent = { witnessed: WitnessedCheckpoint } | { error: ModelSealError; retryIn: number }
+
+const DEFAULT_INTERVAL = 60_000
+const DEFAULT_TIMEOUT = 30_000
+/** Time, or the operator of the witness, may help. Everything else ends the work. */
+const PASSING: ReadonlySet<string> = new Set([
+  'HTTP_UNREACHABLE',
+  'HTTP_TIMEOUT',
+  'HTTP_RESPONSE',
+  'FILE_NOT_FOUND',
+  'FILE_WRITE_FAILED',
+])
+
+/**
+ * Has the newest checkpoint of a journal cosigned by a witness (C2SP tlog-witness), which does so only if it continues every checkpoint of
+ * this journal that it has cosigned before. No private key is needed, so whoever has a copy of a journal can do it, too.
+ *
+ * @returns the cosigned checkpoint; with `follow`, the last one once `signal` aborts, or undefined if there was none
+ * @throws {@link ModelSealError} `JOURNAL_ROLLBACK`, `JOURNAL_INCONSISTENT`, `JOURNAL_FOREIGN`, `JOURNAL_INVALID`, `KEY_INVALID`,
+ * `KEY_MISMATCH`, `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `FILE_WRITE_FAILED`, `INVALID_ARGUMENT`,
+ * `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
+ * @example
+ * ```ts
+ * const witnessed = await witnessJournal('/var/lib/recognizer/journal', { to: 'https://witness.example', witnessKey: 'witness.vkey' })
+ * console.log(witnessed?.size, witnessed?.time)
+ * ```
+ */
+export async function witnessJournal(
+  directory: string,
+  options: WitnessOptions,
+): Promise<WitnessedCheckpoint | undefined> {
+  const { to, key, output, follow = false, onEvent = () => undefined, signal } = options
+  const interval = milliseconds('interval', options.interval ?? DEFAULT_INTERVAL)
+  const client = new WitnessClient(to, milliseconds('timeout', options.timeout ?? DEFAULT_TIMEOUT), signal)
+  const witness = await witnessKey(options.witnessKey)
+  const witnessing = { directory, key, witness, client, output }
+  return follow ? following(witnessing, { interval, onEvent, signal }) : submitNewest(witnessing)
+}
+
+function milliseconds(option: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1 && value < 2 ** 31) return value
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${option}".`, { expected: 'milliseconds' })
+}
+
+interface Following {
+  interval: number
+  onEvent: (event: WitnessEvent) => void
+  signal: AbortSignal | undefined
+}
+
+async function following(
+  witnessing: Witnessing,
+  { interval, onEvent, signal }: Following,
+): Promise<WitnessedCheckpoint | undefined> {
+  let last: WitnessedCheckpoint | undefined
+  for (let failures = 0; !signal?.aborted;) {
+    let pause = interval
+    try {
+      last = await submitNewest(witnessing)
+      failures = 0
+      onEvent({ witnessed: last })
+    } catch (error) {
+      if (signal?.aborted) break
+      if (!(error instanceof ModelSealError) || !PASSING.has(error.code)) throw error
+      pause = waitAfter(failures)
+      failures += 1
+      onEvent({ error, retryIn: pause })
+    }
+    await wait(pause, undefined, { ...(signal && { signal }) }).catch(() => undefined)
+  }
+  return last
+}
