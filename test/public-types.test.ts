@@ -18,7 +18,7 @@ const GIVEN: Record<string, string> = {
   'packages/cli/README.md': `import type { ReceiptInfo, Verdict, VerifiedIdentity } from '@modelseal/core'
     import type { WeighedAttestations } from '@modelseal/core/attestation'
     import type { JournalReport, PrunedJournal } from '@modelseal/core/journal'
-    import type { Incident, PushReport } from '@modelseal/journal'
+    import type { Incident, PushReport, WitnessedCheckpoint } from '@modelseal/journal'
     import type { SerializedError } from '@modelseal/core/errors'
     import type { FoundEntry } from '@modelseal/core/monitor'
     import type { ExpectationResult, PolicyDigests, PolicyFinding } from '@modelseal/core/policy'

@@ -51,9 +51,17 @@ const PASSING: ReadonlySet<string> = new Set([
  * @example
  * ```ts
  * const witnessed = await witnessJournal('/var/lib/recognizer/journal', { to: 'https://witness.example', witnessKey: 'witness.vkey' })
- * console.log(witnessed?.size, witnessed?.time)
+ * console.log(witnessed.size, witnessed.time)
  * ```
  */
+export async function witnessJournal(
+  directory: string,
+  options: WitnessOptions & { follow?: false | undefined },
+): Promise<WitnessedCheckpoint>
+export async function witnessJournal(
+  directory: string,
+  options: WitnessOptions,
+): Promise<WitnessedCheckpoint | undefined>
 export async function witnessJournal(
   directory: string,
   options: WitnessOptions,
