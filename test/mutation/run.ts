@@ -10,7 +10,6 @@ import { SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
 import { resultsOf, runStryker } from './stryker.ts'
 import { acceptedSurvivors, compare, listOf, namedMutants, survives, type NamedMutant } from './survivors.ts'
 
-const FIVE_MINUTES = 300_000
 /** Stryker needs as much to stop. */
 const RESERVED_MS = 20_000
 const WHOLE: Lines = { from: 1, to: Number.MAX_SAFE_INTEGER }
@@ -39,7 +38,7 @@ async function tryFolders(paths: readonly string[]): Promise<void> {
   const chosen = SCOPES.map((scope) => ({ scope, files: sourcesOf(scope).filter(isWanted) }))
   const some = chosen.filter(({ files }) => files.length > 0)
   if (some.length === 0) throw new Error(`No file of ${wanted.join(', ')} is mutated: see test/mutation/scopes.ts.`)
-  const until = values.minutes === undefined ? Infinity : started + Number(values.minutes) * 60_000
+  const until = values.minutes === undefined ? Infinity : deadline(Number(values.minutes))
   for (const { scope, files } of some) {
     const whole = new Map(files.map((file) => [file, [WHOLE]]))
     const { mutants, untried } = await mutate(scope, whole, until)
@@ -63,7 +62,7 @@ async function tryChanged(given: string | undefined): Promise<void> {
       sourcesOf(scope).flatMap((file) => (changed.has(file) ? [[file, changed.get(file) ?? []]] : [])),
     )
     if (lines.size === 0) continue
-    const { mutants, untried } = await mutate(scope, lines, started + FIVE_MINUTES - RESERVED_MS)
+    const { mutants, untried } = await mutate(scope, lines, deadline(Number(values.minutes ?? 5)))
     if (report(scope, mutants, new Set())) process.exitCode = 1
     if (untried) console.log(untried)
     const { unlisted } = compare(mutants, acceptedSurvivors(scope.name), new Set())
@@ -90,10 +89,15 @@ async function mutate(scope: Scope, lines: ReadonlyMap<string, readonly Lines[]>
     if (outcome.untried !== 0)
       untried.push(`The time was over: ${outcome.untried ?? 'all'} mutants of ${what.join(', ')} were not tried.`)
     const found = namedMutants(outcome.results).filter(({ file }) => files.includes(file))
-    mutants.push(...found.filter((mutant) => isWithin(mutant, lines.get(mutant.file) ?? [])))
-    console.log(`${folder}: ${found.filter(survives).length} of ${found.length} mutants survive`)
+    const wanted = found.filter((mutant) => isWithin(mutant, lines.get(mutant.file) ?? []))
+    mutants.push(...wanted)
+    console.log(`${folder}: ${wanted.filter(survives).length} of ${wanted.length} mutants survive`)
   }
   return { mutants, untried: untried.join('\n') }
+}
+
+function deadline(minutes: number): number {
+  return started + minutes * 60_000 - RESERVED_MS
 }
 
 function rangeOf(file: string, { from, to }: Lines): string {

@@ -106,6 +106,18 @@ describe('a glob', () => {
     expect(matches(glob, other)).toBe(false)
   })
 
+  test('matches an empty text only if it has no component but "**"', () => {
+    expect(['**', '**/**', '*', '?', 'a', '{,a}', '*/**'].map((glob) => matches(glob, ''))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ])
+  })
+
   test('that only refuses also matches across slashes and dots, and is as strict about its syntax', () => {
     const loose = compileLooseGlob('a*{b,c}?')
     for (const text of ['abx', 'a/../cx', 'a..b/', 'axxbyc.']) expect(loose(text)).toBe(true)

@@ -107,7 +107,10 @@ describe('the identity of a Fulcio certificate', () => {
   test('is the only alternative name', async () => {
     expect(await found([issuer], [URI, [1, 'a@example.org']])).toBe('"2 subject alternative names instead of one"')
     expect(await found([issuer], [URI, URI])).toBe('"2 subject alternative names instead of one"')
-    expect(await found([issuer], 'none')).toBe('"0 subject alternative names instead of one"')
+    const none = '"0 subject alternative names instead of one"'
+    expect(await found([issuer], 'none')).toBe(none)
+    const { der } = await issue({ subject: 'Alice', keyIds: false })
+    await expect(readFulcioClaims(der, undefined)).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID', found: none })
   })
 
   test('may be an otherName of the type that Fulcio uses, and of no other', async () => {
