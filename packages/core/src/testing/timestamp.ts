@@ -20,6 +20,10 @@ export interface TimestampOptions {
   change?: (attributes: pkijs.Attribute[]) => pkijs.Attribute[]
   /** The hash of its content and signature. Default: SHA-256. */
   hash?: 'SHA-1' | 'SHA-256' | 'SHA-384'
+  /** The certificates in it. Default: the signing one. */
+  certificates?: readonly Issued[]
+  /** Object identifier of the algorithm that it states for its signature, if not the one that it was made with. */
+  signatureAlgorithm?: string
   /** Replaces the content after signing. */
   changedAfter?: boolean
   status?: pkijs.PKIStatus
@@ -84,11 +88,15 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
           signedAttrs: new pkijs.SignedAndUnsignedAttributes({ type: 0, attributes }),
         }),
     ),
-    certificates: [signer.fields],
+    ...(options.certificates?.length === 0
+      ? {}
+      : { certificates: (options.certificates ?? [signer]).map(({ fields }) => fields) }),
   })
   // The constructor splits it into pieces, which is BER; authorities write DER.
   signed.encapContentInfo.eContent = octets(Buffer.from(content))
   for (const index of signed.signerInfos.keys()) await signed.sign(signer.keys.privateKey, index, hash)
+  for (const info of signed.signerInfos)
+    if (options.signatureAlgorithm !== undefined) info.signatureAlgorithm.algorithmId = options.signatureAlgorithm
   if (options.changedAfter) signed.encapContentInfo.eContent = octets(tstInfo(data, { at: new Date(0) }))
   const response = new pkijs.TimeStampResp({
     status: new pkijs.PKIStatusInfo({ status: options.status ?? pkijs.PKIStatus.granted }),

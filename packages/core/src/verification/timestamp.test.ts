@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, webcrypto } from 'node:crypto'
 import * as asn1js from 'asn1js'
 import { Attribute } from 'pkijs'
 import { describe, expect, test } from 'vitest'
@@ -133,6 +133,31 @@ describe('the proven time', () => {
     )
   })
 
+  test('is remembered without another signature check, while none of the times is in the future', async () => {
+    const [at, later, authorities] = [inDays(-5), inDays(-4), [tsa.root.der]]
+    const both = [await stamp({ at }), await stamp({ at: later })]
+    const judged = (now: Date, effort: Effort) =>
+      provenTime(bundleWith(...both), statedTimeTrust({ timestampAuthorities: authorities, now, effort }))
+    await judged(inDays(0), new Effort())
+    expect((await judged(later, new Effort(undefined, 0)))?.at).toBe(at.toISOString())
+    await expect(judged(new Date(later.getTime() - 1), new Effort())).rejects.toMatchObject(
+      invalid(`its time ${later.toISOString()} is in the future`),
+    )
+  })
+
+  test.each([1, 2])('is not looked for once the caller aborts before signature check %i', async (last) => {
+    const controller = new AbortController()
+    let checks = 0
+    class Aborted extends Effort {
+      override signatures(count?: number): Promise<void> {
+        if (++checks === last) controller.abort()
+        return super.signatures(count)
+      }
+    }
+    expect(await refusal(await stamp(), { effort: new Aborted(controller.signal) })).toMatchObject({ code: 'ABORTED' })
+    expect(checks).toBe(last)
+  })
+
   test('is not looked for once the caller has aborted', async () => {
     const effort = new Effort(AbortSignal.abort())
     expect(await refusal(await stamp(), { effort })).toMatchObject({ code: 'ABORTED' })
@@ -166,6 +191,22 @@ describe('a timestamp is invalid', () => {
       invalid('it has no signed attributes, or uses a weak hash'),
     )
     expect(await proven([await stamp({ hash: 'SHA-384' })])).toBeDefined()
+  })
+
+  test('if the key of its authority, or the algorithm of its signature, is weak', async () => {
+    const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', publicExponent: new Uint8Array([1, 0, 1]) }
+    const rsa = async (modulusLength: number) => {
+      const keys = await webcrypto.subtle.generateKey({ ...algorithm, modulusLength }, true, ['sign', 'verify'])
+      return (await timestampAuthority({ ...YEARS, keys }, tsa.root)).signer
+    }
+    const weak = await refusal(await stamp({}, await rsa(1024)))
+    expect(weak.code).toBe('TIMESTAMP_INVALID')
+    expect(weak.found).toContain('1024')
+    const withSha1 = await refusal(await stamp({ signatureAlgorithm: '1.2.840.10045.4.1' }))
+    expect(withSha1.code).toBe('TIMESTAMP_INVALID')
+    expect(withSha1.found).toContain('its signature is too weak: ')
+    // RFC 3370 3.2: the algorithm may be RSA alone, with the hash beside it.
+    expect(await proven([await stamp({ signatureAlgorithm: '1.2.840.113549.1.1.1' }, await rsa(2048))])).toBeDefined()
   })
 
   test.each([CONTENT_TYPE, MESSAGE_DIGEST])('if the attribute %s is missing, empty or has two values', async (type) => {
@@ -245,7 +286,9 @@ describe('the certificate that a timestamp names', () => {
       invalid(`it does not have exactly one signed attribute ${SIGNING_CERTIFICATE}`),
     )
     for (const value of [octets(Buffer.from('no list')), sequence(), sequence(octets(Buffer.from('no list')))])
-      expect(await refusal(await attribute(SIGNING_CERTIFICATE_V2, value))).toMatchObject({ code: 'TIMESTAMP_INVALID' })
+      expect(await refusal(await attribute(SIGNING_CERTIFICATE_V2, value))).toEqual(
+        invalid('its signing certificate attribute is malformed'),
+      )
   })
 })
 
@@ -292,5 +335,18 @@ describe('a timestamp is untrusted', () => {
     })
     expect(await refusal(await stamp({}, signer))).toMatchObject({ code: 'TIMESTAMP_UNTRUSTED' })
     expect(await proven([await stamp({}, signer)], { timestampAuthorities: [middle.der] })).toBeDefined()
+    const withMiddle = await stamp({ certificates: [signer, middle] }, signer)
+    expect((await proven([withMiddle]))?.path).toEqual([signer.der, middle.der, tsa.root.der])
+  })
+
+  test('unless a certificate that it omits is a trusted one', async () => {
+    const der = await stamp({ certificates: [] })
+    expect(await refusal(der)).toEqual(invalid('it does not contain the certificate of its signer'))
+    expect(await proven([der], { timestampAuthorities: [tsa.root.der, tsa.signer.der] })).toBeDefined()
+  })
+
+  test('if the certificate of its authority has no extensions', async () => {
+    const signer = await issue({ subject: 'Time Authority', issuer: tsa.root, keyIds: false, ...YEARS })
+    expect(await refusal(await stamp({}, signer))).toMatchObject({ code: 'TIMESTAMP_UNTRUSTED', found: `"${limits}"` })
   })
 })

@@ -53,6 +53,10 @@ describe('distinct signers', () => {
     expect(countDistinctSigners([signature('a', 0), signature('a b', 1), signature('a', 2)])).toBe(1)
   })
 
+  test('gain no entry when they are merged', () => {
+    expect(countDistinctSigners([signature('a', 0), signature('a', 0), signature('b', 0)])).toBe(1)
+  })
+
   test('leave others alone when they are merged', () => {
     expect(countDistinctSigners([signature('a', 0), signature('x', 1), signature('a', 2)])).toBe(2)
     expect(countDistinctSigners([signature('x', 1), signature('a', 0), signature('a', 0)])).toBe(2)

@@ -154,7 +154,7 @@ describe('a malformed constraint refuses every path', () => {
     ['with an empty list', { permittedSubtrees: [] }, 'an empty list'],
   ])('%s', async (_, fields, found) => {
     const root = await authority('Root', { extensions: [constraints(fields)] })
-    expect(await refusal(await signingLeaf(root), root)).toMatch(`${sentence}`)
+    expect(await refusal(await signingLeaf(root), root)).toMatch(sentence)
     expect(await refusal(await signingLeaf(root), root)).toContain(found)
   })
 })
