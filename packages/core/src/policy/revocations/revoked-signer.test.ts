@@ -205,6 +205,13 @@ describe('an authority on which a signature depends', () => {
     expect(await revokedAuthority(broken, revoking({ keys: [keyOf(leaf)] }), undefined)).toBeUndefined()
   })
 
+  test('is not passed over because of a mistake of ours', async () => {
+    const revocations = revoking({ keys: [keyOf(root)] })
+    await expect(revokedAuthority({ timestampPath: [null as never] }, revocations, undefined)).rejects.toThrow(
+      TypeError,
+    )
+  })
+
   test('is not looked up once the caller has aborted', async () => {
     await expect(revokedAuthority(path, revoking({ keys: [keyOf(leaf)] }), AbortSignal.abort())).rejects.toMatchObject({
       code: 'ABORTED',
@@ -248,6 +255,14 @@ describe('the claims of a bundle that is not verified', () => {
     expect(
       await revokedByClaim(bundleOf([leaf.der], long), revoking({ keys: [keyOf(root)] }), undefined),
     ).toBeUndefined()
+  })
+
+  test('are not known if the caller aborts while they are read', async () => {
+    const files = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`file ${index}`, '']))
+    const long = bundleOf([leaf.der], encoded(statementOver(files)))
+    await expect(revokedByClaim(long, revoking({ rootDigests: [digest] }), AbortSignal.abort())).rejects.toMatchObject({
+      code: 'ABORTED',
+    })
   })
 
   test('are not known if the statement has too many values', async () => {
