@@ -123,7 +123,7 @@ function notAFeed(bytes: Uint8Array, cause: unknown, file: string | undefined): 
 
 /** Whether a file, which is not a signed feed, is the source of one. */
 function looksLikeSource(bytes: Uint8Array): boolean {
-  return /^\s*"?denied"?\s*:/m.test(Buffer.from(bytes).toString('latin1'))
+  return /^[^\S\r\n]*"?denied"?\s*:/m.test(Buffer.from(bytes).toString('latin1'))
 }
 
 const LINE_FEED = 0x0a

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../errors.ts'
 import { bundleOver, encoded, keyPair, type LooseJson } from '../../testing/bundles.ts'
+import { expectLinear } from '../../testing/linear.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { canonicalJson } from '../../schema/canonical-json.ts'
 import { feedPredicateJsonSchema } from './feed-schema.ts'
@@ -339,3 +340,11 @@ describe('the JSON Schema of the predicate', () => {
     expect(isPredicate({ ...predicate, denied: { keys: [{ file: 'a.pub' }] } })).toBe(false)
   })
 })
+
+test.each(['\n', ' ', 'denied', 'denied ', 'denied\n'])(
+  'refuses a file of repeated %j in linear time',
+  async (part) => {
+    const refused = refusal('ADVISORY_INVALID')
+    await expectLinear((text) => expect(parseFeedFile(Buffer.from(text))).rejects.toThrow(refused), ['x', part])
+  },
+)

@@ -15,7 +15,7 @@ export function literalWildcard(field: string, text: TextPattern | undefined): D
 
 /** The first wildcard in a text, if it was probably meant as one. */
 export function wildcardIn(text: string): string | undefined {
-  const [wildcard] = /\*|\?|\{[^{}]*,[^{}]*\}/.exec(text) ?? []
+  const [wildcard] = /\*|\?|\{[^{},]*,[^{}]*\}/.exec(text) ?? []
   // The query of a URL.
   return wildcard === '?' && /^https?:[^?]*\?[\w-]+=[^*{]*$/.test(text) ? undefined : wildcard
 }

@@ -33,9 +33,9 @@ export function looseForm(text: string): string {
     form = form
       .normalize('NFKC')
       .replace(/[\p{Cc}\p{Cf}]/gu, '')
-      // RFC 4514 lets tools put spaces between the parts of a name.
-      .replace(/\s*([,=+])\s*/g, '$1')
       .replace(/\s+/g, ' ')
+      // RFC 4514 lets tools put spaces between the parts of a name.
+      .replace(/ ?([,=+]) ?/g, '$1')
       .trim()
   }
   // Upper case first: it merges letters that lower case keeps apart.
@@ -45,8 +45,8 @@ export function looseForm(text: string): string {
     form
       .replace(/^((?:uri:)?https:\/\/[^/?#]*):443(?=[/?#]|$)/, '$1')
       .replace(/^((?:uri:)?http:\/\/[^/?#]*):80(?=[/?#]|$)/, '$1')
-      .replace(/\.+(?=$|[/:?#@,])/g, '')
-      .replace(/\/+$/, ''),
+      .replace(/(?<!\.)\.+(?=$|[/:?#@,])/g, '')
+      .replace(/(?<!\/)\/+$/, ''),
   )
 }
 

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { withLibraries } from '../when-needed.ts'
+import { expectLinear } from '../../testing/linear.ts'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose } from './loose-text.ts'
 import type { TextPattern } from '../schema/text.ts'
@@ -69,6 +70,21 @@ describe('a revoked name is not found in', () => {
     ['a subject with further attributes', 'CN=Mallory', 'CN=Mallory,O=Acme'],
     ['a part of the name', { regexp: 'mallory' }, 'email:mallory@acme.example'],
   ])('%s', (_, revoked, name) => expect(found(revoked, name)).toBe(false))
+})
+
+test.each([
+  ['', '\u00a0'],
+  ['a', '\u00a0'],
+  ['a', '.'],
+  ['a', '/'],
+  ['a', './'],
+  ['', 'a='],
+  ['https://', ':443'],
+  ['', 'xn--'],
+  ['', '%'],
+  ['', ':'],
+])('finds the loose form of %j and then %j repeated in linear time', async (start, part) => {
+  await expectLinear((text) => looseForm(`${text}x`), [start, part])
 })
 
 test('does not change a loose form', () => {

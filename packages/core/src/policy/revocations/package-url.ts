@@ -75,7 +75,7 @@ function plainRepository(url: string): string {
     .toLowerCase()
     .replace(/^[a-z][a-z0-9+.-]*:\/\//, '')
     .replace(/^(?:index|registry-1)\.docker\.io(?=\/|$)/, 'docker.io')
-    .replace(/\/+$/, '')
+    .replace(/(?<!\/)\/+$/, '')
 }
 
 function isDigest(version: string): boolean {

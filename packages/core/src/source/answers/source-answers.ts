@@ -281,8 +281,8 @@ function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
   return typeof given === 'object' && given !== null && 'then' in given
 }
 
-/** A message of the source may repeat the URL that it requested, with credentials. */
-const URL_IN_TEXT = /[a-z][a-z0-9+.-]+:\/\/[^\s"'<>]*/gi
+/** A message of the source may repeat the URL that it requested, with credentials. Schemes are bounded, so that the time stays linear. */
+const URL_IN_TEXT = /[a-z][a-z0-9+.-]{1,64}:\/\/[^\s"'<>]*/gi
 
 export function sourceFailed(what: string, found: string, cause?: unknown): ModelSealError {
   return new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: its source failed.`, {

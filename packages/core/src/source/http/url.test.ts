@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { nameFault } from '../../manifest/names.ts'
+import { expectLinear } from '../../testing/linear.ts'
 import { besideUrl, httpSource, isHttpUrl, nameBelow, parentUrl, fileUrl } from './url.ts'
 
 const directory = httpSource(new URL('https://models.example/a/b/?key=1'))
@@ -60,4 +61,8 @@ test.each<[unknown, boolean]>([
   [undefined, false],
 ])('%j is an HTTP URL: %j', (path, expected) => {
   expect(isHttpUrl(path)).toBe(expected)
+})
+
+test('finds the parent of a long name in linear time', async () => {
+  await expectLinear((text) => parentUrl(new URL(`https://models.example/${text}//`)), ['', 'a'])
 })

@@ -49,7 +49,7 @@ export function besideUrl(url: URL, suffix: string): URL {
 export function parentUrl(url: URL): URL | undefined {
   if (url.pathname === '/') return undefined
   const parent = new URL(url)
-  parent.pathname = url.pathname.replace(/[^/]*\/?$/, '')
+  parent.pathname = url.pathname.replace(/(?<=\/)[^/]*\/?$/, '')
   return parent
 }
 

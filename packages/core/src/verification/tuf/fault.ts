@@ -6,7 +6,7 @@ const FAULTS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/is expired/, 'TUF_EXPIRED', 'expired'],
   [/was signed by|multiple signatures/, 'TUF_SIGNATURE', 'lacks required signatures'],
   [
-    /version .*(less than|doesn't match|does not match)|Expected version|Missing file/i,
+    /version .{0,200}(less than|doesn't match|does not match)|Expected version|Missing file/i,
     'TUF_ROLLBACK',
     'has an unexpected version',
   ],
