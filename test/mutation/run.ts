@@ -157,7 +157,8 @@ function printScores(): void {
     const folders = new Set([...files].map((file) => posix.dirname(file)))
     const all = [...folders].flatMap((folder) => namedMutants(resultsOf(folder)))
     const mutants = all.filter(({ file }) => files.has(file))
-    if (mutants.length > 0) console.log(row(`\`${scope.folder}/\``, scope, mutants))
+    const tried = new Set(mutants.map(({ file }) => file)).size
+    if (tried > 0) console.log(row(`\`${scope.folder}/\` (${tried} of ${files.size} files)`, scope, mutants))
   }
 }
 
