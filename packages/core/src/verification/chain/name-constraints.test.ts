@@ -36,6 +36,7 @@ function constraints(fields: ConstructorParameters<typeof NameConstraints>[0]): 
 }
 
 const base = new GeneralName({ type: 2, value: 'example.org' })
+const subtree = new GeneralSubtree({ base })
 
 describe('the constraints of a root', () => {
   test('apply to the names of a leaf right below it', async () => {
@@ -128,6 +129,21 @@ describe('the names of a certificate', () => {
     )
   })
 
+  test('of other kinds need not be comparable', async () => {
+    for (const limits of [{ excluded: [DNS('evil.net')] }, { permitted: [DNS('evil.net')] }]) {
+      const root = await authority('Root', limits)
+      await checked([await signingLeaf(root, { names: [[1, 'no address']] }), root])
+    }
+  })
+
+  test('may be any that a wildcard means', async () => {
+    const wild = { names: [DNS('*.example.org')] }
+    const excluding = await authority('Root', { excluded: [DNS('evil.example.org')] })
+    expect(await refusal(await signingLeaf(excluding, wild), excluding)).toContain('which is excluded')
+    const permitting = await authority('Root', { permitted: [DNS('a.example.org')] })
+    expect(await refusal(await signingLeaf(permitting, wild), permitting)).toContain('which is not permitted')
+  })
+
   test('are compared a limited number of times', async () => {
     const root = await authority('Root', { excluded: Array.from({ length: 64 }, (_, i) => DNS(`evil${i}.net`)) })
     const names = (count: number) => Array.from({ length: count }, (_, i) => DNS(`a${i}.example.org`))
@@ -144,6 +160,11 @@ describe('the names of a certificate', () => {
   })
 })
 
+test('the constraints of a leaf are not read', async () => {
+  const root = await authority('Root')
+  await checked([await signingLeaf(root, { extensions: [constraints({})] }), root])
+})
+
 describe('a malformed constraint refuses every path', () => {
   const sentence = 'The authority "CN=Root" has a malformed name constraint'
 
@@ -152,6 +173,7 @@ describe('a malformed constraint refuses every path', () => {
     ['with a maximum', { permittedSubtrees: [new GeneralSubtree({ base, maximum: 1 })] }, '"DNS:example.org"'],
     ['without lists', {}, 'an empty list'],
     ['with an empty list', { permittedSubtrees: [] }, 'an empty list'],
+    ['with a second list that is empty', { permittedSubtrees: [subtree], excludedSubtrees: [] }, 'an empty list'],
   ])('%s', async (_, fields, found) => {
     const root = await authority('Root', { extensions: [constraints(fields)] })
     expect(await refusal(await signingLeaf(root), root)).toMatch(sentence)
