@@ -298,6 +298,11 @@ describe('revocations of others', () => {
     expect(all.key(fingerprint, undefined)?.message).toContain('is revoked by the feed.')
   })
 
+  test('concern what any of them does', () => {
+    const all = policy.with([listed('the feed', { keys: [DIGEST] }), listed('another feed', {})])
+    expect([all.concernsModels, all.concernsSigners, all.concernsPackages]).toEqual([true, true, false])
+  })
+
   test('concern nothing if nothing is revoked', () => {
     const none = new Revocations().with([new RevocationList('the feed')])
     expect([none.concernsModels, none.concernsSigners, none.concernsPackages]).toEqual([false, false, false])
