@@ -134,14 +134,14 @@ async function runUntil({ until }: Run, args: string[], variables: Record<string
     stop()
     process.exitCode = 130
   }
-  process.once('SIGINT', interrupted)
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
   })
   clearTimeout(stopping)
   clearTimeout(killing)
-  process.removeListener('SIGINT', interrupted)
+  process.removeListener('SIGINT', interrupted).removeListener('SIGTERM', interrupted)
   // Its processes with tests, which it does not wait for if it is interrupted.
   killGroup(child.pid)
   return state.stopped ? 'stopped' : status
