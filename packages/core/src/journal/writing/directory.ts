@@ -15,10 +15,10 @@ import {
   writeJournalFile,
   type JournalFile,
 } from '../format/journal-file.ts'
-import { COMMITS, HEADS, JOURNAL_FILE, SEGMENTS } from '../format/names.ts'
+import { commitIn, COMMITS, HEADS, JOURNAL_FILE, packIn, SEGMENTS } from '../format/names.ts'
 import { readVerifierKey, verifierKey } from '../format/verifier-key.ts'
 import { failedJournal, invalidJournal } from './failures.ts'
-import { createWhole, readIfAny } from './files.ts'
+import { createWhole, fileNames, readIfAny } from './files.ts'
 import { runSoon } from './file-work.ts'
 import { hostKey } from './keys/find-host-key.ts'
 import type { HostKey } from './keys/host-key.ts'
@@ -91,7 +91,7 @@ async function openFile(
   { host, key: keyFile, directory }: { host: string | undefined; key: string | undefined; directory: string },
 ): Promise<WritableJournal> {
   const place = join(path, JOURNAL_FILE)
-  const text = await runSoon(readIfAny(place))
+  const text = (await runSoon(readIfAny(place))) ?? (await textOfNew(path, directory))
   const existing = text === undefined ? undefined : journalIn(text, directory)
   const key = await hostKey(path, { key: keyFile, existing: existing && readVerifierKey(existing.key)?.key })
   const file = existing ?? journalIn(await createFile(place, key, host), directory)
@@ -103,6 +103,26 @@ async function openFile(
       hint: 'Give the key with which it was created, or name another directory.',
     })
   return { path, file, key }
+}
+
+/**
+ * Refuses to create a journal around the commits of another one, whose `journal.json` somebody deleted: no key could continue them.
+ *
+ * @returns what `journal.json` contains if another process created it meanwhile
+ */
+async function textOfNew(path: string, directory: string): Promise<string | undefined> {
+  for (const folder of [COMMITS, HEADS]) {
+    const names = await runSoon(fileNames(join(path, folder)))
+    const found = names.find((name) => commitIn(name) !== undefined || packIn(name) !== undefined)
+    if (found === undefined) continue
+    const text = await runSoon(readIfAny(join(path, JOURNAL_FILE)))
+    if (text !== undefined) return text
+    throw invalidJournal(directory, `it has commits, but its ${JOURNAL_FILE} is missing`, {
+      found: `${folder}/${found}`,
+      hint: `Restore ${JOURNAL_FILE} from a copy. If there is none, keep the directory as evidence, and name another one.`,
+    })
+  }
+  return undefined
 }
 
 function journalIn(text: string, directory: string): JournalFile {

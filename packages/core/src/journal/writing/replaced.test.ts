@@ -1,10 +1,11 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { JOURNAL_CHANNEL, type JournalState } from '../../events.ts'
 import { recordsOf } from '../../testing/journal-reading.ts'
-import { scratch } from '../../testing/scratch.ts'
+import { TestJournal } from '../../testing/journals.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
 import { verifyJournal } from '../reading/verify-journal.ts'
 import { JournalWriter } from './writer.ts'
 
@@ -94,4 +95,31 @@ test('where the directory of segments cannot be made again, what is required is 
   rmSync(join(directory, 'host.key'))
   renameSync(join(directory, 'segments'), join(directory, 'journal.json'))
   await expect(record(writer, 'b', true)).rejects.toMatchObject({ code: 'JOURNAL_FAILED' })
+})
+
+test.each([
+  ['commits', 'commits/0000000000.json', 1],
+  ['packed commits', 'heads/00000000.jsonl', 256],
+])('no journal is created where only journal.json was deleted beside %s', async (_, left, commits) => {
+  const directory = join(scratch(), 'journal')
+  mkdirSync(directory, { mode: 0o700 })
+  const journal = new TestJournal(directory)
+  const segment = journal.segment()
+  for (let index = 0; index < commits; index++) segment.commit()
+  if (left.startsWith('heads')) rmSync(join(directory, 'commits'), { recursive: true })
+  renameSync(join(directory, 'journal.json'), `${directory}.json`)
+  writeFileSync(join(directory, 'host.key'), journal.key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  const writer = writerIn(directory)
+  await expect(record(writer, 'a', true)).rejects.toThrow(
+    refusal('JOURNAL_INVALID', {
+      message: expect.stringContaining('its journal.json is missing') as string,
+      found: left,
+      hint: expect.stringContaining('Restore journal.json') as string,
+    }),
+  )
+  expect(existsSync(join(directory, 'journal.json'))).toBe(false)
+  renameSync(`${directory}.json`, join(directory, 'journal.json'))
+  await record(writer, 'b', true)
+  writer.endNow([])
+  expect(await verifyJournal(directory)).toMatchObject({ holds: true, uncovered: 0 })
 })
