@@ -26,9 +26,10 @@ export class SegmentHeads {
     const { last } = this
     if (last && (head.size < last.size || head.bytes < last.bytes))
       return 'the segment is shorter than in a commit before'
-    if (last?.retired) return 'the segment was retired before'
-    if (last?.end && !(head.retired && head.root === last.root && head.size === last.size))
-      return 'the segment ended before'
+    // Two processes may retire a segment, or one again that was killed before it deleted the file.
+    const isOnlyRetired = head.retired && head.root === last?.root && head.size === last.size
+    if (last?.retired && !isOnlyRetired) return 'the segment was retired before'
+    if (last?.end && !isOnlyRetired) return 'the segment ended before'
     this.last = head
     if (keep) this.#push(head)
     return undefined

@@ -1,11 +1,12 @@
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GrowingTree, hashLeaf } from '../../merkle/tree.ts'
+import { errno } from '../../source/file-errors.ts'
+import { READ_ONLY } from '../../source/read-small-file.ts'
 import { COLLECTED_FILE, readCollected } from '../format/collected.ts'
 import type { SegmentHead } from '../format/commit.ts'
-import { MAX_LINE } from '../format/line.ts'
 import { segmentIn, SEGMENTS } from '../format/names.ts'
+import { readLines } from '../reading/read-lines.ts'
 import type { WritableJournal } from './directory.ts'
 import { fileNames, readIfAny, remove } from './files.ts'
 import { runSoon } from './file-work.ts'
@@ -30,15 +31,15 @@ export async function retireSegments(
     const segment = segmentIn(name)
     if (segment === undefined) continue
     const file = join(path, SEGMENTS, name)
-    const found = await stat(file).catch(() => undefined)
-    if (!found || Date.now() - found.mtimeMs < retention) continue
-    const head = await headOf(file, segment)
+    const old = await oldHead(file, segment, retention)
+    if (!old) continue
+    const { head, written } = old
     if (confirmed && head.bytes > 0 && !(confirmed(segment) >= head.bytes)) continue
     if (!dryRun) {
       if (head.size > 0 && !(await commit({ ...head, retired: true }))) continue
       await runSoon(remove(file))
     }
-    retired.push({ ...head, time: found.mtime.toISOString() })
+    retired.push({ ...head, time: written.toISOString() })
   }
   return retired
 }
@@ -51,19 +52,35 @@ async function confirmedBytes(path: string): Promise<(segment: string) => number
   return (segment) => segments.get(segment) ?? 0
 }
 
+/** @returns undefined if the segment is not old enough, or was deleted by another process */
+async function oldHead(
+  file: string,
+  segment: string,
+  retention: number,
+): Promise<{ head: SegmentHead; written: Date } | undefined> {
+  const handle = await open(file, READ_ONLY).catch(absent)
+  if (!handle) return undefined
+  try {
+    const { size, mtime } = await handle.stat()
+    if (Date.now() - mtime.getTime() < retention) return undefined
+    return { head: await headOf(handle, segment, size), written: mtime }
+  } finally {
+    await handle.close()
+  }
+}
+
+function absent(error: unknown): undefined {
+  if (errno(error) !== 'ENOENT') throw error
+}
+
 /** Computed from the file: a writer that was killed has not committed its last head. A line that was not finished does not count. */
-async function headOf(file: string, segment: string): Promise<SegmentHead> {
+async function headOf(handle: FileHandle, segment: string, size: number): Promise<SegmentHead> {
   const tree = new GrowingTree()
   let bytes = 0
-  let rest = Buffer.alloc(0)
-  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
-    rest = Buffer.concat([rest, chunk])
-    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      tree.add(hashLeaf(rest.subarray(0, end)))
-      bytes += end + 1
-      rest = rest.subarray(end + 1)
+  for await (const { lines } of readLines(handle, 0, size))
+    for (const line of lines) {
+      tree.add(hashLeaf(line))
+      bytes += line.length + 1
     }
-    if (rest.length > MAX_LINE) break
-  }
   return { segment, size: tree.size, root: tree.root().toString('hex'), bytes, time: new Date().toISOString() }
 }
