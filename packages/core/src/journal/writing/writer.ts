@@ -203,8 +203,9 @@ export class JournalWriter {
   async #finish(segment: Segment): Promise<void> {
     try {
       if (segment.isDirty && !segment.isBroken) await segment.sync()
-      const { lastHead } = segment
-      if (lastHead) await this.#commit({ ...lastHead, end: true })
+      const { lastHead, isBroken } = segment
+      // Nobody knows whether more of a broken one reached the disk.
+      if (lastHead) await this.#commit(isBroken ? lastHead : { ...lastHead, end: true })
     } catch (error) {
       this.#report(error)
     } finally {
