@@ -158,7 +158,7 @@ async function writeSoon(path: string, text: string): Promise<void> {
 }
 
 /** So that a new name survives a loss of power. Windows opens no directories. */
-function* syncDirectory(path: string): FileWork<void> {
+export function* syncDirectory(path: string): FileWork<void> {
   if (process.platform === 'win32') return
   yield* step(
     () => {

@@ -11,7 +11,7 @@ import {
   writeSync,
   type BigIntStats,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { GrowingTree, hashLeaf } from '../../merkle/tree.ts'
 import { monotonic } from '../../real-time.ts'
@@ -19,6 +19,8 @@ import type { SegmentHead } from '../format/commit.ts'
 import { writeLine } from '../format/line.ts'
 import { newSegmentId, segmentFile, SEGMENTS } from '../format/names.ts'
 import type { JournalRecord } from '../format/record.ts'
+import { syncDirectory } from './files.ts'
+import { runNow, runSoon } from './file-work.ts'
 
 const writeSoon = promisify(write)
 const syncSoon = promisify(fdatasync)
@@ -136,6 +138,7 @@ export class Segment {
     const head = this.#head()
     try {
       await syncSoon(this.#fd)
+      if (!this.synced) await runSoon(syncDirectory(dirname(this.#path)))
     } catch (error) {
       // The kernel may have dropped what it could not write.
       this.#isBroken = true
@@ -147,6 +150,7 @@ export class Segment {
   syncNow(): void {
     const head = this.#head()
     fdatasyncSync(this.#fd)
+    if (!this.synced) runNow(syncDirectory(dirname(this.#path)))
     this.synced = head
   }
 

@@ -1,4 +1,5 @@
 import type * as Fs from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
@@ -6,7 +7,7 @@ import { scratch } from '../../testing/scratch.ts'
 import { verifyJournal } from '../reading/verify-journal.ts'
 import { JournalWriter } from './writer.ts'
 
-const disk = vi.hoisted(() => ({ isFailing: false }))
+const disk = vi.hoisted(() => ({ isFailing: false, synced: [] as number[] }))
 
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof Fs>()
@@ -14,8 +15,16 @@ vi.mock('node:fs', async (original) => {
     if (disk.isFailing) callback(Object.assign(new Error('EIO'), { code: 'EIO' }))
     else fs.fdatasync(fd, callback)
   }
-  return { ...fs, fdatasync }
+  const fsyncSync = (fd: number) => {
+    disk.synced.push(fs.fstatSync(fd).ino)
+    fs.fsyncSync(fd)
+  }
+  return { ...fs, fdatasync, fsyncSync }
 })
+
+function writerIn(directory: string): JournalWriter {
+  return new JournalWriter({ directory, place: 'test', required: false, durability: 'interval', paths: 'full' })
+}
 
 function record(writer: JournalWriter, path: string): Promise<unknown> {
   const make = () => [{ type: 'policy' as const, time: new Date().toISOString(), path }]
@@ -24,8 +33,7 @@ function record(writer: JournalWriter, path: string): Promise<unknown> {
 
 test('a segment that could not be synced has no end, because what was written to it may be on the disk', async () => {
   const directory = join(scratch(), 'journal')
-  const settings = { directory, place: 'test', required: false, durability: 'interval', paths: 'full' } as const
-  const writer = new JournalWriter(settings)
+  const writer = writerIn(directory)
   await record(writer, 'synced')
   await vi.waitFor(() => expect(commitsOf(directory)).toHaveLength(1), 5_000)
   disk.isFailing = true
@@ -39,4 +47,14 @@ test('a segment that could not be synced has no end, because what was written to
   const paths = recordsOf(directory).flatMap((one) => (one.type === 'policy' ? [one.path] : []))
   expect(paths.sort()).toEqual(['in another segment', 'not synced', 'synced'])
   expect(await verifyJournal(directory)).toMatchObject({ holds: true, problems: [], uncovered: 1 })
+})
+
+test.skipIf(process.platform === 'win32')('the name of a new segment is synced with its records', async () => {
+  const directory = join(scratch(), 'journal')
+  const writer = writerIn(directory)
+  await record(writer, 'a')
+  disk.synced = []
+  writer.endNow([])
+  expect(disk.synced).toContain(statSync(join(directory, 'segments')).ino)
+  expect(await verifyJournal(directory)).toMatchObject({ holds: true, uncovered: 0 })
 })
