@@ -57,7 +57,7 @@ export {
   type CommitFault,
   type CommitsRead,
 } from '../journal/reading/commit-tree.ts'
-export { commitAt, readCommits, type CommitReading } from '../journal/reading/read-commits.ts'
+export { commitAt, newestIndex, readCommits, type CommitReading } from '../journal/reading/read-commits.ts'
 export {
   misplaced,
   readSegment,
@@ -76,6 +76,7 @@ export {
   type JournalReport,
   type VerifyJournalOptions,
 } from '../journal/reading/verify-journal.ts'
+export { throwIfAborted } from '../source/aborted.ts'
 export { checkPrivate } from '../source/private/ownership.ts'
 export { readLines } from '../journal/reading/read-lines.ts'
 export { makeCacheFolder, makeDirectories } from '../source/private/cache-directory.ts'

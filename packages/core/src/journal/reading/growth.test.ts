@@ -65,3 +65,10 @@ test('refuses commits that were removed or changed', async () => {
   rmSync(path(3))
   await expect(checkpointAt(journal, 4)).rejects.toThrow(refusal('JOURNAL_INVALID'))
 })
+
+test.each(['commits', 'heads'])('where %s cannot be listed, it is not taken for empty', async (folder) => {
+  const { directory, journal } = await journalWith(2)
+  rmSync(join(directory, folder), { recursive: true })
+  writeFileSync(join(directory, folder), '')
+  await expect(newestCheckpoint(journal)).rejects.toThrow(refusal('FILE_UNREADABLE'))
+})

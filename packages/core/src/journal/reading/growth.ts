@@ -1,14 +1,11 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { Checkpoint } from '../../merkle/checkpoint.ts'
 import { consistencyProof, provesConsistency } from '../../merkle/proofs.ts'
 import { hashLeaf, hashNode } from '../../merkle/tree.ts'
 import { leafBytes, type Commit } from '../format/commit.ts'
-import { commitIn, COMMITS, HEADS, largest, PACKED, packIn } from '../format/names.ts'
 import { signedCheckpoint } from './commit-tree.ts'
 import type { OpenedJournal } from './open-journal.ts'
-import { commitAt } from './read-commits.ts'
+import { commitAt, newestIndex } from './read-commits.ts'
 
 /** A checkpoint of a journal, with the note that its key signed. */
 export interface JournalCheckpoint extends Checkpoint {
@@ -19,13 +16,10 @@ export interface JournalCheckpoint extends Checkpoint {
  * The newest checkpoint of a journal. What it covers is not verified.
  *
  * @returns undefined if there is none yet
- * @throws {@link ModelSealError} `JOURNAL_INVALID` if it is not signed by the key of the journal
+ * @throws {@link ModelSealError} `JOURNAL_INVALID` if it is not signed by the key of the journal; `FILE_UNREADABLE`
  */
 export async function newestCheckpoint(journal: OpenedJournal): Promise<JournalCheckpoint | undefined> {
-  const { directory } = journal
-  const single = await largestIn(join(directory, COMMITS), commitIn)
-  const packed = ((await largestIn(join(directory, HEADS), packIn)) + 1) * PACKED - 1
-  const index = Math.max(single, packed)
+  const index = await newestIndex(journal)
   return index < 0 ? undefined : checkpointAt(journal, index + 1)
 }
 
@@ -76,11 +70,6 @@ async function commitOf(journal: OpenedJournal, index: number): Promise<Commit> 
   const commit = await commitAt(journal, index)
   if (commit?.index === index) return commit
   throw broken(journal, `the commit ${index} is missing or invalid`)
-}
-
-async function largestIn(directory: string, numberOf: (name: string) => number | undefined): Promise<number> {
-  const names = await readdir(directory).catch(() => [])
-  return largest(names.flatMap((name) => numberOf(name) ?? []))
 }
 
 function broken({ directory }: OpenedJournal, reason: string): ModelSealError {

@@ -37,7 +37,7 @@ export class Problems {
 }
 
 /** One line for people. */
-export function problemLine({ file, index, problem }: JournalProblem): string {
-  const what = file.startsWith('segments/') ? 'record' : 'commit'
+export function problemLine({ kind, file, index, problem }: JournalProblem): string {
+  const what = kind !== 'commit' && file.startsWith('segments/') ? 'record' : 'commit'
   return `${shown(file)}${index === undefined ? '' : `, ${what} ${index}`}: ${problem}`
 }

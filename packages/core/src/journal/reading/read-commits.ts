@@ -47,6 +47,18 @@ export async function commitAt(journal: OpenedJournal, index: number): Promise<C
   return undefined
 }
 
+/**
+ * The number of the newest commit, as the names of the files say; -1 if there is none.
+ *
+ * @throws {@link ModelSealError} `FILE_UNREADABLE`
+ */
+export async function newestIndex({ directory }: Pick<OpenedJournal, 'directory'>): Promise<number> {
+  // In this order, one that is packed meanwhile is found in its pack.
+  const single = largest(await numbersIn(join(directory, COMMITS), commitIn))
+  const pack = largest(await numbersIn(join(directory, HEADS), packIn))
+  return Math.max(single, (pack + 1) * PACKED - 1)
+}
+
 type Found = { index: number } & ({ commit: Commit; fault?: undefined } | { commit?: undefined; fault: CommitFault })
 
 /** The path of a commit for people: where it is before it is packed. */
@@ -77,9 +89,7 @@ async function* commitsFrom({ directory }: OpenedJournal, start: number): AsyncG
 
 /** A name that is listed is that of a commit, or of a later one: where it leads nowhere, the commit is missing. */
 async function isMissing(directory: string, index: number): Promise<boolean> {
-  const singles = await numbersIn(join(directory, COMMITS), commitIn)
-  const packs = await numbersIn(join(directory, HEADS), packIn)
-  if (Math.max(largest(singles), (largest(packs) + 1) * PACKED - 1) < index) return false
+  if ((await newestIndex({ directory })) < index) return false
   // A writer may have added it meanwhile.
   return !(await foundAt(directory, index))
 }

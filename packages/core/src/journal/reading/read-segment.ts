@@ -20,6 +20,8 @@ export interface SegmentReading {
   /** The new heads; undefined if no commit names the segment. */
   heads: SegmentHeads | undefined
   problems: Problems
+  /** Whether a commit that came after these heads says that the segment was retired: its file may be gone. Default: none does. */
+  isRetired?: () => Promise<boolean>
 }
 
 /** A record of a segment, whose line follows the one before it. */
@@ -38,13 +40,13 @@ export async function* readSegment(
   progress: SegmentProgress,
   reading: SegmentReading,
 ): AsyncGenerator<SegmentRecord[]> {
-  const { directory, problems } = reading
+  const { directory, problems, isRetired } = reading
   const file = segmentPath(progress.id)
   const report = (problem: SegmentProblem): void => {
     problems.add({ file, ...problem })
   }
   const comparison = new HeadComparison(progress, reading.heads, report)
-  const handle = await opened(join(directory, file), report)
+  const handle = await opened(join(directory, file), report, isRetired)
   if (!handle) return
   try {
     const lineProblem = (problem: string) => problems.add({ kind: 'line', file, index: progress.records, problem })
@@ -172,13 +174,18 @@ class HeadComparison {
   }
 }
 
-async function opened(path: string, report: (problem: SegmentProblem) => void): Promise<FileHandle | undefined> {
+async function opened(
+  path: string,
+  report: (problem: SegmentProblem) => void,
+  isRetired: SegmentReading['isRetired'],
+): Promise<FileHandle | undefined> {
   try {
     const handle = await open(path, READ_ONLY)
     if ((await handle.stat()).isFile()) return handle
     await handle.close()
     report({ kind: 'unreadable', problem: 'it is not a file' })
   } catch (error) {
+    if (isGone(error) && (await isRetired?.())) return undefined
     report(
       isGone(error)
         ? { kind: 'missing', problem: 'the segment is missing' }

@@ -64,8 +64,10 @@ export class References {
     const { continues } = record
     this.#segments.set(segment, { writer: writerOf(record), group: segment })
     if (continues !== undefined) {
+      const waiting = this.#waiting.get(continues)
       if (this.#segments.has(continues)) this.#join(segment, continues)
-      else this.#waiting.set(continues, [...(this.#waiting.get(continues) ?? []), segment])
+      else if (waiting) waiting.push(segment)
+      else this.#waiting.set(continues, [segment])
     }
     for (const later of this.#waiting.get(segment) ?? []) this.#join(later, segment)
     this.#waiting.delete(segment)

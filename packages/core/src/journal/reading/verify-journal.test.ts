@@ -18,6 +18,7 @@ import { refusal, scratch } from '../../testing/scratch.ts'
 import { parseNote, signNote, writeNote } from '../../merkle/signed-note.ts'
 import { originOf } from '../format/journal-file.ts'
 import { verifierKey } from '../format/verifier-key.ts'
+import { problemLine } from './problems.ts'
 import { readJournal, verifyJournal } from './verify-journal.ts'
 
 function journalWith({ loads = 5, tail = 0, digests = 'model', directory = join(scratch(), 'journal') } = {}) {
@@ -200,6 +201,34 @@ test('a missing segment is found, unless it was retired', async () => {
   const report = await verifyJournal(directory)
   expect(kinds(report)).toEqual(['missing'])
   expect(report.retired).toBe(1)
+})
+
+test('a segment that is retired while the others are read is not missing', async () => {
+  const { directory, journal, segment } = journalWith()
+  const other = journal.segment({ service: 'other', time: '2026-11-02T00:00:00.000Z' })
+  other.close()
+  const report = await readJournal(directory, (entries) => {
+    if (entries[0]?.segment !== segment.id) throw new Error('the other segment was read')
+    other.commit({ retired: true })
+    rmSync(other.path)
+  })
+  expect(report).toMatchObject({ holds: true, problems: [], records: 6 })
+})
+
+test('a segment that is deleted while the others are read is missing', async () => {
+  const { directory, journal } = journalWith()
+  const other = journal.segment({ service: 'other', time: '2026-11-02T00:00:00.000Z' })
+  other.close()
+  expect(kinds(await readJournal(directory, () => rmSync(other.path)))).toEqual(['missing'])
+})
+
+test('a commit with a shorter head of its segment is named by its number', async () => {
+  const { directory, journal, segment } = journalWith({ loads: 3 })
+  journal.commit({ segment: segment.id, size: 1, root: 'aa'.repeat(32), bytes: 1, time: '2026-11-02T10:00:00.000Z' })
+  const { problems } = await verifyJournal(directory)
+  expect(problems.map(problemLine)).toEqual([
+    `"segments/${segment.id}.jsonl", commit 3: the segment is shorter than in a commit before`,
+  ])
 })
 
 test('a missing commit is found', async () => {

@@ -116,7 +116,8 @@ async function walk(directory: string, options: Readonly<VerifyJournalOptions>, 
   const sums = { segments: 0, retired: 0, records: 0, uncovered: 0, torn: 0 }
   for await (const { id, heads } of segmentsOf(journal, commits, problems)) {
     const progress = new SegmentProgress(id)
-    for await (const records of readSegment(progress, { directory: journal.directory, heads, problems })) {
+    const isRetired = async () => (await retiredSince(journal, commits)).has(id)
+    for await (const records of readSegment(progress, { directory: journal.directory, heads, problems, isRetired })) {
       throwIfAborted(signal)
       for (const record of records) references.see(id, record)
       await visit(id, records)

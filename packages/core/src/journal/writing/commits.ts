@@ -45,7 +45,13 @@ export class Commits {
 
   /** The newest commit. Those that follow it are read before anything is added. */
   *newest(): FileWork<Commit | undefined> {
-    return yield* this.#newest()
+    this.#seen ??= yield* this.#search()
+    for (;;) {
+      const next: Commit | undefined = yield* this.#read(this.#seen ? this.#seen.index + 1 : 0)
+      if (!next) return this.#seen
+      this.#seen = next
+      if (this.#byOthers.has(next.leaf.segment)) this.#byOthers.set(next.leaf.segment, next.leaf)
+    }
   }
 
   /** From now on, heads are noticed that others commit for a segment. */
@@ -85,7 +91,7 @@ export class Commits {
     this.watch(head.segment)
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (this.#isContinuous && !this.#seen) return undefined
-      const newest = yield* this.#newest()
+      const newest = yield* this.newest()
       if (this.#isLate(head)) return undefined
       const commit = this.#next(newest, head)
       const text = writeCommit(commit)
@@ -121,16 +127,6 @@ export class Commits {
     const note = key.note(text, origin)
     this.signing = monotonic() - started
     return { index, leaf: head, frontier, note }
-  }
-
-  *#newest(): FileWork<Commit | undefined> {
-    this.#seen ??= yield* this.#search()
-    for (;;) {
-      const next: Commit | undefined = yield* this.#read(this.#seen ? this.#seen.index + 1 : 0)
-      if (!next) return this.#seen
-      this.#seen = next
-      if (this.#byOthers.has(next.leaf.segment)) this.#byOthers.set(next.leaf.segment, next.leaf)
-    }
   }
 
   *#search(): FileWork<Commit | undefined> {

@@ -1,18 +1,6 @@
-import { open, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open } from 'node:fs/promises'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import {
-  commitAt,
-  commitIn,
-  COMMITS,
-  HEADS,
-  largest,
-  PACKED,
-  packIn,
-  writeCommit,
-  type Commit,
-  type OpenedJournal,
-} from '@modelseal/core/journal'
+import { commitAt, newestIndex, PACKED, writeCommit, type Commit, type OpenedJournal } from '@modelseal/core/journal'
 import { MAX_CONTENT } from '../protocol.ts'
 
 const LINE_FEED = 10
@@ -36,10 +24,7 @@ export async function* batchesOf(commits: AsyncIterable<Commit>): AsyncGenerator
 }
 
 export async function newestCommit(journal: OpenedJournal): Promise<Commit | undefined> {
-  // One that is packed meanwhile is found in its pack.
-  const singles = (await readdir(join(journal.directory, COMMITS))).flatMap((name) => commitIn(name) ?? [])
-  const packs = (await readdir(join(journal.directory, HEADS))).flatMap((name) => packIn(name) ?? [])
-  const newest = Math.max(largest(singles), (largest(packs) + 1) * PACKED - 1)
+  const newest = await newestIndex(journal)
   if (newest < 0) return undefined
   const commit = await commitAt(journal, newest)
   if (commit) return commit
