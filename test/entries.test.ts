@@ -110,11 +110,11 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   './journal': {
     values:
       names(`ADVISORY_CHANNEL COLLECTED_FILE COMMITS CommitTree HEADS HeadsBySegment JOURNAL_CHANNEL JOURNAL_FILE KEY_FILE MAX_CHECKPOINT_BYTES
-      MAX_COLLECTED_FILE MAX_COMMIT MAX_JOURNAL_FILE MAX_LINE PACKED Problems RECORD_TYPES SEGMENTS SegmentProgress asRecord checkLine checkPrivate checkpointAt checkpointFrom commitAt
+      MAX_COLLECTED_FILE MAX_JOURNAL_FILE PACKED Problems RECORD_TYPES SEGMENTS SegmentProgress checkLine checkPrivate checkpointAt checkpointFrom commitAt
       commitFile commitIn cosignaturesBy cosignedAt enableJournal foreignReference largest leafBytes makeCacheFolder makeDirectories misplaced newestCheckpoint newestIndex openJournal
       originOf packFile packIn parseNote problemLine proofOfGrowth pruneJournal
-      readCheckpointFile readCollected readCommit readCommits readJournal readJournalFile readLine readLines readSegment readVerifierKey segmentFile segmentIdsIn
-      segmentIn segmentPath signatureFault signedCheckpoint throwIfAborted verifierKey verifyJournal witnessKey writeCollected writeCommit writeNote writerOf`),
+      readCheckpointFile readCollected readCommit readCommits readJournal readJournalFile readLine readLines readSegment readVerifierKey segmentIdsIn
+      segmentPath signatureFault signedCheckpoint throwIfAborted verifierKey verifyJournal witnessKey writeCollected writeCommit writeNote writerOf`),
     types:
       names(`AdvisoryChange CheckpointKey Collected Commit CommitFault CommitReading CommitsRead Cosigner GivenCheckpoint JournalCheckpoint JournalEntry JournalFile JournalOptions
       JournalProblem JournalRecord JournalReport JournalState NoteSignature OpenedJournal PruneOptions PrunedJournal RecordOf RecordType SegmentHead SegmentHeads SegmentReading

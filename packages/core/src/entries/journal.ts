@@ -19,16 +19,9 @@ export {
   writeCollected,
   type Collected,
 } from '../journal/format/collected.ts'
-export {
-  leafBytes,
-  MAX_COMMIT,
-  readCommit,
-  writeCommit,
-  type Commit,
-  type SegmentHead,
-} from '../journal/format/commit.ts'
+export { leafBytes, readCommit, writeCommit, type Commit, type SegmentHead } from '../journal/format/commit.ts'
 export { MAX_JOURNAL_FILE, originOf, readJournalFile, type JournalFile } from '../journal/format/journal-file.ts'
-export { checkLine, MAX_LINE, readLine } from '../journal/format/line.ts'
+export { checkLine, readLine } from '../journal/format/line.ts'
 export {
   commitFile,
   commitIn,
@@ -40,11 +33,9 @@ export {
   largest,
   packFile,
   packIn,
-  segmentFile,
-  segmentIn,
   SEGMENTS,
 } from '../journal/format/names.ts'
-export { asRecord, RECORD_TYPES, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
+export { RECORD_TYPES, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
 export { checkpointFrom, readCheckpointFile, type GivenCheckpoint } from '../journal/reading/given-checkpoint.ts'
 export { checkpointAt, newestCheckpoint, proofOfGrowth, type JournalCheckpoint } from '../journal/reading/growth.ts'
 export { openJournal, type OpenedJournal } from '../journal/reading/open-journal.ts'
