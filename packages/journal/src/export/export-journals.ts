@@ -8,6 +8,7 @@ import {
   type RecordOf,
   type RecordType,
 } from '@modelseal/core/journal'
+import { keyFor, type JournalKeys } from '../all-journals.ts'
 import { exportedRecord } from './exported-record.ts'
 import { FORMATS, type ExportFormat } from './formats.ts'
 
@@ -20,7 +21,7 @@ export interface ExportOptions {
   /** Only records of these types. Default: all. */
   types?: readonly string[] | undefined
   /** Keys of hosts, as `verifyJournal` takes them, by the directory of their journal. Default: the keys in the journals. */
-  keys?: Readonly<Record<string, string>> | undefined
+  keys?: JournalKeys | undefined
   /** Takes the text in pieces, and is waited for. It ends the export by returning false. */
   write: (text: string) => boolean | undefined | Promise<boolean | undefined>
   signal?: AbortSignal | undefined
@@ -56,7 +57,7 @@ export async function exportJournals(
   const { format, isWanted } = checked(directories, options)
   const unique = [...new Set(directories)]
   // A wrong name is refused before anything is written.
-  for (const directory of unique) await openJournal(directory, keys?.[directory])
+  for (const directory of unique) await openJournal(directory, keyFor(directory, keys))
   const ended = new AbortController()
   const put = async (text: string) => {
     if (text !== '' && (await write(text)) === false) ended.abort()
@@ -67,7 +68,7 @@ export async function exportJournals(
   try {
     await put(format.header)
     for (const directory of unique) {
-      const { file } = await openJournal(directory, keys?.[directory])
+      const { file } = await openJournal(directory, keyFor(directory, keys))
       let writer: RecordOf<'segment'> | undefined
       const visit = async (entries: readonly JournalEntry[]) => {
         let text = ''
@@ -80,7 +81,7 @@ export async function exportJournals(
         }
         await put(text)
       }
-      journals.push(await readJournal(directory, visit, { key: keys?.[directory], signal: abort }))
+      journals.push(await readJournal(directory, visit, { key: keyFor(directory, keys), signal: abort }))
     }
   } catch (error) {
     if (!ended.signal.aborted) throw error

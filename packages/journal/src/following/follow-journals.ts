@@ -1,13 +1,14 @@
 import { setTimeout } from 'node:timers/promises'
 import { ModelSealError } from '@modelseal/core/errors'
 import { openJournal } from '@modelseal/core/journal'
+import { keyFor, type JournalKeys } from '../all-journals.ts'
 import { FollowedJournal, type Followed } from './followed-journal.ts'
 
 export interface FollowOptions {
   /** Begin with the records from this time on. Default: only those that are appended from now on. */
   since?: Date | undefined
   /** Keys of hosts, as `verifyJournal` takes them, by the directory of their journal. Default: the keys in the journals. */
-  keys?: Readonly<Record<string, string>> | undefined
+  keys?: JournalKeys | undefined
   /** Ends the iteration. */
   signal: AbortSignal
 }
@@ -34,7 +35,7 @@ export async function* followJournals(
   if (directories.length === 0) throw new ModelSealError('INVALID_ARGUMENT', 'No journal is given.')
   const journals: FollowedJournal[] = []
   for (const directory of new Set(directories)) {
-    const journal = new FollowedJournal(await openJournal(directory, keys?.[directory]))
+    const journal = new FollowedJournal(await openJournal(directory, keyFor(directory, keys)))
     await journal.begin(since?.getTime() ?? Infinity)
     journals.push(journal)
   }
