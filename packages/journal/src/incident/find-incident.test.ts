@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { digestOf, loadRecord, signerRecord, TestJournal } from '../../../core/src/testing/journals.ts'
+import { refusal } from '../../../core/src/testing/scratch.ts'
 import { findIncident } from './find-incident.ts'
 
 let root: string
@@ -334,6 +335,27 @@ test('a copy of a journal with other times of its files is the same journal', as
   await findIncident(journals, { model: VAD })
   utimesSync(one.path, new Date(), new Date(Date.now() + 5_000))
   expect(await findIncident(journals, { model: VAD })).toMatchObject({ complete: true, total: { loads: 3 } })
+})
+
+test('the loads of a copy are counted, and the answer says so', async () => {
+  twoHosts()
+  cpSync(join(root, 'host-a'), join(root, 'copy'), { recursive: true })
+  const of = (names: string[]) =>
+    findIncident(
+      names.map((name) => join(root, name)),
+      { model: VAD },
+    )
+  const [once, twice] = [await of(['host-a', 'host-b']), await of(['host-a', 'host-b', 'copy'])]
+  expect(twice.total.loads).toBeGreaterThan(once.total.loads)
+  expect(once.unknown.join()).not.toContain('copies')
+  expect(twice.unknown.join()).toContain('copies of one')
+})
+
+test('a question that is aborted says so, and leaves an index that can be used', async () => {
+  twoHosts()
+  const asked = findIncident([join(root, 'host-a')], { model: VAD, signal: AbortSignal.abort() })
+  await expect(asked).rejects.toThrow(refusal('ABORTED'))
+  expect((await findIncident([join(root, 'host-a')], { model: VAD })).total.loads).toBe(2)
 })
 
 test('a segment that was retired is forgotten, and the answer says so', async () => {

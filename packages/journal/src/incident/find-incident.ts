@@ -33,7 +33,7 @@ const RECENT_MS = 5 * 60_000
  *
  * @param journals directories of journals, or of a collector, which contains journals
  * @throws `ModelSealError` `INVALID_ARGUMENT`, `JOURNAL_INVALID`, `KEY_INVALID`, `KEY_MISMATCH`, `CACHE_UNSAFE`, `FILE_WRITE_FAILED`,
- * `FILE_NOT_FOUND`, `FILE_UNREADABLE`, and what reading the files of attestations throws
+ * `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`, and what reading the files of attestations throws
  * @example
  * ```ts
  * const { loadedNow, services } = await findIncident(['journals/host-a', 'journals/host-b'], { model: rootDigest })

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RecordOf } from '@modelseal/core/journal'
-import { digestOf, loadRecord, TestJournal, type TestSegment } from '../../../core/src/testing/journals.ts'
+import {
+  digestOf,
+  loadRecord,
+  signerRecord,
+  TestJournal,
+  type TestSegment,
+} from '../../../core/src/testing/journals.ts'
 import { findIncident } from './find-incident.ts'
 
 let root: string
@@ -44,6 +50,17 @@ test('numbers of lost records that no number can hold together are counted all t
   const { total, journals } = await findIncident([a.directory], { model: VAD })
   expect(total.loads).toBe(2)
   expect(journals[0]?.lost).toBeGreaterThanOrEqual(Number.MAX_SAFE_INTEGER)
+})
+
+test('more signers than are read are told', async () => {
+  const a = journalOf('host-a')
+  const segment = a.segment()
+  for (let number = 0; number < 1_000; number += 50)
+    segment.add(loadRecord({ signers: Array.from({ length: 50 }, (_, more) => signerRecord(`${number + more}`)) }))
+  segment.commit()
+  const { signers, unknown } = await findIncident([a.directory], { model: VAD })
+  expect(signers.items).toHaveLength(1_000)
+  expect(unknown.join()).toContain('Only the first thousand entries')
 })
 
 test('no path or name hides another with the same parts', async () => {

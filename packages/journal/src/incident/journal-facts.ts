@@ -5,6 +5,9 @@ import type { Period } from './counting.ts'
 /** Rows of each kind that are read from one journal: those with the most loads. */
 export const MOST_ROWS = 1_000
 
+/** Pairs of a model and a place that are read from one journal. */
+export const MOST_PAIRS = 20 * MOST_ROWS
+
 /** How many loads and refusals, and when, in milliseconds since 1970. */
 export interface Counts {
   loads: number
@@ -54,7 +57,7 @@ export class JournalFacts {
   /** By model and place, each pair once. */
   spread(): { root: string; label: string; service: string; host: string }[] {
     const sql = `select distinct m.root, m.label, p.service, p.host from counted c join model m on m.id = c.model
-      join place p on p.id = c.place limit ${MOST_ROWS * 20}`
+      join place p on p.id = c.place limit ${MOST_PAIRS}`
     return this.#statements.all(sql)
   }
 

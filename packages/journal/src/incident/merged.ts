@@ -7,7 +7,7 @@ import type {
   LoadedNow,
   Refusals,
 } from './incident.ts'
-import { MOST_ROWS, type Counts, type JournalFacts, type Living } from './journal-facts.ts'
+import { MOST_PAIRS, MOST_ROWS, type Counts, type JournalFacts, type Living } from './journal-facts.ts'
 import type { Period } from './counting.ts'
 
 /** Names of a model that are shown. */
@@ -43,7 +43,7 @@ export class Merged {
   /** @param recent see {@link JournalFacts.living} */
   add(facts: JournalFacts, period: Period, recent: Period): void {
     addCounts(this.total, facts.total())
-    const [services, models] = [facts.services(), facts.models()]
+    const [services, models, spread, signers] = [facts.services(), facts.models(), facts.spread(), facts.signers()]
     const serviceKeys = new Map(services.map(({ place, service, host }) => [place, keyOf(service, host)]))
     const modelKeys = new Map(models.map(({ model, root, label }) => [model, keyOf(root, label)]))
     for (const { service, host, ...counts } of services)
@@ -61,7 +61,7 @@ export class Merged {
       addCounts(sum, counts)
       for (const name of facts.names(model)) if (sum.names.size < MOST_NAMES) sum.names.add(name)
     }
-    for (const { root, label, service, host } of facts.spread()) {
+    for (const { root, label, service, host } of spread) {
       this.models.get(keyOf(root, label))?.places.add(keyOf(service, host))
       this.services.get(keyOf(service, host))?.models.add(keyOf(root, label))
     }
@@ -70,13 +70,14 @@ export class Merged {
       addLiving(this.services.get(serviceKeys.get(place) ?? ''), living)
       addLiving(this.models.get(modelKeys.get(model) ?? ''), living)
     }
-    this.#addSigners(facts)
+    this.#addSigners(signers)
     this.#addRefusals(facts, period)
-    this.isCut ||= services.length === MOST_ROWS || models.length === MOST_ROWS
+    this.isCut ||=
+      [services, models, signers].some(({ length }) => length === MOST_ROWS) || spread.length === MOST_PAIRS
   }
 
-  #addSigners(facts: JournalFacts): void {
-    for (const { facts: text, counted, ...counts } of facts.signers()) {
+  #addSigners(signers: ReturnType<JournalFacts['signers']>): void {
+    for (const { facts: text, counted, ...counts } of signers) {
       const signer = JSON.parse(text) as Omit<AffectedSigner, 'counted' | keyof LoadCount>
       const { method, fingerprint, name, identity, issuer, subject } = signer
       const known = {

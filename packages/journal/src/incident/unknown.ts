@@ -26,6 +26,8 @@ export function whatIsUnknown({ kind, asked, all, isCut }: Asked): string[] {
     broken > 0 && `${journals(broken)} not hold: records in ${broken === 1 ? 'it' : 'them'} may be missing or changed.`,
     asked.some(({ pinned }) => !pinned) &&
       'The checkpoints were verified with the keys in the journals: whoever could write there could have replaced both.',
+    new Set(asked.map(({ id }) => id)).size < asked.length &&
+      'Some of the journals are copies of one: the loads in each copy are counted.',
     uncovered > 0 &&
       `No checkpoint covers the last ${number(uncovered, 'record')}: those could be cut off or added without a trace.`,
     lost > 0 && `${number(lost, 'record')} could not be written by the hosts.`,

@@ -36,7 +36,8 @@ export class Statements {
       this.exec('commit')
       return result
     } catch (error) {
-      this.exec('rollback')
+      // On a full disk, SQLite has done so itself.
+      if (this.#database.isTransaction) this.exec('rollback')
       throw error
     }
   }

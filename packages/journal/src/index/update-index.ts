@@ -9,6 +9,7 @@ import {
   readCommits,
   segmentIdsIn,
   segmentPath,
+  throwIfAborted,
   type CommitsRead,
   type JournalProblem,
   type OpenedJournal,
@@ -59,18 +60,30 @@ async function inTurn<Result>(path: string, work: () => Promise<Result>): Promis
 
 async function upToDate(path: string, journal: OpenedJournal, { anew, signal }: UpdateOptions): Promise<JournalIndex> {
   if (anew) removeIndex(path)
-  let statements = openIndex(path)
   try {
-    await bringUpToDate(journal, statements, signal)
+    return await opened(path, journal, { signal })
   } catch (error) {
-    statements.close()
     if (!(error instanceof Contradiction) && !isDamage(error)) throw error
     removeIndex(path)
-    statements = openIndex(path)
-    if (error instanceof Contradiction && error.found) writeProblem(statements, error.found)
-    await bringUpToDate(journal, statements, signal)
+    return opened(path, journal, { signal, found: error instanceof Contradiction ? error.found : undefined })
   }
-  return { journal, statements }
+}
+
+/** @param found what the journal contradicted before the index was removed */
+async function opened(
+  path: string,
+  journal: OpenedJournal,
+  { signal, found }: { signal: AbortSignal | undefined; found?: JournalProblem | undefined },
+): Promise<JournalIndex> {
+  const statements = openIndex(path)
+  try {
+    if (found) writeProblem(statements, found)
+    await bringUpToDate(journal, statements, signal)
+    return { journal, statements }
+  } catch (error) {
+    statements.close()
+    throw error
+  }
 }
 
 /** SQLite says that the file is not a database, or is damaged. */
@@ -94,7 +107,7 @@ async function bringUpToDate(
       each: false,
       problems,
     })) {
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
       const wrong = heads.addHead(leaf)
       if (wrong !== undefined) problems.add({ kind: 'commit', file: segmentPath(leaf.segment), index, problem: wrong })
       ;[read, note] = [{ size: index + 1, frontier }, text]
@@ -141,7 +154,7 @@ async function updateSegments({ journal, statements, interned, heads, problems, 
   const here = await segmentIdsIn(journal)
   const known = knownFiles(statements)
   for (const id of here) {
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     const file = statSync(join(journal.directory, segmentPath(id)), { throwIfNoEntry: false })
     if (!file) continue
     const { size, mtimeMs: modified } = file
