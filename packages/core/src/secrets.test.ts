@@ -119,9 +119,9 @@ const REPEATED = [
   ...['sk-', 'sk-a', 'ghs_', 'glpat-', 'hf_', 'xoxb-', 'AKIA', 'pin-value=', '%3Dsk-T3BlbkFJ', 'sk-T3BlbkFJ'],
 ]
 
-test.each([
-  ...REPEATED.map((part) => ['', part] as const),
-  ...['a', 'a.', '-', 'eyJa'].map((part) => ['eyJ', part] as const),
+test.each<[string, string]>([
+  ...REPEATED.map((part): [string, string] => ['', part]),
+  ...['a', 'a.', '-', 'eyJa'].map((part): [string, string] => ['eyJ', part]),
   ['-----BEGIN ', 'PRIVATE KEY'],
   ['MIIAgEAM', ' '],
   ['MIIAgEAM', '\\'],
