@@ -1,5 +1,7 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { absolutePath } from '../../absolute-path.ts'
-import { ModelSealError } from '../../errors.ts'
+import { ModelSealError, shown, withHint } from '../../errors.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { AcceptedVerdict } from '../../results.ts'
 import { modelLocation } from '../../source/model-location.ts'
@@ -28,7 +30,8 @@ export interface DownloadedModel extends SavedModel {
  *
  * If the download fails or the process is killed, what has arrived stays in the directory. Another call with the same
  * directory continues it; everything that is there is hashed again. Of two calls at the same time, the second is refused. Only signed files, the bundle, and the
- * attestations of the model (`claims.jsonl`, or for a single file `FILE.claims.jsonl`) are in the directory afterwards.
+ * attestations of the model (`claims.jsonl`, or for a single file `FILE.claims.jsonl`) are in the directory afterwards. If the model is refused
+ * after all of it has arrived, for example because a required journal cannot record it, the directory is empty.
  *
  * Unlike a load, a download is never unverified: a rule in the mode `audit` or `skip` does not apply.
  *
@@ -67,19 +70,41 @@ export async function downloadTo(
   source: string | ModelSource,
   options: OpenOptions,
 ): Promise<DownloadedModel> {
+  const arrived = { all: false }
   const load = {
     source,
     options,
     keepsBundles: true,
-    gather: async ({ save }: SavingReader) => save?.(directory, replaced),
+    gather: async ({ save }: SavingReader) => {
+      const saved = await save?.(directory, replaced)
+      arrived.all ||= saved !== undefined
+      return saved
+    },
   }
-  const guard = installedGuard()
-  const model = await (guard ? guard.open<Saved>(load) : openJudged<Saved>(load, [options]))
-  await model.close()
-  const { gathered, files } = model
-  if (model.decision === 'accepted' && gathered)
-    return { ...gathered, verdict: model.verdict, manifest: model.manifest, files }
-  throw unverified(model)
+  try {
+    const guard = installedGuard()
+    const model = await (guard ? guard.open<Saved>(load) : openJudged<Saved>(load, [options]))
+    await model.close()
+    const { gathered, files } = model
+    if (model.decision === 'accepted' && gathered)
+      return { ...gathered, verdict: model.verdict, manifest: model.manifest, files }
+    throw unverified(model)
+  } catch (error) {
+    // What was refused must not look like a model that was accepted.
+    throw arrived.all ? await emptied(directory, error) : error
+  }
+}
+
+/** @returns the error, which says so if something could not be removed */
+async function emptied(directory: string, error: unknown): Promise<unknown> {
+  try {
+    for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true })
+    return error
+  } catch {
+    if (!(error instanceof ModelSealError)) return error
+    const hint = `Remove the directory ${shown(directory)}: it contains the model, which was refused.`
+    return withHint(error, [hint, error.hint].filter(Boolean).join(' '))
+  }
 }
 
 /** @returns why a rule in the mode `audit` would refuse it, or that a rule in the mode `skip` verifies nothing */

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { execFileSync, spawn } from 'node:child_process'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
@@ -14,11 +15,12 @@ import { Segment } from '../../journal/writing/segment.ts'
 import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
 import { TestSite } from '../../testing/site.ts'
 import { watchPolicy } from '../../policy/watching/watch-policy.ts'
+import { downloadModel } from '../downloading/download-model.ts'
 import { keepRevocable } from '../adapting/revocable.ts'
 import { tolerate } from '../operations/tolerate.ts'
 import { openJudged } from '../open-judged.ts'
 import { openOptions } from '../open-options.ts'
-import { openVerifiedModel } from '../open-verified-model.ts'
+import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
 import { judgeMemory } from '../operations/judge-memory.ts'
 import { judgeModel } from '../operations/judge-model.ts'
 import type { JudgedMemory } from '../operations/judged-memory.ts'
@@ -444,6 +446,28 @@ describe('a journal that is required', () => {
         'JOURNAL_FAILED',
       ]),
     )
+  })
+
+  test('leaves nothing of a download that cannot be recorded, and of files that a loader got', async () => {
+    const { policy } = await journaled({ required: true, durability: 'interval' })
+    const target = site.file('downloaded')
+    await mkdir(target, { mode: 0o700 })
+    const write = vi.spyOn(Segment.prototype, 'write')
+    write.mockRejectedValue(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+    await expect(downloadModel(site.file('model'), target, { policy })).rejects.toMatchObject({
+      code: 'JOURNAL_FAILED',
+    })
+    expect(await readdir(target)).toEqual([])
+    let placed = ''
+    const place = async (reader: ModelReader) => void (placed = (await reader.place([...reader.files])).directory)
+    await expect(openVerifiedModel(site.file('model'), { policy, isolation: 'copy' }, place)).rejects.toMatchObject({
+      code: 'JOURNAL_FAILED',
+    })
+    expect([placed === '', existsSync(placed)]).toEqual([false, false])
+    write.mockRestore()
+    // The directory can be used again.
+    await downloadModel(site.file('model'), target, { policy })
+    expect(await readdir(target)).toContain('model.sig')
   })
 
   test('refuses to let a refused model through, and a model from memory', async () => {
