@@ -125,6 +125,12 @@ describe.skipIf(!ready)('a journal whose key is on a token', () => {
       expect(String(refused)).not.toContain(PIN)
       if (key === undefined) expect(String(refused)).toContain('or "--key"')
     }
+    const wrong = KEY.replace(PIN, '222222')
+    await expect(pruneJournal(directory, { olderThan, key: wrong })).rejects.toMatchObject({
+      code: 'JOURNAL_FAILED',
+      cause: { code: 'PKCS11_PIN' },
+      hint: 'Check the token and its PIN. A segment is deleted only after its end was signed, so this one was kept.',
+    })
     expect(readdirSync(join(directory, 'segments'))).toEqual([segment])
     expect(await pruneJournal(directory, { olderThan, dryRun: true })).toMatchObject({ segments: [{ records: 3 }] })
     expect(await pruneJournal(directory, { olderThan, key: KEY })).toMatchObject({ segments: [{ records: 3 }] })

@@ -49,8 +49,9 @@ async function record(
   const places: RecordedIn[] = []
   const waiting: Promise<ModelSealError | undefined>[] = []
   for (const one of judged) {
-    for (const [writer, settings] of await writersFor(one.journals)) {
-      const requiring = isHandedOut ? settings.filter(({ required }) => required) : []
+    const isRequiring = ({ required }: JournalSettings) => isHandedOut && required
+    for (const [writer, settings] of await writersFor(one.journals, one.journals.some(isRequiring))) {
+      const requiring = settings.filter(isRequiring)
       const [contradiction] = requiring.flatMap((one) => writer.contradictionOf(one) ?? [])
       if (contradiction) {
         waiting.push(Promise.resolve(contradiction))

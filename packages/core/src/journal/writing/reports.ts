@@ -7,14 +7,16 @@ const failing = new Set<string>()
 const warned = new Set<string>()
 
 /**
- * Reports that a journal cannot be written. Every failure is published; the process is warned once.
+ * Reports that a journal cannot be written. Every failure is published; the process is warned once, unless the refusal of a load says it.
  *
  * @param lost how many records were lost so far
+ * @param isThrown true if a load is refused for it
  */
-export function reportFailure(directory: string, error: ModelSealError, lost: number): void {
+export function reportFailure(directory: string, error: ModelSealError, lost: number, isThrown = false): void {
   failing.add(directory)
   publishJournal({ directory, lost, error: error.toJSON() })
-  warnOnce(directory, error)
+  if (isThrown) warned.add(directory)
+  else warnOnce(directory, error)
 }
 
 /** Reports once that settings of a journal contradict each other. Others of them count, so it is written all the same. */

@@ -62,9 +62,15 @@ export class JournalWriter {
     return this.#waiting.length > 0
   }
 
-  /** Opens the journal, and reports what is wrong with its settings. If opening fails, every entry tries it again. */
-  async start(): Promise<void> {
-    this.#starting ??= this.#access.open().catch((error: unknown) => this.#report(error))
+  /**
+   * Opens the journal, and reports what is wrong with its settings. If opening fails, every entry tries it again.
+   *
+   * @param isRequired true if an entry follows that says so if it fails
+   */
+  async start(isRequired = false): Promise<void> {
+    this.#starting ??= this.#access.open().catch((error: unknown) => {
+      if (!isRequired) this.#report(error)
+    })
     await this.#starting
     await this.#access.checkKey()
     for (const found of [...this.#settings.contradictions, this.#access.keyFailure])
@@ -283,13 +289,13 @@ export class JournalWriter {
     for (const entry of entries) entry.at.place = undefined
     const kept = entries.filter(({ isRequired }) => !isRequired)
     this.#waiting.putBack(kept)
-    this.#report(failure)
+    this.#report(failure, kept.length < entries.length)
     for (const entry of entries) entry.ended(entry.isRequired ? failure : undefined)
     this.#retries.later(() => void this.#pump())
   }
 
-  #report(error: unknown): void {
+  #report(error: unknown, isThrown = false): void {
     const { directory } = this.settings
-    reportFailure(directory, failedJournal(directory, error), this.#waiting.lost)
+    reportFailure(directory, failedJournal(directory, error), this.#waiting.lost, isThrown)
   }
 }

@@ -21,6 +21,7 @@ const KEY = Symbol.for('modelseal.journals.2')
  */
 export async function writersFor(
   settings: readonly JournalSettings[],
+  isRequired = false,
 ): Promise<ReadonlyMap<JournalWriter, readonly JournalSettings[]>> {
   const found = new Map<JournalWriter, JournalSettings[]>()
   // All settings of a journal count before it is opened.
@@ -28,7 +29,7 @@ export async function writersFor(
     const writer = writerOf(one)
     found.set(writer, [...(found.get(writer) ?? []), one])
   }
-  for (const writer of found.keys()) await writer.start()
+  for (const writer of found.keys()) await writer.start(isRequired)
   return found
 }
 

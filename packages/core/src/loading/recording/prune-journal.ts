@@ -78,5 +78,16 @@ async function committer(path: string, key: string | undefined) {
     throw withHint(error, 'If the key is in another file or on a PKCS#11 token, name it: the option "key", or "--key".')
   })
   const commits = new Commits(opened)
-  return async (head: SegmentHead) => (await runSoon(commits.add(head))) !== undefined
+  return async (head: SegmentHead) => {
+    try {
+      return (await runSoon(commits.add(head))) !== undefined
+    } catch (error) {
+      // The token refused to sign.
+      if (!(error instanceof ModelSealError) || !(error.cause instanceof ModelSealError)) throw error
+      throw withHint(
+        error,
+        'Check the token and its PIN. A segment is deleted only after its end was signed, so this one was kept.',
+      )
+    }
+  }
 }
