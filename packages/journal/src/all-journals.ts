@@ -1,5 +1,6 @@
 import { access, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { codeOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { COMMITS, JOURNAL_FILE, SEGMENTS } from '@modelseal/core/journal'
 
@@ -59,6 +60,6 @@ function mayExist(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     // Whoever may not look does not know.
-    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+    (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? ''),
   )
 }
