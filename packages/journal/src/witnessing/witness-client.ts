@@ -1,6 +1,7 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { checkedHttpOptions, HttpClient, type HttpBody } from '@modelseal/core/http'
 import { MAX_CHECKPOINT_BYTES } from '@modelseal/core/journal'
+import { remoteUrl } from '../remote-url.ts'
 
 /** What a witness answered to a checkpoint (C2SP tlog-witness). Nothing of it is verified. */
 type WitnessAnswer =
@@ -29,6 +30,8 @@ const INCONSISTENT = 422
 const UNKNOWN: ReadonlySet<number> = new Set([403, 404])
 const UNDERSTOOD: ReadonlySet<number> = new Set([200, CONFLICT, INCONSISTENT, ...UNKNOWN])
 
+const EXPECTED = 'the URL of a witness, such as https://witness.example/w1, without user and query'
+
 const HINTS = {
   response: 'Check the URL: it is the submission prefix of the witness, without "/add-checkpoint".',
   redirect: 'Use the final URL of the witness.',
@@ -42,7 +45,7 @@ export class WitnessClient {
 
   /** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
   constructor(to: string, timeout: number, signal: AbortSignal | undefined) {
-    this.#url = checkedUrl(to)
+    this.#url = remoteUrl(to, EXPECTED)
     const options = checkedHttpOptions({ idleTimeout: timeout, totalTimeout: timeout })
     this.#client = new HttpClient(this.#url.origin, { ...options, hints: HINTS }, signal)
   }
@@ -110,17 +113,4 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string | undef
     pieces.push(piece)
   }
   return Buffer.concat(pieces).toString()
-}
-
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/
-
-function checkedUrl(given: string): URL {
-  const url = URL.parse(given)
-  const isAllowed = url && (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)))
-  if (isAllowed && [url.username, url.password, url.search, url.hash].every((part) => part === '')) return url
-  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "to".', {
-    expected: 'the URL of a witness, such as https://witness.example/w1, without user and query',
-    // There could be a password in it.
-    found: url ? shown(url.origin) : 'something else',
-  })
 }

@@ -1,8 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { ModelSealError } from '@modelseal/core/errors'
 import { witnessKey } from '@modelseal/core/journal'
-import { waitAfter } from '../collecting/wait-after.ts'
-import { submitNewest, type WitnessedCheckpoint, type Witnessing } from './submitting.ts'
+import { milliseconds, repeat, type Failure } from '../repeating.ts'
+import { submitNewest, type WitnessedCheckpoint } from './submitting.ts'
 import { WitnessClient } from './witness-client.ts'
 
 /** Which witness cosigns the checkpoints of a journal, and where they are kept. */
@@ -27,7 +25,7 @@ export interface WitnessOptions {
 }
 
 /** What happened while a journal was followed. */
-export type WitnessEvent = { witnessed: WitnessedCheckpoint } | { error: ModelSealError; retryIn: number }
+export type WitnessEvent = { witnessed: WitnessedCheckpoint } | Failure
 
 const DEFAULT_INTERVAL = 60_000
 const DEFAULT_TIMEOUT = 30_000
@@ -71,39 +69,12 @@ export async function witnessJournal(
   const client = new WitnessClient(to, milliseconds('timeout', options.timeout ?? DEFAULT_TIMEOUT), signal)
   const witness = await witnessKey(options.witnessKey)
   const witnessing = { directory, key, witness, client, output }
-  return follow ? following(witnessing, { interval, onEvent, signal }) : submitNewest(witnessing)
-}
-
-function milliseconds(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1 && value < 2 ** 31) return value
-  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${option}".`, { expected: 'milliseconds' })
-}
-
-interface Following {
-  interval: number
-  onEvent: (event: WitnessEvent) => void
-  signal: AbortSignal | undefined
-}
-
-async function following(
-  witnessing: Witnessing,
-  { interval, onEvent, signal }: Following,
-): Promise<WitnessedCheckpoint | undefined> {
+  if (!follow) return submitNewest(witnessing)
   let last: WitnessedCheckpoint | undefined
-  for (let failures = 0; !signal?.aborted;) {
-    let pause = interval
-    try {
-      last = await submitNewest(witnessing)
-      failures = 0
-      onEvent({ witnessed: last })
-    } catch (error) {
-      if (signal?.aborted) break
-      if (!(error instanceof ModelSealError) || !PASSING.has(error.code)) throw error
-      pause = waitAfter(failures)
-      failures += 1
-      onEvent({ error, retryIn: pause })
-    }
-    await wait(pause, undefined, { ...(signal && { signal }) }).catch(() => undefined)
+  const submit = async () => {
+    last = await submitNewest(witnessing)
+    onEvent({ witnessed: last })
   }
+  await repeat(submit, { interval, passing: PASSING, onFailure: onEvent, signal })
   return last
 }

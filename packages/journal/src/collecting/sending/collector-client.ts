@@ -3,6 +3,8 @@ import { Agent, request as secureRequest } from 'node:https'
 import { clearTimeout, setTimeout } from 'node:timers'
 import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
+import { remoteUrl } from '../../remote-url.ts'
+import { milliseconds } from '../../repeating.ts'
 import { checkPrivateFile } from '../private-file.ts'
 import { MAX_ANSWER, pathOf, type CollectedState, type JournalQuestion, type Target } from '../protocol.ts'
 
@@ -43,13 +45,14 @@ export class CollectorClient {
     this.#agent = isSecure(url)
       ? new Agent({ keepAlive: true, maxSockets: 1, ...tls })
       : new PlainAgent({ keepAlive: true, maxSockets: 1 })
-    this.#timeout = timeout
+    this.#timeout = milliseconds('timeout', timeout)
     this.#signal = signal
   }
 
   /** @throws {@link ModelSealError} `INVALID_ARGUMENT`, and what reading the files throws */
   static async create(options: ClientOptions): Promise<CollectorClient> {
-    return new CollectorClient(checkedUrl(options.to), await credentialsFrom(options), options)
+    const url = remoteUrl(options.to, EXPECTED, ({ pathname }) => pathname === '/')
+    return new CollectorClient(url, await credentialsFrom(options), options)
   }
 
   /** The collector, for people and for `collected.json`. */
@@ -199,26 +202,7 @@ function isSecure({ protocol }: URL): boolean {
   return protocol === 'https:'
 }
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/
-
-function checkedUrl(given: string): URL {
-  const url = URL.parse(given)
-  const isAllowed = url && (isSecure(url) || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)))
-  if (
-    isAllowed &&
-    url.username === '' &&
-    url.password === '' &&
-    url.pathname === '/' &&
-    url.search === '' &&
-    url.hash === ''
-  )
-    return url
-  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "to".', {
-    expected: 'the URL of a collector, such as https://collector.example:8443, without user, path and query',
-    // There could be a password in it.
-    found: url ? shown(url.origin) : 'something else',
-  })
-}
+const EXPECTED = 'the URL of a collector, such as https://collector.example:8443, without user, path and query'
 
 async function credentialsFrom({ tokenFile, clientCert, clientKey, ca }: ClientOptions): Promise<Credentials> {
   if ((clientCert === undefined) !== (clientKey === undefined))

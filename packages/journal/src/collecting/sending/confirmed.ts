@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { readSmallFile } from '@modelseal/core/adapter'
-import { ModelSealError } from '@modelseal/core/errors'
+import { codeOf } from '@modelseal/core/any-realm'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import {
   COLLECTED_FILE,
   MAX_COLLECTED_FILE,
@@ -57,7 +58,11 @@ export class Confirmed {
     this.#bytes.clear()
   }
 
-  /** Writes what changed. Segments that were deleted are left out. */
+  /**
+   * Writes what changed. Segments that were deleted are left out.
+   *
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, `FILE_UNREADABLE`
+   */
   async save(): Promise<void> {
     const { size, root } = this.#state
     if (size === 0) return
@@ -65,8 +70,18 @@ export class Confirmed {
     for (const segment of this.#bytes.keys()) if (!here.has(segment)) this.#bytes.delete(segment)
     const text = writeCollected({ format: 1, url: this.#url, size, root, segments: Object.fromEntries(this.#bytes) })
     if (text === this.#saved) return
-    await writeWhole(join(this.#directory, COLLECTED_FILE), text)
-    await syncDirectory(this.#directory)
+    const file = join(this.#directory, COLLECTED_FILE)
+    try {
+      await writeWhole(file, text)
+      await syncDirectory(this.#directory)
+    } catch (cause) {
+      throw new ModelSealError('FILE_WRITE_FAILED', `Cannot remember in ${shown(file)} what was collected.`, {
+        file,
+        ...(codeOf(cause) !== undefined && { found: codeOf(cause) }),
+        hint: 'Check that this user may write to the directory, and that the disk has room. What was sent is sent again.',
+        cause,
+      })
+    }
     this.#saved = text
   }
 }

@@ -1,8 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { ModelSealError } from '@modelseal/core/errors'
+import { milliseconds, repeat, type Failure } from '../../repeating.ts'
 import { CollectorClient, type ClientOptions } from './collector-client.ts'
 import { Shipment, type PushReport } from './shipment.ts'
-import { waitAfter } from '../wait-after.ts'
 
 /** Where and how a journal is sent. */
 export interface PushOptions extends ClientOptions {
@@ -28,11 +26,17 @@ export interface PushOptions extends ClientOptions {
 }
 
 /** What happened while a journal was followed. */
-export type PushEvent = { sent: PushReport } | { error: ModelSealError; retryIn: number }
+export type PushEvent = { sent: PushReport } | Failure
 
 const DEFAULT_INTERVAL = 5_000
 /** Time, or the administrator of the collector, may help. Everything else ends the work. */
-const PASSING: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT', 'HTTP_RESPONSE', 'FILE_NOT_FOUND'])
+const PASSING: ReadonlySet<string> = new Set([
+  'HTTP_UNREACHABLE',
+  'HTTP_TIMEOUT',
+  'HTTP_RESPONSE',
+  'FILE_NOT_FOUND',
+  'FILE_WRITE_FAILED',
+])
 
 /**
  * Sends a journal to a collector, from where an earlier call ended. What the collector confirmed is remembered in `collected.json` beside the
@@ -41,50 +45,28 @@ const PASSING: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT'
  *
  * @returns what was sent and confirmed; with `follow`, once `signal` aborts, in all
  * @throws {@link ModelSealError} `JOURNAL_ROLLBACK`, `JOURNAL_INCONSISTENT`, `JOURNAL_FOREIGN`, `JOURNAL_INVALID`, `JOURNAL_IN_USE`, `JOURNAL_FAILED`,
- * `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `INVALID_ARGUMENT`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
+ * `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `INVALID_ARGUMENT`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_WRITE_FAILED`,
+ * `ABORTED`
  * @example
  * ```ts
  * const { size, bytes } = await pushJournal('/var/lib/recognizer/journal', { to: 'https://collector.example:8443', tokenFile: 'token' })
  * ```
  */
 export async function pushJournal(directory: string, options: PushOptions): Promise<PushReport> {
-  const { interval = DEFAULT_INTERVAL, follow = false, onEvent = () => undefined, signal } = options
-  if (!Number.isSafeInteger(interval) || interval < 1)
-    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "interval".', { expected: 'milliseconds' })
+  const { follow = false, onEvent = () => undefined, signal } = options
+  const interval = milliseconds('interval', options.interval ?? DEFAULT_INTERVAL)
   const client = await CollectorClient.create(options)
   const shipment = new Shipment(directory, client)
   try {
     if (!follow) return await shipment.send(signal)
-    await following(shipment, { interval, onEvent, signal })
+    const send = async () => {
+      const sent = await shipment.send(signal)
+      if (sent.bytes > 0 || sent.commits > 0) onEvent({ sent })
+    }
+    await repeat(send, { interval, passing: PASSING, onFailure: onEvent, signal })
     return shipment.total
   } finally {
     shipment.close()
     client.close()
-  }
-}
-
-async function following(
-  shipment: Shipment,
-  {
-    interval,
-    onEvent,
-    signal,
-  }: { interval: number; onEvent: (event: PushEvent) => void; signal: AbortSignal | undefined },
-): Promise<void> {
-  let failures = 0
-  while (!signal?.aborted) {
-    let pause = interval
-    try {
-      const sent = await shipment.send(signal)
-      failures = 0
-      if (sent.bytes > 0 || sent.commits > 0) onEvent({ sent })
-    } catch (error) {
-      if (signal?.aborted) return
-      if (!(error instanceof ModelSealError) || !PASSING.has(error.code)) throw error
-      pause = waitAfter(failures)
-      failures += 1
-      onEvent({ error, retryIn: pause })
-    }
-    await wait(pause, undefined, { ...(signal && { signal }) }).catch(() => undefined)
   }
 }

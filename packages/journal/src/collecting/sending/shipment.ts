@@ -71,10 +71,11 @@ export class Shipment {
         await this.#sendTails(journal, confirmed)
       } catch (error) {
         if (error instanceof ModelSealError && DISAGREEMENTS.has(error.code)) confirmed.distrust()
+        // That it could not be saved says less than why it was not sent.
+        await confirmed.save().catch(() => undefined)
         throw error
-      } finally {
-        await confirmed.save()
       }
+      await confirmed.save()
     }
     const { bytes, commits, size } = this.total
     return { bytes: bytes - before.bytes, commits: commits - before.commits, size }

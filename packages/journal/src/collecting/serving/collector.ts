@@ -8,6 +8,7 @@ import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { checkPrivate, makeDirectories } from '@modelseal/core/journal'
 import { realpath } from 'node:fs/promises'
+import { isLoopback } from '../../remote-url.ts'
 import { Answering } from './answering.ts'
 import { Connections } from './connections.ts'
 import { Events, type CollectorEvent } from './events.ts'
@@ -137,8 +138,6 @@ function placeOf(listen: string): Place {
   return { host: host === '' ? undefined : host, port: Number(port) }
 }
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
-
 function checkOptions(
   { tlsCert, tlsKey, clientCa, tokens, plainHttp = false, maxJournals = 1 }: CollectorOptions,
   { host }: Place,
@@ -154,7 +153,7 @@ function checkOptions(
   if (!plainHttp && (tlsCert === undefined || tlsKey === undefined))
     throw invalid('tlsCert', 'a certificate and its key ("tlsKey")', 'not both')
   if (!plainHttp) return
-  if (host === undefined || !LOOPBACK.test(host))
+  if (host === undefined || !isLoopback(host))
     throw invalid('plainHttp', 'a loopback address to listen on, such as 127.0.0.1:8443', shown(host ?? ''))
   if (tlsCert !== undefined || tlsKey !== undefined || clientCa !== undefined)
     throw invalid('plainHttp', 'no certificates', 'certificates')
