@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { runTarget } from './run-target.ts'
 import type { Target } from './target.ts'
+import { TARGETS } from './targets.ts'
 
 const HERE = import.meta.dirname
 const corpus = mkdtempSync(join(tmpdir(), 'modelseal-fuzz-'))
@@ -31,12 +32,13 @@ describe('fuzzing', () => {
   })
 })
 
-describe.each(readdirSync(join(HERE, 'targets')))('%s', (file) => {
+describe.each([...TARGETS])('%s', (name, file) => {
   test('keeps its promises for its seeds and for what was found', async () => {
-    const { default: target } = (await import(join(HERE, 'targets', file))) as { default: Target }
-    const found = join(HERE, 'found', file.replace(/\.ts$/, ''))
-    const inputs = existsSync(found) ? readdirSync(found).map((name) => readFileSync(join(found, name))) : []
-    expect(target.seeds().length).toBeGreaterThan(0)
-    for (const input of [...target.seeds(), ...inputs]) await target.check(Uint8Array.from(input))
+    const { default: target } = (await import(file)) as { default: Target }
+    const found = join(HERE, 'found', name)
+    const inputs = existsSync(found) ? readdirSync(found).map((each) => readFileSync(join(found, each))) : []
+    const seeds = await target.seeds()
+    expect(seeds.length).toBeGreaterThan(0)
+    for (const input of [...seeds, ...inputs]) await target.check(Uint8Array.from(input))
   })
 })

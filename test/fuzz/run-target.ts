@@ -1,9 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { SharedInput } from './shared-input.ts'
-import type { Target } from './target.ts'
+import { LONGEST } from './target.ts'
 import type { Job, Report } from './worker.ts'
 
-const LONGEST = 4096
 /** An input that takes longer than this hangs; slow ones take milliseconds. */
 const HANG_MS = 20_000
 const HEAP_MIB = 1024
@@ -22,11 +21,9 @@ export type Outcome = Pick<Report, 'finding'> & Partial<Report>
  *
  * @param target path of its module
  */
-export async function runTarget(target: string, { hangMs = HANG_MS, ...options }: Options): Promise<Outcome> {
-  const { default: loaded } = (await import(target)) as { default: Target }
-  const longest = loaded.longest ?? LONGEST
-  const shared = new SharedInput(longest * 2 + 65_536)
-  const workerData: Job = { target, ...options, memory: shared.memory, longest }
+export function runTarget(target: string, { hangMs = HANG_MS, ...options }: Options): Promise<Outcome> {
+  const shared = new SharedInput(2 * LONGEST)
+  const workerData: Job = { target, ...options, memory: shared.memory }
   const worker = new Worker(new URL('worker.ts', import.meta.url), {
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },

@@ -2,20 +2,21 @@
 // execute, and checks what that code promises. Without targets: all of them. An input that breaks a promise stays in
 // .cache/fuzz/findings; once it is mended, it belongs in test/fuzz/found.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runTarget, type Outcome } from './run-target.ts'
+import { TARGETS } from './targets.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const TARGETS = join(import.meta.dirname, 'targets')
 const WORK = join(ROOT, '.cache/fuzz')
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seconds: { type: 'string', default: '10' }, seed: { type: 'string' } },
 })
-const all = readdirSync(TARGETS).map((name) => name.replace(/\.ts$/, ''))
+const all = [...TARGETS.keys()]
 const unknown = positionals.filter((name) => !all.includes(name))
 const seconds = Number(values.seconds)
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
@@ -25,13 +26,23 @@ if (unknown.length > 0 || !(seconds > 0) || !Number.isInteger(seed)) {
 }
 
 const results: { name: string; outcome: Outcome }[] = []
-for (const name of positionals.length > 0 ? positionals : all) {
-  const outcome = await runTarget(join(TARGETS, `${name}.ts`), { seconds, seed, corpus: join(WORK, 'corpus', name) })
-  results.push({ name, outcome })
-  print(name, outcome)
-}
+const waiting = positionals.length > 0 ? positionals : all
+await Promise.all(Array.from({ length: availableParallelism() }, runWaiting))
 writeReport()
 process.exitCode = results.some(({ outcome }) => outcome.finding !== undefined) ? 1 : 0
+
+/** Runs one target after another, as long as there are some. */
+async function runWaiting(): Promise<void> {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+    const outcome = await runTarget(fileOf(name), { seconds, seed, corpus: join(WORK, 'corpus', name) })
+    results.push({ name, outcome })
+    print(name, outcome)
+  }
+}
+
+function fileOf(name: string): string {
+  return TARGETS.get(name) ?? ''
+}
 
 function print(name: string, { executions = 0, corpus = 0, reached = 0, finding }: Outcome): void {
   const rate = Math.round(executions / seconds)
@@ -50,7 +61,7 @@ function print(name: string, { executions = 0, corpus = 0, reached = 0, finding 
 /** A report in the form that scripts/count.mjs adds up: each target is a test. */
 function writeReport(): void {
   const testResults = results.map(({ name, outcome: { finding } }) => ({
-    name: join(TARGETS, `${name}.ts`),
+    name: fileOf(name),
     status: finding === undefined ? 'passed' : 'failed',
     assertionResults: [
       {

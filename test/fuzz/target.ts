@@ -1,12 +1,14 @@
+import { isUtf8 } from 'node:buffer'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import { ModelSealError } from '../../packages/core/src/errors.ts'
 
 /** What is fuzzed: code that reads bytes from outside, and the promises that it has to keep for all of them. */
 export interface Target {
   /** Inputs to begin with: valid ones, and such that tests refuse. */
-  seeds(): readonly Uint8Array[]
+  seeds(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
   /** Words of the format. Those in the source of the target are added. */
   readonly dictionary?: readonly string[]
-  /** Longest input, in bytes; 4,096 without it. */
+  /** Longest input, in bytes; 4,096 without it, and at most {@link LONGEST}. */
   readonly longest?: number
   /**
    * Runs the code on an input, and checks what it did.
@@ -15,6 +17,8 @@ export interface Target {
    */
   check(input: Uint8Array): void | Promise<void>
 }
+
+export const LONGEST = 64 * 1024
 
 /** Stands for an input that was refused with a typed error. */
 export const REFUSED = Symbol('refused')
@@ -45,4 +49,15 @@ function refusedBy(error: unknown): typeof REFUSED {
 /** UTF-8 of each text. */
 export function texts(...all: string[]): Uint8Array[] {
   return all.map((text) => Buffer.from(text))
+}
+
+/** @throws an error that names what differs */
+export function mustEqual(found: unknown, expected: unknown, what: string): void {
+  if (isDeepStrictEqual(found, expected)) return
+  throw new Error(`${what}: not as expected.\nfound: ${inspect(found)}\nexpected: ${inspect(expected)}`)
+}
+
+/** The input as text; undefined if it is not UTF-8. */
+export function textOf(input: Uint8Array): string | undefined {
+  return isUtf8(input) ? Buffer.from(input).toString() : undefined
 }

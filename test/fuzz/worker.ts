@@ -17,7 +17,6 @@ export interface Job {
   /** Where the inputs stay that execute something new; they are seeds of the next run. */
   readonly corpus: string
   readonly memory: SharedArrayBuffer
-  readonly longest: number
 }
 
 /** What it reports when its time is over, or an input broke a promise. */
@@ -28,6 +27,9 @@ export interface Report {
   readonly finding?: { readonly input: Uint8Array; readonly error: string }
 }
 
+/** No input may take more time of the processor, in milliseconds: it is a hundred times what the slowest ones take. */
+const MOST_MS = 2000
+
 const job = workerData as Job
 const coverage = new Coverage()
 const shared = new SharedInput(job.memory)
@@ -36,12 +38,13 @@ const corpus: Uint8Array[] = []
 
 countCoverage()
 const { default: target } = (await import(job.target)) as { default: Target }
+const { longest = 4096 } = target
 parentPort?.postMessage(await fuzz())
 
 async function fuzz(): Promise<Report> {
   const end = Date.now() + job.seconds * 1000
   let executions = 0
-  for (const seed of [...target.seeds(), ...keptInputs()]) {
+  for (const seed of [...(await target.seeds()), ...keptInputs()]) {
     executions += 1
     const error = await broken(seed)
     if (error !== undefined) return reportOf(executions, { input: seed, error })
@@ -51,7 +54,7 @@ async function fuzz(): Promise<Report> {
   while (Date.now() < end) {
     // Newer inputs are chosen more often: they got further.
     const parent = corpus[Math.max(random.below(corpus.length), random.below(corpus.length))] as Uint8Array
-    const input = mutated(parent, { random, dictionary, corpus, longest: job.longest })
+    const input = mutated(parent, { random, dictionary, corpus, longest })
     executions += 1
     const error = await broken(input)
     if (error !== undefined) return reportOf(executions, await shortened(input, error))
@@ -64,13 +67,21 @@ async function fuzz(): Promise<Report> {
 async function broken(input: Uint8Array): Promise<string | undefined> {
   shared.set(input)
   coverage.begin()
+  const before = processorMs()
   try {
     const later = target.check(Uint8Array.from(input))
     if (later instanceof Promise) await later
-    return undefined
+    const took = processorMs() - before
+    return took > MOST_MS ? 'It takes more than 2 s of the processor.' : undefined
   } catch (error) {
     return error instanceof Error ? (error.stack ?? String(error)) : String(error)
   }
+}
+
+/** Only of this thread, so that other targets and programs do not count. */
+function processorMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
 
 /** Removes what a finding does not need. */
@@ -98,7 +109,7 @@ function keep(input: Uint8Array): void {
 
 function keptInputs(): Uint8Array[] {
   mkdirSync(job.corpus, { recursive: true })
-  return readdirSync(job.corpus).map((name) => readFileSync(join(job.corpus, name)).subarray(0, job.longest))
+  return readdirSync(job.corpus).map((name) => readFileSync(join(job.corpus, name)).subarray(0, longest))
 }
 
 function reportOf(executions: number, finding?: Report['finding']): Report {

@@ -162,7 +162,7 @@ async function certificateOf(
   try {
     const fields = new Certificate({ schema })
     await readNameExtensions(fields)
-    await inTurns(checkForm(fields))
+    await inTurns(checkForm(fields, x509))
     return { x509, fields }
   } catch (cause) {
     throw unreadable(cause, path)
@@ -178,7 +178,7 @@ async function boundedAsn1({ raw }: X509Certificate): Promise<asn1js.Sequence> {
   return result
 }
 
-function* checkForm(fields: pkijs.Certificate): Steps<void> {
+function* checkForm(fields: pkijs.Certificate, x509: X509Certificate): Steps<void> {
   const extensions = fields.extensions ?? []
   if (extensions.length > MAX_EXTENSIONS) throw new Error(`${extensions.length} extensions`)
   // RFC 5280 4.1.2.9: extensions in version 3 only. 4.2: no repeated extensions.
@@ -199,8 +199,12 @@ function* checkForm(fields: pkijs.Certificate): Steps<void> {
   // RFC 5280 4.1.1.2: the signed algorithm and the one next to the signature must be the same.
   if (!fields.signature.isEqual(fields.signatureAlgorithm))
     throw new Error('it states two different signature algorithms')
-  for (const { value } of [fields.notBefore, fields.notAfter]) {
-    if (!Number.isFinite(value.getTime())) throw new Error('its validity period is invalid')
+  // pkijs also reads times that do not exist, such as the 30th of February.
+  for (const [{ value }, printed] of [
+    [fields.notBefore, x509.validFrom],
+    [fields.notAfter, x509.validTo],
+  ] as const) {
+    if (value.getTime() !== Date.parse(printed)) throw new Error('its validity period is invalid')
   }
 }
 

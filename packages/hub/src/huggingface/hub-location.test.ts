@@ -38,6 +38,7 @@ describe('the URL of a model', () => {
     'hf://org/vad name',
     `hf://org/${'a'.repeat(97)}`,
     'hf://spaces/org/app',
+    'hf://datasets@main',
     'hf://models/org/vad',
     'hf://datasets/',
     'hf://org/vad@',

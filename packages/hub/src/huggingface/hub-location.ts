@@ -23,7 +23,16 @@ const REFERENCE = /^(refs\/(?:pr\/\d+|convert\/\w+))(?:\/|$)/
 const REVISION = /^[\w.+-]+(?:\/[\w.+-]+)*$/
 const MAX_REVISION = 255
 /** First components that are other things on the hub. */
-const RESERVED: ReadonlySet<string> = new Set(['models', 'spaces', 'api', 'buckets', 'collections', 'docs', 'papers'])
+const RESERVED: ReadonlySet<string> = new Set([
+  'models',
+  'datasets',
+  'spaces',
+  'api',
+  'buckets',
+  'collections',
+  'docs',
+  'papers',
+])
 const DEFAULT_REVISION = 'main'
 
 /**

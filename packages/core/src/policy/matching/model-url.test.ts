@@ -20,6 +20,8 @@ describe('the URL that globs see', () => {
     'https://hub.example/org/..\\evil/m',
     'https://hub.example/org/%2e%2E/evil/m',
     'https://hub.example/org%2Fevil',
+    'https://hub.example/org/%%32e%%32e/evil',
+    'https://hub.example/100%/m',
     'https://hub.example/org%5cevil',
     'https://hub.example/org/.\t./evil/m',
     ' https://hub.example/m',

@@ -7,7 +7,7 @@ import { ModelSealError, shown } from '../../errors.ts'
  *
  * @param what the URL is of, for messages
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not a URL, or contains something that other programs may
- * parse differently: credentials, backslashes, control characters, white space, escaped dots and slashes
+ * parse differently: credentials, backslashes, control characters, white space, escaped dots and slashes, bare percent signs
  */
 export function modelUrl(given: unknown, what = 'option "url"'): string {
   const fault = urlFault(given)
@@ -29,7 +29,10 @@ function urlFault(given: unknown): string | undefined {
   if (typeof given !== 'string') return 'no text'
   // new URL() drops some of these and turns backslashes into slashes; other programs do not.
   if (/[\p{Cc}\p{Z}\\]/u.test(given)) return 'a backslash, control character or white space'
-  if (/%(?:2e|2f|5c)/i.test(given.split(/[?#]/, 1)[0] ?? '')) return 'an escaped dot, slash or backslash'
+  const [path = ''] = given.split(/[?#]/, 1)
+  if (/%(?:2e|2f|5c)/i.test(path)) return 'an escaped dot, slash or backslash'
+  // Unescaped once, "%%32e" would be an escape of a dot.
+  if (/%(?![0-9a-f]{2})/i.test(path)) return 'a percent sign without two hex digits'
   if (!/^(?:file:\/\/|[a-z][a-z0-9+.-]*:\/\/[^/])/i.test(given) || !URL.canParse(given)) return 'no scheme and host'
   const { username, password, hostname } = new URL(given)
   if (username !== '' || password !== '') return 'credentials'

@@ -52,6 +52,7 @@ describe('a revoked package is found', () => {
 test.each([
   ['no package URL', 'hf://acme/vad'],
   ['no name', 'pkg:huggingface/'],
+  ['a type that has two spellings', 'pkg:a+b/vad'],
   ['a part of a package', 'pkg:huggingface/acme/vad#onnx'],
   ['a qualifier that means nothing to it', 'pkg:oci/vad?arch=amd64'],
   ['a branch, which never matches', 'pkg:huggingface/acme/vad@main'],

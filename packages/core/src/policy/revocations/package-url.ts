@@ -17,6 +17,8 @@ export function packageUrlFault(text: string): string | undefined {
   if (text.length > MAX_LENGTH) return `${expected} of at most ${MAX_LENGTH} characters`
   try {
     const { type, version, qualifiers = {}, subpath } = parse(text)
+    // The specification allows a plus in types, but no type has one, and the library writes it as an escape, which it reads as another type.
+    if (type.includes('+')) return `${expected}, of a type without "+"`
     // No model is a part of a package, so it would never match.
     if (subpath !== undefined) return `${expected}, without a part after "#"`
     const other = Object.keys(qualifiers).find((name) => name !== REPOSITORY)

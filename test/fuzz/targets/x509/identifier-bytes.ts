@@ -1,0 +1,44 @@
+import { checkIdentifierBytes } from '../../../../packages/core/src/x509/identifier-bytes.ts'
+import { asn1js, authority } from '../../../../packages/core/src/testing/authority.ts'
+import type { Target } from '../../target.ts'
+
+/** The limit of the code. */
+const MOST = 2048
+
+const target: Target = {
+  longest: 6000,
+  async seeds() {
+    const { der } = await authority('Root')
+    const id = Buffer.concat([Buffer.from([0x06, 0x82, 0x04, 0x00]), Buffer.alloc(1024, 0x81)])
+    const wrapped = (tag: number, content: Buffer) =>
+      Buffer.concat([Buffer.from([tag, 0x82, content.length >> 8, content.length & 0xff]), content])
+    return [
+      der,
+      id,
+      wrapped(0x30, Buffer.concat([id, id])),
+      wrapped(0x24, wrapped(0x04, id)),
+      wrapped(0x30, wrapped(0xa0, id)),
+    ]
+  },
+  check(input) {
+    try {
+      checkIdentifierBytes(input)
+    } catch (error) {
+      if (error instanceof Error && /^more than \d+ bytes of object identifiers$/.test(error.message)) return
+      throw error
+    }
+    // asn1js takes long for them, so only few may get there.
+    const { result, offset } = asn1js.fromBER(input, { maxNodes: 512 })
+    const bytes = offset < 0 ? 0 : identifierBytes(result)
+    if (bytes > MOST) throw new Error(`asn1js reads ${bytes} bytes of object identifiers.`)
+  },
+}
+export default target
+
+function identifierBytes(value: asn1js.AsnType): number {
+  if (value instanceof asn1js.ObjectIdentifier || value instanceof asn1js.RelativeObjectIdentifier)
+    return value.lenBlock.length
+  const { value: inner } = value.valueBlock as { value?: unknown }
+  if (!Array.isArray(inner)) return 0
+  return (inner as asn1js.AsnType[]).reduce((sum, each) => sum + identifierBytes(each), 0)
+}
