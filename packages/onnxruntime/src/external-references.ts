@@ -34,14 +34,16 @@ export interface ExternalFiles extends ExternalReferences {
  *
  * @param model the bytes of the file
  * @param file its name, for messages
+ * @param maxFields for tests
  * @throws {@link ModelSealError} `MODEL_FORMAT` if it is not ONNX, is damaged, or contains a compiled context
  */
-export function* externalFiles(model: ByteSource, file: string): Steps<ExternalFiles> {
+export function* externalFiles(model: ByteSource, file: string, maxFields = MAX_FIELDS): Steps<ExternalFiles> {
   const scan: Scan = {
     reader: new WireReader(model, BinaryReader),
     file,
     fields: 0,
-    graphs: 0,
+    maxFields,
+    hasGraph: false,
     initializers: new Set(),
     others: new Set(),
     needed: new Map(),
@@ -53,7 +55,7 @@ export function* externalFiles(model: ByteSource, file: string): Steps<ExternalF
     if (error instanceof ModelSealError) throw error
     throw notLoadable(file, 'it is truncated or not protobuf', undefined, error)
   }
-  if (scan.graphs === 0) throw notLoadable(file, 'it contains no graph')
+  if (!scan.hasGraph) throw notLoadable(file, 'it contains no graph')
   const { elsewhere, initializers, others, needed } = scan
   return { locations: [...new Set(elsewhere ? [...initializers, ...others] : initializers)], elsewhere, needed }
 }
@@ -62,7 +64,8 @@ interface Scan {
   reader: WireReader<WireType>
   file: string
   fields: number
-  graphs: number
+  maxFields: number
+  hasGraph: boolean
   /** Locations in initializers of the main graph that are external. */
   initializers: Set<string>
   /**
@@ -164,7 +167,7 @@ function scanField(scan: Scan, current: Part): Part | undefined {
   const { message, values, end } = current
   if (message === 'dimensions') {
     // Repeated numbers may be packed into one field.
-    if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
+    countField(scan)
     values.count *= reader.uint64()
     return undefined
   }
@@ -180,7 +183,7 @@ function scanField(scan: Scan, current: Part): Part | undefined {
   }
   const fieldEnd = endOfField(scan, end)
   const child = CHILDREN[message][field]
-  if (child === 'graph') scan.graphs++
+  if (child === 'graph') scan.hasGraph = true
   if (child === 'dimensions') return { ...part(child, fieldEnd), values }
   if (child) return part(child, fieldEnd)
   if (message === 'node' && field === OP_TYPE) checkOperator(scan, fieldEnd)
@@ -193,7 +196,7 @@ function scanField(scan: Scan, current: Part): Part | undefined {
 
 function countReferences(scan: Scan, { external, entries, values }: Part, isInitializer: boolean): void {
   if (external && !isInitializer) scan.elsewhere = true
-  if (entries.length === 0 || (isInitializer && !external)) return
+  if (isInitializer && !external) return
   const needed = bytesNeeded(entries, values)
   for (const location of entries.flatMap(({ locations }) => locations)) {
     ;(isInitializer ? scan.initializers : scan.others).add(location)
@@ -240,7 +243,7 @@ function numberOf(value: string | undefined): number {
 }
 
 function nextField(scan: Scan): [number, Exclude<WireType, WireType.StartGroup | WireType.EndGroup>] {
-  if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
+  countField(scan)
   const [field, wireType] = scan.reader.tag()
   // ONNX has no groups. A parser that does not know groups would read them differently.
   if (wireType === WireType.StartGroup || wireType === WireType.EndGroup)
@@ -258,8 +261,9 @@ function checkEnd(scan: Scan, end: number): void {
   if (scan.reader.pos !== end) throw tooLong(scan)
 }
 
-function tooManyFields({ file }: Scan): ModelSealError {
-  return notLoadable(file, `it has more than ${MAX_FIELDS} fields`)
+function countField(scan: Scan): void {
+  const { file, maxFields } = scan
+  if (++scan.fields > maxFields) throw notLoadable(file, `it has more than ${maxFields} fields`)
 }
 
 function tooLong({ file }: Scan): ModelSealError {

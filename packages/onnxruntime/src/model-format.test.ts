@@ -26,7 +26,15 @@ function* format(source: ByteSource): Steps<string> {
 }
 
 const ort = Buffer.from([0x18, 0, 0, 0, ...Buffer.from('ORTM'), ...Buffer.alloc(100)])
-const refused = expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_FORMAT' })
+const refused = expect.objectContaining({
+  name: 'ModelSealError',
+  code: 'MODEL_FORMAT',
+  file: 'm.ort',
+  message: expect.stringContaining(
+    'Cannot load the ONNX model "m.ort": it contains a context compiled for one execution provider',
+  ) as string,
+  hint: expect.any(String) as string,
+})
 
 describe('the format of a file', () => {
   test.each([

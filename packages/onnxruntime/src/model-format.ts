@@ -29,14 +29,14 @@ const SEARCHED_AT_ONCE = 1024 * 1024
  */
 export function* checkOrtModel(model: ByteSource, file: string): Steps<void> {
   const overlap = COMPILED_CONTEXT.length - 1
-  for (let offset = 0; offset < model.length;) {
+  for (let offset = 0; ;) {
     // A source in memory may return all remaining bytes.
     const bytes = model.from(offset, SEARCHED_AT_ONCE).subarray(0, SEARCHED_AT_ONCE)
     yield
     if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(COMPILED_CONTEXT)) {
       throw compiledContext(file)
     }
-    if (bytes.length <= overlap) break
+    if (bytes.length <= overlap) return
     offset += bytes.length - overlap
   }
 }
