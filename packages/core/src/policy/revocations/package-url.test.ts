@@ -58,6 +58,7 @@ test.each([
   ['a branch, which never matches', 'pkg:huggingface/acme/vad@main'],
   ['an abbreviated commit', 'pkg:huggingface/acme/vad@c0ffee'],
   ['a tag', 'pkg:oci/vad@latest'],
+  ['an empty version, which never matches', 'pkg:mlflow/vad@'],
   ['a very long text', `pkg:huggingface/acme/${'v'.repeat(3_000)}`],
 ])('%s is refused', (_, text) => {
   expect(packageUrlFault(text)).toContain('expected')

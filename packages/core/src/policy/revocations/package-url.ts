@@ -36,6 +36,7 @@ const REPOSITORY = 'repository_url'
 /** Branches and tags are resolved before a model is compared, so one of them would never match. */
 function versionFault(type: string, version: string): string | undefined {
   const expected = 'expected no version, for all versions, or'
+  if (version === '') return `${expected} one after "@"`
   if (type === 'huggingface' && !/^[0-9a-f]{40}$/.test(version)) return `${expected} a commit of 40 hex digits`
   if (type === 'oci' && !isDigest(version.toLowerCase())) return `${expected} the digest of a manifest (sha256:…)`
   return undefined
