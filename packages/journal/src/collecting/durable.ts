@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 const TEMPORARY = /^\.[0-9a-f]{16}\.tmp$/
 
 /** Creates or replaces a file, which is complete at every moment. Its name is durable once its directory is synced. */
-export async function writeWhole(path: string, content: string): Promise<void> {
+export async function writeWhole(path: string, content: string | Buffer): Promise<void> {
   const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.tmp`)
   try {
     const handle = await open(temporary, 'wx', 0o600)

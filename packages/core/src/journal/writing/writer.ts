@@ -62,11 +62,7 @@ export class JournalWriter {
     return this.#waiting.length > 0
   }
 
-  /**
-   * Opens the journal, and reports what is wrong with its settings. If opening fails, every entry tries it again.
-   *
-   * @param isRequired true if an entry follows that says so if it fails
-   */
+  /** Opens the journal, and reports what is wrong with its settings. If opening fails, every entry tries it again; one that is required says so. */
   async start(isRequired = false): Promise<void> {
     this.#starting ??= this.#access.open().catch((error: unknown) => {
       if (!isRequired) this.#report(error)

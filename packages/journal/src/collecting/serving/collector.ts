@@ -84,7 +84,11 @@ export async function createCollector(options: CollectorOptions): Promise<Collec
       directory,
       senders,
       maxJournals,
-      notice: (journal, event, message) => events.report({ event, journal, message }),
+      notice: (journal, event, message) => {
+        // Senders can cause these as often as they like.
+        if (event === 'replaced') events.reportFrequent({ event, journal, message })
+        else events.report({ event, journal, message })
+      },
       created: ({ id, host, key }) =>
         events.report({ event: 'created', host, journal: id, message: `its key is ${key}` }),
     })

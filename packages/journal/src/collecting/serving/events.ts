@@ -5,9 +5,10 @@ export interface CollectorEvent {
   time: string
   /**
    * `created`: a journal was seen first, and its key belongs to its host from now on. `refused`: a request was refused. `cut`: what was not
-   * confirmed was removed after a crash. `missing`: a host deleted records before they were collected. `failed`: something could not be stored.
+   * confirmed was removed after a crash. `missing`: a host deleted records before they were collected. `replaced`: lines that no checkpoint covered
+   * contradicted others of the host, and are kept as evidence. `failed`: something could not be stored.
    */
-  event: 'created' | 'refused' | 'cut' | 'missing' | 'failed'
+  event: 'created' | 'refused' | 'cut' | 'missing' | 'replaced' | 'failed'
   host?: string
   journal?: string
   /** Code of an error. */

@@ -19,19 +19,19 @@ import {
   type Commit,
   type OpenedJournal,
 } from '@modelseal/core/journal'
-import { ModelSealError } from '@modelseal/core/errors'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import { removeTemporaries, syncDirectory, writeWhole } from '../durable.ts'
 import { EVIDENCE } from './evidence.ts'
 import type { CollectedState } from '../protocol.ts'
 import { Refused } from './refused.ts'
 import { repairCommits, storeCommits } from './stored-commits.ts'
-import { StoredSegment } from './stored-segment.ts'
+import { StoredSegment, type SegmentNotices } from './stored-segment.ts'
 
 /** Segments whose state is in memory at a time; those of others are read again. */
 const MOST_SEGMENTS = 256
 
 /** What a collector reports about a journal beside refusals. */
-export type Notice = (event: 'cut' | 'missing' | 'failed', message: string) => void
+export type Notice = (event: 'cut' | 'missing' | 'replaced' | 'failed', message: string) => void
 
 /**
  * A journal that a collector stores, in the layout in which a host writes it. Its methods must be called one after the other. After an error
@@ -129,9 +129,9 @@ export class StoredJournal {
    */
   async appendLines(id: string, offset: number, lines: Buffer): Promise<number> {
     const segment = await this.#segment(id)
-    const { end, retired } = this.#heads.get(id)?.last ?? {}
-    await this.#orForgotten(id, () => segment.append(offset, lines, end === true || retired === true))
-    return segment.bytes
+    const { end, retired, bytes: covered = 0 } = this.#heads.get(id)?.last ?? {}
+    const isEnded = end === true || retired === true
+    return this.#orForgotten(id, () => segment.append(offset, lines, { covered, isEnded }))
   }
 
   /**
@@ -152,7 +152,8 @@ export class StoredJournal {
     for (const commit of added) {
       try {
         this.#check(commit, tree)
-        await this.#compareSegment(commit, without)
+        // The host sends the records again.
+        if (!(await this.#compareSegment(commit, without))) break
       } catch (error) {
         refused = { error }
         break
@@ -193,7 +194,7 @@ export class StoredJournal {
     throw new Refused('JOURNAL_INCONSISTENT', reason, { evidence: { kind, stored, sent } })
   }
 
-  async #compareSegment(commit: Commit, without: ReadonlySet<string>): Promise<void> {
+  async #compareSegment(commit: Commit, without: ReadonlySet<string>): Promise<boolean> {
     const { leaf, index } = commit
     const before = this.#heads.get(leaf.segment)?.last
     const fault = new HeadsBySegment()
@@ -204,8 +205,10 @@ export class StoredJournal {
         evidence: { kind: 'other', stored: before, sent: commit },
       })
     const segment = await this.#segment(leaf.segment)
-    const isHere = await this.#orForgotten(leaf.segment, () => segment.compareHead(commit))
-    if (isHere) return
+    const stored = segment.bytes
+    const isHere = await this.#orForgotten(leaf.segment, () => segment.compareHead(commit, before?.bytes ?? 0))
+    if (isHere) return true
+    if (!without.has(leaf.segment) && segment.bytes < stored) return false
     if (!without.has(leaf.segment))
       throw new Refused('JOURNAL_INVALID', `the commit ${index} came before the records that it covers`)
     if (before?.root !== leaf.root)
@@ -213,15 +216,23 @@ export class StoredJournal {
         'missing',
         `records of the segment ${leaf.segment} were deleted on the host before they were collected`,
       )
+    return true
   }
 
   async #segment(id: string): Promise<StoredSegment> {
     const known = this.#segments.get(id)
     const covered = this.#heads.get(id)?.last?.bytes ?? 0
-    const cut = (bytes: number) => {
-      this.#notice('cut', `${bytes} bytes that were not confirmed were cut off the segment ${id}`)
+    const notices: SegmentNotices = {
+      cut: (bytes) => this.#notice('cut', `${bytes} bytes that were not confirmed were cut off the segment ${id}`),
+      setAside: (bytes, file) => {
+        const where = file === undefined ? 'and are not kept, because too many were' : `and are kept in ${shown(file)}`
+        this.#notice(
+          'replaced',
+          `${bytes} bytes of the segment ${id} that no checkpoint covered were replaced, ${where}`,
+        )
+      },
     }
-    const segment = known ?? (await StoredSegment.open(this.#journal.directory, id, covered, cut))
+    const segment = known ?? (await StoredSegment.open(this.#journal.directory, id, covered, notices))
     this.#segments.delete(id)
     this.#segments.set(id, segment)
     const [oldest] = this.#segments.keys()
