@@ -86,7 +86,7 @@ describe('journal verify', () => {
     const { code, stdout, stderr } = await modelseal(args)
     expect(code).toBe(1)
     expect(stdout.replaceAll(directory, '')).toMatch(
-      /^2 of 3 journals hold\n {2}Journal +Host +Holds +Records +Uncovered +Commits +Compared\n {2}"\/journal" +"host-a" +yes +2 +0 +1 +0\n {2}"\/stored\/b" +"host-b" +yes +1 +0 +1 +1\n {2}"stored\/c" +unknown\nDoes not hold: "stored\/c"\n {2}JOURNAL_INVALID: /,
+      /^2 of 3 journals hold\n {2}Journal +Host +Holds +Records +Uncovered +Commits +Compared\n {2}"\/journal" +"host-a" +yes +2 +0 +1 +0\n {2}"\/stored\/b" +"host-b" +yes +1 +0 +1 +1\n {2}"stored\/c" +unknown\nCannot be read: "stored\/c"\n {2}JOURNAL_INVALID: /,
     )
     expect(stderr).toContain('(--checkpoint; it is missing for 1 journal)')
     const lines = (await modelseal([...args, '--json'])).stdout.trimEnd().split('\n')

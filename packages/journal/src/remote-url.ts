@@ -20,7 +20,17 @@ export function remoteUrl(given: string, expected: string, isAllowed: (url: URL)
   if (isSafe && isBare && isAllowed(url)) return url
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "to".', {
     expected,
-    // There could be a password in it.
-    found: url ? shown(url.origin) : 'something else',
+    found: url ? withoutSecrets(url) : 'something else',
   })
+}
+
+/** There could be a password in the URL, also in place of a host: `user:password@host` is one with the scheme `user:`. */
+function withoutSecrets({ protocol, origin, username, password, pathname, search, hash }: URL): string {
+  if (origin === 'null') return `a URL with the scheme ${shown(protocol)}`
+  const surplus = [
+    ...(username !== '' || password !== '' ? ['a user'] : []),
+    ...(pathname !== '/' ? ['a path'] : []),
+    ...(search !== '' || hash !== '' ? ['a query or fragment'] : []),
+  ]
+  return [shown(origin), ...(surplus.length > 0 ? ['with', surplus.join(' and ')] : [])].join(' ')
 }

@@ -604,12 +604,17 @@ describe('options', () => {
     expect(error.message).not.toContain('secret')
   })
 
-  test.each(['http://collector.example', 'https://user:pass@x', 'https://x/path', 'ftp://x', 'x'])(
-    'of a host: %s is refused',
-    async (to) => {
-      await expect(pushJournal('x', { to })).rejects.toThrow(refusal('INVALID_ARGUMENT'))
-    },
-  )
+  test.each([
+    ['http://collector.example', '"http://collector.example"'],
+    ['https://user:pass@x', '"https://x" with a user'],
+    ['https://x/path?token=secret', '"https://x" with a path and a query or fragment'],
+    ['ftp://x', '"ftp://x"'],
+    ['localhost:8443', 'a URL with the scheme "localhost:"'],
+    ['user:pass@x', 'a URL with the scheme "user:"'],
+    ['x', 'something else'],
+  ])('of a host: %s is refused, and what is secret in it is not shown', async (to, found) => {
+    await expect(pushJournal('x', { to })).rejects.toThrow(refusal('INVALID_ARGUMENT', { found }))
+  })
 })
 
 test.each([

@@ -89,7 +89,7 @@ function table(verified: readonly Verified[], problemsOf: (report: JournalReport
     ...verified
       .filter(({ holds }) => !holds)
       .flatMap((one) => [
-        `Does not hold: ${shown(one.directory)}`,
+        `${'error' in one ? 'Cannot be read' : 'Does not hold'}: ${shown(one.directory)}`,
         ...('error' in one ? [`  ${one.error.code}: ${one.error.message}`] : problemsOf(one)),
       ]),
   ]

@@ -28,6 +28,11 @@ export function verifierKey(name: string, key: KeyObject): string {
   return `${name}+${noteKeyHash(name, key).toString('hex')}+${encoded.toString('base64')}`
 }
 
+/** Whether a text was meant as a verifier key, valid or not, and not as a path. The file would not be found, which says nothing. */
+export function isVerifierKeyText(text: string): boolean {
+  return /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(text)
+}
+
 /** @returns undefined if the text is not a verifier key with such a key */
 export function readVerifierKey(text: string): { name: string; key: KeyObject } | undefined {
   const [, name = '', encoded = ''] = /^([^\s+]+)\+[0-9a-f]{8}\+([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? []

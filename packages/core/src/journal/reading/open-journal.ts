@@ -4,7 +4,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { MAX_JOURNAL_FILE, originOf, readJournalFile, type JournalFile } from '../format/journal-file.ts'
 import { JOURNAL_FILE } from '../format/names.ts'
-import { readVerifierKey, signsJournals, verifierKey } from '../format/verifier-key.ts'
+import { isVerifierKeyText, readVerifierKey, signsJournals, verifierKey } from '../format/verifier-key.ts'
 
 /** A journal that can be read. Only its `journal.json` was read so far, and nothing is verified. */
 export interface OpenedJournal {
@@ -60,7 +60,8 @@ const MAX_KEY_FILE = 16 * 1024
 
 async function givenKey(given: string, origin: string): Promise<KeyObject> {
   const direct = readVerifierKey(given.trim())
-  const text = direct ? '' : String(await readSmallFile(given, { what: 'key of the journal', maxBytes: MAX_KEY_FILE }))
+  const isKey = isVerifierKeyText(given.trim())
+  const text = isKey ? '' : String(await readSmallFile(given, { what: 'key of the journal', maxBytes: MAX_KEY_FILE }))
   const found = direct ?? readVerifierKey(text.trim())
   if (found) checkKey(found.name, origin)
   if (found) return found.key

@@ -325,6 +325,8 @@ test('refuses a key that is none, and that of another journal', async () => {
   const { directory, journal } = journalWith()
   const key = join(scratch({ key: 'nothing' }), 'key')
   await expect(verifyJournal(directory, { key })).rejects.toThrow(refusal('KEY_INVALID'))
+  const mistyped = journal.file.key.replace(/\+[0-9a-f]{8}\+/, '+00000000+')
+  await expect(verifyJournal(directory, { key: mistyped })).rejects.toThrow(refusal('KEY_INVALID'))
   const other = new TestJournal(join(scratch(), 'other'), 'host-b')
   await expect(verifyJournal(directory, { key: other.file.key })).rejects.toThrow(refusal('KEY_MISMATCH'))
   writeFileSync(key, `${journal.file.key}\n`)

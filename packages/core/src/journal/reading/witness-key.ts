@@ -1,6 +1,7 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import { readCosignerKey, type Cosigner } from '../../merkle/cosignature.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
+import { isVerifierKeyText } from '../format/verifier-key.ts'
 
 const MAX_KEY_FILE = 16 * 1024
 
@@ -13,9 +14,9 @@ const MAX_KEY_FILE = 16 * 1024
 export async function witnessKey(given: string): Promise<Cosigner> {
   const direct = readCosignerKey(given.trim())
   if (direct) return direct
-  // A verifier key of another kind is no path. The file would not be found, which says nothing.
-  const isKey = /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(given.trim())
-  const text = isKey ? '' : String(await readSmallFile(given, { what: 'key of the witness', maxBytes: MAX_KEY_FILE }))
+  const text = isVerifierKeyText(given.trim())
+    ? ''
+    : String(await readSmallFile(given, { what: 'key of the witness', maxBytes: MAX_KEY_FILE }))
   const found = readCosignerKey(text.trim())
   if (found) return found
   throw new ModelSealError('KEY_INVALID', `Cannot read the key of the witness ${shown(given)}.`, {

@@ -65,6 +65,10 @@ export function isDeleted({ path, file }: WritableJournal): boolean {
 }
 
 function checkOwn(path: string, directory: string): void {
+  if (!statSync(path).isDirectory())
+    throw invalidJournal(directory, 'it is not a directory', {
+      hint: 'Name a directory; it is created if it does not exist.',
+    })
   try {
     checkPrivate(path)
   } catch (cause) {

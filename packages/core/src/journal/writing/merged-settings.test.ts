@@ -61,7 +61,7 @@ describe('of several settings', () => {
       expect(merging.contradictionOf(other)).toMatchObject({
         code: 'JOURNAL_INVALID',
         message: expect.stringContaining(
-          `has the ${field} "one" by "a.yaml", and "two" by "enableJournal()"`,
+          `about the ${field}. Expected "one" by "a.yaml", found "two" by "enableJournal()"`,
         ) as string,
         expected: '"one" by "a.yaml"',
         found: '"two" by "enableJournal()"',

@@ -106,9 +106,9 @@ function contradiction(
     string,
     string,
   ]
-  return invalidJournal(directory, `it has the ${field} ${expected}, and ${found}`, {
+  return invalidJournal(directory, `its settings contradict each other about the ${field}`, {
     expected,
     found,
-    hint: `Name the same ${field} in both, or another directory.`,
+    hint: `Name the same ${field} in both, or another directory. Until then, records are written with the first.`,
   })
 }

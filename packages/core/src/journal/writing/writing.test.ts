@@ -107,6 +107,15 @@ describe('a journal', () => {
     })
   })
 
+  test('is refused if a file is named, and not a directory', async () => {
+    const file = fresh()
+    writeFileSync(file, '')
+    await expect(openDirectory({ directory: file, host: undefined, key: undefined })).rejects.toMatchObject({
+      code: 'JOURNAL_INVALID',
+      message: expect.stringContaining('it is not a directory') as string,
+    })
+  })
+
   test('is refused if its key can be read by others, is missing, or is another', async () => {
     const directory = fresh()
     const open = () => openDirectory({ directory, host: undefined, key: undefined })

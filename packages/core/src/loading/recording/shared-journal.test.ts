@@ -84,7 +84,9 @@ test('a required journal whose settings contradict earlier ones refuses the load
   await load(policies[0])
   await expect(load(policies[1])).rejects.toMatchObject({
     code: 'JOURNAL_INVALID',
-    message: expect.stringMatching(/service "first" by ".*-0\.yaml", and "second" by ".*-1\.yaml"/) as string,
+    message: expect.stringMatching(
+      /service\. Expected "first" by ".*-0\.yaml", found "second" by ".*-1\.yaml"/,
+    ) as string,
     verdict: { decision: 'refused', error: { code: 'JOURNAL_INVALID' } },
   })
   expect(loads(directory)).toEqual(['accepted', 'JOURNAL_INVALID'])
@@ -139,6 +141,8 @@ test('the program may contradict a policy, too', async () => {
   const said = String(
     execFileSync(process.execPath, [await site.write(`program-${number}.mjs`, script)], { stdio: 'pipe' }),
   )
-  expect(said).toMatch(/^JOURNAL_INVALID .* service "by program" by "enableJournal\(\)", and "by policy" by ".*\.yaml"/)
+  expect(said).toMatch(
+    /^JOURNAL_INVALID .* service\. Expected "by program" by "enableJournal\(\)", found "by policy" by ".*\.yaml"/,
+  )
   expect(loads(directory)).toEqual(['JOURNAL_INVALID'])
 })

@@ -202,7 +202,8 @@ function isSecure({ protocol }: URL): boolean {
   return protocol === 'https:'
 }
 
-const EXPECTED = 'the URL of a collector, such as https://collector.example:8443, without user, path and query'
+const EXPECTED =
+  'the URL of a collector, such as https://collector.example:8443, without user, path and query; http only for this host'
 
 async function credentialsFrom({ tokenFile, clientCert, clientKey, ca }: ClientOptions): Promise<Credentials> {
   if ((clientCert === undefined) !== (clientKey === undefined))

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
+import { shown } from '../../../errors.ts'
 import { signNote, writeNote } from '../../../merkle/signed-note.ts'
 import { readSmallFile } from '../../../source/read-small-file.ts'
 import { octalMode, isTrustedOwner } from '../../../source/private/ownership.ts'
@@ -43,7 +44,7 @@ async function keyIn(path: string, directory: string): Promise<HostKey> {
   } catch (cause) {
     throw invalidJournal(directory, 'its key cannot be read', {
       expected: 'a private key (Ed25519, PEM) that only this user can read',
-      found: path,
+      found: shown(path),
       cause,
     })
   }
