@@ -36,8 +36,17 @@ export {
   SEGMENTS,
 } from '../journal/format/names.ts'
 export { RECORD_TYPES, type JournalRecord, type RecordOf, type RecordType } from '../journal/format/record.ts'
-export { checkpointFrom, readCheckpointFile, type GivenCheckpoint } from '../journal/reading/given-checkpoint.ts'
-export { checkpointAt, newestCheckpoint, proofOfGrowth, type JournalCheckpoint } from '../journal/reading/growth.ts'
+export {
+  checkpointFrom,
+  readCheckpointFile,
+  type GivenCheckpoint,
+} from '../journal/reading/checkpoints/given-checkpoint.ts'
+export {
+  checkpointAt,
+  newestCheckpoint,
+  proofOfGrowth,
+  type JournalCheckpoint,
+} from '../journal/reading/checkpoints/growth.ts'
 export { openJournal, type OpenedJournal } from '../journal/reading/open-journal.ts'
 export { Problems, problemLine, type JournalProblem } from '../journal/reading/problems.ts'
 export {
@@ -47,8 +56,8 @@ export {
   type CheckpointKey,
   type CommitFault,
   type CommitsRead,
-} from '../journal/reading/commit-tree.ts'
-export { commitAt, newestIndex, readCommits, type CommitReading } from '../journal/reading/read-commits.ts'
+} from '../journal/reading/commits/commit-tree.ts'
+export { commitAt, newestIndex, readCommits, type CommitReading } from '../journal/reading/commits/read-commits.ts'
 export {
   misplaced,
   readSegment,
@@ -56,10 +65,10 @@ export {
   segmentPath,
   type SegmentReading,
   type SegmentRecord,
-} from '../journal/reading/read-segment.ts'
-export { HeadsBySegment, type SegmentHeads } from '../journal/reading/segment-heads.ts'
-export { foreignReference, writerOf } from '../journal/reading/references.ts'
-export { SegmentProgress, type SegmentState } from '../journal/reading/segment-progress.ts'
+} from '../journal/reading/segments/read-segment.ts'
+export { HeadsBySegment, type SegmentHeads } from '../journal/reading/segments/segment-heads.ts'
+export { foreignReference, writerOf } from '../journal/reading/segments/references.ts'
+export { SegmentProgress, type SegmentState } from '../journal/reading/segments/segment-progress.ts'
 export {
   readJournal,
   verifyJournal,
@@ -69,10 +78,10 @@ export {
 } from '../journal/reading/verify-journal.ts'
 export { throwIfAborted } from '../source/aborted.ts'
 export { checkPrivate } from '../source/private/ownership.ts'
-export { readLines } from '../journal/reading/read-lines.ts'
+export { readLines } from '../journal/reading/segments/read-lines.ts'
 export { makeCacheFolder, makeDirectories } from '../source/private/cache-directory.ts'
 export { readVerifierKey, verifierKey } from '../journal/format/verifier-key.ts'
-export { witnessKey } from '../journal/reading/witness-key.ts'
+export { witnessKey } from '../journal/reading/checkpoints/witness-key.ts'
 export { cosignaturesBy, cosignedAt, type Cosigner } from '../merkle/cosignature.ts'
 export { MAX_CHECKPOINT_BYTES } from '../merkle/checkpoint.ts'
 export { parseNote, writeNote, type NoteSignature, type SignedNote } from '../merkle/signed-note.ts'

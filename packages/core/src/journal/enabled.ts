@@ -1,5 +1,5 @@
 import { variable } from '../environment.ts'
-import type { JournalSettings } from './writing/settings.ts'
+import type { JournalSettings } from './writing/settings/settings.ts'
 
 /** Names a directory, and says nothing else of how it is written. */
 export const VARIABLE = 'MODELSEAL_JOURNAL'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { digestOf, loadRecord, TestJournal } from '../../testing/journals.ts'
 import { scratch } from '../../testing/scratch.ts'
-import { readLines } from './read-lines.ts'
+import { readLines } from './segments/read-lines.ts'
 import { readJournal, verifyJournal } from './verify-journal.ts'
 
 // Journals as nobody writes them who wants them to be read.

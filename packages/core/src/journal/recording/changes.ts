@@ -7,7 +7,7 @@ import {
   type PolicyReload,
 } from '../../events.ts'
 import type { JournalRecord } from '../format/record.ts'
-import type { ToRecord } from '../writing/waiting-records.ts'
+import type { ToRecord } from '../writing/records/waiting-records.ts'
 import type { JournalWriter } from '../writing/writer.ts'
 import { allWriters } from '../writing/writers.ts'
 import { policyRecords } from './policy-versions.ts'

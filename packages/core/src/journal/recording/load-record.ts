@@ -1,6 +1,6 @@
 import type { AttestationVerdict, BundleVerdict, Verdict, VerifiedIdentity } from '../../results.ts'
 import type { RecordOf } from '../format/record.ts'
-import type { JournalSettings } from '../writing/settings.ts'
+import type { JournalSettings } from '../writing/settings/settings.ts'
 import { safePath, safeUrl } from './safe-text.ts'
 
 /** As many as the format allows. */

@@ -1,5 +1,5 @@
 import type { RecordOf } from '../format/record.ts'
-import type { ToRecord } from '../writing/waiting-records.ts'
+import type { ToRecord } from '../writing/records/waiting-records.ts'
 import type { JournalWriter } from '../writing/writer.ts'
 import { safePath } from './safe-text.ts'
 

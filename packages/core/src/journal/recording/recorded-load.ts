@@ -1,5 +1,5 @@
 import type { JournalRecord, RecordOf } from '../format/record.ts'
-import type { ToRecord } from '../writing/waiting-records.ts'
+import type { ToRecord } from '../writing/records/waiting-records.ts'
 import type { JournalWriter } from '../writing/writer.ts'
 import { atExit } from '../writing/writers.ts'
 import { showAlive, stopShowing } from './alive.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { basename, isAbsolute, relative, sep } from 'node:path'
 import { withoutSecrets } from '../../secrets.ts'
-import type { JournalSettings } from '../writing/settings.ts'
+import type { JournalSettings } from '../writing/settings/settings.ts'
 
 /** A URL without what may be secret: user, password, query and fragment. */
 export function safeUrl(url: string): string {

@@ -1,12 +1,12 @@
 import type { ModelSealError } from '../../errors.ts'
 import { systemError } from '../../source/file-errors.ts'
 import type { Commit, SegmentHead } from '../format/commit.ts'
-import { Commits } from './commits.ts'
-import { isDeleted, openDirectory, type WritableJournal } from './directory.ts'
+import { Commits } from './commits/commits.ts'
+import { isDeleted, openDirectory, type WritableJournal } from './files/directory.ts'
 import { failedJournal } from './failures.ts'
-import { runSoon } from './file-work.ts'
-import type { WriterSettings } from './merged-settings.ts'
-import type { Segment } from './segment.ts'
+import { runSoon } from './files/file-work.ts'
+import type { WriterSettings } from './settings/merged-settings.ts'
+import type { Segment } from './segments/segment.ts'
 
 /** A writer's access to its journal, which is opened when it is first needed. */
 export class JournalAccess {

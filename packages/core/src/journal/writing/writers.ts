@@ -1,8 +1,8 @@
 import { makeDirectories } from '../../source/private/cache-directory.ts'
 import { beforeDeparture } from '../../source/private/departure.ts'
 import { realPathIfAny } from '../../source/local/real-path.ts'
-import type { ToRecord } from './waiting-records.ts'
-import type { JournalSettings } from './settings.ts'
+import type { ToRecord } from './records/waiting-records.ts'
+import type { JournalSettings } from './settings/settings.ts'
 import { JournalWriter } from './writer.ts'
 
 /** What is known of the writers of this thread. The ESM and the CommonJS build share it, so that a thread has one segment in each journal. */

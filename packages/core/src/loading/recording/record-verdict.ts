@@ -1,7 +1,7 @@
 import { enabledJournals } from '../../journal/enabled.ts'
 import type { JudgedVerdict } from '../../journal/recording/record-verdict.ts'
 import type { RecordedLoad } from '../../journal/recording/recorded-load.ts'
-import type { JournalSettings } from '../../journal/writing/settings.ts'
+import type { JournalSettings } from '../../journal/writing/settings/settings.ts'
 import type { Verdict } from '../../results.ts'
 
 /** The journals of the policy by which a verdict was reached. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { DEFAULT_SETTINGS } from '../../journal/enabled.ts'
-import type { JournalSettings } from '../../journal/writing/settings.ts'
+import type { JournalSettings } from '../../journal/writing/settings/settings.ts'
 import type { PolicySource } from '../reading/include.ts'
 import { parseDuration } from '../schema/duration.ts'
 import type { JournalText } from './schema.ts'

@@ -6,9 +6,9 @@ import { signNote, writeNote } from '../../../merkle/signed-note.ts'
 import { readSmallFile } from '../../../source/read-small-file.ts'
 import { octalMode, isTrustedOwner } from '../../../source/private/ownership.ts'
 import { KEY_FILE } from '../../format/names.ts'
-import { createWhole } from '../files.ts'
+import { createWhole } from '../files/files.ts'
 import { invalidJournal } from '../failures.ts'
-import { runSoon } from '../file-work.ts'
+import { runSoon } from '../files/file-work.ts'
 import type { HostKey } from './host-key.ts'
 
 const MAX_KEY_BYTES = 16 * 1024

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { turnOfLoop } from '../../../real-time.ts'
 import { readCommit, type Commit, type SegmentHead } from '../../format/commit.ts'
 import { commitFile, COMMITS, HEADS, PACKED, packFile } from '../../format/names.ts'
-import type { WritableJournal } from '../directory.ts'
-import { readIfAny } from '../files.ts'
-import { runSoon } from '../file-work.ts'
+import type { WritableJournal } from '../files/directory.ts'
+import { readIfAny } from '../files/files.ts'
+import { runSoon } from '../files/file-work.ts'
 
 /** More commits are not searched: some 300 MB. */
 const MOST_COMMITS = 1_024 * PACKED

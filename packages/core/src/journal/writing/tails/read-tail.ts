@@ -4,8 +4,8 @@ import { GrowingTree, hashLeaf } from '../../../merkle/tree.ts'
 import { turnOfLoop } from '../../../real-time.ts'
 import type { SegmentHead } from '../../format/commit.ts'
 import { checkLine, MAX_LINE, readLine } from '../../format/line.ts'
-import { readLines } from '../../reading/read-lines.ts'
-import { misplaced } from '../../reading/read-segment.ts'
+import { readLines } from '../../reading/segments/read-lines.ts'
+import { misplaced } from '../../reading/segments/read-segment.ts'
 import { isWriterGone } from './writer-is-gone.ts'
 
 /** Lines that are verified before other work has its turn. */

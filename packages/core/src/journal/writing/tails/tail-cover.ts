@@ -2,7 +2,7 @@ import { open, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clearTimeout, setTimeout, wallClock } from '../../../real-time.ts'
 import { errno } from '../../../source/file-errors.ts'
-import type { WritableJournal } from '../directory.ts'
+import type { WritableJournal } from '../files/directory.ts'
 import type { JournalAccess } from '../journal-access.ts'
 import { coverTails } from './cover-tails.ts'
 

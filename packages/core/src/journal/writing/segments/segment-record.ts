@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
-import { variable } from '../../environment.ts'
-import type { RecordOf } from '../format/record.ts'
-import type { JournalSettings } from './settings.ts'
+import { variable } from '../../../environment.ts'
+import type { RecordOf } from '../../format/record.ts'
+import type { JournalSettings } from '../settings/settings.ts'
 
 /** Of the packages. */
 export const VERSION = '0.1.0'

@@ -1,9 +1,9 @@
-import { ModelSealError, shown } from '../../errors.ts'
-import { MAX_CHECKPOINT_BYTES, parseCheckpoint, type Checkpoint } from '../../merkle/checkpoint.ts'
-import { cosignedAt, type Cosigner } from '../../merkle/cosignature.ts'
-import { isNoteSignedBy, type SignedNote } from '../../merkle/signed-note.ts'
-import { readSmallFile } from '../../source/read-small-file.ts'
-import type { OpenedJournal } from './open-journal.ts'
+import { ModelSealError, shown } from '../../../errors.ts'
+import { MAX_CHECKPOINT_BYTES, parseCheckpoint, type Checkpoint } from '../../../merkle/checkpoint.ts'
+import { cosignedAt, type Cosigner } from '../../../merkle/cosignature.ts'
+import { isNoteSignedBy, type SignedNote } from '../../../merkle/signed-note.ts'
+import { readSmallFile } from '../../../source/read-small-file.ts'
+import type { OpenedJournal } from '../open-journal.ts'
 
 /** A checkpoint that left the host. */
 export interface GivenCheckpoint extends Checkpoint {

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { ModelSealError } from '../../errors.ts'
-import { errno, isGone } from '../../source/file-errors.ts'
-import { realPlace } from '../../source/local/real-path.ts'
-import { makeDirectories } from '../../source/private/cache-directory.ts'
-import { checkPrivate } from '../../source/private/ownership.ts'
+import { ModelSealError } from '../../../errors.ts'
+import { errno, isGone } from '../../../source/file-errors.ts'
+import { realPlace } from '../../../source/local/real-path.ts'
+import { makeDirectories } from '../../../source/private/cache-directory.ts'
+import { checkPrivate } from '../../../source/private/ownership.ts'
 import {
   describeJournal,
   MAX_JOURNAL_FILE,
@@ -14,14 +14,14 @@ import {
   readJournalFile,
   writeJournalFile,
   type JournalFile,
-} from '../format/journal-file.ts'
-import { commitIn, COMMITS, HEADS, JOURNAL_FILE, packIn, SEGMENTS } from '../format/names.ts'
-import { readVerifierKey, verifierKey } from '../format/verifier-key.ts'
-import { failedJournal, invalidJournal } from './failures.ts'
+} from '../../format/journal-file.ts'
+import { commitIn, COMMITS, HEADS, JOURNAL_FILE, packIn, SEGMENTS } from '../../format/names.ts'
+import { readVerifierKey, verifierKey } from '../../format/verifier-key.ts'
+import { failedJournal, invalidJournal } from '../failures.ts'
 import { createWhole, fileNames, readIfAny } from './files.ts'
 import { runSoon } from './file-work.ts'
-import { hostKey } from './keys/find-host-key.ts'
-import type { HostKey } from './keys/host-key.ts'
+import { hostKey } from '../keys/find-host-key.ts'
+import type { HostKey } from '../keys/host-key.ts'
 
 /** A journal that this process may write. */
 export interface WritableJournal {

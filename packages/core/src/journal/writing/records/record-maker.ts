@@ -1,7 +1,7 @@
-import type { JournalRecord } from '../format/record.ts'
-import type { WriterSettings } from './merged-settings.ts'
-import type { Segment } from './segment.ts'
-import { segmentRecord } from './segment-record.ts'
+import type { JournalRecord } from '../../format/record.ts'
+import type { WriterSettings } from '../settings/merged-settings.ts'
+import type { Segment } from '../segments/segment.ts'
+import { segmentRecord } from '../segments/segment-record.ts'
 import type { ToRecord } from './waiting-records.ts'
 
 /** More models are described again. */

@@ -1,4 +1,4 @@
-import { monotonic } from '../../real-time.ts'
+import { monotonic } from '../../../real-time.ts'
 
 /** How often the head of a segment is committed, in milliseconds. */
 const [INTERVAL, LONGEST_INTERVAL] = [1_000, 60_000]

@@ -1,5 +1,5 @@
-import { at } from '../../at.ts'
-import type { SegmentHead } from '../format/commit.ts'
+import { at } from '../../../at.ts'
+import type { SegmentHead } from '../../format/commit.ts'
 
 /** Size, root and bytes of a segment, as a commit states them. */
 export interface StatedHead {

@@ -13,14 +13,14 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { GrowingTree, hashLeaf } from '../../merkle/tree.ts'
-import { monotonic } from '../../real-time.ts'
-import type { SegmentHead } from '../format/commit.ts'
-import { writeLine } from '../format/line.ts'
-import { newSegmentId, segmentFile, SEGMENTS } from '../format/names.ts'
-import type { JournalRecord } from '../format/record.ts'
-import { syncDirectory } from './files.ts'
-import { runNow, runSoon } from './file-work.ts'
+import { GrowingTree, hashLeaf } from '../../../merkle/tree.ts'
+import { monotonic } from '../../../real-time.ts'
+import type { SegmentHead } from '../../format/commit.ts'
+import { writeLine } from '../../format/line.ts'
+import { newSegmentId, segmentFile, SEGMENTS } from '../../format/names.ts'
+import type { JournalRecord } from '../../format/record.ts'
+import { syncDirectory } from '../files/files.ts'
+import { runNow, runSoon } from '../files/file-work.ts'
 
 const writeSoon = promisify(write)
 const syncSoon = promisify(fdatasync)

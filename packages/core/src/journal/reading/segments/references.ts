@@ -1,5 +1,5 @@
-import type { JournalRecord, RecordOf } from '../format/record.ts'
-import type { Problems } from './problems.ts'
+import type { JournalRecord, RecordOf } from '../../format/record.ts'
+import type { Problems } from '../problems.ts'
 import { segmentPath, type SegmentRecord } from './read-segment.ts'
 
 /** Pairs of segments that are kept until the end. In a journal that holds, they exist only where a clock was set back. */

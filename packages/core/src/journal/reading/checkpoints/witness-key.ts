@@ -1,7 +1,7 @@
-import { ModelSealError, shown } from '../../errors.ts'
-import { readCosignerKey, type Cosigner } from '../../merkle/cosignature.ts'
-import { readSmallFile } from '../../source/read-small-file.ts'
-import { isVerifierKeyText } from '../format/verifier-key.ts'
+import { ModelSealError, shown } from '../../../errors.ts'
+import { readCosignerKey, type Cosigner } from '../../../merkle/cosignature.ts'
+import { readSmallFile } from '../../../source/read-small-file.ts'
+import { isVerifierKeyText } from '../../format/verifier-key.ts'
 
 const MAX_KEY_FILE = 16 * 1024
 

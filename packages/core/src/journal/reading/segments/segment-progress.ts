@@ -1,4 +1,4 @@
-import { GrowingTree, hashLeaf, subtreesOf, type Subtree } from '../../merkle/tree.ts'
+import { GrowingTree, hashLeaf, subtreesOf, type Subtree } from '../../../merkle/tree.ts'
 
 /** How far a segment was read, so that reading can go on there. */
 export interface SegmentState {

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { ModelSealError, sentenceOf } from '../../errors.ts'
-import { readSmallFile } from '../../source/read-small-file.ts'
-import { MAX_COMMIT, readCommit, writeCommit, type Commit } from '../format/commit.ts'
-import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../format/names.ts'
+import { ModelSealError, sentenceOf } from '../../../errors.ts'
+import { readSmallFile } from '../../../source/read-small-file.ts'
+import { MAX_COMMIT, readCommit, writeCommit, type Commit } from '../../format/commit.ts'
+import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../../format/names.ts'
 import { CommitTree, signatureFault, type CommitFault, type CommitsRead } from './commit-tree.ts'
-import { listedNames } from './listed-names.ts'
-import type { OpenedJournal } from './open-journal.ts'
-import type { Problems } from './problems.ts'
+import { listedNames } from '../listed-names.ts'
+import type { OpenedJournal } from '../open-journal.ts'
+import type { Problems } from '../problems.ts'
 
 export interface CommitReading {
   from?: CommitsRead

@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { provesConsistency } from '../../merkle/proofs.ts'
-import { parseCheckpoint } from '../../merkle/checkpoint.ts'
-import { loadRecord, TestJournal } from '../../testing/journals.ts'
-import { refusal, scratch } from '../../testing/scratch.ts'
-import { commitFile } from '../format/names.ts'
+import { provesConsistency } from '../../../merkle/proofs.ts'
+import { parseCheckpoint } from '../../../merkle/checkpoint.ts'
+import { loadRecord, TestJournal } from '../../../testing/journals.ts'
+import { refusal, scratch } from '../../../testing/scratch.ts'
+import { commitFile } from '../../format/names.ts'
 import { checkpointAt, newestCheckpoint, proofOfGrowth } from './growth.ts'
-import { openJournal } from './open-journal.ts'
+import { openJournal } from '../open-journal.ts'
 
 async function journalWith(commits: number) {
   const directory = join(scratch(), 'journal')

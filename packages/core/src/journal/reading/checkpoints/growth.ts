@@ -1,11 +1,11 @@
-import { ModelSealError, shown } from '../../errors.ts'
-import type { Checkpoint } from '../../merkle/checkpoint.ts'
-import { consistencyProof, provesConsistency } from '../../merkle/proofs.ts'
-import { hashLeaf, hashNode } from '../../merkle/tree.ts'
-import { leafBytes, type Commit } from '../format/commit.ts'
-import { signedCheckpoint } from './commit-tree.ts'
-import type { OpenedJournal } from './open-journal.ts'
-import { commitAt, newestIndex } from './read-commits.ts'
+import { ModelSealError, shown } from '../../../errors.ts'
+import type { Checkpoint } from '../../../merkle/checkpoint.ts'
+import { consistencyProof, provesConsistency } from '../../../merkle/proofs.ts'
+import { hashLeaf, hashNode } from '../../../merkle/tree.ts'
+import { leafBytes, type Commit } from '../../format/commit.ts'
+import { signedCheckpoint } from '../commits/commit-tree.ts'
+import type { OpenedJournal } from '../open-journal.ts'
+import { commitAt, newestIndex } from '../commits/read-commits.ts'
 
 /** A checkpoint of a journal, with the note that its key signed. */
 export interface JournalCheckpoint extends Checkpoint {

@@ -16,8 +16,8 @@ import {
 } from 'node:fs'
 import { access, link, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { errno } from '../../source/file-errors.ts'
-import { READ_ONLY } from '../../source/read-small-file.ts'
+import { errno } from '../../../source/file-errors.ts'
+import { READ_ONLY } from '../../../source/read-small-file.ts'
 import { step, type FileWork } from './file-work.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { VARIABLE } from '../enabled.ts'
+import { VARIABLE } from '../../enabled.ts'
 import { MergedSettings } from './merged-settings.ts'
 import type { JournalSettings } from './settings.ts'
 

@@ -1,5 +1,5 @@
-import type { ModelSealError } from '../../errors.ts'
-import type { JournalRecord } from '../format/record.ts'
+import type { ModelSealError } from '../../../errors.ts'
+import type { JournalRecord } from '../../format/record.ts'
 
 /** Where a record is. */
 interface Place {

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { MAX_LINE } from '../format/line.ts'
+import { MAX_LINE } from '../../format/line.ts'
 
 /** Bytes read at once. A line fits. */
 const CHUNK = 1024 * 1024

@@ -1,8 +1,8 @@
-import { parseCheckpoint, type Checkpoint } from '../../merkle/checkpoint.ts'
-import { isNoteSignedBy } from '../../merkle/signed-note.ts'
-import { GrowingTree, hashLeaf, subtreesOf } from '../../merkle/tree.ts'
-import { leafBytes, type Commit } from '../format/commit.ts'
-import type { OpenedJournal } from './open-journal.ts'
+import { parseCheckpoint, type Checkpoint } from '../../../merkle/checkpoint.ts'
+import { isNoteSignedBy } from '../../../merkle/signed-note.ts'
+import { GrowingTree, hashLeaf, subtreesOf } from '../../../merkle/tree.ts'
+import { leafBytes, type Commit } from '../../format/commit.ts'
+import type { OpenedJournal } from '../open-journal.ts'
 
 /** Where reading commits begins: at the first, or after one that was read before. */
 export interface CommitsRead {

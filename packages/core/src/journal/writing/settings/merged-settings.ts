@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { shown, type ModelSealError } from '../../errors.ts'
-import { VARIABLE } from '../enabled.ts'
-import { invalidJournal } from './failures.ts'
+import { shown, type ModelSealError } from '../../../errors.ts'
+import { VARIABLE } from '../../enabled.ts'
+import { invalidJournal } from '../failures.ts'
 import type { JournalSettings } from './settings.ts'
 
 /** What all settings of one journal amount to. Whether a load is refused that cannot be recorded is a matter of each. */

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { loadRecord, TestJournal, type TestSegment } from '../../testing/journals.ts'
-import { refusal, scratch } from '../../testing/scratch.ts'
-import { TestWitnessKey } from '../../testing/witness.ts'
-import { verifyJournal } from './verify-journal.ts'
+import { loadRecord, TestJournal, type TestSegment } from '../../../testing/journals.ts'
+import { refusal, scratch } from '../../../testing/scratch.ts'
+import { TestWitnessKey } from '../../../testing/witness.ts'
+import { verifyJournal } from '../verify-journal.ts'
 
 let directory: string
 let journal: TestJournal
