@@ -31,7 +31,7 @@ export interface WitnessedCheckpoint {
 }
 
 /** A journal to be witnessed. */
-export interface Witnessing {
+interface Witnessing {
   directory: string
   /** Key of the host. Default: the one in the journal. */
   key: string | undefined

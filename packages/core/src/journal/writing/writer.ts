@@ -127,7 +127,7 @@ export class JournalWriter {
       segment.syncNow()
       const { lastHead } = segment
       if (lastHead && this.#access.isGone(segment)) throw systemError('ENOENT')
-      if (commits && lastHead) runNow(commits.publish({ ...lastHead, end: true }))
+      if (commits && lastHead) runNow(commits.publish(lastHead))
       segment.close()
     } catch (error) {
       reportFailure(this.settings.directory, failedJournal(this.settings.directory, error), this.#waiting.length)
@@ -205,9 +205,8 @@ export class JournalWriter {
   async #finish(segment: Segment): Promise<void> {
     try {
       if (segment.isDirty && !segment.isBroken) await segment.sync()
-      const { lastHead, isBroken } = segment
-      // Nobody knows whether more of a broken one reached the disk.
-      if (lastHead) await this.#commit(isBroken ? lastHead : { ...lastHead, end: true })
+      const { lastHead } = segment
+      if (lastHead) await this.#commit(lastHead)
     } catch (error) {
       this.#report(error)
     } finally {

@@ -92,7 +92,9 @@ export class Segment {
 
   /** What is to be committed once nothing more is written; undefined if retention has deleted the file of a writer that was idle for days. */
   get lastHead(): SegmentHead | undefined {
-    return fstatSync(this.#fd).nlink === 0 ? undefined : this.synced
+    if (!this.synced || fstatSync(this.#fd).nlink === 0) return undefined
+    // Nobody knows whether more of a broken one reached the disk.
+    return this.#isBroken ? this.synced : { ...this.synced, end: true }
   }
 
   prepare(records: readonly JournalRecord[]): Prepared {

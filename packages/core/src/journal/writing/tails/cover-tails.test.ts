@@ -50,9 +50,9 @@ async function written(directory: string, records: number, pid = process.pid) {
   if (records > 0) segment.writeNow(segment.prepare([description(segment.id, pid)]))
   for (let index = 1; index < records; index++) segment.writeNow(segment.prepare([policy(String(index))]))
   await segment.sync()
-  const { lastHead } = segment
-  if (!lastHead) throw new Error('it has no head')
-  return { segment, head: lastHead, file: join(directory, SEGMENTS, segmentFile(segment.id)) }
+  const { synced } = segment
+  if (!synced) throw new Error('it has no head')
+  return { segment, head: synced, file: join(directory, SEGMENTS, segmentFile(segment.id)) }
 }
 
 test.each([0, 1, 3])('records of a killed writer are covered after %i that were', async (covered) => {
