@@ -12,6 +12,7 @@ const files = [
   ...LONG_TESTS,
   'test/attacks/random-',
   'test/attacks/swapping',
+  'test/attacks/load-model.test.ts',
   'test/properties.test.ts',
   'test/chain-openssl.test.ts',
   'packages/core/src/loading/judging/policy-properties.test.ts',
