@@ -43,7 +43,10 @@ const scan = (bytes: Uint8Array) => {
   expect(externalReferences(bytesInMemory(bytes), 'model.onnx')).toEqual(references)
   return references
 }
-const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item)
+const LOCATION = entry('location', 'w.bin')
+const many = (count: number, ...field: [number, Uint8Array | string | number]) =>
+  Array.from({ length: count }, () => field)
+const bytesOf = (count: number, ...bytes: number[]) => Array.from({ length: count }, () => bytes).flat()
 const initializers = (...locations: string[]) => ({ locations, elsewhere: false })
 
 describe('determines how much of a file a model needs', () => {
@@ -52,7 +55,7 @@ describe('determines how much of a file a model needs', () => {
       [1, dims],
       [2, type],
       ...entries.map(([key, value]): [number, Uint8Array] => [13, entry(key, value)]),
-      [13, entry('location', 'w.bin')],
+      [13, LOCATION],
       [14, 1],
     )
   const needed = (...tensors: Uint8Array[]) =>
@@ -63,13 +66,18 @@ describe('determines how much of a file a model needs', () => {
   test.each<[string, Uint8Array[], number]>([
     ['by offset and length', [external(2, 1, ['offset', '4096'], ['length', '8'])], 4104],
     ['by shape and type', [external(2, 1)], 8],
+    [
+      'by shape and type whatever other numbers there are',
+      [message([15, 9], [1, 2], [2, 1], [13, LOCATION], [14, 1])],
+      8,
+    ],
     ['by a shape of several dimensions', [external(packed(3, 4, 5), 11)], 480],
     ['by shape if the length is less', [external(100, 7, ['offset', '16'], ['length', '8'])], 816],
     ['by length if the shape is less', [external(1, 2, ['length', '900'])], 900],
     ['by the last of several tensors', [external(2, 1, ['offset', '8']), external(2, 1)], 16],
     ['by the largest of repeated entries', [external(2, 1, ['offset', '8'], ['offset', '80'])], 88],
     ['by the largest type if the type is unknown', [external(2, 99)], 32],
-    ['by the largest type if there is no type', [message([1, 2], [13, entry('location', 'w.bin')], [14, 1])], 32],
+    ['by the largest type if there is no type', [message([1, 2], [13, LOCATION], [14, 1])], 32],
     ['by the longest of repeated lengths', [external(1, 2, ['length', '900'], ['length', '80'])], 900],
     ['for a scalar', [external(packed(), 1)], 4],
     ['for a tensor in which 0 follows more dimensions than can be multiplied', [external(overflowing(0), 1)], 0],
@@ -123,19 +131,18 @@ describe('finds', () => {
 })
 
 describe('skips what is not about external data:', () => {
-  const location = entry('location', 'w.bin')
   const fixed32 = (field: number) => Uint8Array.of((field << 3) | 5, 1, 0, 0, 0)
   const fixed64 = (field: number) => Uint8Array.of((field << 3) | 1, 1, 0, 0, 0, 0, 0, 0, 0)
   const tensorOf = (...parts: Uint8Array[]) => model(graph({ initializers: [Buffer.concat(parts)] }))
 
   test.each<[string, Uint8Array]>([
-    ['a data_location that is a number of 32 bits', tensorOf(message([13, location]), fixed32(14))],
-    ['a data_location that is a number of 64 bits', tensorOf(message([13, location]), fixed64(14))],
-    ['a data_location that is a text', tensorOf(message([13, location], [14, 'x']))],
-    ['a data_location that is DEFAULT', tensorOf(message([13, location], [14, 0]))],
-    ['another number in a tensor', tensorOf(message([13, location], [15, 1]))],
-    ['the fields of a tensor in a graph', model(message([2, 1], [13, location], [14, 1]))],
-    ['the description of 101 values', model(message(...many(101, [13, location])))],
+    ['a data_location that is a number of 32 bits', tensorOf(message([13, LOCATION]), fixed32(14))],
+    ['a data_location that is a number of 64 bits', tensorOf(message([13, LOCATION]), fixed64(14))],
+    ['a data_location that is a text', tensorOf(message([13, LOCATION], [14, 'x']))],
+    ['a data_location that is DEFAULT', tensorOf(message([13, LOCATION], [14, 0]))],
+    ['another number in a tensor', tensorOf(message([13, LOCATION], [15, 1]))],
+    ['the fields of a tensor in a graph', model(message([2, 1], [13, LOCATION], [14, 1]))],
+    ['the description of 101 values', model(message(...many(101, 13, LOCATION)))],
     ['a node whose name is EPContext', model(graph({ nodes: [message([3, 'EPContext'], [4, 'Add'])] }))],
     ['a domain that is EPContext', model(graph({}), [4, 'EPContext'])],
     ['an operator whose name begins with EPContext', model(graph({ nodes: [node('EPContextual', [], [])] }))],
@@ -215,7 +222,8 @@ describe('refuses', () => {
   test.each<[string, Uint8Array, string]>([
     ['an empty file', new Uint8Array(0), NO_GRAPH],
     ['text', new TextEncoder().encode('version https://git-lfs.github.com/spec/v1'), DAMAGED],
-    ['a model without a graph', message([1, 8]), NO_GRAPH],
+    ['a model without a graph', message([1, 8], [2, 'pytorch']), NO_GRAPH],
+    ['a model with a function but no graph', message([25, message([7, node('Add', [], [])])]), NO_GRAPH],
     ['a field longer than the file', new Uint8Array([0x3a, 0x05, 0x00]), TOO_LONG],
     ['a field longer than its message', message([7, new Uint8Array([0x2a, 0x04, 0x00])]), TOO_LONG],
     ['a file that ends in the name of an operator', addingModel('w.bin').subarray(0, 20), TOO_LONG],
@@ -261,22 +269,22 @@ describe('refuses', () => {
 
   test('more than 100 entries of external data in one tensor', () => {
     const tensorWith = (entries: number) =>
-      model(graph({ initializers: [message(...many(entries, [13, entry('location', 'w.bin')]), [14, 1])] }))
+      model(graph({ initializers: [message(...many(entries, 13, entry('location', 'w.bin')), [14, 1])] }))
     expect(scan(tensorWith(100))).toEqual(initializers('w.bin'))
     expect(() => scan(tensorWith(101))).toThrow(refusedBecause('a tensor has too many entries of external data'))
   })
 
   test('more than 100 fields in one entry of external data', () => {
     const entryWith = (fields: number) =>
-      model(graph({ initializers: [message([13, message([1, 'location'], ...many(fields - 1, [2, 'w']))], [14, 1])] }))
+      model(graph({ initializers: [message([13, message([1, 'location'], ...many(fields - 1, 2, 'w'))], [14, 1])] }))
     expect(scan(entryWith(100))).toEqual(initializers('w'))
     expect(() => scan(entryWith(101))).toThrow(refusedBecause('an entry of external data has too many fields'))
   })
 
   test.each<[string, Uint8Array]>([
-    ['fields', message([7, message(...many(99, [2, 'x']))])],
-    ['fields and packed dimensions', tensor(0x0a, 94, ...many(94, 1))],
-    ['fields, including those of entries', tensor(0x6a, 0xbc, 0x01, ...many(94, [0x18, 0x01]).flat())],
+    ['fields', message([7, message(...many(99, 2, 'x'))])],
+    ['fields and packed dimensions', tensor(0x0a, 94, ...bytesOf(94, 1))],
+    ['fields, including those of entries', tensor(0x6a, 0xbc, 0x01, ...bytesOf(94, 0x18, 0x01))],
   ])('too many %s', (_, bytes) => {
     const reading = (maxFields: number) => () => externalFiles(bytesInMemory(bytes), 'model.onnx', maxFields)
     expect(reading(100)).not.toThrow()
@@ -311,7 +319,7 @@ test('names a file of the longest possible name', () => {
 })
 
 test('reads 64 fields in one step', () => {
-  const steps = references.externalFiles(bytesInMemory(model(graph({}), ...many(6400, [1, 8]))), 'model.onnx')
+  const steps = references.externalFiles(bytesInMemory(model(graph({}), ...many(6400, 1, 8))), 'model.onnx')
   let turns = 0
   while (!steps.next().done) turns++
   expect(turns).toBe(100)
