@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { refusal } from '../testing/scratch.ts'
-import { decodeBase64 } from './base64.ts'
+import { atOnce } from '../source/turns.ts'
+import { base64Steps, decodeBase64 } from './base64.ts'
 
+const inSteps = (text: string, file?: string) => atOnce(base64Steps(Buffer.from(text), 'payload', file))
+
+/** At once and in steps. */
 function refuses(text: string): void {
   expect(() => decodeBase64(text, 'sig')).toThrow(refusal('BASE64_INVALID'))
+  expect(() => inSteps(text)).toThrow(refusal('BASE64_INVALID'))
 }
 
 test('decodes what Buffer encodes, for any bytes', () => {
@@ -26,6 +31,7 @@ test.each([
   ['Zm9vYmFy', 'foobar'],
 ])('decodes the test vector %j', (text, plain) => {
   expect(decodeBase64(text, 'sig').toString()).toBe(plain)
+  expect(inSteps(text).toString()).toBe(plain)
 })
 
 describe('refuses text that other decoders could read differently', () => {
@@ -64,9 +70,73 @@ describe('refuses text that other decoders could read differently', () => {
   })
 })
 
+test('names the field and the file that it refuses', () => {
+  for (const decode of [
+    decodeBase64,
+    (text: string, name: string, file?: string) => atOnce(base64Steps(Buffer.from(text), name, file)),
+  ]) {
+    expect(() => decode('*', 'sig')).toThrow(
+      refusal('BASE64_INVALID', {
+        message: 'Cannot decode the field sig: it is not canonical base64.',
+        file: undefined,
+      }),
+    )
+    expect(() => decode('*', 'sig', 'model.sig')).toThrow(
+      refusal('BASE64_INVALID', {
+        message: 'Cannot decode the field sig of "model.sig": it is not canonical base64.',
+        file: 'model.sig',
+      }),
+    )
+  }
+  expect(() => inSteps('\\x', 'model.sig')).toThrow(refusal('BASE64_INVALID', { file: 'model.sig' }))
+})
+
+describe('a text of several pieces', () => {
+  const LETTERS = 64 * 1024
+  const bytes = Buffer.from(Array.from({ length: 3 * 48 * 1024 + 1 }, (_, i) => (i * 7) % 256))
+  const text = bytes.toString('base64')
+
+  test('is decoded in as many steps', () => {
+    const steps = base64Steps(Buffer.from(text), 'payload')
+    let turns = 0
+    for (;;) {
+      const step = steps.next()
+      if (step.done) {
+        expect(step.value.equals(bytes)).toBe(true)
+        break
+      }
+      turns++
+    }
+    expect(turns).toBe(4)
+  })
+
+  test.each([0, 1, 2, 3, 4, 5, 6])('may have an escape %d letters before the end of a piece', (before) => {
+    const at = LETTERS - before
+    const code = text.charCodeAt(at).toString(16).padStart(4, '0')
+    const escaped = `${text.slice(0, at)}\\u${code}${text.slice(at + 1)}`
+    expect(inSteps(escaped).equals(bytes)).toBe(true)
+    expect(() => inSteps(`${text.slice(0, at)}\\u00${text.slice(at + 1)}`)).toThrow(refusal('BASE64_INVALID'))
+  })
+
+  test('is refused with padding where a piece ends', () => {
+    refuses(`${text.slice(0, LETTERS - 4)}AA==${text.slice(LETTERS)}`)
+    refuses(`${text.slice(0, LETTERS - 4)}AAA=${text.slice(LETTERS)}`)
+  })
+
+  test('is refused with one wrong letter in any piece', () => {
+    for (const at of [0, LETTERS - 1, LETTERS, 2 * LETTERS, 3 * LETTERS])
+      refuses(`${text.slice(0, at)}*${text.slice(at + 1)}`)
+  })
+
+  test('is refused with letters that are escaped and not in ASCII', () => {
+    expect(() => inSteps(`\\u0141${text.slice(1)}`)).toThrow(refusal('BASE64_INVALID'))
+    expect(() => inSteps(`\\n${text}`)).toThrow(refusal('BASE64_INVALID'))
+  })
+})
+
 test('decodes a payload for a million files', () => {
   const bytes = Buffer.alloc(150_000_001, 'model')
   const text = bytes.toString('base64')
   expect(decodeBase64(text, 'payload').equals(bytes)).toBe(true)
-  refuses(`${text.slice(0, -1)}*`)
+  expect(() => decodeBase64(`${text.slice(0, -1)}*`, 'payload')).toThrow(refusal('BASE64_INVALID'))
 })

@@ -21,8 +21,14 @@ function replaced(pattern: RegExp, by: (found: string) => string): Buffer {
   return Buffer.from(good.toString().replace(pattern, by))
 }
 
-function refuses(bytes: Uint8Array, code: ErrorCode): void {
-  expect(() => parseBundle(bytes)).toThrow(refusal(code))
+function refuses(bytes: Uint8Array, code: ErrorCode, details = DETAILS[code]): void {
+  expect(() => parseBundle(bytes)).toThrow(refusal(code, details))
+}
+
+const DETAILS: Partial<Record<ErrorCode, object>> = {
+  BASE64_INVALID: { message: expect.stringContaining('the field payload: it is not canonical') as string },
+  BUNDLE_MALFORMED: { expected: 'no string of more than 262144 bytes except one base64 payload' },
+  BUNDLE_TOO_LARGE: { expected: 'at most 1048576 bytes besides the payload' },
 }
 
 describe('a bundle with a long payload', () => {

@@ -5,7 +5,7 @@ import { Manifest, type Resource } from '../manifest/manifest.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import { atOnce } from '../source/turns.ts'
 import { encoded, rootOf, statementOver, type LooseJson } from '../testing/bundles.ts'
-import { refusal } from '../testing/scratch.ts'
+import { field, refusal } from '../testing/scratch.ts'
 import { statementSteps, writeStatement } from './statement.ts'
 
 const parseStatement = (payload: Uint8Array): Manifest => atOnce(statementSteps(payload)).manifest
@@ -40,105 +40,281 @@ test('returns the names, digests and root digest that were written', () => {
 })
 
 describe('refuses a statement that', () => {
-  test.each<[string, ErrorCode, (statement: LooseJson) => void]>([
-    ['has another type', 'STATEMENT_TYPE', (s) => (s._type = 'https://in-toto.io/Statement/v0.1')],
-    ['has no type', 'STATEMENT_MALFORMED', (s) => delete s._type],
-    ['has another predicate type', 'PREDICATE_TYPE', (s) => (s.predicateType = 'https://slsa.dev/provenance/v1')],
-    ['has no predicate', 'STATEMENT_MALFORMED', (s) => delete s.predicate],
-    ['has an unknown field', 'STATEMENT_MALFORMED', (s) => (s.extra = 1)],
-    ['has an unknown field in its predicate', 'STATEMENT_MALFORMED', (s) => (s.predicate.extra = 1)],
-    ['has no subject', 'STATEMENT_MALFORMED', (s) => (s.subject = [])],
-    ['has two subjects', 'STATEMENT_MALFORMED', (s) => s.subject.push(s.subject[0])],
-    ['has a subject without a name', 'STATEMENT_MALFORMED', (s) => (s.subject[0].name = '')],
-    ['has a subject without a digest', 'STATEMENT_MALFORMED', (s) => delete s.subject[0].digest],
-    ['has another root digest', 'ROOT_DIGEST_MISMATCH', (s) => (s.subject[0].digest.sha256 = '0'.repeat(64))],
+  test.each<[string, ErrorCode, (statement: LooseJson) => void, object]>([
+    [
+      'has another type',
+      'STATEMENT_TYPE',
+      (s) => (s._type = 'https://in-toto.io/Statement/v0.1'),
+      { expected: 'https://in-toto.io/Statement/v1', found: '"https://in-toto.io/Statement/v0.1"' },
+    ],
+    ['has no type', 'STATEMENT_MALFORMED', (s) => delete s._type, field('_type', 'a non-empty string', 'nothing')],
+    [
+      'has another predicate type',
+      'PREDICATE_TYPE',
+      (s) => (s.predicateType = 'https://slsa.dev/provenance/v1'),
+      { expected: 'https://model_signing/signature/v1.0', found: '"https://slsa.dev/provenance/v1"' },
+    ],
+    ['has no predicate', 'STATEMENT_MALFORMED', (s) => delete s.predicate, field('predicate', 'an object', 'nothing')],
+    ['has an unknown field', 'STATEMENT_MALFORMED', (s) => (s.extra = 1), field('extra', 'no such field', '"extra"')],
+    [
+      'has an unknown field in its predicate',
+      'STATEMENT_MALFORMED',
+      (s) => (s.predicate.extra = 1),
+      field('predicate.extra', 'no such field', '"extra"'),
+    ],
+    [
+      'has no subject',
+      'STATEMENT_MALFORMED',
+      (s) => (s.subject = []),
+      field('subject', 'exactly one subject', 'an array of length 0'),
+    ],
+    [
+      'has two subjects',
+      'STATEMENT_MALFORMED',
+      (s) => s.subject.push(s.subject[0]),
+      field('subject', 'exactly one subject', 'an array of length 2'),
+    ],
+    [
+      'has a subject without a name',
+      'STATEMENT_MALFORMED',
+      (s) => (s.subject[0].name = ''),
+      field('subject[0].name', 'a non-empty string', '""'),
+    ],
+    [
+      'has a subject without a digest',
+      'STATEMENT_MALFORMED',
+      (s) => delete s.subject[0].digest,
+      field('subject[0].digest', 'an object', 'nothing'),
+    ],
+    [
+      'has another root digest',
+      'ROOT_DIGEST_MISMATCH',
+      (s) => (s.subject[0].digest.sha256 = '0'.repeat(64)),
+      {
+        expected: 'a49c7c8b9aca10635b2481820b832847a81a24fd01379580af97a593b2d5f1a2',
+        found: '"0000000000000000000000000000000000000000000000000000000000000000"',
+      },
+    ],
     [
       'has its root digest in uppercase',
       'ROOT_DIGEST_MISMATCH',
       (s) => (s.subject[0].digest.sha256 = s.subject[0].digest.sha256.toUpperCase()),
+      {
+        expected: 'a49c7c8b9aca10635b2481820b832847a81a24fd01379580af97a593b2d5f1a2',
+        found: '"A49C7C8B9ACA10635B2481820B832847A81A24FD01379580AF97A593B2D5F1A2"',
+      },
     ],
-    ['has no resources', 'RESOURCES_EMPTY', (s) => (s.predicate.resources = [])],
-    ['has resources that are not an array', 'STATEMENT_MALFORMED', (s) => (s.predicate.resources = {})],
-    ['has a resource that is not an object', 'STATEMENT_MALFORMED', (s) => (s.predicate.resources[0] = 'a')],
-    ['has a resource without a name', 'STATEMENT_MALFORMED', (s) => delete s.predicate.resources[0].name],
-    ['has a resource without an algorithm', 'STATEMENT_MALFORMED', (s) => delete s.predicate.resources[0].algorithm],
-    ['has a resource without a digest', 'STATEMENT_MALFORMED', (s) => delete s.predicate.resources[0].digest],
-    ['has a digest of another algorithm', 'RESOURCE_DIGEST', (s) => (s.predicate.resources[0].algorithm = 'blake2b')],
+    ['has no resources', 'RESOURCES_EMPTY', (s) => (s.predicate.resources = []), {}],
+    [
+      'has resources that are not an array',
+      'STATEMENT_MALFORMED',
+      (s) => (s.predicate.resources = {}),
+      field('predicate.resources', 'an array', 'an object'),
+    ],
+    [
+      'has a resource that is not an object',
+      'STATEMENT_MALFORMED',
+      (s) => (s.predicate.resources[0] = 'a'),
+      field('predicate.resources[0]', 'an object', '"a"'),
+    ],
+    [
+      'has a resource without a name',
+      'STATEMENT_MALFORMED',
+      (s) => delete s.predicate.resources[0].name,
+      field('predicate.resources[0].name', 'a non-empty string', 'nothing'),
+    ],
+    [
+      'has a resource without an algorithm',
+      'STATEMENT_MALFORMED',
+      (s) => delete s.predicate.resources[0].algorithm,
+      field('predicate.resources[0].algorithm', 'a non-empty string', 'nothing'),
+    ],
+    [
+      'has a resource without a digest',
+      'STATEMENT_MALFORMED',
+      (s) => delete s.predicate.resources[0].digest,
+      field('predicate.resources[0].digest', 'a non-empty string', 'nothing'),
+    ],
+    [
+      'has a digest of another algorithm',
+      'RESOURCE_DIGEST',
+      (s) => (s.predicate.resources[0].algorithm = 'blake2b'),
+      { file: 'a.bin', expected: 'sha256', found: '"blake2b"' },
+    ],
     [
       'has a shard digest for a file',
       'RESOURCE_DIGEST',
       (s) => (s.predicate.resources[0].algorithm = 'sha256-sharded-10'),
+      { file: 'a.bin', expected: 'sha256', found: '"sha256-sharded-10"' },
     ],
-    ['has a digest that is too short', 'RESOURCE_DIGEST', (s) => (s.predicate.resources[0].digest = 'ab')],
+    [
+      'has a digest that is too short',
+      'RESOURCE_DIGEST',
+      (s) => (s.predicate.resources[0].digest = 'ab'),
+      { file: 'a.bin', expected: '64 lowercase hex digits', found: '"ab"' },
+    ],
     [
       'has a digest in uppercase',
       'RESOURCE_DIGEST',
       (s) => (s.predicate.resources[0].digest = s.predicate.resources[0].digest.toUpperCase()),
+      {
+        file: 'a.bin',
+        expected: '64 lowercase hex digits',
+        found: '"CA978112CA1BBDCAFAC231B39A23DC4DA786EFF8147C4E72B9807785AFEE48BB"',
+      },
     ],
-    ['has a digest that is not hex', 'RESOURCE_DIGEST', (s) => (s.predicate.resources[0].digest = 'g'.repeat(64))],
+    [
+      'has a digest that is not hex',
+      'RESOURCE_DIGEST',
+      (s) => (s.predicate.resources[0].digest = 'g'.repeat(64)),
+      {
+        file: 'a.bin',
+        expected: '64 lowercase hex digits',
+        found: '"gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg"',
+      },
+    ],
     [
       'states sha256 but has blake2b digests',
       'RESOURCE_DIGEST',
       (s) => (s.predicate.resources[0].digest = 'a'.repeat(128)),
+      {
+        file: 'a.bin',
+        expected: '64 lowercase hex digits',
+        found:
+          '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"',
+      },
     ],
-    ['has a repeated name', 'RESOURCE_DUPLICATE', (s) => (s.predicate.resources[1].name = 'a.bin')],
-    ['is not sorted', 'RESOURCE_ORDER', (s) => s.predicate.resources.reverse()],
-    ['has an absolute name', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = '/a')],
-    ['has a name that leaves the model', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = '../a')],
+    ['has a repeated name', 'RESOURCE_DUPLICATE', (s) => (s.predicate.resources[1].name = 'a.bin'), { file: 'a.bin' }],
+    ['is not sorted', 'RESOURCE_ORDER', (s) => s.predicate.resources.reverse(), { file: 'a.bin' }],
+    [
+      'has an absolute name',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = '/a'),
+      { file: '/a', expected: 'a path relative to the model root, in canonical form' },
+    ],
+    [
+      'has a name that leaves the model',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = '../a'),
+      { file: '../a', expected: 'a path relative to the model root, in canonical form' },
+    ],
     [
       'has a name that leaves the model in the middle',
       'RESOURCE_NAME',
       (s) => (s.predicate.resources[0].name = 'a/../../b'),
+      { file: 'a/../../b', expected: 'a path relative to the model root, in canonical form' },
     ],
-    ['has a name with a "." component', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = './a')],
-    ['has a name that ends with a slash', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a/')],
-    ['has a name with an empty component', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a//b')],
-    ['has a name with a NUL', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a\0')],
-    ['has a name that UTF-8 cannot encode', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a\ud800')],
+    [
+      'has a name with a "." component',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = './a'),
+      { file: './a', expected: 'a path relative to the model root, in canonical form' },
+    ],
+    [
+      'has a name that ends with a slash',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = 'a/'),
+      { file: 'a/', expected: 'a path relative to the model root, in canonical form' },
+    ],
+    [
+      'has a name with an empty component',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = 'a//b'),
+      { file: 'a//b', expected: 'a path relative to the model root, in canonical form' },
+    ],
+    [
+      'has a name with a NUL',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = 'a\0'),
+      { file: 'a\0', expected: 'a path relative to the model root, in canonical form' },
+    ],
+    [
+      'has a name that UTF-8 cannot encode',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = 'a\ud800'),
+      { file: 'a\ud800', expected: 'a path relative to the model root, in canonical form' },
+    ],
     [
       'has the name of a single-file model next to another file',
       'RESOURCE_NAME',
       (s) => (s.predicate.resources[0].name = '.'),
+      { file: '.', expected: 'a path relative to the model root, in canonical form' },
     ],
-    ['has no serialization', 'STATEMENT_MALFORMED', (s) => delete s.predicate.serialization],
-    ['has an unknown field in its serialization', 'STATEMENT_MALFORMED', (s) => (s.predicate.serialization.extra = 1)],
+    [
+      'has no serialization',
+      'STATEMENT_MALFORMED',
+      (s) => delete s.predicate.serialization,
+      field('predicate.serialization', 'an object', 'nothing'),
+    ],
+    [
+      'has an unknown field in its serialization',
+      'STATEMENT_MALFORMED',
+      (s) => (s.predicate.serialization.extra = 1),
+      field('predicate.serialization.extra', 'no such field', '"extra"'),
+    ],
     [
       'was made with an unknown method',
       'SERIALIZATION_UNSUPPORTED',
       (s) => (s.predicate.serialization.method = 'tree'),
+      { expected: 'files or shards', found: '"tree"' },
     ],
     [
       'was made with an unknown hash type',
       'SERIALIZATION_UNSUPPORTED',
       (s) => (s.predicate.serialization.hash_type = 'md5'),
+      { expected: 'a supported hash type', found: '"md5"' },
     ],
     [
       'was made with a hash type that is the name of an object method',
       'SERIALIZATION_UNSUPPORTED',
       (s) => (s.predicate.serialization.hash_type = 'toString'),
+      { expected: 'a supported hash type', found: '"toString"' },
     ],
     [
       'does not state whether links are allowed',
       'STATEMENT_MALFORMED',
       (s) => delete s.predicate.serialization.allow_symlinks,
+      field('predicate.serialization.allow_symlinks', 'true or false', 'nothing'),
     ],
-    ['states it as a string', 'STATEMENT_MALFORMED', (s) => (s.predicate.serialization.allow_symlinks = 'false')],
-    ['has a shard size for whole files', 'STATEMENT_MALFORMED', (s) => (s.predicate.serialization.shard_size = 10)],
+    [
+      'states it as a string',
+      'STATEMENT_MALFORMED',
+      (s) => (s.predicate.serialization.allow_symlinks = 'false'),
+      field('predicate.serialization.allow_symlinks', 'true or false', '"false"'),
+    ],
+    [
+      'has a shard size for whole files',
+      'STATEMENT_MALFORMED',
+      (s) => (s.predicate.serialization.shard_size = 10),
+      field('predicate.serialization.shard_size', 'no shard_size with the method files', '"10"'),
+    ],
     [
       'has ignored paths that are not an array',
       'STATEMENT_MALFORMED',
       (s) => (s.predicate.serialization.ignore_paths = 'a'),
+      field('predicate.serialization.ignore_paths', 'an array', '"a"'),
     ],
     [
       'has an ignored path that is not a string',
       'STATEMENT_MALFORMED',
       (s) => (s.predicate.serialization.ignore_paths = [1]),
+      field('predicate.serialization.ignore_paths', 'an array of strings', 'an array of length 1'),
     ],
-    ['ignores a glob', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['*.bin'])],
-    ['ignores an absolute path', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['/a'])],
-    ['ignores a path outside the model', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['../a'])],
-  ])('%s', (_, code, change) => {
-    expect(() => parseStatement(changed(change))).toThrow(refusal(code))
+    ['ignores a glob', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['*.bin']), { file: '*.bin' }],
+    [
+      'ignores an absolute path',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.serialization.ignore_paths = ['/a']),
+      { file: '/a' },
+    ],
+    [
+      'ignores a path outside the model',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.serialization.ignore_paths = ['../a']),
+      { file: '../a' },
+    ],
+  ])('%s', (_, code, change, details) => {
+    expect(() => parseStatement(changed(change))).toThrow(refusal(code, details))
   })
 
   test('has an invalid name, with the name quoted in the message', () => {
@@ -148,11 +324,11 @@ describe('refuses a statement that', () => {
     )
   })
 
-  test.each<[string, ErrorCode, Uint8Array]>([
-    ['is empty', 'JSON_INVALID', Buffer.alloc(0)],
-    ['is not JSON', 'JSON_INVALID', Buffer.from('statement')],
-    ['is an array', 'STATEMENT_MALFORMED', Buffer.from('[]')],
-    ['is in UTF-16', 'JSON_INVALID', Buffer.from(changed(() => {}).toString(), 'utf16le')],
+  test.each<[string, ErrorCode, Uint8Array, object]>([
+    ['is empty', 'JSON_INVALID', Buffer.alloc(0), {}],
+    ['is not JSON', 'JSON_INVALID', Buffer.from('statement'), {}],
+    ['is an array', 'STATEMENT_MALFORMED', Buffer.from('[]'), field('', 'an object', 'an array of length 0')],
+    ['is in UTF-16', 'JSON_INVALID', Buffer.from(changed(() => {}).toString(), 'utf16le'), {}],
     [
       'has a repeated key',
       'JSON_DUPLICATE_KEY',
@@ -161,23 +337,69 @@ describe('refuses a statement that', () => {
           .toString()
           .replace('"name"', '"name":"x","n\\u0061me"'),
       ),
+      { found: '"name"' },
     ],
-  ])('%s', (_, code, payload) => {
-    expect(() => parseStatement(payload)).toThrow(refusal(code))
+  ])('%s', (_, code, payload, details) => {
+    expect(() => parseStatement(payload)).toThrow(refusal(code, details))
   })
 
-  test.each<[string, ErrorCode, Buffer]>([
-    ['has shards without a size', 'STATEMENT_MALFORMED', sharded(['a:0:10'], null)],
-    ['has shards of size zero', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 0)],
-    ['has shards of a negative size', 'STATEMENT_MALFORMED', sharded(['a:0:10'], -10)],
-    ['has shards of a fractional size', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 10.5)],
-    ['has shards with a size in a string', 'STATEMENT_MALFORMED', sharded(['a:0:10'], '10')],
-    ['has shards of a size beyond the safe integers', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 2 ** 53)],
-    ['has a shard without a range', 'RESOURCE_NAME', sharded(['a'])],
-    ['has shards that overlap', 'RESOURCE_NAME', sharded(['a:0:10', 'a:5:15'])],
-    ['has shards of a file outside the model', 'RESOURCE_NAME', sharded(['../a:0:10'])],
-  ])('%s', (_, code, payload) => {
-    expect(() => parseStatement(payload)).toThrow(refusal(code))
+  test.each<[string, ErrorCode, Buffer, object]>([
+    [
+      'has shards without a size',
+      'STATEMENT_MALFORMED',
+      sharded(['a:0:10'], null),
+      field('predicate.serialization.shard_size', 'a positive integer', 'null'),
+    ],
+    [
+      'has shards of size zero',
+      'STATEMENT_MALFORMED',
+      sharded(['a:0:10'], 0),
+      field('predicate.serialization.shard_size', 'a positive integer', '"0"'),
+    ],
+    [
+      'has shards of a negative size',
+      'STATEMENT_MALFORMED',
+      sharded(['a:0:10'], -10),
+      field('predicate.serialization.shard_size', 'a positive integer', '"-10"'),
+    ],
+    [
+      'has shards of a fractional size',
+      'STATEMENT_MALFORMED',
+      sharded(['a:0:10'], 10.5),
+      field('predicate.serialization.shard_size', 'a positive integer', '"10.5"'),
+    ],
+    [
+      'has shards with a size in a string',
+      'STATEMENT_MALFORMED',
+      sharded(['a:0:10'], '10'),
+      field('predicate.serialization.shard_size', 'a positive integer', '"10"'),
+    ],
+    [
+      'has shards of a size beyond the safe integers',
+      'STATEMENT_MALFORMED',
+      sharded(['a:0:10'], 2 ** 53),
+      field('predicate.serialization.shard_size', 'a positive integer', '"9007199254740992"'),
+    ],
+    [
+      'has a shard without a range',
+      'RESOURCE_NAME',
+      sharded(['a']),
+      { file: 'a', expected: 'the form path:start:end' },
+    ],
+    [
+      'has shards that overlap',
+      'RESOURCE_NAME',
+      sharded(['a:0:10', 'a:5:15']),
+      { file: 'a', expected: 'a shard from 10 of at most 10 bytes', found: '5:15' },
+    ],
+    [
+      'has shards of a file outside the model',
+      'RESOURCE_NAME',
+      sharded(['../a:0:10']),
+      { file: '../a', expected: 'a path relative to the model root, in canonical form' },
+    ],
+  ])('%s', (_, code, payload, details) => {
+    expect(() => parseStatement(payload)).toThrow(refusal(code, details))
   })
 })
 

@@ -20,3 +20,8 @@ export function scratch(files: Readonly<Record<string, string | Uint8Array>> = {
 export function refusal(code: ErrorCode, details: object = {}): unknown {
   return expect.objectContaining({ name: 'ModelSealError', code, ...details })
 }
+
+/** What the refusal of a field of JSON says. */
+export function field(path: string, expected: string, found: string): object {
+  return { message: expect.stringContaining(`Invalid field "${path}". Expected`) as string, expected, found }
+}
