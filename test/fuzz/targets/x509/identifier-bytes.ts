@@ -28,14 +28,24 @@ const target: Target = {
       throw error
     }
     // asn1js takes long for them, so only few may get there.
-    const { result, offset } = asn1js.fromBER(input, { maxNodes: 512 })
-    const bytes = offset < 0 ? 0 : identifierBytes(result)
+    const bytes = identifierBytes(parsed(input))
     if (bytes > MOST) throw new Error(`asn1js reads ${bytes} bytes of object identifiers.`)
   },
 }
 export default target
 
-function identifierBytes(value: asn1js.AsnType): number {
+/** Undefined if it is refused. asn1js throws for times that are none. */
+function parsed(der: Uint8Array): asn1js.AsnType | undefined {
+  try {
+    const { result, offset } = asn1js.fromBER(der, { maxNodes: 512 })
+    return offset < 0 ? undefined : result
+  } catch {
+    return undefined
+  }
+}
+
+function identifierBytes(value: asn1js.AsnType | undefined): number {
+  if (value === undefined) return 0
   if (value instanceof asn1js.ObjectIdentifier || value instanceof asn1js.RelativeObjectIdentifier)
     return value.lenBlock.length
   const { value: inner } = value.valueBlock as { value?: unknown }
