@@ -192,7 +192,7 @@ const openCommands = fc.tuple(fc.constantFrom('read', 'close'), fc.nat()).map(([
       }
       count(`read again: ${String(bytes.code)}`)
       if (open.doubtful && String(bytes.code) === 'MODEL_REVOKED') return
-      expect(bytes.code).toMatch(/^(?:FILE_(?:CHANGED|MISMATCH|MISSING|UNREADABLE|SPECIAL)|SYMLINK_REFUSED)$/)
+      expect(bytes.code).toMatch(/^(?:FILE_(?:CHANGED|MISMATCH|MISSING|REVOKED|UNREADABLE|SPECIAL)|SYMLINK_REFUSED)$/)
       expect(open.changes, 'a model that did not change').not.toBe(site.changes)
     },
     (site) => site.open.length > 0,

@@ -102,7 +102,7 @@ export async function load(site: Site, system: System, given: Load): Promise<voi
   const { id } = outcome
   site.open.push({
     ...{ user: user.id, id, accepted, signatures: site.searched, policy: version, watched },
-    changes: changes.made ? -1 : site.changes,
+    changes: changes.made || leavesUnread(version, way) ? -1 : site.changes,
     doubtful: Array.isArray(versions) && versions.length > 1,
   })
 }
@@ -154,7 +154,17 @@ function expectedBy(version: PolicyVersion, site: Site, user: User, { isolation,
     return inode && isExposed(inode, user.id)
   })
   if (places && (isolation === 'memory' || (isolation === 'in-place' && isOpen))) faults.push('ISOLATION_REFUSED')
-  return { accepted: [accepted], codes: new Set(faults), isAccepted: faults.length === 0 }
+  // Under "loaded", a file that nobody reads is not looked into.
+  const seen = leavesUnread(version, way) ? faults.filter((code) => !CONTENT.has(code)) : faults
+  const isAccepted = seen.length > 0 ? false : faults.length > 0 ? undefined : true
+  return { accepted: [accepted], codes: new Set(faults), isAccepted }
+}
+
+/** What is wrong with the content of a file. */
+const CONTENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FILE_MISMATCH', 'FILE_REVOKED', 'FILE_UNREADABLE'])
+
+function leavesUnread({ files }: PolicyVersion, way: Load['way']): boolean {
+  return files === 'loaded' && way === 'nothing'
 }
 
 function either(all: readonly Expected[]): Expected {
