@@ -1,7 +1,7 @@
 import { compileRegexp } from '../../../../packages/core/src/policy/matching/regexp.ts'
 import { compileText } from '../../../../packages/core/src/policy/matching/text-pattern.ts'
 import { compileLoose } from '../../../../packages/core/src/policy/revocations/loose-text.ts'
-import { looseForm, looseName } from '../../../../packages/core/src/policy/revocations/loose-name.ts'
+import { looseName } from '../../../../packages/core/src/policy/revocations/loose-name.ts'
 import { textSchema, type TextPattern } from '../../../../packages/core/src/policy/schema/text.ts'
 import { withLibraries } from '../../../../packages/core/src/policy/when-needed.ts'
 import { mustEqual, texts, textOf, type Target } from '../../target.ts'
@@ -46,7 +46,6 @@ const target: Target = {
       () => [compileText(text).matches, compileLoose(text).matches] as const,
     )
     if (accepts(name) && !revokes(looseName(name))) throw new Error('It accepts a name that it does not revoke.')
-    mustEqual(looseForm(looseForm(name)), looseForm(name), 'The loose form of a loose form')
     if (typeof text === 'object' && 'regexp' in text && COMMON.test(text.regexp)) checkRegexp(text.regexp, name)
   },
 }
