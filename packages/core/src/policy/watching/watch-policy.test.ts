@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { writeFileSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { POLICY_CHANNEL } from '../../events.ts'
@@ -70,4 +71,21 @@ test('follows the keys and the included files as well', async () => {
 
 test('refuses a first version that is not valid', async () => {
   await expect(watchPolicy(await site.policy('version: 2\n'))).rejects.toMatchObject({ code: 'POLICY_INVALID' })
+})
+
+test('a change after another check of the files has begun is not missed', async () => {
+  const path = await site.policy(text('a'), 'overtaken.yaml')
+  let asked: Promise<unknown> | undefined
+  const policy = await watchPolicy(path, {
+    // The check under way has read the files by now.
+    onReload: () => {
+      if (asked) return
+      writeFileSync(path, JSON.stringify(text('b', { issued: '2026-01-01T00:00:00.000Z' })))
+      asked = policy.current()
+    },
+  })
+  await site.policy(text('a', { issued: '2026-01-01T00:00:00Z' }), 'overtaken.yaml')
+  await policy.current()
+  expect(await asked).toBe(await policy.current())
+  await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({ code: 'SIGNER_NOT_TRUSTED' })
 })

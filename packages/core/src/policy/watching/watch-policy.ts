@@ -64,6 +64,8 @@ export class WatchedPolicy {
 
   /** Checks the files and returns the version in use. Never throws: the last valid version stays in use. */
   async current(): Promise<Policy> {
+    // One that is under way may have looked at the files before their last change.
+    await this.#reloading
     this.#reloading ??= this.#reload().finally(() => (this.#reloading = undefined))
     await this.#reloading
     return this.#policy
