@@ -13,7 +13,8 @@ export function digestProblem(
   if (expected.length === 1 && found.length === 1 && expected[0] === found[0]) return undefined
   const differs = expected.findIndex((digest, part) => digest !== found[part])
   if (differs < 0 && expected.length === found.length) return undefined
-  const part = Math.max(differs, 0)
+  // If all expected digests are there, the next one is too many.
+  const part = differs < 0 ? expected.length : differs
   return {
     code: 'FILE_MISMATCH',
     file,
