@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { HashType } from '../hashing/algorithms.ts'
 import { listFiles } from '../testing/list-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
@@ -17,6 +17,7 @@ import {
 } from './receipt.ts'
 
 const LINUX = process.platform === 'linux'
+const PLATFORM = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor
 const DIGESTS = { rootDigest: 'a'.repeat(64), bundleDigest: 'b'.repeat(64) }
 
 async function checked(hashedAt: number) {
@@ -67,6 +68,22 @@ describe.runIf(LINUX)('a receipt', () => {
     expect(makeReceipt({ ...model, partial: true })).toEqual({ leftOut })
   })
 
+  test.each(['mtimeNs', 'ctimeNs'] as const)(
+    'is made if the last change was 2 s before hashing, by its %s',
+    async (field) => {
+      const model = await checked(1_000_000)
+      const change = BigInt(model.hashedAt - GRANULARITY) * 1_000_000n
+      const changedAt = (time: bigint) => {
+        const times = { mtimeNs: change - 1_000_000_000n, ctimeNs: change - 1_000_000_000n, [field]: time }
+        return { ...model, files: model.files.map((file) => ({ ...file, identity: { ...file.identity, ...times } })) }
+      }
+      expect(makeReceipt(changedAt(change)).leftOut).toBeUndefined()
+      expect(makeReceipt(changedAt(change + 1_000_000n))).toEqual({
+        leftOut: 'files that changed within 2 s before they were hashed',
+      })
+    },
+  )
+
   test('is not made for files that somebody else can write to', async () => {
     const model = await checked(Date.now() + 2 * GRANULARITY)
     const files = model.files.map((file) => ({ ...file, exposed: 'the mode 0666' }))
@@ -91,6 +108,16 @@ describe.runIf(LINUX)('a receipt', () => {
     const { receipt, leftOut } = makeReceipt({ ...(await checked(0)), model: '/proc/self' })
     expect(receipt).toBeUndefined()
     expect(leftOut).toMatch(/^a file system \(0x9fa0\)/)
+  })
+
+  test('is neither made nor used on other operating systems', async () => {
+    const model = await checked(Date.now() + 2 * GRANULARITY)
+    const receipt = whole(makeReceipt(model))
+    Object.defineProperty(process, 'platform', { ...PLATFORM, value: 'darwin' })
+    onTestFinished(() => void Object.defineProperty(process, 'platform', PLATFORM))
+    const fault = 'an operating system (darwin) on which receipts are not used'
+    expect(makeReceipt(model)).toEqual({ leftOut: fault })
+    expect(receiptFault(receipt, receipt.hashedAt + GRANULARITY)).toBe(fault)
   })
 
   test('is not used within the granularity of timestamps, or if it is from the future', async () => {
@@ -127,7 +154,14 @@ test('anything else is not accepted as a receipt', () => {
     expect(parsed({ ...receipt, [field]: {} })).toBeUndefined()
   }
   expect(parsed({ ...receipt, version: 2 })).toBeUndefined()
-  expect(parsed({ ...receipt, files: [['a', 'x', '2', 3, '4', '5']] })).toBeUndefined()
+  expect(parsed({ ...receipt, hashTypes: ['md5'], files: [] })).toBeUndefined()
+  for (const row of [
+    ['a', 'x', '2', 3, '4', '5'],
+    [1, '1', '2', 3, '4', '5'],
+    ['a', '1', '2', 3.5, '4', '5'],
+    ['a', '1', '2', '3', '4', '5'],
+  ])
+    expect(parsed({ ...receipt, files: [row] })).toBeUndefined()
   fc.assert(
     fc.property(
       fc.oneof(

@@ -24,6 +24,20 @@ async function leave(path: string, ...files: string[]): Promise<void> {
   })
 }
 
+test.skipIf(process.platform === 'win32')('listReceipts() says what each receipt is about', async () => {
+  const site = scratch({ 'vad/weights.bin': '', 'vad/config.json': '' })
+  await leave(join(site, 'vad'), 'weights.bin', 'config.json')
+  expect(await listReceipts()).toEqual([
+    {
+      model: join(site, 'vad'),
+      rootDigest: 'a'.repeat(64),
+      bundleDigest: 'b'.repeat(64),
+      hashedAt: '1970-01-01T00:00:01.000Z',
+      files: 2,
+    },
+  ])
+})
+
 describe.skipIf(process.platform === 'win32')('dropReceipts() deletes the receipts of a model', () => {
   test('by any path that leads to it, even if it no longer exists', async () => {
     const site = scratch({ 'real/vad/weights.bin': '' })
@@ -42,7 +56,7 @@ describe.skipIf(process.platform === 'win32')('dropReceipts() deletes the receip
   test('by a file in it, but not by another file', async () => {
     const site = scratch({ 'vad/sub/weights.bin': '', 'vad/other': '', 'vad2/sub/weights.bin': '' })
     await leave(join(site, 'vad'), 'sub/weights.bin')
-    for (const other of ['vad/other', 'vad/sub', 'vad2/sub/weights.bin', 'va', '.'])
+    for (const other of ['vad/other', 'vad/sub', 'vad2/sub/weights.bin', 'dav/sub/weights.bin', 'va', '.'])
       expect(await dropReceipts(join(site, other))).toBe(0)
     expect(await dropReceipts(join(site, 'vad/sub/weights.bin'))).toBe(1)
     expect(await listReceipts()).toEqual([])
@@ -57,6 +71,13 @@ describe.skipIf(process.platform === 'win32')('dropReceipts() deletes the receip
     expect(await dropReceipts(link)).toBe(1)
     await leave(join(link, '..'), 'model.onnx')
     expect(await dropReceipts(link)).toBe(1)
+  })
+
+  test('or of all models without a path', async () => {
+    const site = scratch({ 'vad/weights.bin': '', 'asr/weights.bin': '' })
+    for (const name of ['vad', 'asr']) await leave(join(site, name), 'weights.bin')
+    expect(await dropReceipts()).toBe(2)
+    expect(await listReceipts()).toEqual([])
   })
 
   test('but not if the path is invalid', async () => {

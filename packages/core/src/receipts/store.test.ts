@@ -2,8 +2,10 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -11,17 +13,27 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { spawnSync } from 'node:child_process'
+import { lstat, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
 import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
+
+vi.mock('node:fs/promises', { spy: true })
 
 const ROOT = process.geteuid?.() === 0
 const identity = { dev: 1n, ino: 2n, size: 3, mtimeNs: 4n, ctimeNs: 5n }
 
 function receipt(model: string, bundleDigest = 'b'.repeat(64), hashedAt = 1_000): Receipt {
   return { model, rootDigest: 'a'.repeat(64), bundleDigest, hashedAt, files: new Map([['f', identity]]) }
+}
+
+/** As receipts are named, and files that are not yet receipts. */
+const [NAME, HALF] = [receiptName(0xa), `.${'a'.repeat(16)}.tmp`]
+
+function receiptName(number: number): string {
+  return `${number.toString(16).padStart(64, '0')}.json`
 }
 
 let directory: string
@@ -64,7 +76,12 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
       vi.stubEnv('XDG_CACHE_HOME', '')
       vi.stubEnv('HOME', home)
       expect(() => ReceiptStore.open()).toThrow(
-        refusal('RECEIPTS_UNUSABLE', { found: 'a user without a home directory' }),
+        refusal('RECEIPTS_UNUSABLE', {
+          file: '~/.cache/modelseal/receipts',
+          expected: 'a directory that belongs to this user, has mode 0700, and cannot be replaced by anybody else',
+          found: 'a user without a home directory',
+          hint: expect.stringContaining('MODELSEAL_CACHE'),
+        }),
       )
       expect(existsSync('.cache/modelseal')).toBe(false)
       expect(existsSync('relative')).toBe(false)
@@ -107,24 +124,40 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
   test('is reported missing by every operation if it was deleted', async () => {
     const store = ReceiptStore.open()
     rmSync(directory, { recursive: true })
-    await expect(store.list()).rejects.toThrow(refusal('RECEIPTS_UNUSABLE'))
-    await expect(store.drop()).rejects.toThrow(refusal('RECEIPTS_UNUSABLE'))
-    await expect(store.keep(receipt('/m'))).rejects.toThrow(refusal('RECEIPTS_UNUSABLE'))
+    const unread = refusal('RECEIPTS_UNUSABLE', { file: directory, found: 'a read error (ENOENT)' })
+    await expect(store.list()).rejects.toThrow(unread)
+    await expect(store.drop()).rejects.toThrow(unread)
+    await expect(store.keep(receipt('/m'))).rejects.toThrow(
+      refusal('RECEIPTS_UNUSABLE', { file: directory, found: 'a write error (ENOENT)' }),
+    )
     expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
   })
 
-  test.each([0o770, 0o707, 0o750, 0o701])('is refused with the mode 0%s', (mode) => {
+  test.each(['0770', '0707', '0750', '0701'])('is refused with the mode %s', (mode) => {
     mkdirSync(directory, { recursive: true })
     chmodSync(directory, mode)
-    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+    expect(() => ReceiptStore.open()).toThrow(
+      refusal('RECEIPTS_UNUSABLE', { file: directory, found: `the mode ${mode}` }),
+    )
+  })
+
+  test('is refused on an operating system without owners', () => {
+    const { geteuid } = process
+    onTestFinished(() => void Object.assign(process, { geteuid }))
+    Object.assign(process, { geteuid: undefined })
+    expect(() => ReceiptStore.open()).toThrow(
+      refusal('RECEIPTS_UNUSABLE', { found: 'an operating system without file owners and modes' }),
+    )
   })
 
   test('is refused if it is a link or not a directory', () => {
     mkdirSync(join(directory, '..'), { recursive: true })
     symlinkSync(scratch(), directory)
-    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+    const other = refusal('RECEIPTS_UNUSABLE', { found: 'something that is not a directory' })
+    expect(() => ReceiptStore.open()).toThrow(other)
     vi.stubEnv('MODELSEAL_CACHE', scratch({ receipts: '' }))
-    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+    expect(() => ReceiptStore.open()).toThrow(other)
+    expect(() => ReceiptStore.open()).toThrow(expect.not.objectContaining({ cause: expect.anything() }))
   })
 
   test('uses its path without links, so that nobody can redirect it later', () => {
@@ -137,7 +170,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
   test('is refused if somebody else can replace it', () => {
     ReceiptStore.open()
     chmodSync(join(directory, '..'), 0o777)
-    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE', { found: 'the mode 0777' }))
   })
 
   test.skipIf(!ROOT)('is refused if it belongs to another user, and so is a receipt', async () => {
@@ -162,6 +195,11 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     const { renameSync, rmSync } = await import('node:fs')
     renameSync(other ?? '', path)
     expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
+    await store.keep(receipt('/m', 'c'.repeat(64)))
+    const ofOtherBundle = readdirSync(directory).find((name) => join(directory, name) !== path) ?? ''
+    renameSync(join(directory, ofOtherBundle), path)
+    expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
+    expect(await store.find('/m', 'c'.repeat(64))).toBeUndefined()
     renameSync(path, join(directory, 'moved'))
     symlinkSync('moved', path)
     expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
@@ -184,6 +222,64 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(await store.list()).toEqual([])
   })
 
+  test('deletes all receipts, even those that cannot be read, but no other files', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m'))
+    writeFileSync(join(directory, NAME), 'not a receipt')
+    const others = ['README', `${NAME}.orig`, `old-${NAME}`]
+    for (const name of others) writeFileSync(join(directory, name), '')
+    expect((await store.list()).map(({ model }) => model)).toEqual(['/m'])
+    expect(await store.drop()).toBe(2)
+    expect(readdirSync(directory).sort()).toEqual(others.sort())
+  })
+
+  test('does not fail if another process deletes a receipt first', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m'))
+    const isMeant = () => {
+      rmSync(join(directory, readdirSync(directory)[0] ?? ''))
+      return true
+    }
+    expect(await store.drop(isMeant)).toBe(1)
+  })
+
+  test('reports a receipt that cannot be deleted', async () => {
+    const store = ReceiptStore.open()
+    mkdirSync(join(directory, NAME))
+    await expect(store.drop()).rejects.toThrow(
+      refusal('RECEIPTS_UNUSABLE', { file: directory, found: 'a deletion error (ERR_FS_EISDIR)' }),
+    )
+  })
+
+  test('does not use a receipt of more than 256 MiB', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m'))
+    const withSize = (size: bigint) =>
+      vi.mocked(open).mockImplementationOnce(async (...args) => {
+        const handle = await open(...args)
+        const stat = await handle.stat({ bigint: true })
+        return Object.assign(handle, { stat: () => Promise.resolve(Object.assign(stat, { size })) })
+      })
+    withSize(2n ** 28n)
+    expect(await store.find('/m', 'b'.repeat(64))).toEqual(receipt('/m'))
+    withSize(2n ** 28n + 1n)
+    expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
+  })
+
+  test.runIf(process.platform === 'linux')('leaves no file open', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m'))
+    await store.list()
+    const opened = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync(join('/proc/self/fd', fd))
+      } catch {
+        return '' // the descriptor by which the directory was read
+      }
+    })
+    expect(opened.filter((path) => path.startsWith(directory))).toEqual([])
+  })
+
   test('deletes old receipts when it stores a new one, and leaves other files alone', async () => {
     const store = ReceiptStore.open()
     await store.keep(receipt('/old'))
@@ -203,5 +299,72 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
         .filter((name) => !name.endsWith('.json'))
         .sort(),
     ).toEqual(others)
+  })
+
+  test('keeps receipts for 30 days, and half-written ones for an hour', async () => {
+    const store = ReceiptStore.open()
+    const day = 86_400
+    const now = Math.floor(Date.now() / 1_000)
+    vi.setSystemTime(now * 1_000)
+    onTestFinished(() => void vi.useRealTimers())
+    const ages = { [NAME]: 30 * day, [`b${NAME.slice(1)}`]: 30 * day + 1, [HALF]: 3_600, [`.b${HALF.slice(2)}`]: 3_601 }
+    for (const [name, age] of Object.entries(ages)) {
+      writeFileSync(join(directory, name), '')
+      utimesSync(join(directory, name), now - age, now - age)
+    }
+    await store.keep(receipt('/new'))
+    expect(readdirSync(directory).filter((name) => name in ages)).toEqual([HALF, NAME])
+  })
+
+  test('keeps the thousand newest receipts', async () => {
+    const store = ReceiptStore.open()
+    const now = Math.floor(Date.now() / 1_000)
+    // Neither in the order of their ages nor in the reverse.
+    const names = Array.from({ length: 1_002 }, (_, index) => ({
+      name: receiptName(index),
+      age: 2 + ((index * 5) % 1_002),
+    }))
+    for (const { name, age } of names) {
+      writeFileSync(join(directory, name), '')
+      utimesSync(join(directory, name), now - age, now - age)
+    }
+    writeFileSync(join(directory, HALF), '')
+    await store.keep(receipt('/new'))
+    const kept = new Set(readdirSync(directory))
+    const deleted = names.filter(({ name }) => !kept.has(name)).map(({ age }) => age)
+    expect(deleted.toSorted((a, b) => a - b)).toEqual([1_001, 1_002, 1_003])
+    expect(kept.has(HALF)).toBe(true)
+    expect(await store.find('/new', 'b'.repeat(64))).toBeDefined()
+  })
+
+  test.each(['before it is examined', 'before it is deleted'])(
+    'stores a receipt even if another process deletes an old one %s',
+    async (when) => {
+      const store = ReceiptStore.open()
+      for (const name of [NAME, HALF]) writeFileSync(join(directory, name), '')
+      for (const name of [NAME, HALF]) utimesSync(join(directory, name), 0, 0)
+      vi.mocked(lstat).mockImplementation((async (path: string) => {
+        const isOld = path.endsWith(NAME) || path.endsWith(HALF)
+        if (isOld && when === 'before it is examined') rmSync(path)
+        const stat = lstatSync(path)
+        if (isOld) rmSync(path, { force: true })
+        return Promise.resolve(stat)
+      }) as typeof lstat)
+      onTestFinished(() => {
+        vi.mocked(lstat).mockRestore()
+      })
+      await store.keep(receipt('/new'))
+      expect((await store.list()).map(({ model }) => model)).toEqual(['/new'])
+    },
+  )
+
+  test('leaves alone directories and files whose names only resemble those of receipts', async () => {
+    const store = ReceiptStore.open()
+    const others = [`a${NAME}`, `${NAME}.orig`, `a${HALF}`, `${HALF}.orig`]
+    for (const name of others) writeFileSync(join(directory, name), '')
+    mkdirSync(join(directory, NAME))
+    for (const name of [NAME, ...others]) utimesSync(join(directory, name), 0, 0)
+    await store.keep(receipt('/new'))
+    expect(readdirSync(directory)).toEqual(expect.arrayContaining([NAME, ...others]))
   })
 })

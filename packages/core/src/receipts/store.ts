@@ -77,7 +77,7 @@ export class ReceiptStore {
       await rename(temporary, path)
       await this.#prune()
     } catch (cause) {
-      await rm(temporary, { force: true }).catch(() => {})
+      await rm(temporary).catch(() => {})
       throw unusable(this.directory, `a write error (${errno(cause)})`, cause)
     }
   }
