@@ -29,8 +29,18 @@ const MAX_EXTENSIONS = 64
 /** Maximum number of ASN.1 values in one certificate. Real ones have 60 to 200, or 300 if they name a hundred hosts. Each takes pkijs up to 0.1 ms. */
 const MAX_NODES = 512
 
-/** The extensions that modelseal or pkijs reads. Others need not be well-formed. */
-const READ_EXTENSIONS = new Set([15, 17, 19, 30, 32, 33, 36, 37, 54].map((n) => `2.5.29.${n}`))
+/** The extensions that modelseal or pkijs reads. Others need not be well-formed, and must not be critical. */
+export const READ_EXTENSIONS: ReadonlySet<string> = new Set([
+  '2.5.29.15', // key usage
+  '2.5.29.17', // subject alternative name
+  '2.5.29.19', // basic constraints
+  '2.5.29.30', // name constraints
+  '2.5.29.32', // certificate policies
+  '2.5.29.33', // policy mappings
+  '2.5.29.36', // policy constraints
+  '2.5.29.37', // extended key usage
+  '2.5.29.54', // inhibit anyPolicy
+])
 export const KEY_USAGE = '2.5.29.15'
 
 /**
@@ -191,9 +201,9 @@ function* checkForm(fields: pkijs.Certificate, x509: X509Certificate): Steps<voi
     if (!READ_EXTENSIONS.has(extnID)) continue
     yield
     const value = extension.parsedValue as { parsingError?: unknown; valueBlock?: object } | undefined
-    // pkijs replaces what it cannot parse by an empty value, which would remove a constraint.
-    if (value?.parsingError) throw new Error(`the extension ${extnID} is malformed`)
-    if (extnID === KEY_USAGE && !(value?.valueBlock && 'unusedBits' in value.valueBlock))
+    // pkijs replaces what it cannot parse by an empty value, or by none, which would remove a constraint.
+    if (!value || value.parsingError) throw new Error(`the extension ${extnID} is malformed`)
+    if (extnID === KEY_USAGE && !(value.valueBlock && 'unusedBits' in value.valueBlock))
       throw new Error('the key usage is malformed')
   }
   // RFC 5280 4.1.1.2: the signed algorithm and the one next to the signature must be the same.

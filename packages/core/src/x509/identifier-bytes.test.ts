@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkIdentifierBytes } from './identifier-bytes.ts'
+import { checkIdentifierBytes, checkValueCount } from './identifier-bytes.ts'
 
 /** DER of a value with the shortest possible length. */
 function value(tag: number, ...parts: Buffer[]): Buffer {
@@ -19,6 +19,11 @@ describe('checkIdentifierBytes', () => {
     ['many', value(0x30, ...Array.from({ length: 21 }, () => value(0x06, Buffer.alloc(100, 1))))],
     ['one in an octet string in an octet string', value(0x04, value(0x04, long(0x06)))],
     ['one in a bit string', value(0x03, Buffer.from([0]), long(0x06))],
+    ['one in a bit string with unused bits', value(0x03, Buffer.from([7]), long(0x06))],
+    [
+      'one with zeros before its length',
+      Buffer.concat([Buffer.from('0688000000000000' + '0801', 'hex'), Buffer.alloc(2049, 1)]),
+    ],
     ['one after another value', value(0x30, value(0x02, Buffer.from([1])), long(0x06))],
     ['one in a value of indefinite length', Buffer.concat([Buffer.from([0x30, 0x80]), long(0x06), Buffer.alloc(2)])],
     [
@@ -44,5 +49,18 @@ describe('checkIdentifierBytes', () => {
     expect(() => {
       checkIdentifierBytes(der)
     }).not.toThrow()
+  })
+})
+
+describe('checkValueCount', () => {
+  const values = (count: number) => value(0x30, ...Array.from({ length: count - 1 }, () => value(0x05)))
+
+  test('accepts 4,000 values, but not more', () => {
+    expect(() => {
+      checkValueCount(values(4_000))
+    }).not.toThrow()
+    expect(() => {
+      checkValueCount(values(4_001))
+    }).toThrow('more than 4000 values')
   })
 })

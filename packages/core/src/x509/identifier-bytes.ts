@@ -11,7 +11,8 @@ const IDENTIFIERS = new Set([0x06, 0x0d, 0x88])
 const CONSTRUCTED = 0x20
 const LONG_TAG = 0x1f
 const INDEFINITE = 0x80
-const MAX_LENGTH_BYTES = 4
+/** asn1js reads no more, and OpenSSL skips zeros before a length. */
+const MAX_LENGTH_BYTES = 8
 
 /**
  * Refuses untrusted DER before a library that could block the thread parses it. Reads only tags and lengths (X.690 8.1), also
@@ -54,7 +55,6 @@ function* valuesIn(der: Uint8Array): Generator<{ tag: number; content: Range }> 
     if (content.end < range.end) open.push({ at: content.end, end: range.end })
     const tag = der[range.at] ?? 0
     yield { tag, content }
-    if (IDENTIFIERS.has(tag)) continue
     if (tag & CONSTRUCTED || tag === OCTET_STRING) open.push(content)
     else if (tag === BIT_STRING) open.push({ at: content.at + 1, end: content.end }) // after the number of unused bits
   }
