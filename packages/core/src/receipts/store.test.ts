@@ -329,6 +329,16 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
       utimesSync(join(directory, name), now - age, now - age)
     }
     writeFileSync(join(directory, HALF), '')
+    const oldest = names.find(({ age }) => age === 1_003)?.name ?? ''
+    // Another process deletes it before this one does.
+    vi.mocked(lstat).mockImplementation((path) => {
+      const stat = lstatSync(path)
+      if (path === join(directory, oldest)) rmSync(path)
+      return Promise.resolve(stat)
+    })
+    onTestFinished(() => {
+      vi.mocked(lstat).mockRestore()
+    })
     await store.keep(receipt('/new'))
     const kept = new Set(readdirSync(directory))
     const deleted = names.filter(({ name }) => !kept.has(name)).map(({ age }) => age)
