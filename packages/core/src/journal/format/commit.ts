@@ -1,10 +1,13 @@
 import { canonicalJson } from '../../schema/canonical-json.ts'
 import * as s from '../../schema/define.ts'
 import { parsedBy } from './fault.ts'
+import { PACKED } from './names.ts'
 import { segmentIdSchema, sha256Schema, timeSchema } from './record.ts'
 
 /** Longer than any commit: 64 hashes and a note with one signature. */
 export const MAX_COMMIT = 16 * 1024
+/** Longer than any file of packed commits. */
+export const MAX_PACK = MAX_COMMIT * PACKED
 
 const count = s.int().min(0)
 const yes = s.boolean().refine((value) => value, 'expected true')

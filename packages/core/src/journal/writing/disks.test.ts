@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { join } from 'node:path'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { JOURNAL_CHANNEL, type JournalState } from '../../events.ts'
 import { recordsOf } from '../../testing/journal-reading.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
+import { MAX_PACK } from '../format/commit.ts'
 import { verifyJournal } from '../reading/verify-journal.ts'
+import { openDirectory } from './files/directory.ts'
 import { JournalWriter } from './writer.ts'
 
 afterEach(() => void vi.useRealTimers())
@@ -107,22 +109,76 @@ describe('on a disk that', () => {
   })
 })
 
-test.runIf(process.platform !== 'win32').each(['journal.json', 'commits/0000000000.json', 'heads/00000000.jsonl'])(
-  'nothing waits for the writer of a FIFO in place of %s',
-  async (name) => {
+const LARGE = 500 * 1024 * 1024
+const PLANTED: [string, (path: string) => void][] = [
+  ['a FIFO', (path) => expect(spawnSync('mkfifo', ['-m', '600', path]).status).toBe(0)],
+  ['a directory', (path) => mkdirSync(path)],
+  [
+    'a link',
+    (path) => {
+      symlinkSync('/dev/zero', path)
+    },
+  ],
+  [
+    'a large file',
+    (path) => {
+      writeFileSync(path, '')
+      truncateSync(path, LARGE)
+    },
+  ],
+]
+
+describe.runIf(process.platform !== 'win32').each(PLANTED)('%s in the place of', (_, plant) => {
+  test.each(['commits/0000000000.json', 'heads/00000000.jsonl'])(
+    '%s keeps nothing from being recorded',
+    async (name) => {
+      const directory = join(scratch(), 'journal')
+      await openDirectory({ directory, host: undefined, key: undefined })
+      plant(join(directory, name))
+      const [states, writer] = [heard(), writerIn(directory)]
+      await writer.start()
+      const { rss } = process.memoryUsage()
+      await record(writer, 'required', true)
+      writer.endNow([])
+      expect(states.at(-1)).toMatchObject({
+        error: { code: 'JOURNAL_INVALID', message: expect.stringContaining(`"${name}" is `) as string },
+      })
+      expect(process.memoryUsage().rss - rss).toBeLessThan(LARGE / 2)
+      expect(recordsOf(directory)).toMatchObject([{ type: 'segment' }, { type: 'policy' }, { type: 'close' }])
+    },
+  )
+
+  test('journal.json has what is required refused', async () => {
     const directory = join(scratch(), 'journal')
     for (const folder of ['.', 'segments', 'commits', 'heads'])
       mkdirSync(join(directory, folder), { mode: 0o700, recursive: true })
-    expect(spawnSync('mkfifo', ['-m', '600', join(directory, name)]).status).toBe(0)
-    const [states, writer] = [heard(), writerIn(directory)]
+    plant(join(directory, 'journal.json'))
+    const writer = writerIn(directory)
     await writer.start()
-    if (name === 'journal.json')
-      await expect(record(writer, 'required', true)).rejects.toThrow(refusal('JOURNAL_FAILED'))
-    else await record(writer, 'required', true)
-    writer.endNow([])
-    expect(states.at(-1)).toMatchObject({ error: { code: 'JOURNAL_FAILED' } })
-  },
-)
+    await expect(record(writer, 'required', true)).rejects.toThrow(refusal('JOURNAL_INVALID'))
+  })
+
+  test('journal.json of an open journal counts as its end', async () => {
+    const directory = join(scratch(), 'journal')
+    const writer = writerIn(directory)
+    await record(writer, 'a')
+    rmSync(join(directory, 'journal.json'))
+    plant(join(directory, 'journal.json'))
+    await expect(record(writer, 'required', true)).rejects.toThrow(refusal('JOURNAL_INVALID'))
+  })
+})
+
+test('a pack of line feeds is a fault, and takes little memory', async () => {
+  const directory = join(scratch(), 'journal')
+  await openDirectory({ directory, host: undefined, key: undefined })
+  writeFileSync(join(directory, 'heads', '00000000.jsonl'), Buffer.alloc(MAX_PACK, '\n'))
+  const [states, writer] = [heard(), writerIn(directory)]
+  await record(writer, 'required', true)
+  writer.endNow([])
+  expect(states.at(-1)).toMatchObject({
+    error: { code: 'JOURNAL_INVALID', message: expect.stringContaining('commit 255 is invalid') as string },
+  })
+})
 
 test('a journal that is deleted while it is written is begun anew, and says what was lost', async () => {
   const directory = join(scratch(), 'journal')

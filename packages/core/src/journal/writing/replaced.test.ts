@@ -94,7 +94,7 @@ test('where the directory of segments cannot be made again, what is required is 
   rmSync(join(directory, 'journal.json'))
   rmSync(join(directory, 'host.key'))
   renameSync(join(directory, 'segments'), join(directory, 'journal.json'))
-  await expect(record(writer, 'b', true)).rejects.toMatchObject({ code: 'JOURNAL_FAILED' })
+  await expect(record(writer, 'b', true)).rejects.toMatchObject({ code: 'JOURNAL_INVALID' })
 })
 
 test.each([

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { ModelSealError, sentenceOf } from '../../../errors.ts'
 import { readSmallFile } from '../../../source/read-small-file.ts'
-import { MAX_COMMIT, readCommit, writeCommit, type Commit } from '../../format/commit.ts'
+import { MAX_COMMIT, MAX_PACK, readCommit, writeCommit, type Commit } from '../../format/commit.ts'
 import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../../format/names.ts'
 import { CommitTree, signatureFault, type CommitFault, type CommitsRead } from './commit-tree.ts'
 import { listedNames } from '../listed-names.ts'
@@ -106,7 +106,7 @@ async function numbersIn(directory: string, numberOf: (name: string) => number |
 /** The commits of a pack from an index on; undefined if they are not packed. */
 async function packedFrom(directory: string, index: number): Promise<Found[] | undefined> {
   const pack = Math.floor(index / PACKED)
-  const text = await textOf(join(directory, HEADS, packFile(pack)), MAX_COMMIT * PACKED)
+  const text = await textOf(join(directory, HEADS, packFile(pack)), MAX_PACK)
   if (text === undefined) return undefined
   const first = pack * PACKED
   if ('fault' in text) return [{ index, fault: text.fault }]

@@ -2,7 +2,15 @@ import { join } from 'node:path'
 import { checkpointText, parseCheckpoint } from '../../../merkle/checkpoint.ts'
 import { GrowingTree, hashLeaf, subtreesOf } from '../../../merkle/tree.ts'
 import { monotonic } from '../../../real-time.ts'
-import { leafBytes, readCommit, writeCommit, type Commit, type SegmentHead } from '../../format/commit.ts'
+import {
+  leafBytes,
+  MAX_COMMIT,
+  MAX_PACK,
+  readCommit,
+  writeCommit,
+  type Commit,
+  type SegmentHead,
+} from '../../format/commit.ts'
 import { originOf } from '../../format/journal-file.ts'
 import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../../format/names.ts'
 import type { WritableJournal } from '../files/directory.ts'
@@ -137,13 +145,12 @@ export class Commits {
     const packs = (yield* fileNames(join(path, HEADS))).flatMap((name) => packIn(name) ?? [])
     if (packs.length === 0) return undefined
     const last = largest(packs)
-    const text = yield* readIfAny(join(path, HEADS, packFile(last)))
-    const lines = text?.split('\n') ?? []
+    const lines = (yield* this.#packed(last)) ?? []
     return this.#checked(`${lines[PACKED - 1] ?? ''}\n`, last * PACKED + PACKED - 1)
   }
 
   *#read(index: number): FileWork<Commit | undefined> {
-    const text = yield* readIfAny(this.#path(index))
+    const text = yield* this.#textOf(index)
     return text === undefined ? undefined : this.#checked(text, index)
   }
 
@@ -170,8 +177,8 @@ export class Commits {
 
   /** A writer that slept may take a number whose commit was packed and removed. */
   *#isAnother(index: number, text: string): FileWork<boolean> {
-    const packed = yield* readIfAny(this.#packPath(Math.floor(index / PACKED)))
-    return packed !== undefined && `${packed.split('\n')[index % PACKED]}\n` !== text
+    const packed = yield* this.#packed(Math.floor(index / PACKED))
+    return packed !== undefined && `${packed[index % PACKED]}\n` !== text
   }
 
   /** Idempotent: several writers may do the same. */
@@ -180,7 +187,7 @@ export class Commits {
       if (one < 0 || (yield* exists(this.#packPath(one)))) continue
       const texts: string[] = []
       for (let index = one * PACKED; index < (one + 1) * PACKED; index++) {
-        const text = yield* readIfAny(this.#path(index))
+        const text = yield* this.#textOf(index)
         if (text === undefined) return
         texts.push(text)
       }
@@ -189,6 +196,16 @@ export class Commits {
     const old = pack - 2
     if (old < 0 || !(yield* exists(this.#packPath(old)))) return
     for (let index = old * PACKED; index < (old + 1) * PACKED; index++) yield* remove(this.#path(index))
+  }
+
+  #textOf(index: number): FileWork<string | undefined> {
+    return readIfAny(this.#journal.path, `${COMMITS}/${commitFile(index)}`, MAX_COMMIT)
+  }
+
+  /** Lines of a pack. */
+  *#packed(pack: number): FileWork<string[] | undefined> {
+    const text = yield* readIfAny(this.#journal.path, `${HEADS}/${packFile(pack)}`, MAX_PACK)
+    return text?.split('\n', PACKED)
   }
 
   #path(index: number): string {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { ModelSealError } from '../../../errors.ts'
@@ -19,7 +19,7 @@ import { commitIn, COMMITS, HEADS, JOURNAL_FILE, packIn, SEGMENTS } from '../../
 import { readVerifierKey, verifierKey } from '../../format/verifier-key.ts'
 import { failedJournal, invalidJournal } from '../failures.ts'
 import { createWhole, fileNames, readIfAny } from './files.ts'
-import { runSoon } from './file-work.ts'
+import { runNow, runSoon } from './file-work.ts'
 import { hostKey } from '../keys/find-host-key.ts'
 import type { HostKey } from '../keys/host-key.ts'
 
@@ -55,12 +55,10 @@ export async function openDirectory(given: {
 
 /** Whether somebody deleted or moved an open journal, or put another one in its place. */
 export function isDeleted({ path, file }: WritableJournal): boolean {
-  const place = join(path, JOURNAL_FILE)
   try {
-    const found = statSync(place)
-    return !found.isFile() || found.size > MAX_JOURNAL_FILE || readFileSync(place, 'utf8') !== writeJournalFile(file)
+    return runNow(readIfAny(path, JOURNAL_FILE, MAX_JOURNAL_FILE)) !== writeJournalFile(file)
   } catch (error) {
-    return isGone(error)
+    return isGone(error) || error instanceof ModelSealError
   }
 }
 
@@ -94,11 +92,10 @@ async function openFile(
   path: string,
   { host, key: keyFile, directory }: { host: string | undefined; key: string | undefined; directory: string },
 ): Promise<WritableJournal> {
-  const place = join(path, JOURNAL_FILE)
-  const text = (await runSoon(readIfAny(place))) ?? (await textOfNew(path, directory))
+  const text = (await runSoon(readIfAny(path, JOURNAL_FILE, MAX_JOURNAL_FILE))) ?? (await textOfNew(path, directory))
   const existing = text === undefined ? undefined : journalIn(text, directory)
   const key = await hostKey(path, { key: keyFile, existing: existing && readVerifierKey(existing.key)?.key })
-  const file = existing ?? journalIn(await createFile(place, key, host), directory)
+  const file = existing ?? journalIn(await createFile(path, key, host), directory)
   const expected = verifierKey(originOf(file), key.publicKey)
   if (file.key !== expected)
     throw invalidJournal(directory, 'it was created with another key', {
@@ -119,7 +116,7 @@ async function textOfNew(path: string, directory: string): Promise<string | unde
     const names = await runSoon(fileNames(join(path, folder)))
     const found = names.find((name) => commitIn(name) !== undefined || packIn(name) !== undefined)
     if (found === undefined) continue
-    const text = await runSoon(readIfAny(join(path, JOURNAL_FILE)))
+    const text = await runSoon(readIfAny(path, JOURNAL_FILE, MAX_JOURNAL_FILE))
     if (text !== undefined) return text
     throw invalidJournal(directory, `it has commits, but its ${JOURNAL_FILE} is missing`, {
       found: `${folder}/${found}`,
@@ -130,16 +127,16 @@ async function textOfNew(path: string, directory: string): Promise<string | unde
 }
 
 function journalIn(text: string, directory: string): JournalFile {
-  const read = text.length > MAX_JOURNAL_FILE ? { fault: 'it is too long' } : readJournalFile(text)
+  const read = readJournalFile(text)
   if ('journal' in read && readVerifierKey(read.journal.key)?.name === originOf(read.journal)) return read.journal
   const fault = 'fault' in read ? read.fault : 'its key is not a verifier key'
   throw invalidJournal(directory, `${JOURNAL_FILE} is invalid: ${fault}`)
 }
 
 /** @returns what the file contains now: another process may have been first */
-async function createFile(place: string, key: HostKey, host = hostname()): Promise<string> {
+async function createFile(path: string, key: HostKey, host = hostname()): Promise<string> {
   const nonce = randomBytes(16).toString('hex')
   const text = writeJournalFile(describeJournal({ nonce, host, created: new Date().toISOString() }, key.publicKey))
-  await runSoon(createWhole(place, text))
-  return (await runSoon(readIfAny(place))) ?? text
+  await runSoon(createWhole(join(path, JOURNAL_FILE), text))
+  return (await runSoon(readIfAny(path, JOURNAL_FILE, MAX_JOURNAL_FILE))) ?? text
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
   existsSync,
   fdatasyncSync,
   fstatSync,
@@ -8,7 +9,7 @@ import {
   linkSync,
   openSync,
   readdirSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -16,23 +17,32 @@ import {
 } from 'node:fs'
 import { access, link, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { shown } from '../../../errors.ts'
 import { errno } from '../../../source/file-errors.ts'
 import { READ_ONLY } from '../../../source/read-small-file.ts'
+import { invalidJournal } from '../failures.ts'
 import { step, type FileWork } from './file-work.ts'
 
 /**
- * Reads a file, without waiting for the writer of a FIFO in its place.
+ * Reads a file of a journal. Nothing that others put in its place is waited for, followed, or takes more memory than such a file.
  *
+ * @param name of the file in the directory
+ * @param maxBytes longer than any such file
  * @returns undefined if there is none
+ * @throws {@link ModelSealError} `JOURNAL_INVALID` if it is larger, or not a regular file; what the operating system reports
  */
-export function* readIfAny(path: string): FileWork<string | undefined> {
+export function* readIfAny(directory: string, name: string, maxBytes: number): FileWork<string | undefined> {
+  const path = join(directory, name)
   try {
     return yield* step(
-      () => readNow(path),
-      () => readSoon(path),
+      () => readNow(path, maxBytes),
+      () => readSoon(path, maxBytes),
     )
   } catch (error) {
     if (errno(error) === 'ENOENT') return undefined
+    if (error instanceof Unusual) throw invalidJournal(directory, `${shown(name)} ${error.message}`, error.details)
+    if (SPECIAL.has(errno(error)))
+      throw invalidJournal(directory, `${shown(name)} is not a regular file`, { cause: error })
     throw error
   }
 }
@@ -99,28 +109,61 @@ export function* replaceWhole(path: string, text: string): FileWork<void> {
   yield* syncDirectory(dirname(path))
 }
 
-function readNow(path: string): string {
-  const fd = openSync(path, READ_ONLY)
+/** A link is not followed, except on Windows, which has no such flag. */
+const OPENING = READ_ONLY | constants.O_NOFOLLOW
+/** What opening a link, a socket, or a device without a driver fails with. */
+const SPECIAL: ReadonlySet<string> = new Set(['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV', 'EISDIR'])
+
+/** A file that nobody who writes a journal makes. */
+class Unusual extends Error {
+  readonly details: { expected?: string; found?: string }
+
+  constructor(message: string, details: { expected?: string; found?: string } = {}) {
+    super(message)
+    this.details = details
+  }
+}
+
+function readNow(path: string, maxBytes: number): string {
+  const fd = openSync(path, OPENING)
   try {
-    checkFile(fstatSync(fd))
-    return readFileSync(fd, 'utf8')
+    const buffer = bufferFor(fstatSync(fd), maxBytes)
+    let length = 0
+    for (let more = 1; more > 0 && length < buffer.length; length += more)
+      more = readSync(fd, buffer, length, buffer.length - length, length)
+    return textIn(buffer, length, maxBytes)
   } finally {
     closeSync(fd)
   }
 }
 
-async function readSoon(path: string): Promise<string> {
-  const handle = await open(path, READ_ONLY)
+async function readSoon(path: string, maxBytes: number): Promise<string> {
+  const handle = await open(path, OPENING)
   try {
-    checkFile(await handle.stat())
-    return await handle.readFile('utf8')
+    const buffer = bufferFor(await handle.stat(), maxBytes)
+    let length = 0
+    for (let more = 1; more > 0 && length < buffer.length; length += more)
+      more = (await handle.read(buffer, length, buffer.length - length, length)).bytesRead
+    return textIn(buffer, length, maxBytes)
   } finally {
     await handle.close()
   }
 }
 
-function checkFile(stat: Stats): void {
-  if (!stat.isFile()) throw Object.assign(new Error('it is not a file'), { code: 'EINVAL' })
+/** With a byte more than the file has, by which one that grows is noticed. */
+function bufferFor(stat: Stats, maxBytes: number): Buffer {
+  if (!stat.isFile()) throw new Unusual('is not a regular file')
+  if (stat.size > maxBytes) throw tooLarge(stat.size, maxBytes)
+  return Buffer.alloc(stat.size + 1)
+}
+
+function textIn(buffer: Buffer, length: number, maxBytes: number): string {
+  if (length === buffer.length) throw new Unusual('grows while it is read', { expected: `at most ${maxBytes} bytes` })
+  return buffer.toString('utf8', 0, length)
+}
+
+function tooLarge(bytes: number, maxBytes: number): Unusual {
+  return new Unusual('is too large', { expected: `at most ${maxBytes} bytes`, found: `${bytes} bytes` })
 }
 
 function* writeTemporary(path: string, text: string): FileWork<string> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { GrowingTree, hashLeaf } from '../../../merkle/tree.ts'
 import { errno } from '../../../source/file-errors.ts'
 import { READ_ONLY } from '../../../source/read-small-file.ts'
-import { COLLECTED_FILE, readCollected } from '../../format/collected.ts'
+import { COLLECTED_FILE, MAX_COLLECTED_FILE, readCollected } from '../../format/collected.ts'
 import type { SegmentHead } from '../../format/commit.ts'
 import { segmentIn, SEGMENTS } from '../../format/names.ts'
 import { readLines } from '../../reading/segments/read-lines.ts'
@@ -46,7 +46,7 @@ export async function retireSegments(
 
 /** How many bytes of each segment a collector has stored: none without a valid file that says so. */
 async function confirmedBytes(path: string): Promise<(segment: string) => number> {
-  const text = await runSoon(readIfAny(join(path, COLLECTED_FILE)))
+  const text = await runSoon(readIfAny(path, COLLECTED_FILE, MAX_COLLECTED_FILE))
   const read = text === undefined ? undefined : readCollected(text)
   const segments = new Map(read && 'collected' in read ? Object.entries(read.collected.segments) : [])
   return (segment) => segments.get(segment) ?? 0

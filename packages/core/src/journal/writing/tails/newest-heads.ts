@@ -1,6 +1,5 @@
-import { join } from 'node:path'
 import { turnOfLoop } from '../../../real-time.ts'
-import { readCommit, type Commit, type SegmentHead } from '../../format/commit.ts'
+import { MAX_COMMIT, MAX_PACK, readCommit, type Commit, type SegmentHead } from '../../format/commit.ts'
 import { commitFile, COMMITS, HEADS, PACKED, packFile } from '../../format/names.ts'
 import type { WritableJournal } from '../files/directory.ts'
 import { readIfAny } from '../files/files.ts'
@@ -40,10 +39,11 @@ export async function newestHeads(
 async function* linesBefore(path: string, newest: number): AsyncGenerator<string> {
   for (let index = newest; index >= Math.max(0, newest - MOST_COMMITS);) {
     const pack = Math.floor(index / PACKED)
-    const packed = await runSoon(readIfAny(join(path, HEADS, packFile(pack))))
-    const single = packed === undefined && (await runSoon(readIfAny(join(path, COMMITS, commitFile(index)))))
+    const packed = await runSoon(readIfAny(path, `${HEADS}/${packFile(pack)}`, MAX_PACK))
+    const name = `${COMMITS}/${commitFile(index)}`
+    const single = packed === undefined && (await runSoon(readIfAny(path, name, MAX_COMMIT)))
     if (single === undefined) return
-    const lines = typeof single === 'string' ? [single.trimEnd()] : packed?.split('\n').slice(0, (index % PACKED) + 1)
+    const lines = typeof single === 'string' ? [single.trimEnd()] : packed?.split('\n', (index % PACKED) + 1)
     for (const line of lines?.reverse() ?? []) yield line
     index -= lines?.length ?? 1
     await turnOfLoop()
