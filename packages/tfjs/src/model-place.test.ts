@@ -132,6 +132,7 @@ test.each([
   ['httpx://a', false],
   ['models/http://a', false],
   [{} as ModelSource, false],
+  [{ toString: () => 'http://a' } as unknown as ModelSource, false],
 ])('%s is an HTTP URL: %s', (source, expected) => {
   expect(isHttp(source)).toBe(expected)
 })

@@ -25,9 +25,8 @@ export function modelPlace(source: unknown, tf: TensorFlow): GivenModel {
   if (typeof source === 'object' && source !== null) return placeOfHandler(source, tf)
   if (typeof source !== 'string' || source === '') throw unknownPlace(kindOf(source))
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)
-  const name = scheme?.[1]?.toLowerCase()
-  if (scheme === null || name === 'http' || name === 'https') return { source }
-  if (name !== 'file') return { source: modelLocation(source) }
+  if (scheme === null) return { source }
+  if (scheme[1]?.toLowerCase() !== 'file') return { source: modelLocation(source) }
   const rest = source.slice(scheme[0].length)
   if (rest === '') throw unknownPlace(shown(source))
   return { source: rest.startsWith('/') ? fromUrl(source) : rest }

@@ -65,6 +65,14 @@ test('lists all names of an asset that has several', () => {
   expect(savedModelAssets(message([2, message([6, twice])]), 'saved_model.pb')).toEqual(['a.txt', '../b.txt'])
 })
 
+test('takes a message of several types for an asset if one of them is that', () => {
+  const types = ['type.googleapis.com/tensorflow.Other', 'type.googleapis.com/tensorflow.AssetFileDef']
+  const named = message(...types.map((type): [number, string] => [1, type]), [2, asset('a.txt')])
+  const untyped = message([2, asset('b.txt')])
+  const model = message([2, message([4, collection(named, untyped)])])
+  expect(savedModelAssets(model, 'saved_model.pb')).toEqual(['a.txt'])
+})
+
 test('finds none in a model without assets', () => {
   expect(savedModelAssets(message([2, message([2, 'graph'])]), 'saved_model.pb')).toEqual([])
 })
