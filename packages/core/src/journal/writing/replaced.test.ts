@@ -1,12 +1,22 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { JOURNAL_CHANNEL, type JournalState } from '../../events.ts'
 import { recordsOf } from '../../testing/journal-reading.ts'
 import { TestJournal } from '../../testing/journals.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { verifyJournal } from '../reading/verify-journal.ts'
+import { Segment } from './segments/segment.ts'
 import { JournalWriter } from './writer.ts'
 
 // Journals that somebody moves or deletes, completely or in part, while they are written.
@@ -22,11 +32,11 @@ function writerIn(directory: string): JournalWriter {
   })
 }
 
-function record(writer: JournalWriter, path: string, isRequired = false): Promise<void> {
+function record(writer: JournalWriter, path: string, isRequired = false, isSynced = false): Promise<void> {
   return new Promise((resolve, reject) =>
     writer.add({
       make: () => [{ type: 'policy', time: new Date().toISOString(), path }],
-      isSynced: false,
+      isSynced,
       isRequired,
       ended: (failure) => (failure ? reject(failure) : resolve()),
       at: {},
@@ -78,6 +88,70 @@ test('nothing that is required goes to a segment that was deleted, and the other
   expect(codes).toContain('JOURNAL_FAILED')
   expect(whatIn(directory)).toEqual(['segment', 2, 'b', 'close'])
   expect((await verifyJournal(directory)).problems).toMatchObject([{ kind: 'missing' }])
+})
+
+const REMOVALS: [string, (directory: string) => void][] = [
+  ['the journal is deleted', (directory) => rmSync(directory, { recursive: true })],
+  ['its segments are deleted', (directory) => rmSync(join(directory, 'segments'), { recursive: true })],
+  ['its segment is replaced', (directory) => eachSegment(directory, (file) => writeFileSync(`${file}.new`, ''))],
+  ['its segment is cut', (directory) => eachSegment(directory, (file) => truncateSync(file, 10))],
+]
+
+function eachSegment(directory: string, change: (file: string) => void): void {
+  for (const name of readdirSync(join(directory, 'segments'))) {
+    const file = join(directory, 'segments', name)
+    change(file)
+    if (existsSync(`${file}.new`)) renameSync(`${file}.new`, file)
+  }
+}
+
+describe.each(['prepare', 'write', 'sync'] as const)('before the %s of what is required', (method) => {
+  test.each(REMOVALS)('%s: it is refused, and the next one is held', async (_, remove) => {
+    const directory = join(scratch(), 'journal')
+    const { writer, codes } = await started(directory)
+    const original = Segment.prototype[method] as (...given: unknown[]) => never
+    const spy = vi.spyOn(Segment.prototype, method).mockImplementationOnce(function (this: Segment, ...given) {
+      remove(directory)
+      return original.apply(this, given)
+    })
+    onTestFinished(() => spy.mockRestore())
+    await expect(record(writer, 'b', true, true)).rejects.toMatchObject({ code: 'JOURNAL_FAILED' })
+    const before = existsSync(join(directory, 'segments')) ? readdirSync(join(directory, 'segments')) : []
+    await record(writer, 'c', true, true)
+    writer.endNow([])
+    for (const name of before) rmSync(join(directory, 'segments', name))
+    expect(whatIn(directory)).toEqual(['segment', 2, 'c', 'close'])
+    expect(codes).toContain('JOURNAL_FAILED')
+  })
+})
+
+test.each([
+  ['cut', (file: string) => truncateSync(file, 10)],
+  ['appended to', (file: string) => appendFileSync(file, '{"torn')],
+])('nothing that is required goes to a segment that was %s', async (_, change) => {
+  const directory = join(scratch(), 'journal')
+  const { writer, codes } = await started(directory)
+  eachSegment(directory, change)
+  const [changed = ''] = readdirSync(join(directory, 'segments'))
+  await record(writer, 'b', true)
+  writer.endNow([])
+  expect(codes).toContain('JOURNAL_FAILED')
+  rmSync(join(directory, 'segments', changed))
+  expect(whatIn(directory)).toEqual(['segment', 2, 'b', 'close'])
+})
+
+test('what is not required is written again after a segment that was cut before', async () => {
+  const directory = join(scratch(), 'journal')
+  const { writer } = await started(directory)
+  const [cut = ''] = readdirSync(join(directory, 'segments'))
+  truncateSync(join(directory, 'segments', cut), 10)
+  void record(writer, 'b')
+  await vi.waitFor(() => expect(readdirSync(join(directory, 'segments'))).toHaveLength(2), 5_000)
+  await record(writer, 'c', true, true)
+  writer.endNow([])
+  expect((await verifyJournal(directory)).problems).toMatchObject([{ kind: 'line' }, { kind: 'truncated' }])
+  rmSync(join(directory, 'segments', cut))
+  expect(whatIn(directory)).toEqual(['segment', 2, 'b', 'c', 'close'])
 })
 
 test('a segment that was deleted when its process exits is reported', async () => {

@@ -7,12 +7,13 @@ import type { WritableJournal } from './files/directory.ts'
 import { failedJournal } from './failures.ts'
 import { JournalAccess } from './journal-access.ts'
 import { MergedSettings, type WriterSettings } from './settings/merged-settings.ts'
-import { RecordMaker, type MadeRecords } from './records/record-maker.ts'
+import type { MadeRecords } from './records/record-maker.ts'
 import { reportContradiction, reportFailure, reportWritten } from './reports.ts'
 import { WaitingRecords, type ToRecord } from './records/waiting-records.ts'
 import { retireSegments } from './segments/retention.ts'
 import { Retries } from './retries.ts'
-import { isNew, Segment, type Prepared } from './segments/segment.ts'
+import { OwnSegment } from './segments/own-segment.ts'
+import { isNew, type Prepared, type Segment } from './segments/segment.ts'
 import type { JournalSettings } from './settings/settings.ts'
 import { TailCover } from './tails/tail-cover.ts'
 import { runNow } from './files/file-work.ts'
@@ -25,10 +26,7 @@ export class JournalWriter {
   readonly #settings: MergedSettings
   readonly #access: JournalAccess
   readonly #waiting = new WaitingRecords()
-  #segment: Segment | undefined
-  /** True if the segment states another service or host than the settings. */
-  #isRenamed = false
-  readonly #maker = new RecordMaker()
+  readonly #own: OwnSegment
   #isPumping = false
   #isPumpingLater = false
   /** What was taken from the queue, and its lines, once they were made. */
@@ -49,6 +47,7 @@ export class JournalWriter {
       () => this.settings,
       (journal) => void this.#retire(journal),
     )
+    this.#own = new OwnSegment(this.#access, this.#waiting)
     this.#tails = new TailCover(this.#access)
   }
 
@@ -78,7 +77,7 @@ export class JournalWriter {
     const before = this.settings
     if (!this.#settings.add(settings)) return
     const { service, host, retention, collected } = this.settings
-    this.#isRenamed ||= service !== before.service || host !== before.host
+    if (service !== before.service || host !== before.host) this.#own.rename()
     const isOther = retention !== before.retention || collected !== before.collected
     if (isOther && this.#access.journal) void this.#retire(this.#access.journal)
   }
@@ -113,13 +112,13 @@ export class JournalWriter {
       if (lines) lines.segment.writeNow(lines.prepared)
       else this.#waiting.putBack(entries)
       // Nothing was recorded, so there is nothing to end.
-      if (!this.#segment && this.#waiting.length === 0) return
+      if (!this.#own.now && this.#waiting.length === 0) return
       for (const entry of last) this.#waiting.add(entry, false)
       const { journal, commits } = this.#access
       if (!journal) throw new Error('the journal was not open yet')
       const segment = this.#current(journal)
       while (this.#waiting.length > 0 || this.#waiting.lost > 0) {
-        const { records } = this.#made(this.#waiting.take(), segment)
+        const { records } = this.#own.make(this.#waiting.take(), segment)
         segment.writeNow(segment.prepare(records))
         this.#waiting.lost = 0
       }
@@ -157,49 +156,48 @@ export class JournalWriter {
   async #writeSome(): Promise<void> {
     const entries = this.#waiting.take()
     this.#taken = { entries }
+    let written: MadeRecords | undefined
+    let segment: Segment | undefined
     try {
-      const segment = this.#current(await this.#opened(entries))
+      segment = this.#current(await this.#opened(entries))
       if (this.#isEnded) return
-      const made = this.#made(entries, segment)
+      const made = this.#own.make(entries, segment)
       const prepared = segment.prepare(made.records)
       this.#taken = { entries, lines: { prepared, segment } }
       await segment.write(prepared)
       this.#taken = undefined
-      this.#waiting.lost -= made.lost
-      this.#maker.wrote(made)
+      this.#own.wrote(made)
+      written = made
       if (entries.some(({ isSynced }) => isSynced)) await segment.sync()
+      // Somebody may have deleted it while it was written.
+      if (segment !== this.#own.now || this.#isMissed(entries)) throw systemError('ENOENT')
       this.#retries.end()
       reportWritten(this.settings.directory)
       for (const entry of entries) entry.ended(undefined)
       this.#tickSoon(INTERVAL)
     } catch (error) {
       this.#taken = undefined
+      if (!this.#isEnded && (segment !== this.#own.now || this.#own.isGone)) this.#own.beginAnew(written)
       this.#failed(entries, error)
     }
   }
 
   /** What is required must not go to a file that was deleted since it was last looked at. */
   async #opened(entries: readonly ToRecord[]): Promise<WritableJournal> {
-    const [journal, segment] = [await this.#access.open(), this.#segment]
-    if (!segment || !entries.some(({ isRequired }) => isRequired) || !this.#access.isGone(segment)) return journal
-    this.#beginAnew(segment)
+    const journal = await this.#access.open()
+    if (!this.#isMissed(entries)) return journal
+    this.#own.beginAnew()
     this.#report(systemError('ENOENT'))
     return this.#access.open()
   }
 
-  #made(entries: readonly ToRecord[], segment: Segment): MadeRecords {
-    return this.#maker.make(entries, { segment, settings: this.settings, lost: this.#waiting.lost })
+  /** Whether nobody would find what is required. */
+  #isMissed(entries: readonly ToRecord[]): boolean {
+    return entries.some(({ isRequired }) => isRequired) && this.#own.isGone
   }
 
   #current(journal: WritableJournal): Segment {
-    const before = this.#segment
-    if (before && !before.isFull && !before.isBroken && !this.#isRenamed) return before
-    const next = new Segment(journal.path)
-    this.#segment = next
-    this.#isRenamed = false
-    this.#maker.beginAnew(before)
-    if (before) void this.#finish(before).then(() => this.#retire(journal))
-    return next
+    return this.#own.current(journal, (before) => void this.#finish(before).then(() => this.#retire(journal)))
   }
 
   async #finish(segment: Segment): Promise<void> {
@@ -233,7 +231,7 @@ export class JournalWriter {
   /** Syncs what was written, and commits it if that was not done a moment ago. */
   async #sync(): Promise<void> {
     this.#tick = undefined
-    const segment = this.#segment
+    const segment = this.#own.now
     if (!segment || segment.isBroken) return
     this.#isTicking = true
     let after = INTERVAL
@@ -241,38 +239,27 @@ export class JournalWriter {
       if (segment.isDirty) await segment.sync()
       const { wait } = this.#pace
       if (wait > 0) after = wait
-      else if (segment === this.#segment && segment.synced && isNew(segment.synced, this.#committed)) {
+      else if (segment === this.#own.now && segment.synced && isNew(segment.synced, this.#committed)) {
         if (!segment.isThere) throw systemError('ENOENT')
         await this.#commit(segment.synced)
       }
     } catch (error) {
       this.#pace.failed()
-      if (!this.#isEnded && segment === this.#segment && this.#access.isGone(segment)) this.#beginAnew(segment)
+      if (!this.#isEnded && segment === this.#own.now && this.#own.isGone) this.#own.beginAnew()
       this.#report(error)
     } finally {
       this.#isTicking = false
     }
     // Another segment could not ask for this meanwhile.
-    const isLeft = segment !== this.#segment || segment.isDirty || isNew(segment.synced, this.#committed)
+    const isLeft = segment !== this.#own.now || segment.isDirty || isNew(segment.synced, this.#committed)
     if (isLeft) this.#tickSoon(segment.isDirty ? INTERVAL : after)
-  }
-
-  /** Somebody deleted the journal, or what was written to it. */
-  #beginAnew(segment: Segment): void {
-    this.#waiting.lost += segment.size
-    this.#maker.lostCode = 'ENOENT'
-    this.#access.forget()
-    this.#segment = undefined
-    this.#maker.beginAnew(undefined)
-    // A write in progress would otherwise go to whatever file gets its number next.
-    if (!this.#isPumping) segment.close()
   }
 
   async #commit(head: SegmentHead): Promise<boolean> {
     this.#pace.begin()
     const commit = await this.#access.publish(head)
     this.#pace.succeeded(this.#access.commits?.signing ?? 0)
-    if (commit && head.segment === this.#segment?.id) this.#committed = head
+    if (commit && head.segment === this.#own.now?.id) this.#committed = head
     if (commit) this.#tails.begin()
     return commit !== undefined
   }
@@ -280,7 +267,7 @@ export class JournalWriter {
   /** What is required is refused now. The rest is tried again. */
   #failed(entries: readonly ToRecord[], error: unknown): void {
     const failure = failedJournal(this.settings.directory, error)
-    this.#maker.lostCode = failure.code === 'JOURNAL_FAILED' ? (systemCode(error) ?? 'UNKNOWN') : failure.code
+    this.#own.lostCode = failure.code === 'JOURNAL_FAILED' ? (systemCode(error) ?? 'UNKNOWN') : failure.code
     for (const entry of entries) entry.at.place = undefined
     const kept = entries.filter(({ isRequired }) => !isRequired)
     this.#waiting.putBack(kept)

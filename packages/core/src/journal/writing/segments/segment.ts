@@ -6,6 +6,7 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
+  readSync,
   statSync,
   write,
   writeSync,
@@ -15,6 +16,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { GrowingTree, hashLeaf } from '../../../merkle/tree.ts'
 import { monotonic } from '../../../real-time.ts'
+import { systemError } from '../../../source/file-errors.ts'
 import type { SegmentHead } from '../../format/commit.ts'
 import { writeLine } from '../../format/line.ts'
 import { newSegmentId, segmentFile, SEGMENTS } from '../../format/names.ts'
@@ -32,6 +34,7 @@ export interface Prepared {
   check: string
 }
 
+const LINE_FEED = 10
 const MAX_BYTES = 64 * 1024 * 1024
 /** 24 hours, in milliseconds. */
 const MAX_AGE = 24 * 3_600_000
@@ -53,14 +56,21 @@ export class Segment {
   readonly #tree = new GrowingTree()
   #check: string
   #isBroken = false
+  /** True if somebody cut its file before something was written to it. What follows the hole cannot be read. */
+  #isCut = false
+  /** Bytes that are being written. */
+  #inProgress = 0
+  /** Writes and syncs that have not ended. */
+  #uses = 0
+  #isClosing = false
 
   /** Creates its file. */
   constructor(journal: string, id = newSegmentId()) {
     this.id = id
     this.#check = id
-    const { O_CREAT, O_EXCL, O_WRONLY } = constants
+    const { O_CREAT, O_EXCL, O_RDWR } = constants
     this.#path = join(journal, SEGMENTS, segmentFile(id))
-    this.#fd = openSync(this.#path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
+    this.#fd = openSync(this.#path, O_CREAT | O_EXCL | O_RDWR, 0o600)
     this.#file = fstatSync(this.#fd, { bigint: true })
   }
 
@@ -74,11 +84,13 @@ export class Segment {
     return this.#isBroken
   }
 
-  /** False if somebody deleted or moved its file, so that nobody would find what is written to it. */
+  /** False if somebody deleted, moved or cut its file, or appended to it: nobody would find what is written to it, or could read it. */
   get isThere(): boolean {
+    if (this.#isCut) return false
     try {
       const found = statSync(this.#path, { bigint: true, throwIfNoEntry: false })
-      return found?.ino === this.#file.ino && found.dev === this.#file.dev
+      if (found?.ino !== this.#file.ino || found.dev !== this.#file.dev) return false
+      return this.#isBroken || (found.size >= this.bytes && found.size <= this.bytes + this.#inProgress)
     } catch {
       // Nobody knows.
       return true
@@ -109,16 +121,23 @@ export class Segment {
     return { bytes: Buffer.concat(lines), leaves, check }
   }
 
+  /** @throws `ENOENT` if the file was cut before; what the operating system reports */
   async write(prepared: Prepared): Promise<void> {
     const { bytes } = prepared
+    this.#inProgress = bytes.length
+    this.#uses++
     try {
       for (let done = 0; done < bytes.length;) {
         const { bytesWritten } = await writeSoon(this.#fd, bytes, done, bytes.length - done, this.bytes + done)
         done += bytesWritten
       }
+      this.#checkHole()
     } catch (error) {
-      this.#takeBack()
+      if (!this.#isCut) this.#takeBack()
       throw error
+    } finally {
+      this.#inProgress = 0
+      this.#used()
     }
     this.#count(prepared)
   }
@@ -129,8 +148,9 @@ export class Segment {
     try {
       for (let done = 0; done < bytes.length;)
         done += writeSync(this.#fd, bytes, done, bytes.length - done, this.bytes + done)
+      this.#checkHole()
     } catch (error) {
-      this.#takeBack()
+      if (!this.#isCut) this.#takeBack()
       throw error
     }
     this.#count(prepared)
@@ -138,6 +158,7 @@ export class Segment {
 
   async sync(): Promise<void> {
     const head = this.#head()
+    this.#uses++
     try {
       await syncSoon(this.#fd)
       if (!this.synced) await runSoon(syncDirectory(dirname(this.#path)))
@@ -145,6 +166,8 @@ export class Segment {
       // The kernel may have dropped what it could not write.
       this.#isBroken = true
       throw error
+    } finally {
+      this.#used()
     }
     this.synced = head
   }
@@ -156,12 +179,30 @@ export class Segment {
     this.synced = head
   }
 
+  /** Once nothing is in progress, which would otherwise go to whatever file gets its number next. */
   close(): void {
+    this.#isClosing = true
+    if (this.#uses > 0) return
     try {
       closeSync(this.#fd)
     } catch {
       // What was not synced was reported.
     }
+  }
+
+  #used(): void {
+    this.#uses--
+    if (this.#isClosing) this.close()
+  }
+
+  /** Where a file was cut, what is written after its end leaves a hole before it. */
+  #checkHole(): void {
+    if (this.bytes === 0) return
+    const last = Buffer.alloc(1)
+    readSync(this.#fd, last, 0, 1, this.bytes - 1)
+    if (last[0] === LINE_FEED) return
+    this.#isCut = true
+    throw systemError('ENOENT')
   }
 
   #count({ bytes, leaves, check }: Prepared): void {
