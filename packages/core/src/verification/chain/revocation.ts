@@ -86,8 +86,12 @@ function isInScope(list: pkijs.CertificateRevocationList, kind: 'leaf' | 'author
 }
 
 function scopeOf(list: pkijs.CertificateRevocationList): pkijs.IssuingDistributionPoint | undefined {
-  return list.crlExtensions?.extensions.find(({ extnID }) => extnID === ISSUING_DISTRIBUTION_POINT)?.parsedValue as
-    pkijs.IssuingDistributionPoint | undefined
+  const extension = list.crlExtensions?.extensions.find(({ extnID }) => extnID === ISSUING_DISTRIBUTION_POINT)
+  if (!extension) return undefined
+  const scope = extension.parsedValue as (pkijs.IssuingDistributionPoint & { parsingError?: unknown }) | undefined
+  // pkijs replaces what it cannot parse by an empty value, or by none, which would remove a limit.
+  if (!scope || scope.parsingError) throw unusable(list, 'a scope that cannot be read')
+  return scope
 }
 
 async function checkList(list: pkijs.CertificateRevocationList, issuer: Certificate, at: Date): Promise<void> {
@@ -96,7 +100,7 @@ async function checkList(list: pkijs.CertificateRevocationList, issuer: Certific
     ({ extnID, critical }) => critical && !UNDERSTOOD.has(extnID),
   )
   if (foreign) throw unusable(list, `the critical extension ${foreign.extnID}`)
-  if (scope && (scope.indirectCRL || scope.distributionPoint || scope.onlySomeReasons || isUnread(scope)))
+  if (scope && (scope.indirectCRL || scope.distributionPoint || scope.onlySomeReasons))
     throw unusable(list, 'a list that covers only some of the certificates, or is by another issuer')
   const weakness = await weaknessOfAlgorithm(list.signatureAlgorithm)
   if (weakness !== undefined) throw unusable(list, `a signature that is too weak: ${weakness}`)
@@ -111,11 +115,6 @@ async function checkList(list: pkijs.CertificateRevocationList, issuer: Certific
     found: `one from ${thisUpdate.value.toISOString()} to ${nextUpdate ? nextUpdate.value.toISOString() : 'no stated end'}`,
     hint: 'Fetch the current list from the authority.',
   })
-}
-
-/** pkijs replaces a value that it cannot parse with an empty one. */
-function isUnread(value: object): boolean {
-  return 'parsingError' in value && Boolean(value.parsingError)
 }
 
 async function isSignedBy(list: pkijs.CertificateRevocationList, issuer: Certificate): Promise<boolean> {
@@ -151,9 +150,10 @@ function checkEntry(
 /** RFC 5280 5.3.2: the key may have been lost before the revocation. */
 function effectiveDate({ revocationDate, crlEntryExtensions }: pkijs.RevokedCertificate): Date {
   const extension = crlEntryExtensions?.extensions.find(({ extnID }) => extnID === INVALIDITY_DATE)
-  const invalidity = extension?.parsedValue as { toDate?: () => Date } | undefined
-  const since = invalidity?.toDate?.()
-  return since && since < revocationDate.value ? since : revocationDate.value
+  if (!extension) return revocationDate.value
+  const invalidity = extension.parsedValue as { toDate?: () => Date } | undefined
+  const since = new Date(invalidity?.toDate?.() ?? NaN)
+  return since >= revocationDate.value ? revocationDate.value : since
 }
 
 function issuerName(list: pkijs.CertificateRevocationList): string {
