@@ -110,7 +110,10 @@ describe.each(['prepare', 'write', 'sync'] as const)('before the %s of what is r
     const directory = join(scratch(), 'journal')
     const { writer, codes } = await started(directory)
     const original = Segment.prototype[method] as (...given: unknown[]) => never
-    const spy = vi.spyOn(Segment.prototype, method).mockImplementationOnce(function (this: Segment, ...given) {
+    const spy = vi.spyOn(Segment.prototype, method).mockImplementationOnce(function (
+      this: Segment,
+      ...given: unknown[]
+    ) {
       remove(directory)
       return original.apply(this, given)
     })

@@ -1,14 +1,26 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { commitsOf } from '../../../testing/journal-reading.ts'
 import { scratch } from '../../../testing/scratch.ts'
 import { writeLine } from '../../format/line.ts'
-import { segmentFile, SEGMENTS } from '../../format/names.ts'
+import { newSegmentId, segmentFile, SEGMENTS } from '../../format/names.ts'
 import { verifyJournal } from '../../reading/verify-journal.ts'
 import { Commits } from '../commits/commits.ts'
 import { openDirectory } from '../files/directory.ts'
@@ -179,3 +191,50 @@ test('the next process covers what a killed one had on the disk', async () => {
   await once(next, 'exit')
   expect(await verifyJournal(directory)).toMatchObject({ holds: true, segments: 2, records: 6, uncovered: 0 })
 }, 60_000)
+
+describe('what others put between the segments keeps no record from being covered:', () => {
+  const OLD = '0000000000000-0000000000000000'
+  const PLANTED: [string, (folder: string) => void][] = [
+    ['a directory', (folder) => mkdirSync(join(folder, segmentFile(OLD)))],
+    ['a link', (folder) => symlinkSync('/dev/zero', join(folder, segmentFile(OLD)))],
+    ['a FIFO', (folder) => expect(spawnSync('mkfifo', [join(folder, segmentFile(OLD))]).status).toBe(0)],
+    ['a large file', (folder) => plant(join(folder, segmentFile(OLD)), 200 * 1024 * 1024)],
+    ['a file that cannot be read', (folder) => plant(join(folder, segmentFile(OLD)), 10, 0o200)],
+    ['empty files', (folder) => crowd(folder, Date.now(), 0)],
+    ['segments of the future', (folder) => crowd(folder, 9_999_999_999_999, 10)],
+  ]
+
+  function plant(file: string, bytes: number, mode = 0o600): void {
+    writeFileSync(file, '', { mode })
+    truncateSync(file, bytes)
+    utimesSync(file, 0, 0)
+  }
+
+  function crowd(folder: string, time: number, bytes: number): void {
+    for (let index = 0; index < 1_001; index++) plant(join(folder, segmentFile(newSegmentId(time))), bytes)
+  }
+
+  test.each(PLANTED)('%s', async (_, planted) => {
+    const { directory, cover, id } = await abandoned(1)
+    planted(join(directory, SEGMENTS))
+    expect(await cover()).toMatchObject([{ segment: id, size: 4 }])
+  })
+
+  test('one that is replaced once it was looked at', async () => {
+    const { directory, cover, id, commits } = await abandoned(1)
+    const second = await written(directory, 2, 2 ** 22 + 1)
+    second.segment.writeNow(second.segment.prepare([policy('uncovered')]))
+    second.segment.close()
+    await runSoon(commits.add(second.head))
+    utimesSync(second.file, 0, 0)
+    const first = join(directory, SEGMENTS, segmentFile(id))
+    const isEnded = () => {
+      // Is asked just before it is read.
+      if (!lstatSync(first).isFile()) return false
+      rmSync(first)
+      mkdirSync(first)
+      return false
+    }
+    expect(await cover({ isEnded })).toMatchObject([{ segment: second.segment.id, size: 3 }])
+  })
+})

@@ -1,11 +1,11 @@
-import { stat } from 'node:fs/promises'
+import { lstatSync, type Stats } from 'node:fs'
+import { opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { wallClock } from '../../../real-time.ts'
 import type { SegmentHead } from '../../format/commit.ts'
-import { segmentFile, segmentIn, SEGMENTS } from '../../format/names.ts'
+import { newSegmentId, segmentIn, SEGMENTS } from '../../format/names.ts'
 import { Commits } from '../commits/commits.ts'
 import type { WritableJournal } from '../files/directory.ts'
-import { fileNames } from '../files/files.ts'
 import { runSoon } from '../files/file-work.ts'
 import type { WriterSettings } from '../settings/merged-settings.ts'
 import { newestHeads } from './newest-heads.ts'
@@ -14,6 +14,10 @@ import { MOST_IDLE, SOME_IDLE } from './writer-is-gone.ts'
 
 /** The newest segments are looked at. */
 const MOST_SEGMENTS = 1_000
+/** Names that are read before other work has its turn. */
+const NAMES_AT_ONCE = 128
+/** An ID begins with the time at which its segment was created, by a clock that may have been wrong. In milliseconds. */
+const CLOCK_ERROR = 24 * 3_600_000
 /** A writer begins another segment after 64 MiB. Whatever is longer was made by others. */
 const LONGEST_SEGMENT = 96 * 1024 * 1024
 /** Bytes that are read at most. */
@@ -55,7 +59,8 @@ export async function coverTails(
     }
     read += bytes
     if (isEnded() || read > MOST_BYTES || commits.signing > SLOW) break
-    const tail = await readTail(file, { segment, head, idle, host })
+    // One that cannot be read keeps none of the others from being covered.
+    const tail = await readTail(file, { segment, head, idle, host }).catch(() => 'in use' as const)
     if (tail === 'in use') continue
     // One that does not hold is not read again either.
     done.set(segment, bytes)
@@ -75,14 +80,36 @@ interface Laggard {
 
 /** Segments that may have uncovered records, and that nobody writes at the moment, the oldest first. */
 async function laggards({ path }: WritableJournal, done: ReadonlyMap<string, number>): Promise<Laggard[]> {
-  const names = (await runSoon(fileNames(join(path, SEGMENTS)))).flatMap((name) => segmentIn(name) ?? []).sort()
-  const found: Laggard[] = []
-  for (const segment of names.slice(-MOST_SEGMENTS)) {
-    const file = join(path, SEGMENTS, segmentFile(segment))
-    const state = await stat(file).catch(() => undefined)
-    if (!state || state.size === 0 || state.size > LONGEST_SEGMENT || done.get(segment) === state.size) continue
-    const idle = wallClock() - state.mtimeMs
-    if (idle >= SOME_IDLE) found.push({ segment, file, bytes: state.size, idle: Math.min(idle, MOST_IDLE) })
+  const found = await newestSegments(join(path, SEGMENTS))
+  return found.filter(({ segment, bytes, idle }) => idle >= SOME_IDLE && done.get(segment) !== bytes)
+}
+
+/** However many names there are, others have their turn meanwhile. Files that no writer can have left take no place of its segments. */
+async function newestSegments(directory: string): Promise<Laggard[]> {
+  const [now, found]: [number, Laggard[]] = [wallClock(), []]
+  const future = newSegmentId(now + CLOCK_ERROR)
+  const sortOut = () => found.sort((a, b) => (a.segment < b.segment ? -1 : 1)).splice(0, found.length - MOST_SEGMENTS)
+  let oldest = ''
+  for await (const { name } of await opendir(directory, { bufferSize: NAMES_AT_ONCE })) {
+    const segment = segmentIn(name)
+    if (segment === undefined || segment <= oldest || segment > future) continue
+    const file = join(directory, name)
+    const state = stateOf(file)
+    if (!state?.isFile() || state.size === 0 || state.size > LONGEST_SEGMENT) continue
+    found.push({ segment, file, bytes: state.size, idle: Math.min(now - state.mtimeMs, MOST_IDLE) })
+    if (found.length < 2 * MOST_SEGMENTS) continue
+    sortOut()
+    oldest = found[0]?.segment ?? ''
   }
+  sortOut()
   return found
+}
+
+function stateOf(file: string): Stats | undefined {
+  try {
+    return lstatSync(file)
+  } catch {
+    // It was retired meanwhile, or cannot be read.
+    return undefined
+  }
 }
