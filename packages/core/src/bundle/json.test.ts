@@ -13,6 +13,10 @@ function refuses(text: string | Uint8Array, code: Parameters<typeof refusal>[0],
   expect(() => parse(text, maxValues)).toThrow(refusal(code))
 }
 
+function isTooComplex(text: string, found: string, maxValues?: number): void {
+  expect(() => parse(text, maxValues)).toThrow(refusal('JSON_TOO_COMPLEX', { found }))
+}
+
 /** Any JSON value of realistic depth and width. */
 const anyJson = fc.jsonValue({ maxDepth: 6, stringUnit: 'binary' })
 
@@ -238,6 +242,62 @@ describe('text that is parsed in pieces', () => {
   })
 })
 
+describe('a refusal', () => {
+  const bounds = { what: 'trusted root', file: 'root.json', hint: 'Get it again.', maxValues: 3 }
+
+  test.each([
+    ['JSON_INVALID', '', 'Cannot read the trusted root: it is empty. Get it again.', { hint: bounds.hint }],
+    ['JSON_INVALID', '{', /^Cannot read the trusted root: it is truncated or not JSON \("/, { hint: bounds.hint }],
+    ['JSON_NOT_UTF8', '\ufeff{}', /^Cannot read the trusted root: it is not UTF-8/, { hint: bounds.hint }],
+    [
+      'JSON_DUPLICATE_KEY',
+      '{"é":1,"\\u00e9":1}',
+      /^Cannot read the trusted root: one object has the key "é" twice\./,
+      { found: '"é"' },
+    ],
+    [
+      'JSON_DUPLICATE_KEY',
+      '{"\\"":1,"\\u0022":1}',
+      /^Cannot read the trusted root: one object has the key "\\"" twice\./,
+      { found: '"\\""' },
+    ],
+    [
+      'JSON_TOO_COMPLEX',
+      '[1,2,3]',
+      /^Cannot read the trusted root: it is too complex\./,
+      { found: 'more than 3 values' },
+    ],
+  ] as const)('%s says what was read, from which file, and what is wrong: %s', (code, text, message, details) => {
+    const expected = typeof message === 'string' ? message : (expect.stringMatching(message) as string)
+    expect(() => parseStrictJson(Buffer.from(text), bounds)).toThrow(
+      refusal(code, { file: 'root.json', message: expected, ...details }),
+    )
+  })
+
+  test('of a web page says that it is one', () => {
+    expect(() => parseStrictJson(Buffer.from('<!DOCTYPE html>'), bounds)).toThrow(
+      refusal('JSON_INVALID', {
+        hint: 'The file is a web page instead of the file, such as a sign-in page. Download it again.',
+        cause: expect.any(SyntaxError) as Error,
+      }),
+    )
+  })
+
+  test('of a call with wrong arguments', async () => {
+    const wrong = ['{}', bounds] as unknown as [Uint8Array, typeof bounds]
+    const details = { expected: 'a Uint8Array', message: expect.stringContaining('the text') as string }
+    expect(() => parseStrictJson(...wrong)).toThrow(refusal('INVALID_ARGUMENT', details))
+    await expect(parseJsonInTurns(...wrong)).rejects.toEqual(refusal('INVALID_ARGUMENT', details))
+    for (const given of [undefined, {}, { what: 'x' }, { maxValues: 5 }, { what: 1, maxValues: 1 }] as unknown[])
+      expect(() => parseStrictJson(Buffer.from('{}'), given as typeof bounds)).toThrow(
+        refusal('INVALID_ARGUMENT', {
+          expected: 'an object with "what" and "maxValues"',
+          message: expect.stringContaining('the bounds') as string,
+        }),
+      )
+  })
+})
+
 describe('bytes that are not plain UTF-8', () => {
   test.each([
     ['a byte order mark', [0xef, 0xbb, 0xbf, 0x7b, 0x7d]],
@@ -254,23 +314,57 @@ describe('bounds', () => {
 
   test('allow 32 levels and no more', () => {
     expect(parse(nested(32))).toBeInstanceOf(Array)
-    refuses(nested(33), 'JSON_TOO_COMPLEX')
-    refuses('{"a":'.repeat(33) + '1' + '}'.repeat(33), 'JSON_TOO_COMPLEX')
-    refuses('['.repeat(1_000_000), 'JSON_TOO_COMPLEX')
+    isTooComplex(nested(33), 'more than 32 levels')
+    isTooComplex('{"a":'.repeat(33) + '1' + '}'.repeat(33), 'more than 32 levels')
+    isTooComplex('['.repeat(1_000_000), 'more than 32 levels')
+  })
+
+  test('allow as many levels as the caller permits', () => {
+    const bounds = { what: 'bundle', maxValues: 100, maxDepth: 3 }
+    expect(parseStrictJson(Buffer.from(nested(3)), bounds)).toEqual([[[]]])
+    expect(() => parseStrictJson(Buffer.from(nested(4)), bounds)).toThrow(
+      refusal('JSON_TOO_COMPLEX', { found: 'more than 3 levels' }),
+    )
   })
 
   test('allow as many values as the caller permits', () => {
     const text = `[${Array<string>(98).fill('1').join(',')}]`
     expect(parse(text, 99)).toHaveLength(98)
-    refuses(text, 'JSON_TOO_COMPLEX', 98)
-    refuses(`[${'{},'.repeat(1_000_000)}{}]`, 'JSON_TOO_COMPLEX')
-    refuses(','.repeat(1_000_000), 'JSON_TOO_COMPLEX')
+    isTooComplex(text, 'more than 98 values', 98)
+    expect(parse('[[],{},[]]', 7)).toEqual([[], {}, []])
+    isTooComplex('[[],{},[]]', 'more than 6 values', 6)
+    isTooComplex('[[[[]]]]', 'more than 4 values', 4)
+    isTooComplex(`[${'{},'.repeat(1_000_000)}{}]`, 'more than 1000 values')
+    isTooComplex(','.repeat(1_000_000), 'more than 1000 values')
   })
 
+  const keys = (count: number, letter = 'k') =>
+    `{${Array.from({ length: count }, (_, i) => `"${letter}${i}":${i}`).join(',')}}`
+
   test('allow 64 keys in one object and no more', () => {
-    const keys = (count: number) => `{${Array.from({ length: count }, (_, i) => `"k${i}":${i}`).join(',')}}`
     expect(Object.keys(parse(keys(64)) as object)).toHaveLength(64)
-    refuses(keys(65), 'JSON_TOO_COMPLEX')
+    isTooComplex(keys(65), 'an object with more than 64 keys')
+    expect(parse(`[${keys(64)},${keys(64)}]`)).toHaveLength(2)
+  })
+
+  test('allow 4,096 different keys in all objects and no more', () => {
+    const objects = (count: number) => Array.from({ length: count }, (_, i) => keys(64, `k${i}-`))
+    expect(parse(`[${objects(64).join(',')}]`, 10_000)).toHaveLength(64)
+    // The same keys again at the same level are no different ones.
+    expect(parse(`[${[...objects(64), keys(64, 'k0-')].join(',')}]`, 10_000)).toHaveLength(65)
+    isTooComplex(`[${[...objects(64), '{"other":1}'].join(',')}]`, 'more than 4096 different keys', 10_000)
+  })
+
+  test('can be set for keys, too', () => {
+    const parsed = (text: string, bounds: object) =>
+      parseStrictJson(Buffer.from(text), { what: 'bundle', maxValues: 100, ...bounds })
+    expect(parsed(keys(2), { maxKeys: 2, maxNames: 2 })).toEqual({ k0: 0, k1: 1 })
+    expect(() => parsed(keys(3), { maxKeys: 2 })).toThrow(
+      refusal('JSON_TOO_COMPLEX', { found: 'an object with more than 2 keys' }),
+    )
+    expect(() => parsed(keys(3), { maxNames: 2 })).toThrow(
+      refusal('JSON_TOO_COMPLEX', { found: 'more than 2 different keys' }),
+    )
   })
 
   test('read each character of a hostile string only once', () => {
