@@ -15,7 +15,7 @@ import {
 import { createServer } from 'node:http'
 import { request } from 'node:https'
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { authority, SERVER_AUTH } from '../../../core/src/testing/authority.ts'
@@ -301,12 +301,20 @@ describe('a host', () => {
     expect(site.events.at(-1)).toMatchObject({ event: 'refused', code: 'JOURNAL_INCONSISTENT' })
     const sent = () => JSON.parse(readFileSync(site.events.at(-1)!.evidence!, 'utf8')) as { sent: unknown }
     expect(sent()).toMatchObject({ sent: journal.notes.at(-1) })
-    // With more commits than were collected, its own side notices it, and the collector once it gets them.
+    // With more commits than were collected, its own side notices it, and shows the collector where the histories part.
     addLoads(other, 1)
-    await expect(site.push(journal.directory)).rejects.toThrow(refusal('JOURNAL_INCONSISTENT'))
+    const events = site.events.length
+    await expect(site.push(journal.directory)).rejects.toThrow(
+      refusal('JOURNAL_INCONSISTENT', { message: expect.stringContaining('than this host') as string }),
+    )
+    expect(site.events.slice(events)).toMatchObject([
+      { event: 'refused', code: 'JOURNAL_INCONSISTENT', host: 'host-a', journal: journal.file.id },
+    ])
+    expect(basename(site.events.at(-1)!.evidence!)).toMatch(/^fork-/)
     const commits = [1, 2].map((index) =>
       readFileSync(join(site.file('copy'), `commits/000000000${index}.json`), 'utf8'),
     )
+    expect(sent()).toMatchObject({ sent: JSON.parse(commits[0]!) as unknown })
     const path = `/v1/journals/${journal.file.id}/commits`
     for (const content of [commits[0]!, commits[1]!]) {
       expect(await asked(site, 'POST', path, { content })).toMatchObject({

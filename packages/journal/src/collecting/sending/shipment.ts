@@ -127,9 +127,22 @@ export class Shipment {
         found: `${state.size}`,
         hint: 'Find out what it lost. To send everything again, remove collected.json from the directory of the journal.',
       })
-    await checkState(journal, state)
+    try {
+      await checkState(journal, state)
+    } catch (error) {
+      await this.#showOther(journal, state)
+      throw error
+    }
     this.total.size = state.size
     return state
+  }
+
+  /** Lets the collector report and keep the commit that contradicts what it has. A later checkpoint alone does not say so. */
+  async #showOther(journal: OpenedJournal, { size }: CollectedState): Promise<void> {
+    const commit = await commitAt(journal, size - 1)
+    if (!commit || !signedCheckpoint(commit.note, journal)) return
+    // It refuses it. That is what the error of this side says already.
+    await this.#client.sendCommits(journal.file.id, writeCommit(commit), []).catch(() => undefined)
   }
 
   async #sendCommits({ journal, confirmed, state, signal }: Sending): Promise<void> {
