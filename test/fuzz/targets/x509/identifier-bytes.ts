@@ -18,6 +18,8 @@ const target: Target = {
       wrapped(0x30, Buffer.concat([id, id])),
       wrapped(0x24, wrapped(0x04, id)),
       wrapped(0x30, wrapped(0xa0, id)),
+      // Zeros before its length.
+      Buffer.concat([Buffer.from([0x06, 0x86, 0, 0, 0, 0, 0x07, 0xff]), Buffer.alloc(2047, 0x81)]),
     ]
   },
   check(input) {

@@ -6,7 +6,7 @@ import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../../bundle/dsse.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
 import { writeStatement } from '../../bundle/statement.ts'
 import { Manifest } from '../../manifest/manifest.ts'
-import { systemRoots, verifyCertificateBundle, type CertificateTrust } from './certificate.ts'
+import { isSelfSigned, systemRoots, verifyCertificateBundle, type CertificateTrust } from './certificate.ts'
 import { verifyKeyBundle } from './key.ts'
 import {
   authority,
@@ -124,11 +124,21 @@ test('uses intermediates from the bundle and the verifier, but roots only from t
 test('refuses a bundle of another method', async () => {
   await expect(verified(await bundleOf({ method: 'key' }))).rejects.toMatchObject({
     code: 'METHOD_MISMATCH',
+    signer: 'ml-team',
+    expected: 'the method certificate',
+    found: 'the method key',
     hint: expect.stringContaining('"modelseal verify key"') as string,
   })
   const key = publicKeyOf(leaf.x509.publicKey)
   const bundle = await bundleOf()
-  expect(() => verifyKeyBundle(bundle, key, 'release')).toThrow(expect.objectContaining({ code: 'METHOD_MISMATCH' }))
+  expect(() => verifyKeyBundle(bundle, key, 'release')).toThrow(
+    expect.objectContaining({
+      code: 'METHOD_MISMATCH',
+      signer: 'release',
+      expected: 'the method key',
+      found: 'the method certificate',
+    }),
+  )
 })
 
 test('refuses a signature by a key other than that of the leaf', async () => {
@@ -230,6 +240,36 @@ describe('with trusted timestamp authorities', () => {
     expect(await outcome(2 * day)).toBe('CERTIFICATE_EXPIRED')
   })
 
+  test('requires the whole time to be within the validity of the leaf', async () => {
+    const { notBefore, notAfter } = old.fields
+    const refusal = {
+      file: undefined,
+      signer: 'CN=Signer',
+      expected: `a time from ${notBefore.value.toISOString()} to ${notAfter.value.toISOString()}`,
+    }
+    for (const [at, code] of [
+      [notBefore.value, 'CERTIFICATE_NOT_YET_VALID'],
+      [notAfter.value, 'CERTIFICATE_EXPIRED'],
+    ] as const) {
+      const outcome = async (accuracy: { millis?: number }) =>
+        verified(await bundleOf({ by: old, timestamps: [stamp({ at, accuracy })] }), trust)
+      expect((await outcome({})).time?.at).toBe(at.toISOString())
+      const [earliest, latest] = [new Date(at.getTime() - 1), new Date(at.getTime() + 1)]
+      await expect(outcome({ millis: 1 })).rejects.toMatchObject({
+        ...refusal,
+        code,
+        found: `${earliest.toISOString()} to ${latest.toISOString()}`,
+      })
+    }
+  })
+
+  test('requires revocation lists that are current now, and not only when the model was signed', async () => {
+    const stale = { thisUpdate: inDays(-16), nextUpdate: inDays(-14) }
+    const crls = [await revocationList(intermediate, stale)]
+    const bundle = await bundleOf({ by: old, timestamps: [stamp({ at: inDays(-15) })] })
+    expect(await codeOf(verified(bundle, { ...trust, crls }))).toBe('CRL_STALE')
+  })
+
   test('accepts a signature from before the revocation, and refuses one from after it', async () => {
     const crls = [await revocationList(intermediate, { revoked: [{ certificate: old, at: inDays(-15) }] })]
     const outcome = async (at: Date) =>
@@ -296,4 +336,15 @@ describe('with trusted timestamp authorities', () => {
 
 test('uses the roots of the operating system only on request', () => {
   for (const der of systemRoots()) expect(der[0]).toBe(0x30)
+})
+
+test('a certificate is self-signed by its name and its key', async () => {
+  const namesake = await authority('Root', { issuer: root })
+  const renamed = await authority('Other', { issuer: root, keys: root.keys })
+  expect([root, namesake, renamed, intermediate].map(({ der }) => isSelfSigned(der))).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ])
 })
