@@ -93,6 +93,8 @@ const RECORDS = {
     node: text,
     modelseal: text,
     started: time.describe('When the process started.'),
+    retention: count.optional().describe('Milliseconds for which its writer was told to keep it; 0 is for ever.'),
+    collected: yes.optional().describe('Its writer was told to keep it until a collector has stored it.'),
   }),
   model: s.strictObject({
     type: s.literal('model'),

@@ -102,10 +102,6 @@ function textsOf(...names: string[]): Record<string, string> {
 
 test('a URL is recorded without its user, query and fragment', () => {
   const url = 'https://me:horse@models.example/vad?key=staple#battery'
-  const { model } = loadRecord(
-    { ...verdict([], []), model: { path: url, url, packageUrl: url } },
-    new Map(),
-    'full',
-  )
+  const { model } = loadRecord({ ...verdict([], []), model: { path: url, url, packageUrl: url } }, new Map(), 'full')
   expect(model).toEqual({ path: 'https://models.example/vad', url: model.path, packageUrl: model.path })
 })

@@ -77,8 +77,9 @@ export class JournalWriter {
     const before = this.settings
     if (!this.#settings.add(settings)) return
     const { service, host, retention, collected } = this.settings
-    if (service !== before.service || host !== before.host) this.#own.rename()
     const isOther = retention !== before.retention || collected !== before.collected
+    // Other writers must learn of it before they delete anything.
+    if (isOther || service !== before.service || host !== before.host) this.#own.restate()
     if (isOther && this.#access.journal) void this.#retire(this.#access.journal)
   }
 
@@ -214,7 +215,7 @@ export class JournalWriter {
 
   async #retire(journal: WritableJournal): Promise<void> {
     const { retention, collected = false } = this.settings
-    if (retention === undefined) return
+    if (retention === undefined || retention === Infinity) return
     try {
       await retireSegments(journal, { retention, collected }, (head) => this.#commit(head))
     } catch (error) {

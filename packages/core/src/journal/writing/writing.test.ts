@@ -352,14 +352,14 @@ test('a head that comes after the end of its segment is not committed', async ()
 test('a writer that was idle for longer than the retention commits nothing about its deleted segment', async () => {
   const directory = fresh()
   const journal = await openDirectory({ directory, host: undefined, key: undefined })
-  const writer = new JournalWriter(settingsFor(directory))
+  const writer = new JournalWriter(settingsFor(directory, { retention: 1 }))
   await record(writer, 'a')
   await vi.waitFor(() => expect(commitsOf(directory)).toHaveLength(1), 5_000)
   const [name] = readdirSync(join(directory, SEGMENTS)) as [string]
   utimesSync(join(directory, SEGMENTS, name), 0, 0)
   const commits = new Commits(journal)
   const commit = async (head: SegmentHead) => (await runSoon(commits.add(head))) !== undefined
-  await retireSegments(journal, { retention: 3_600_000, collected: false }, commit)
+  await retireSegments(journal, { retention: 1, collected: false }, commit)
   writer.endNow([])
   expect(commitsOf(directory).map(({ leaf }) => [leaf.retired, leaf.end])).toEqual([
     [undefined, undefined],
@@ -370,20 +370,16 @@ test('a writer that was idle for longer than the retention commits nothing about
 test('segments older than the retention are deleted after their heads were committed as retired', async () => {
   const directory = fresh()
   const journal = await openDirectory({ directory, host: undefined, key: undefined })
-  const writer = new JournalWriter(settingsFor(directory))
+  const writer = new JournalWriter(settingsFor(directory, { retention: 1 }))
   await record(writer, 'a')
   writer.endNow([])
   const [name] = readdirSync(join(directory, SEGMENTS)) as [string]
   const commits = new Commits(journal)
-  const retire = (collected = false) =>
-    retireSegments(
-      journal,
-      { retention: 3_600_000, collected },
-      async (head) => (await runSoon(commits.add(head))) !== undefined,
-    )
-  await retire()
-  expect(existsSync(join(directory, SEGMENTS, name))).toBe(true)
+  const retire = (collected = false, retention = 1) =>
+    retireSegments(journal, { retention, collected }, async (head) => (await runSoon(commits.add(head))) !== undefined)
   utimesSync(join(directory, SEGMENTS, name), 0, 0)
+  await retire(false, 3_600_000)
+  expect(existsSync(join(directory, SEGMENTS, name))).toBe(true)
   // Only what a collector confirmed may be deleted.
   const { size: bytes } = statSync(join(directory, SEGMENTS, name))
   const confirmed = (stored: number) =>

@@ -1,13 +1,11 @@
-import { join } from 'node:path'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
-import { COLLECTED_FILE } from '../../journal/format/collected.ts'
 import type { SegmentHead } from '../../journal/format/commit.ts'
 import { problemLine } from '../../journal/reading/problems.ts'
+import { openJournal } from '../../journal/reading/open-journal.ts'
 import { verifyJournal } from '../../journal/reading/verify-journal.ts'
 import { Commits } from '../../journal/writing/commits/commits.ts'
 import { openDirectory } from '../../journal/writing/files/directory.ts'
 import { failedJournal } from '../../journal/writing/failures.ts'
-import { exists } from '../../journal/writing/files/files.ts'
 import { runSoon } from '../../journal/writing/files/file-work.ts'
 import { retireSegments } from '../../journal/writing/segments/retention.ts'
 import { flag, signal as abortSignal, text } from '../../kinds.ts'
@@ -54,9 +52,10 @@ export async function pruneJournal(directory: string, given: PruneOptions): Prom
       ...(problem && { found: problemLine(problem) }),
       hint: 'Run "modelseal journal verify", and keep the directory as evidence.',
     })
-  const collected = await runSoon(exists(join(path, COLLECTED_FILE)))
+  const { file } = await openJournal(path)
   const commit = dryRun ? () => Promise.resolve(false) : await committer(path, key)
-  const heads = await retireSegments({ path }, { retention, collected, dryRun }, commit).catch((error: unknown) => {
+  const rule = { retention, collected: false, byHand: true, dryRun }
+  const heads = await retireSegments({ path, file }, rule, commit).catch((error: unknown) => {
     throw failedJournal(path, error)
   })
   return {

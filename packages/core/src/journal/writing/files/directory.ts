@@ -17,6 +17,7 @@ import {
 } from '../../format/journal-file.ts'
 import { commitIn, COMMITS, HEADS, JOURNAL_FILE, packIn, SEGMENTS } from '../../format/names.ts'
 import { readVerifierKey, verifierKey } from '../../format/verifier-key.ts'
+import type { OpenedJournal } from '../../reading/open-journal.ts'
 import { failedJournal, invalidJournal } from '../failures.ts'
 import { createWhole, fileNames, readIfAny } from './files.ts'
 import { runNow, runSoon } from './file-work.ts'
@@ -29,6 +30,14 @@ export interface WritableJournal {
   path: string
   file: JournalFile
   key: HostKey
+}
+
+/** For reading, with the key that it had when it was opened. */
+export function openedOf({ path, file }: Pick<WritableJournal, 'path' | 'file'>): OpenedJournal {
+  const origin = originOf(file)
+  const own = readVerifierKey(file.key)
+  if (own?.name !== origin) throw invalidJournal(path, 'its key is not a verifier key with its name')
+  return { directory: path, file, origin, key: own.key, pinned: false }
 }
 
 /**

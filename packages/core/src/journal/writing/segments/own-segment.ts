@@ -10,8 +10,8 @@ export class OwnSegment {
   readonly #waiting: WaitingRecords
   readonly #maker = new RecordMaker()
   #now: Segment | undefined
-  /** True if the segment states another service or host than the settings. */
-  #isRenamed = false
+  /** True if the segment states something else than the settings. */
+  #isOutdated = false
 
   constructor(access: JournalAccess, waiting: WaitingRecords) {
     this.#access = access
@@ -33,18 +33,18 @@ export class OwnSegment {
     this.#maker.lostCode = code
   }
 
-  /** The settings name another service or host. The next record begins another segment. */
-  rename(): void {
-    this.#isRenamed = true
+  /** The settings have changed. The next record begins another segment. */
+  restate(): void {
+    this.#isOutdated = true
   }
 
   /** @param filled is called with the segment before, if another one is begun */
   current(journal: WritableJournal, filled: (before: Segment) => void): Segment {
     const before = this.#now
-    if (before && !before.isFull && !before.isBroken && !this.#isRenamed) return before
+    if (before && !before.isFull && !before.isBroken && !this.#isOutdated) return before
     const next = new Segment(journal.path)
     this.#now = next
-    this.#isRenamed = false
+    this.#isOutdated = false
     this.#maker.beginAnew(before)
     if (before) filled(before)
     return next

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { variable } from '../../../environment.ts'
 import type { RecordOf } from '../../format/record.ts'
-import type { JournalSettings } from '../settings/settings.ts'
+import type { WriterSettings } from '../settings/merged-settings.ts'
 
 /** Of the packages. */
 export const VERSION = '0.1.0'
@@ -17,7 +17,12 @@ let knownHost: string | undefined
 export function segmentRecord(
   segment: string,
   continues: string | undefined,
-  { service, host }: Pick<JournalSettings, 'service' | 'host'>,
+  {
+    service,
+    host,
+    retention,
+    collected,
+  }: Partial<Pick<WriterSettings, 'service' | 'host' | 'retention' | 'collected'>>,
 ): RecordOf<'segment'> {
   return {
     type: 'segment',
@@ -32,6 +37,8 @@ export function segmentRecord(
     node: process.version,
     modelseal: VERSION,
     started: STARTED,
+    ...(retention !== undefined && { retention: retention === Infinity ? 0 : retention }),
+    ...(collected && { collected }),
   }
 }
 

@@ -25,7 +25,7 @@ describe('of several settings', () => {
 
   test('records are kept for ever if any does not limit it; the environment cannot say anything about it', () => {
     const limited = settings('a.yaml', { retention: 2 * DAY })
-    expect(merged(limited, settings('b.yaml')).merged.retention).toBeUndefined()
+    expect(merged(limited, settings('b.yaml')).merged.retention).toBe(Infinity)
     expect(merged(settings(VARIABLE), limited).merged.retention).toBe(2 * DAY)
     expect(merged(settings(VARIABLE)).merged.retention).toBeUndefined()
   })

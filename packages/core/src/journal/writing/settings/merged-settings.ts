@@ -5,7 +5,9 @@ import { invalidJournal } from '../failures.ts'
 import type { JournalSettings } from './settings.ts'
 
 /** What all settings of one journal amount to. Whether a load is refused that cannot be recorded is a matter of each. */
-export interface WriterSettings extends Omit<JournalSettings, 'place' | 'required' | 'checkpoints'> {
+export interface WriterSettings extends Omit<JournalSettings, 'place' | 'required' | 'checkpoints' | 'retention'> {
+  /** In milliseconds, `Infinity` for ever; undefined if no setting says anything of it. */
+  readonly retention: number | undefined
   /** All of them are written. */
   readonly checkpoints: readonly NonNullable<JournalSettings['checkpoints']>[]
 }
@@ -85,12 +87,10 @@ function idOf({ place, directory }: JournalSettings): string {
   return `${place}\n${directory}`
 }
 
-/** Whoever names none wants records for ever; but the environment variable cannot name any. */
+/** `Infinity` if someone names none, who wants records for ever; undefined if only the environment variable does, which cannot name any. */
 function longestRetention(all: readonly JournalSettings[]): number | undefined {
-  const longest = Math.max(
-    ...all.filter(({ place }) => place !== VARIABLE).map(({ retention = Infinity }) => retention),
-  )
-  return Number.isFinite(longest) ? longest : undefined
+  const named = all.filter(({ place }) => place !== VARIABLE)
+  return named.length === 0 ? undefined : Math.max(...named.map(({ retention = Infinity }) => retention))
 }
 
 function distinct<T>(values: readonly T[]): T[] {

@@ -5,7 +5,7 @@ import { wallClock } from '../../../real-time.ts'
 import type { SegmentHead } from '../../format/commit.ts'
 import { newSegmentId, segmentIn, SEGMENTS } from '../../format/names.ts'
 import { Commits } from '../commits/commits.ts'
-import type { WritableJournal } from '../files/directory.ts'
+import { openedOf, type WritableJournal } from '../files/directory.ts'
 import { runSoon } from '../files/file-work.ts'
 import type { WriterSettings } from '../settings/merged-settings.ts'
 import { newestHeads } from './newest-heads.ts'
@@ -47,7 +47,11 @@ export async function coverTails(
   const newest = await runSoon(commits.newest())
   if (found.length === 0 || !newest) return []
   for (const { segment } of found) commits.watch(segment)
-  const { heads, isComplete } = await newestHeads(journal, newest, new Set(found.map(({ segment }) => segment)))
+  const { heads, isComplete } = await newestHeads(
+    openedOf(journal),
+    newest.index,
+    new Set(found.map(({ segment }) => segment)),
+  )
   const covered: SegmentHead[] = []
   let read = 0
   for (const { segment, file, bytes, idle } of found) {

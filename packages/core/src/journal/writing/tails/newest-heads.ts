@@ -1,7 +1,8 @@
 import { turnOfLoop } from '../../../real-time.ts'
 import { MAX_COMMIT, MAX_PACK, readCommit, type Commit, type SegmentHead } from '../../format/commit.ts'
 import { commitFile, COMMITS, HEADS, PACKED, packFile } from '../../format/names.ts'
-import type { WritableJournal } from '../files/directory.ts'
+import { CommitTree, signatureFault } from '../../reading/commits/commit-tree.ts'
+import type { OpenedJournal } from '../../reading/open-journal.ts'
 import { readIfAny } from '../files/files.ts'
 import { runSoon } from '../files/file-work.ts'
 
@@ -10,29 +11,47 @@ const MOST_COMMITS = 1_024 * PACKED
 const SEGMENT = /"segment":"([^"]*)"/
 
 /**
- * The newest heads of segments.
+ * The newest heads of segments, as the key of the journal signed them.
  *
- * @param newest the commit with which the search begins, backwards
+ * @param newest index of the commit with which the search begins, backwards
  * @returns also whether those without a head have none
  */
 export async function newestHeads(
-  { path }: Pick<WritableJournal, 'path'>,
-  newest: Commit,
+  journal: OpenedJournal,
+  newest: number,
   segments: ReadonlySet<string>,
 ): Promise<{ heads: ReadonlyMap<string, SegmentHead>; isComplete: boolean }> {
   const heads = new Map<string, SegmentHead>()
-  let left = newest.index + 1
-  for await (const line of linesBefore(path, newest.index)) {
+  let left = newest + 1
+  let found: Commit | undefined
+  for await (const line of linesBefore(journal.directory, newest)) {
+    if (found) {
+      if (!isProven(found, commitIn(line), journal)) return { heads, isComplete: false }
+      heads.set(found.leaf.segment, found.leaf)
+      found = undefined
+      if (heads.size === segments.size) return { heads, isComplete: true }
+    }
     left -= 1
     const [, segment = ''] = SEGMENT.exec(line) ?? []
     if (!segments.has(segment) || heads.has(segment)) continue
-    const read = readCommit(`${line}\n`)
+    found = commitIn(line)
     // Nothing is built on a commit that was changed.
-    if (!('commit' in read) || read.commit.leaf.segment !== segment) return { heads, isComplete: false }
-    heads.set(segment, read.commit.leaf)
-    if (heads.size === segments.size) break
+    if (found?.leaf.segment !== segment) return { heads, isComplete: false }
   }
+  if (found && left === 0 && isProven(found, undefined, journal)) heads.set(found.leaf.segment, found.leaf)
   return { heads, isComplete: left === 0 }
+}
+
+function commitIn(line: string): Commit | undefined {
+  const read = readCommit(`${line}\n`)
+  return 'commit' in read ? read.commit : undefined
+}
+
+/** Whether the checkpoint of a commit covers its head, and is signed. */
+function isProven(commit: Commit, before: Commit | undefined, journal: OpenedJournal): boolean {
+  if ((before?.index ?? -1) !== commit.index - 1) return false
+  const tree = new CommitTree(journal, { size: commit.index, frontier: before?.frontier ?? [] })
+  return !tree.add(commit) && !signatureFault(commit, journal)
 }
 
 /** Commits, the newest first, up to one that cannot be found. */
