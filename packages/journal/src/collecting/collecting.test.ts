@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -281,6 +282,21 @@ describe('a host', () => {
     expect(readdirSync(join(site.directoryOf(journal), 'evidence'))).toHaveLength(1)
     site.copy('new', 'host-a')
     expect(await site.push(journal.directory)).toMatchObject({ commits: 0 })
+  })
+
+  test.runIf(process.platform !== 'win32')('sends no FIFO or directory in the place of a segment', async () => {
+    const site = await Site.create()
+    const { journal, segment } = site.journal()
+    const other = join(journal.directory, 'segments', '0000000000000-0000000000000000.jsonl')
+    mkdirSync(other)
+    utimesSync(other, 0, 0)
+    expect(await site.push(journal.directory)).toMatchObject({ commits: 1 })
+    addLoads(segment, 1)
+    rmSync(segment.path)
+    expect(spawnSync('mkfifo', [segment.path]).status).toBe(0)
+    await expect(site.push(journal.directory)).rejects.toThrow(
+      refusal('JOURNAL_INVALID', { message: expect.stringContaining('is not a regular file') as string }),
+    )
   })
 
   test('that signs two histories is refused, and the other one is kept', async () => {

@@ -1,4 +1,5 @@
-import { open, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { lstat, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { readSmallFile } from '@modelseal/core/adapter'
@@ -38,6 +39,8 @@ export interface PushReport {
  */
 const SETTLED = 60_000
 const LINE_FEED = 10
+/** Without waiting for the writer of a FIFO. */
+const OPENING = constants.O_RDONLY | constants.O_NONBLOCK
 /** How often records are sent again in the place of those of somebody else. */
 const MOST_REPLACED = 3
 /** After these, what was confirmed before is no longer certain. */
@@ -195,9 +198,10 @@ export class Shipment {
     let offset = confirmed.bytesOf(segment)
     if (offset >= wanted) return true
     const path = join(journal.directory, segmentPath(segment))
-    const handle = await open(path, 'r').catch(absent)
+    const handle = await open(path, OPENING).catch(absent)
     if (!handle) return false
     try {
+      if (!(await handle.stat()).isFile()) throw damaged(journal, `${segmentPath(segment)} is not a regular file`)
       for (let setbacks = 0; offset < wanted;) {
         const chunk = Buffer.alloc(Math.min(MAX_CONTENT, wanted - offset))
         const { bytesRead } = await handle.read(chunk, 0, chunk.length, offset)
@@ -224,8 +228,8 @@ export class Shipment {
     this.#tailsAt = Date.now()
     for (const segment of await segmentIdsIn(journal)) {
       const path = join(journal.directory, segmentPath(segment))
-      const found = await stat(path).catch(absent)
-      if (!found || found.size <= confirmed.bytesOf(segment) || Date.now() - found.mtimeMs < SETTLED) continue
+      const found = await lstat(path).catch(absent)
+      if (!found?.isFile() || found.size <= confirmed.bytesOf(segment) || Date.now() - found.mtimeMs < SETTLED) continue
       const bytes = await completeBytes(path, found.size)
       await this.#sendSegment(journal, confirmed, { segment, bytes })
     }
