@@ -13,7 +13,8 @@ import { OtherUser, SECOND, ThisUser } from './load-model/user.ts'
 // signer whom the policy then accepts has signed, and nothing is left behind.
 
 const ROOT = process.geteuid?.() === 0
-const RUNS = attackRuns(6)
+/** Sequences of commands. Each takes about a second. */
+const RUNS = Math.max(6, Math.ceil(attackRuns(0) / 20))
 /** From this many runs on, everything that can happen has happened. */
 const MANY_RUNS = 400
 const EVERYTHING = [
