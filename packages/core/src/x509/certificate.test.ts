@@ -112,7 +112,9 @@ describe('a certificate is refused', () => {
     ['65,537 bytes', Buffer.alloc(65_537), '"65537 bytes are too many for a certificate"'],
   ])('if it is %s', (_, der, found) => {
     expect(() => readX509(der, 'a.der')).toThrow(refused(found, 'a.der'))
+    expect(() => readX509(der, 'a.der')).toThrow('in the file "a.der"')
     expect(() => readX509(der)).toThrow(refused(found))
+    expect(() => readX509(der)).not.toThrow('in the file')
   })
 
   test('if it has too many bytes, but not by its size alone', () => {
@@ -277,4 +279,8 @@ test('a certificate is named by its subject, or else by its serial number', asyn
   expect(certificateName(await numbered(0x01, 0xff))).toBe('"serial number 01ff"')
   expect(serialNumberOf((await numbered(0x00, 0x81, 0x00)).fields)).toBe('8100')
   expect(serialNumberOf((await numbered(0x00)).fields)).toBe('00')
+  expect(serialNumberOf((await numbered(0x01, 0x00, 0x02)).fields)).toBe('010002')
+  const fields = new pkijs.Certificate()
+  fields.serialNumber = new asn1js.Integer({ valueHex: new Uint8Array([0, 0, 0x81]).buffer })
+  expect(serialNumberOf(fields)).toBe('81')
 })

@@ -1,4 +1,5 @@
 import * as asn1js from 'asn1js'
+import * as pkijs from 'pkijs'
 import { expect, test } from 'vitest'
 import { extension, issue, signingLeaf } from '../testing/authority.ts'
 import { refusal } from '../testing/scratch.ts'
@@ -31,6 +32,11 @@ test('accepts unknown extensions that are not critical, critical ones that are u
   checkCriticalExtensions(await parseCertificate(issuer.der))
   const usages = { extendedUsages: ['1.3.6.1.5.5.7.3.3'], extendedCritical: true }
   checkCriticalExtensions(await parseCertificate((await signingLeaf(issuer, usages)).der))
+  const others = [
+    extension('2.5.29.17', true, new pkijs.AltName({ altNames: [] }).toSchema()),
+    extension('2.5.29.54', true, new asn1js.Integer({ value: 0 })),
+  ]
+  checkCriticalExtensions(await parseCertificate((await issue({ subject: 'Root', extensions: others })).der))
   const bare = await parseCertificate(issuer.der)
   delete bare.fields.extensions
   checkCriticalExtensions(bare)

@@ -33,6 +33,8 @@ test.each([
 test('attributes without a short name or text are written in DER', () => {
   expect(distinguishedName(name(['2.5.4.5', 'a']))).toBe('2.5.4.5=#0c0161')
   expect(distinguishedName(name([COMMON_NAME, new asn1js.Integer({ value: 7 })]))).toBe('2.5.4.3=#020107')
+  const list = new asn1js.Sequence({ value: [new asn1js.Null()] })
+  expect(distinguishedName(name([COMMON_NAME, list]))).toBe('2.5.4.3=#30020500')
   const [attribute] = name([COMMON_NAME, 'a']).typesAndValues
   expect(attribute && attributeOf(attribute)).toEqual({
     type: COMMON_NAME,
@@ -62,6 +64,7 @@ test.each([
   ['a,b+c"d\\e<f>g;h=i', 'a\\,b\\+c\\"d\\\\e\\<f\\>g\\;h\\=i'],
   ['a\0b\0', 'a\\00b\\00'],
   [' a b ', '\\ a b\\ '],
+  ['a b#c', 'a b#c'],
   ['#a#', '\\#a#'],
 ])('escapes %j', (text, escaped) => {
   expect(distinguishedName(name([COMMON_NAME, text]))).toBe(`CN=${escaped}`)

@@ -24,6 +24,10 @@ describe('checkIdentifierBytes', () => {
       'one with zeros before its length',
       Buffer.concat([Buffer.from('0688000000000000' + '0801', 'hex'), Buffer.alloc(2049, 1)]),
     ],
+    [
+      'one among tags at the end of strings, before a byte that is no length',
+      value(0x30, ...Array.from({ length: 9 }, () => Buffer.from('0401068000', 'hex')), long(0x06)),
+    ],
     ['one after another value', value(0x30, value(0x02, Buffer.from([1])), long(0x06))],
     ['one in a value of indefinite length', Buffer.concat([Buffer.from([0x30, 0x80]), long(0x06), Buffer.alloc(2)])],
     [

@@ -34,4 +34,8 @@ test('refuses a PEM file without a complete list', () => {
   })
   expect(() => parseRevocationLists(Buffer.from(pemOf(root)), 'a.pem')).toThrow(wrong)
   expect(() => parseRevocationLists(Buffer.from(pemOf(root) + PEM.slice(0, -20)), 'a.pem')).toThrow(wrong)
+  const key = pemOf({ der: Buffer.from('key') }, 'PUBLIC KEY')
+  expect(() => parseRevocationLists(Buffer.from(key), 'a.pem')).toThrow(
+    refusal('CRL_INVALID', { found: '"PUBLIC KEY"', hint: undefined }),
+  )
 })
