@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../errors.ts'
 import { bundleOver, encoded, keyPair, sha256, type LooseJson } from '../testing/bundles.ts'
 import { field, refusal, scratch } from '../testing/scratch.ts'
-import { BUNDLE_MEDIA_TYPE, parseBundle, writeBundle } from './bundle.ts'
+import { BUNDLE_MEDIA_TYPE, MAX_BUNDLE_BYTES, parseBundle, writeBundle } from './bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE } from './dsse.ts'
 import { readBundle } from './read-bundle.ts'
 
@@ -387,7 +387,23 @@ describe('refuses a bundle that', () => {
   })
 
   test('is too large, before reading any of it', () => {
-    refuses(Buffer.alloc(256 * 1024 * 1024 + 1), 'BUNDLE_TOO_LARGE')
+    const tooLarge = (bytes: number, path?: string) => () => parseBundle(Buffer.alloc(bytes), path)
+    const details = { expected: 'at most 33554432 bytes', found: '33554433 bytes' }
+    expect(tooLarge(MAX_BUNDLE_BYTES + 1)).toThrow(
+      refusal('BUNDLE_TOO_LARGE', {
+        ...details,
+        message: expect.stringContaining('Cannot read the signature bundle: it is too large.') as string,
+      }),
+    )
+    expect(tooLarge(MAX_BUNDLE_BYTES + 1, 'model.sig')).toThrow(
+      refusal('BUNDLE_TOO_LARGE', {
+        ...details,
+        message: expect.stringContaining('Cannot read the signature bundle "model.sig": it is too large.') as string,
+      }),
+    )
+    expect(tooLarge(MAX_BUNDLE_BYTES)).toThrow(
+      refusal('BUNDLE_TOO_LARGE', { expected: 'at most 1048576 bytes besides the payload' }),
+    )
   })
 })
 
@@ -456,8 +472,31 @@ describe('accepts equivalent forms:', () => {
     })
     expect(parseBundle(older).material).toEqual({ method: 'certificate', certificates: [Buffer.from([1])] })
     const keyless = changed((b) => (b.verificationMaterial = { certificate: { rawBytes: 'AQ==' }, tlogEntries: [{}] }))
-    expect(parseBundle(keyless).material).toEqual({ method: 'sigstore', certificate: Buffer.from([1]) })
+    const { material, json } = parseBundle(keyless)
+    expect(material).toEqual({ method: 'sigstore', certificate: Buffer.from([1]) })
+    expect(json).toEqual(JSON.parse(keyless.toString()))
+    expect(parseBundle(chain)).not.toHaveProperty('json')
   })
+})
+
+test('reads a payload that is not long enough to be cut out', () => {
+  const payload = Buffer.alloc(150_000, 'model')
+  expect(parseBundle(bundleOver(payload, keyPair())).envelope.payload.equals(payload)).toBe(true)
+})
+
+test('names the file that it refuses', () => {
+  const message = (bytes: Uint8Array, path?: string) => {
+    try {
+      return parseBundle(bytes, path)
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  const extra = changed((b) => (b.extra = 1))
+  expect(message(extra)).toMatch(/^Invalid field "extra"\. Expected/)
+  expect(message(extra, 'model.sig')).toMatch(/^Invalid field "extra" in "model\.sig"\. Expected/)
+  expect(message(Buffer.alloc(0))).toMatch(/^Cannot read the bundle: it is empty\./)
+  expect(message(Buffer.alloc(0), 'model.sig')).toMatch(/^Cannot read the bundle "model\.sig": it is empty\./)
 })
 
 describe('a bundle file', () => {

@@ -47,5 +47,6 @@ describe('the encoding of the reference tool before release 1.0', () => {
     const { text, pieces } = defective(payload)
     expect(text).toBe(`DSSEV1 28 application/vnd.in-toto+json 65537 b'${'\\xff'.repeat(64 * 1024 + 1)}'`)
     expect(pieces).toBe(4)
+    expect(defective(payload.subarray(1)).pieces).toBe(3)
   })
 })

@@ -33,7 +33,7 @@ function prefixOf(payloadType: string, payload: Uint8Array): Buffer {
  * Python bytes literal. Accepted, never written.
  */
 export function* defectivePreAuthEncoding({ payloadType, payload }: Envelope): Generator<Buffer> {
-  yield Buffer.from(`DSSEV1 ${payloadType.length} ${payloadType} ${payload.length} b'`, 'latin1')
+  yield Buffer.from(`DSSEV1 ${payloadType.length} ${payloadType} ${payload.length} b'`)
   const escaped = Buffer.alloc(LITERAL_CHUNK * LONGEST_ESCAPE)
   for (let start = 0; start < payload.length; start += LITERAL_CHUNK) {
     let length = 0
@@ -42,7 +42,7 @@ export function* defectivePreAuthEncoding({ payloadType, payload }: Envelope): G
     }
     yield escaped.subarray(0, length)
   }
-  yield Buffer.from("'", 'latin1')
+  yield Buffer.from("'")
 }
 
 /** Keeps a large payload from being copied at once. */
@@ -54,5 +54,5 @@ const LITERAL_ESCAPES: readonly (Buffer | undefined)[] = Array.from({ length: 25
   const named: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\', "'": "\\'" }
   const char = String.fromCharCode(byte)
   if (named[char] === undefined && char >= ' ' && char <= '~') return undefined
-  return Buffer.from(named[char] ?? `\\x${byte.toString(16).padStart(2, '0')}`, 'latin1')
+  return Buffer.from(named[char] ?? `\\x${byte.toString(16).padStart(2, '0')}`)
 })

@@ -67,6 +67,13 @@ test('reads nothing if it is aborted before', async () => {
   await expect(readBundle(missing, { signal: AbortSignal.abort() })).rejects.toEqual(refusal('ABORTED'))
 })
 
+test('parses nothing if it is aborted while it reads', async () => {
+  const controller = new AbortController()
+  const reading = readBundle(bundleFile(Buffer.from('not a bundle')), { signal: controller.signal })
+  controller.abort()
+  await expect(reading).rejects.toEqual(refusal('ABORTED'))
+})
+
 describe('a file', () => {
   test('that can be parsed is a bundle', async () => {
     expect(await isBundle(bundleFile())).toBe(true)

@@ -411,6 +411,10 @@ describe('accepts equivalent forms:', () => {
     expect(manifest.files.get('a')?.size).toBe(1_000_000_001)
   })
 
+  test('shards of one byte', () => {
+    expect(parseStatement(sharded(['a:0:1'], 1)).serialization.shardSize).toBe(1)
+  })
+
   test('the algorithm of a shard as the reference tool writes it, if the number is right', () => {
     const algorithm = (name: string) =>
       Buffer.from(sharded(['a:0:10']).toString().replace('"algorithm":"sha256"', `"algorithm":"${name}"`))

@@ -1,12 +1,25 @@
 import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type * as FindFiles from '../source/local/find-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
+import type { FoundFile } from '../source/local/source-file.ts'
 import { SizeLimit } from '../source/size-limit.ts'
 import { sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { buildManifest, buildManifestKnowing, listFiles, manifestFrom, type BuildOptions } from './build.ts'
 import type { Serialization } from './serialization.ts'
+
+// Simulates a file system that reports names which Linux does not allow.
+const also = vi.hoisted(() => ({ found: [] as FoundFile[] }))
+vi.mock('../source/local/find-files.ts', async (original) => {
+  const { findFiles, ...others } = await original<typeof FindFiles>()
+  return {
+    ...others,
+    findFiles: async (...args: Parameters<typeof findFiles>) => [...(await findFiles(...args)), ...also.found],
+  }
+})
+afterEach(() => void (also.found = []))
 
 const WHOLE: Serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false }
 const SHARDS: Serialization = { ...WHOLE, method: 'shards', shardSize: 2 }
@@ -40,6 +53,16 @@ describe('a new manifest', () => {
     const { manifest } = await built({ ...WHOLE, ignorePaths: ['a'] }, { leftOut: (name) => name === '.gitignore' })
     expect([...manifest.files.keys()]).toEqual(['b.bin'])
     expect(manifest.serialization.ignorePaths).toEqual(['a'])
+  })
+
+  test('is refused if the name of a file is not allowed', async () => {
+    also.found = [{ name: 'a//b', path: '/a' }]
+    await expect(built()).rejects.toEqual(
+      refusal('FILE_NAME', {
+        file: 'a//b',
+        message: 'Cannot sign the file "a//b": its name is not allowed, because it contains "//".',
+      }),
+    )
   })
 
   test('is refused for a model without files', async () => {
