@@ -4,10 +4,11 @@ import { Attribute } from 'pkijs'
 import { describe, expect, test } from 'vitest'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError } from '../errors.ts'
+import { snapshot } from '../snapshot.ts'
 import { authority, inDays, issue, TIME_STAMPING, CODE_SIGNING, type Issued } from '../testing/authority.ts'
 import { SIGNING_CERTIFICATE_V2, timestamp, timestampAuthority, type TimestampOptions } from '../testing/timestamp.ts'
 import { Effort } from './effort.ts'
-import { provenTime, statedTimeTrust, timeOf, type TimeTrust } from './timestamp.ts'
+import { provenTime, statedTimeTrust, TIME_TRUST, timeOf, type TimeTrust } from './timestamp.ts'
 
 const YEARS = { notBefore: inDays(-400), notAfter: inDays(400) }
 const SIGNATURE = Buffer.from('a signature')
@@ -349,4 +350,13 @@ describe('a timestamp is untrusted', () => {
     const signer = await issue({ subject: 'Time Authority', issuer: tsa.root, keyIds: false, ...YEARS })
     expect(await refusal(await stamp({}, signer))).toMatchObject({ code: 'TIMESTAMP_UNTRUSTED', found: `"${limits}"` })
   })
+})
+
+test('the budget of signature checks must be one', () => {
+  const effort = new Effort()
+  expect(snapshot({ effort }, TIME_TRUST, 'verify').effort).toBe(effort)
+  for (const other of [{}, { signatures: 1 }, { turn: () => 0 }])
+    expect(() => snapshot({ effort: other as unknown as Effort }, TIME_TRUST, 'verify')).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', expected: 'an effort of a load' }),
+    )
 })
