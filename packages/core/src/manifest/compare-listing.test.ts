@@ -127,6 +127,31 @@ describe('an entry of a listing', () => {
   })
 })
 
+test('a listing may have a limited number of files', async () => {
+  const entries = entriesOf('a', 'b', 'c')
+  expect(await listed(filesOf(entries), reader(), undefined, 3)).toHaveLength(3)
+  await expect(listed(filesOf(entries), reader(), undefined, 2)).rejects.toEqual(
+    refusal('SOURCE_LISTING', {
+      file: 'https://models.example/vad',
+      message: expect.stringContaining('its source lists more than 2 files.') as string,
+    }),
+  )
+})
+
+test('a source without a listing lists no files', async () => {
+  expect(await listed(filesOf([], { list: undefined }), reader(), undefined)).toEqual([])
+})
+
+test('a listing that fails is named in the refusal', async () => {
+  function* failing(): Iterable<SourceEntry> {
+    yield { name: 'a' }
+    throw new Error('offline')
+  }
+  await expect(listed(filesOf(failing()), reader(), undefined)).rejects.toEqual(
+    refusal('SOURCE_FAILED', { message: expect.stringContaining('listing of the model') as string }),
+  )
+})
+
 test('a listing can be aborted while it is read', async () => {
   const controller = new AbortController()
   let given = 0

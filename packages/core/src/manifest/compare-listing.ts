@@ -52,11 +52,15 @@ export async function compareListing(
   return new Map(signed.map((entry) => [entry.name, entry]))
 }
 
-/** @throws {@link ModelSealError} `SOURCE_LISTING` */
+/**
+ * @param maxFiles for tests
+ * @throws {@link ModelSealError} `SOURCE_LISTING`
+ */
 export async function listed(
   files: ModelFiles,
   reader: SourceReader,
   signal: AbortSignal | undefined,
+  maxFiles = MAX_FILES,
 ): Promise<SourceEntry[]> {
   const entries: SourceEntry[] = []
   const list = () => files.list?.(signal) ?? []
@@ -64,7 +68,7 @@ export async function listed(
     const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
     if (fault !== undefined)
       throw unusable(`an invalid file name (${fault})`, typeof name === 'string' ? name : kindOf(name))
-    if (entries.length >= MAX_FILES) throw unusable(`more than ${MAX_FILES} files`, files.path)
+    if (entries.length >= maxFiles) throw unusable(`more than ${maxFiles} files`, files.path)
     if (entries.length % ENTRIES_PER_TURN === 0) await nextTurn(signal)
     entries.push({
       name,

@@ -95,14 +95,21 @@ describe('a manifest of whole files', () => {
     refuses(() => new Manifest('m', WHOLE, [{ name: 'a', digest }]), 'RESOURCE_DIGEST', details)
   })
 
-  test('is refused when two digests only have the right length together', () => {
+  test('is refused when digests only have the right length together', () => {
     const [short, long] = [sha256('a').slice(2), `${sha256('b')}00`]
-    const make = () =>
-      new Manifest('m', WHOLE, [
-        { name: 'a', digest: short },
-        { name: 'b', digest: long },
-      ])
-    refuses(make, 'RESOURCE_DIGEST', { file: 'a', found: `"${short}"` })
+    const make = (...digests: string[]) =>
+      new Manifest(
+        'm',
+        WHOLE,
+        digests.map((digest, i) => ({ name: `file ${i}`, digest })),
+      )
+    refuses(() => make(short, long), 'RESOURCE_DIGEST', { file: 'file 0', found: `"${short}"` })
+    refuses(() => make(sha256('c'), long, short), 'RESOURCE_DIGEST', { file: 'file 1', found: `"${long}"` })
+  })
+
+  test('is not sorted by numbers like those of shards', () => {
+    expect(manifestOf('a:10:20', 'a:9:10').files.size).toBe(2)
+    refuses(() => manifestOf('a:9:10', 'a:10:20'), 'RESOURCE_ORDER', { file: 'a:10:20' })
   })
 
   test('may have more files than are hashed at once', () => {
