@@ -81,6 +81,11 @@ describe('with revocation lists', () => {
     expect(await refusal([leafList])).toBeUndefined()
     for (const other of [scope({ onlyContainsCACerts: true }), scope({ onlyContainsAttributeCerts: true })])
       expect(await refused([await revocationList(intermediate, { extensions: [other] })])).toMatchObject(missing)
+    const numbered = [
+      extension('2.5.29.20', false, new asn1js.Integer({ value: 7 })),
+      scope({ onlyContainsCACerts: true }),
+    ]
+    expect(await refused([await revocationList(intermediate, { extensions: numbered })])).toMatchObject(missing)
     const authorities = await revocationList(root, { extensions: [scope({ onlyContainsCACerts: true })] })
     expect(await refusal([authorities, leafList])).toBeUndefined()
     const revoked = [{ certificate: intermediate }]
@@ -252,6 +257,23 @@ describe('with revocation lists that are current after the time of the signature
   test('a revocation at that very time applies', async () => {
     const list = await revocationList(intermediate, { revoked: [{ certificate: leaf, at }] })
     expect(await refusal([list], { at, crlsAt })).toBe('CERTIFICATE_REVOKED')
+  })
+
+  test('a revocation that is yet to come applies if there is no proof of an earlier time', async () => {
+    const list = await revocationList(intermediate, { revoked: [{ certificate: leaf, at: inDays(0.5) }] })
+    expect(await refusal([list])).toBe('CERTIFICATE_REVOKED')
+  })
+
+  test('an earlier revocation applies even if the key was lost later', async () => {
+    const lost = extension('2.5.29.24', false, new asn1js.GeneralizedTime({ valueDate: inDays(-0.25) }))
+    const revoked = [{ certificate: leaf, at: inDays(-0.75), extensions: [lost] }]
+    expect(await refusal([await revocationList(intermediate, { revoked })], { at, crlsAt })).toBe('CERTIFICATE_REVOKED')
+  })
+
+  test('the reason of a later revocation changes nothing', async () => {
+    const reason = extension('2.5.29.21', false, new asn1js.Enumerated({ value: 1 }))
+    const revoked = [{ certificate: leaf, at: inDays(-0.25), extensions: [reason] }]
+    expect(await refusal([await revocationList(intermediate, { revoked })], { at, crlsAt })).toBeUndefined()
   })
 
   test('a later revocation does not apply if the key was lost after that time', async () => {
