@@ -15,6 +15,7 @@ import {
   SEGMENTS,
 } from '../journal/format/names.ts'
 import type { JournalRecord, RecordOf } from '../journal/format/record.ts'
+import { writerKeyOf, type WriterKey } from '../journal/format/writer-key.ts'
 import { checkpointText } from '../merkle/checkpoint.ts'
 import { noteKeyHash, writeNote } from '../merkle/signed-note.ts'
 import { GrowingTree, hashLeaf } from '../merkle/tree.ts'
@@ -30,13 +31,15 @@ export class TestJournal {
   readonly tree = new GrowingTree()
   /** The checkpoint of each commit, as it could have left the host. */
   readonly notes: string[] = []
+  /** Of its segments. */
+  readonly writers = new Map<string, WriterKey>()
   readonly #publicKey: KeyObject
   #commits: string[] = []
 
   constructor(directory: string, host = 'host-a', seed = host) {
     this.directory = directory
     const digest = createHash('sha256').update(`journal ${seed}`).digest()
-    this.key = createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, digest]), format: 'der', type: 'pkcs8' })
+    this.key = privateKeyOf(digest)
     this.#publicKey = createPublicKey(this.key)
     const described = { nonce: digest.toString('hex', 0, 16), host, created: '2026-08-01T00:00:00.000Z' }
     this.file = describeJournal(described, this.#publicKey)
@@ -45,18 +48,18 @@ export class TestJournal {
     writeFileSync(join(directory, JOURNAL_FILE), writeJournalFile(this.file))
   }
 
-  /** Begins a segment. */
-  segment(given: Partial<RecordOf<'segment'>> = {}): TestSegment {
-    return new TestSegment(this, given)
+  /** Begins a segment, of a new writer unless it continues one that is there. */
+  segment(given: Partial<RecordOf<'segment'>> = {}, writer?: WriterKey): TestSegment {
+    return new TestSegment(this, given, writer)
   }
 
-  /** Adds a commit, packed as a writer does. */
-  commit(leaf: SegmentHead): void {
+  /** Adds a commit, packed as a writer does. @param key of another one, to forge it */
+  commit(leaf: SegmentHead, key = this.key): void {
     const index = this.tree.size
     this.tree.add(hashLeaf(leafBytes(leaf)))
     const text = checkpointText({ origin: originOf(this.file), size: index + 1, root: this.tree.root() })
     const name = originOf(this.file)
-    const signature = sign(null, Buffer.from(text), this.key)
+    const signature = sign(null, Buffer.from(text), key)
     const note = writeNote({ text, signatures: [{ name, keyHash: noteKeyHash(name, this.#publicKey), signature }] })
     this.notes.push(note)
     const frontier = this.tree.subtrees.map((hash) => hash.toString('hex'))
@@ -71,8 +74,18 @@ export class TestJournal {
   }
 }
 
-/** So that all segments may be of one writer. */
+/** The same for all segments, as for those of one writer. */
 const STARTED = '2026-11-01T00:00:00.000Z'
+
+function privateKeyOf(seed: Buffer): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, seed]), format: 'der', type: 'pkcs8' })
+}
+
+/** The key of a writer of this name. */
+export function testWriter(name: string): WriterKey {
+  const privateKey = privateKeyOf(createHash('sha256').update(`writer ${name}`).digest())
+  return writerKeyOf({ privateKey, publicKey: createPublicKey(privateKey) })
+}
 
 /** What one writer appends. */
 export class TestSegment {
@@ -84,7 +97,7 @@ export class TestSegment {
   readonly #journal: TestJournal
   #time: string
 
-  constructor(journal: TestJournal, given: Partial<RecordOf<'segment'>>) {
+  constructor(journal: TestJournal, given: Partial<RecordOf<'segment'>>, known?: WriterKey) {
     const time = given.time ?? '2026-11-01T00:00:00.000Z'
     const random = createHash('sha256')
       .update(JSON.stringify([journal.file.id, journal.tree.size, given]))
@@ -95,7 +108,12 @@ export class TestSegment {
     this.#time = time
     const host = journal.file.host
     const process = { service: 'transcribe', host, pid: 4711, thread: 0, node: 'v22.23.3', modelseal: '0.1.0' }
-    this.add({ type: 'segment', time, format: 1, segment: this.id, started: STARTED, ...process, ...given })
+    const { continues } = given
+    const writer = known ?? journal.writers.get(continues ?? '') ?? testWriter(`${journal.file.id} ${this.id}`)
+    journal.writers.set(this.id, writer)
+    const signature = writer.sign({ journal: journal.file.id, segment: this.id, continues })
+    const signed = { started: STARTED, key: writer.publicKey, signature }
+    this.add({ type: 'segment', time, format: 1, segment: this.id, ...process, ...signed, ...given })
   }
 
   get path(): string {

@@ -1,4 +1,4 @@
-import type { JournalRecord, RecordOf } from '@modelseal/core/journal'
+import { isAboutLoad, type JournalRecord, type RecordOf } from '@modelseal/core/journal'
 
 /** A record with what its segment says of the process that wrote it. */
 export interface ExportedRecord {
@@ -36,10 +36,6 @@ export function exportedRecord(record: JournalRecord, { journal, segment, index,
     ...(isAboutLoad(record) && { load: `${record.segment ?? segment}/${record.load}` }),
     record,
   }
-}
-
-function isAboutLoad(record: JournalRecord): record is RecordOf<'end' | 'revoked'> {
-  return record.type === 'end' || record.type === 'revoked'
 }
 
 /** What a record is about: a model, a policy, a feed. */

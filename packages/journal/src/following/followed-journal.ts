@@ -1,12 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  foreignReference,
+  isAboutLoad,
   Problems,
   readCommits,
   segmentIdsIn,
   segmentPath,
+  type CommitsRead,
   type JournalProblem,
   type OpenedJournal,
+  type SegmentRecord,
 } from '@modelseal/core/journal'
 import { exportedRecord, type ExportedRecord } from '../export/exported-record.ts'
 import { FollowedSegment } from './followed-segment.ts'
@@ -25,6 +29,9 @@ const SELDOM = 120
 export class FollowedJournal {
   readonly #journal: OpenedJournal
   readonly #segments = new Map<string, FollowedSegment>()
+  /** Commits that were verified, and what they say was retired. */
+  #commits: CommitsRead | undefined
+  readonly #retired = new Set<string>()
   #rounds = 0
 
   constructor(journal: OpenedJournal) {
@@ -36,7 +43,8 @@ export class FollowedJournal {
     const { directory } = this.#journal
     for (const id of await segmentIdsIn(this.#journal)) {
       const found = await stat(join(directory, segmentPath(id))).catch(() => undefined)
-      if (found) this.#segments.set(id, new FollowedSegment(directory, id, found.mtimeMs < since ? found : undefined))
+      if (found)
+        this.#segments.set(id, new FollowedSegment(this.#journal, id, found.mtimeMs < since ? found : undefined))
     }
   }
 
@@ -46,17 +54,22 @@ export class FollowedJournal {
     yield* this.#missing(new Set(here))
     const isThorough = this.#rounds++ % SELDOM === 0
     for (const id of here) {
-      const segment = this.#segments.get(id) ?? new FollowedSegment(directory, id)
+      const segment = this.#segments.get(id) ?? new FollowedSegment(this.#journal, id)
       this.#segments.set(id, segment)
       if (!isThorough && Date.now() - segment.changed > MAX_AGE) continue
       for await (const news of segment.news()) {
         if ('problem' in news) yield { directory, problem: news.problem }
         else
-          for (const { record, index } of news.records)
-            yield {
-              directory,
-              record: exportedRecord(record, { journal: file.id, segment: id, index, writer: news.writer }),
-            }
+          for (const found of news.records) {
+            const { record, index } = found
+            const problem = await this.#foreign(id, segment, found)
+            if (problem) yield { directory, problem }
+            else
+              yield {
+                directory,
+                record: exportedRecord(record, { journal: file.id, segment: id, index, writer: news.writer }),
+              }
+          }
       }
     }
   }
@@ -64,21 +77,37 @@ export class FollowedJournal {
   async *#missing(here: ReadonlySet<string>): AsyncGenerator<Followed> {
     const gone = [...this.#segments.keys()].filter((id) => !here.has(id))
     if (gone.length === 0) return
-    const retired = await this.#retired()
+    await this.#readCommits()
     for (const id of gone) {
       this.#segments.delete(id)
-      if (retired.has(id)) continue
+      if (this.#retired.has(id)) continue
       const problem = 'the segment is missing, and no commit says that it was retired'
       yield { directory: this.#journal.directory, problem: { kind: 'missing', file: segmentPath(id), problem } }
     }
   }
 
-  async #retired(): Promise<Set<string>> {
-    const retired = new Set<string>()
-    const problems = new Problems()
-    for await (const { leaf } of readCommits(this.#journal, { each: false, problems }))
-      if (leaf.retired) retired.add(leaf.segment)
-    // The last signature is verified, which covers all.
-    return problems.count === 0 ? retired : new Set()
+  /** Each signature is verified, so that nobody without the key says what was retired. */
+  async #readCommits(): Promise<void> {
+    const reading = { each: true, problems: new Problems(), ...(this.#commits && { from: this.#commits }) }
+    for await (const { leaf, index, frontier } of readCommits(this.#journal, reading)) {
+      if (leaf.retired) this.#retired.add(leaf.segment)
+      this.#commits = { size: index + 1, frontier }
+    }
+  }
+
+  /** What is wrong with a record that refers to a segment of another writer: nobody else can say that a load has ended. */
+  async #foreign(
+    id: string,
+    segment: FollowedSegment,
+    { record, index }: SegmentRecord,
+  ): Promise<JournalProblem | undefined> {
+    const to = record.type === 'segment' ? record.continues : isAboutLoad(record) ? record.segment : undefined
+    if (to === undefined || (to === id && record.type !== 'segment')) return undefined
+    const other = to === id ? undefined : this.#segments.get(to)
+    // What refers to a segment that is not there, such as a retired one, changes nothing.
+    if (to !== id && !other) return undefined
+    const key = await segment.key()
+    if (key !== undefined && key === (await other?.key())) return undefined
+    return { kind: 'reference', file: segmentPath(id), index, problem: foreignReference(to) }
   }
 }

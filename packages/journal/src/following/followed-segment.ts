@@ -6,7 +6,10 @@ import {
   readSegment,
   SegmentProgress,
   segmentPath,
+  UNSIGNED,
+  writerOf,
   type JournalProblem,
+  type OpenedJournal,
   type RecordOf,
   type SegmentRecord,
 } from '@modelseal/core/journal'
@@ -16,17 +19,18 @@ type News = { records: SegmentRecord[]; writer: RecordOf<'segment'> } | { proble
 
 /** A segment whose new records are read as they are appended. Nothing is read before it changes. */
 export class FollowedSegment {
-  readonly #directory: string
+  readonly #journal: Pick<OpenedJournal, 'directory' | 'file'>
   readonly #progress: SegmentProgress
   /** Bytes whose records are not new. */
   #old: number
   #known: Pick<Stats, 'size' | 'mtimeMs' | 'ino'> | undefined
   #writer: RecordOf<'segment'> | undefined
+  #key: string | undefined
   #isBad = false
 
   /** @param known its state, if its records are not new */
-  constructor(directory: string, id: string, known?: Stats) {
-    this.#directory = directory
+  constructor(journal: Pick<OpenedJournal, 'directory' | 'file'>, id: string, known?: Stats) {
+    this.#journal = journal
     this.#progress = new SegmentProgress(id)
     this.#known = known
     this.#old = known?.size ?? 0
@@ -35,6 +39,17 @@ export class FollowedSegment {
   /** When it was last changed, as far as is known, in milliseconds. */
   get changed(): number {
     return this.#known?.mtimeMs ?? Infinity
+  }
+
+  /** The key of its writer, which signed it; undefined if that is not known. */
+  async key(): Promise<string | undefined> {
+    if (this.#key !== undefined || this.#writer) return this.#key
+    const batches = readSegment(new SegmentProgress(this.#progress.id), this.#reading(new Problems()))
+    for await (const [first] of batches) {
+      if (first?.record.type === 'segment') this.#key = this.#signer(first.record)
+      break
+    }
+    return this.#key
   }
 
   /** What was appended since the last call. After the first problem, nothing of the segment is believed. */
@@ -54,7 +69,11 @@ export class FollowedSegment {
   }
 
   get #path(): string {
-    return join(this.#directory, segmentPath(this.#progress.id))
+    return join(this.#journal.directory, segmentPath(this.#progress.id))
+  }
+
+  #signer(writer: RecordOf<'segment'>): string | undefined {
+    return writerOf(writer, this.#journal.file.id)
   }
 
   #bad(kind: JournalProblem['kind'], problem: string): News {
@@ -68,7 +87,15 @@ export class FollowedSegment {
     this.#old = 0
     for await (const records of readSegment(this.#progress, this.#reading(problems))) {
       const [{ record } = {}] = records
-      if (record?.type === 'segment') this.#writer = record
+      if (record?.type === 'segment') {
+        this.#writer = record
+        this.#key = this.#signer(record)
+        if (this.#key === undefined) {
+          this.#isBad = true
+          yield { problem: { ...UNSIGNED, file: segmentPath(this.#progress.id) } }
+          return
+        }
+      }
       const fresh = records.filter(({ index }) => index >= first)
       if (this.#writer && fresh.length > 0) yield { records: fresh, writer: this.#writer }
     }
@@ -89,7 +116,7 @@ export class FollowedSegment {
   }
 
   #reading(problems: Problems) {
-    return { directory: this.#directory, heads: undefined, problems }
+    return { directory: this.#journal.directory, heads: undefined, problems }
   }
 }
 

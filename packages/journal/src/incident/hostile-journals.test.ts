@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RecordOf } from '@modelseal/core/journal'
+import type { WriterKey } from '../../../core/src/journal/format/writer-key.ts'
 import {
   digestOf,
   loadRecord,
   signerRecord,
+  testWriter,
   TestJournal,
   type TestSegment,
 } from '../../../core/src/testing/journals.ts'
@@ -118,8 +120,8 @@ describe('another writer cannot say that a load has ended', () => {
     segment: segment.id,
     why: 'closed',
   })
-  const loaded = (journal: TestJournal, hour: number, given: Partial<RecordOf<'segment'>> = {}) => {
-    const segment = journal.segment({ time: `2026-11-01T0${hour}:00:00.000Z`, ...given })
+  const loaded = (journal: TestJournal, hour: number, given: Partial<RecordOf<'segment'>> = {}, writer?: WriterKey) => {
+    const segment = journal.segment({ time: `2026-11-01T0${hour}:00:00.000Z`, ...given }, writer)
     segment.add(loadRecord({ rootDigest: digestOf(`model of ${hour}`) }))
     segment.commit()
     return segment
@@ -149,10 +151,20 @@ describe('another writer cannot say that a load has ended', () => {
     expect(await asked(journal)).toMatchObject({ ...UNCHANGED, problems: 2 })
   })
 
-  test('in one that claims to continue its segment, and ends properly', async () => {
+  test('in one that claims to continue its segment, with a key of its own, and ends properly', async () => {
     const journal = journalOf('host-a')
     const victim = loaded(journal, 1)
-    const other = loaded(journal, 2, { pid: 666, continues: victim.id })
+    const other = loaded(journal, 2, { continues: victim.id }, testWriter('attacker'))
+    other.add(end(victim))
+    other.close()
+    expect(await asked(journal)).toMatchObject({ ...UNCHANGED, problems: 2 })
+  })
+
+  test('in one that states its key, without its signature', async () => {
+    const journal = journalOf('host-a')
+    const victim = loaded(journal, 1)
+    const { publicKey: key } = journal.writers.get(victim.id)!
+    const other = loaded(journal, 2, { key, continues: victim.id }, testWriter('attacker'))
     other.add(end(victim))
     other.close()
     expect(await asked(journal)).toMatchObject({ ...UNCHANGED, problems: 2 })
@@ -194,11 +206,16 @@ describe('another writer cannot say that a load has ended', () => {
 
   test('but the same one can, whatever the order of its segments', async () => {
     const journal = journalOf('host-a')
-    const last = journal.segment({ time: '2026-11-01T01:00:00.000Z', continues: '1762000000000-0123456789abcdef' })
-    const first = loaded(journal, 3)
+    const writer = testWriter('one')
+    const continues = '1762000000000-0123456789abcdef'
+    const last = journal.segment({ time: '2026-11-01T01:00:00.000Z', continues }, writer)
+    last.commit()
+    expect(await asked(journal, 3)).toMatchObject({ live: 0, complete: true })
+    const first = loaded(journal, 3, {}, writer)
+    expect(await asked(journal, 3)).toMatchObject({ live: 1, complete: true })
     last.add(end(first))
     last.commit()
-    expect(await asked(journal, 3)).toMatchObject({ live: 1, complete: true })
+    expect(await asked(journal, 3)).toMatchObject({ live: 0, loadedNow: 'no', complete: true })
     // The one between them has an ID between theirs, because the clock was set back.
     const between = journal.segment({
       time: '2026-11-01T02:00:00.000Z',
@@ -207,5 +224,44 @@ describe('another writer cannot say that a load has ended', () => {
     })
     between.commit()
     expect(await asked(journal, 3)).toMatchObject({ live: 0, loadedNow: 'no', complete: true, problems: 0 })
+  })
+})
+
+describe('a commit that the key of the journal did not sign is not believed', () => {
+  test.each([
+    ['retired', { retired: true as const }],
+    ['ended', { end: true as const }],
+  ])('that a segment %s, even if the next one is signed over it', async (_, more) => {
+    const journal = journalOf('host-a')
+    const [victim, other] = [journal.segment(), journal.segment({ time: '2026-11-01T01:00:00.000Z' })]
+    victim.add(loadRecord())
+    for (const segment of [victim, other]) segment.commit()
+    await findIncident([journal.directory], { model: VAD })
+    const { id: segment, bytes, tree } = victim
+    const leaf = {
+      segment,
+      size: tree.size,
+      root: tree.root().toString('hex'),
+      bytes,
+      time: '2026-11-01T02:00:00.000Z',
+    }
+    journal.commit({ ...leaf, ...more }, journalOf('attacker').key)
+    rmSync(victim.path)
+    for (let number = 0; number < 300; number++) {
+      other.add({ type: 'alive', time: '2026-11-01T03:00:00.000Z' })
+      other.commit()
+    }
+    for (const anew of [false, true]) {
+      const { loadedNow, complete, journals } = await findIncident([journal.directory], { model: VAD, anew })
+      expect({ loadedNow, complete, holds: journals[0]?.holds }).toEqual({
+        loadedNow: 'unknown',
+        complete: false,
+        holds: false,
+      })
+      expect(journals[0]?.problems).toEqual([
+        expect.stringContaining('commit 2: its checkpoint is not signed by the key of the journal') as string,
+        expect.stringContaining('the segment is missing, and no commit says that it was retired') as string,
+      ])
+    }
   })
 })

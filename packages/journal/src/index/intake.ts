@@ -31,7 +31,7 @@ export interface SegmentFacts {
   id: number
   name: string
   writer: number | null
-  /** Who writes it, as its first record says, and which segment it continues. */
+  /** The key of its writer, if that signed it, and which segment it continues. */
   identity: string | null
   continues: string | null
   place: number | null
@@ -41,17 +41,27 @@ export interface SegmentFacts {
   last_day: number | null
 }
 
+/** Where records are written. */
+export interface IntoIndex {
+  /** ID of the journal. */
+  journal: string
+  statements: Statements
+  interned: Interned
+}
+
 /** Writes the records of one segment into the index. */
 export class Intake {
   readonly facts: SegmentFacts
+  readonly #journal: string
   readonly #statements: Statements
   readonly #interned: Interned
   readonly #buckets = new Map<string, Bucket>()
   readonly #live = new Map<number, Live>()
   readonly #loads: number[][] = []
 
-  constructor(facts: SegmentFacts, statements: Statements, interned: Interned) {
+  constructor(facts: SegmentFacts, { journal, statements, interned }: IntoIndex) {
     this.facts = facts
+    this.#journal = journal
     this.#statements = statements
     this.#interned = interned
   }
@@ -83,7 +93,7 @@ export class Intake {
   #begin(record: RecordOf<'segment'>): void {
     const { facts } = this
     facts.place = this.#interned.place(record.service, record.host)
-    facts.identity = writerOf(record)
+    facts.identity = writerOf(record, this.#journal) ?? null
     facts.continues = record.continues ?? null
     facts.writer = writerOfSegment(this.#statements, facts)
   }

@@ -1,5 +1,5 @@
 /** Another number makes all indexes be built anew. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 /** Loads of one day are counted together. */
 export const DAY = 86_400_000
@@ -7,14 +7,15 @@ export const DAY = 86_400_000
 /**
  * What the index of one journal contains. Loads that differ only in their time are of one `situation`, and are counted for each day and
  * place (`bucket`), so that a question over ten million loads reads some hundred thousand rows. The single loads are read only for the days
- * in which a period begins and ends. `live` has the loads for which no end was recorded, and `reference` what refers to loads that are not known to be of the same writer.
+ * in which a period begins and ends. `live` has the loads for which no end was recorded, and `reference` what refers to loads that are not known to be of the same writer. The
+ * `identity` of a segment is the key that signed it, if one did.
  */
 export const SCHEMA = `
 create table meta(name text primary key, value text not null) without rowid;
 create table segment(id integer primary key, name text not null unique, writer integer, identity text, continues text, place integer, state text not null,
   size integer not null, modified real not null, newest integer not null, lost integer not null, torn integer not null,
   first_day integer, last_day integer);
-create index segment_continues on segment(continues);
+create index segment_identity on segment(identity);
 create index segment_writer on segment(writer);
 create table writer(id integer primary key, closed integer not null, newest integer not null);
 create table place(id integer primary key, service text not null, host text not null, unique(service, host));

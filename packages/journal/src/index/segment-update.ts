@@ -7,8 +7,7 @@ import {
   type SegmentReading,
   type SegmentState,
 } from '@modelseal/core/journal'
-import { Intake, type SegmentFacts } from './intake.ts'
-import type { Interned } from './intern.ts'
+import { Intake, type IntoIndex, type SegmentFacts } from './intake.ts'
 import type { Statements } from './statements.ts'
 
 /** The journal is not a continuation of what was read before. */
@@ -38,15 +37,15 @@ export class SegmentUpdate {
   readonly #statements: Statements
   readonly #intake: Intake
 
-  static of(name: string, { statements, interned }: { statements: Statements; interned: Interned }): SegmentUpdate {
-    const known = statements.get<SegmentRow>('select * from segment where name = ?', name)
-    return new SegmentUpdate(known ?? newRow(name, statements), statements, interned)
+  static of(name: string, index: IntoIndex): SegmentUpdate {
+    const known = index.statements.get<SegmentRow>('select * from segment where name = ?', name)
+    return new SegmentUpdate(known ?? newRow(name, index.statements), index)
   }
 
-  private constructor(row: SegmentRow, statements: Statements, interned: Interned) {
+  private constructor(row: SegmentRow, index: IntoIndex) {
     this.#row = { ...row }
-    this.#statements = statements
-    this.#intake = new Intake(this.#row, statements, interned)
+    this.#statements = index.statements
+    this.#intake = new Intake(this.#row, index)
   }
 
   async run(reading: SegmentReading, file: FileState): Promise<void> {

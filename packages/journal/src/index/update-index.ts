@@ -104,7 +104,7 @@ async function bringUpToDate(
     let [read, note] = [known, undefined as string | undefined]
     for await (const { index, leaf, frontier, note: text } of readCommits(journal, {
       from: known,
-      each: false,
+      each: true,
       problems,
     })) {
       throwIfAborted(signal)
@@ -160,7 +160,7 @@ async function updateSegments({ journal, statements, interned, heads, problems, 
     const { size, mtimeMs: modified } = file
     const before = known.get(id)
     if (before?.size === size && before.modified === modified && !heads.has(id)) continue
-    const update = SegmentUpdate.of(id, { statements, interned })
+    const update = SegmentUpdate.of(id, { journal: journal.file.id, statements, interned })
     await update.run({ directory: journal.directory, heads: heads.get(id), problems }, { size, modified })
   }
   const present = new Set(here)

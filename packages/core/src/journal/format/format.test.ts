@@ -334,8 +334,9 @@ const TOKEN = `ghp_${'aB1'.repeat(12)}`
 
 describe('a token is in no line', () => {
   const of = { format: 1, pid: 1, thread: 0, node: TOKEN, modelseal: TOKEN, started: TIME }
+  const signed = { key: DIGEST, signature: DIGEST + DIGEST }
   test.each<JournalRecord>([
-    { type: 'segment', time: TIME, segment: ID, service: TOKEN, host: `${TOKEN}.example`, ...of, format: 1 },
+    { type: 'segment', time: TIME, segment: ID, service: TOKEN, host: `${TOKEN}.example`, ...of, ...signed, format: 1 },
     {
       type: 'model',
       time: TIME,

@@ -10,6 +10,8 @@ const text = s.string().max(LONGEST_TEXT)
 const count = s.int().min(0)
 const sha256 = s.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 digest in lowercase hex')
 const fileDigest = s.string().regex(/^[0-9a-f]{32,128}$/, 'expected a digest in lowercase hex')
+const ed25519Key = s.string().regex(/^[0-9a-f]{64}$/, 'expected an Ed25519 key in lowercase hex')
+const ed25519Signature = s.string().regex(/^[0-9a-f]{128}$/, 'expected an Ed25519 signature in lowercase hex')
 const code = s.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'expected an error code')
 /** The texts have one length, so that they sort by time. A time that does not exist, such as the 99th of a month, could not be counted. */
 const time = s
@@ -95,6 +97,12 @@ const RECORDS = {
     started: time.describe('When the process started.'),
     retention: count.optional().describe('Milliseconds for which its writer was told to keep it; 0 is for ever.'),
     collected: yes.optional().describe('Its writer was told to keep it until a collector has stored it.'),
+    key: ed25519Key.describe(
+      'Public key of the writer, the same in all its segments. The private one is only in its memory.',
+    ),
+    signature: ed25519Signature.describe(
+      'By that key, over the IDs of the journal, of the segment before, and of this one.',
+    ),
   }),
   model: s.strictObject({
     type: s.literal('model'),

@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { noteKeyHash } from '../../merkle/signed-note.ts'
 
 /** RFC 8410 4: what precedes the 32 bytes of an Ed25519 key. */
-const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex')
+export const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 /** RFC 5480 2: what precedes the 65 bytes of an uncompressed point on P-256. */
 const P256_SPKI = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
 

@@ -5,6 +5,7 @@ import { GrowingTree, hashLeaf } from '../../merkle/tree.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import { leafBytes, type Commit } from '../format/commit.ts'
+import { COMMITS } from '../format/names.ts'
 import { checkpointFrom } from './checkpoints/given-checkpoint.ts'
 import { openJournal, type OpenedJournal } from './open-journal.ts'
 import { ownKeyProblem } from './own-key.ts'
@@ -112,7 +113,7 @@ async function walk(directory: string, options: Readonly<VerifyJournalOptions>, 
   const ownKey = await ownKeyProblem(journal)
   if (ownKey) problems.add(ownKey)
   const commits = await readHeads(journal, { given, problems, signal })
-  const references = new References(problems)
+  const references = new References(journal.file.id, problems)
   const sums = { segments: 0, retired: 0, records: 0, uncovered: 0, torn: 0 }
   for await (const { id, heads } of segmentsOf(journal, commits, problems)) {
     const progress = new SegmentProgress(id)
@@ -213,7 +214,7 @@ async function* segmentsOf(journal: OpenedJournal, commits: Commits, problems: P
     new Map([...here].map((id) => [id, commits.counts.get(id) ?? 0])),
     MOST_HEADS,
   )) {
-    const heads = commits.kept ? commits.heads : await headsOf(journal, new Set(group))
+    const heads = commits.kept ? commits.heads : await headsOf(journal, new Set(group), { commits, problems })
     for (const id of group) yield { id, heads: heads.get(id) }
   }
 }
@@ -228,10 +229,19 @@ async function retiredSince(journal: OpenedJournal, { last }: Commits): Promise<
   return retired
 }
 
-/** Reads the commits again. They were verified before. */
-async function headsOf(journal: OpenedJournal, ids: ReadonlySet<string>): Promise<HeadsBySegment> {
+/** Reads the commits again. Their signatures were verified before, and their tree must be the same. */
+async function headsOf(
+  journal: OpenedJournal,
+  ids: ReadonlySet<string>,
+  { commits: { last }, problems }: { commits: Commits; problems: Problems },
+): Promise<HeadsBySegment> {
   const heads = new HeadsBySegment()
-  for await (const { leaf } of readCommits(journal, { each: false, problems: new Problems() }))
+  for await (const { leaf, index, frontier } of readCommits(journal, { each: false, problems })) {
     if (ids.has(leaf.segment)) heads.addHead(leaf)
+    if (index !== last?.index) continue
+    if (frontier.join() === last.frontier.join()) return heads
+    break
+  }
+  problems.add({ kind: 'commit', file: COMMITS, problem: 'they were changed while they were read' })
   return heads
 }

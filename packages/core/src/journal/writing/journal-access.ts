@@ -1,10 +1,10 @@
-import type { ModelSealError } from '../../errors.ts'
+import { ModelSealError } from '../../errors.ts'
 import { systemError } from '../../source/file-errors.ts'
 import type { Commit, SegmentHead } from '../format/commit.ts'
 import { Commits } from './commits/commits.ts'
 import { isDeleted, openDirectory, type WritableJournal } from './files/directory.ts'
 import { failedJournal } from './failures.ts'
-import { runSoon } from './files/file-work.ts'
+import { runSoon, type FileWork } from './files/file-work.ts'
 import type { WriterSettings } from './settings/merged-settings.ts'
 import type { Segment } from './segments/segment.ts'
 
@@ -18,6 +18,7 @@ export class JournalAccess {
   /** That the settings named when it was opened. */
   #key: string | undefined
   #keyFailure: ModelSealError | undefined
+  #fault: ModelSealError | undefined
 
   /**
    * @param settings those that count at the moment
@@ -44,6 +45,15 @@ export class JournalAccess {
   /** Why a key that was named after the journal was opened is not its key. */
   get keyFailure(): ModelSealError | undefined {
     return this.#keyFailure
+  }
+
+  /**
+   * Refuses what is required while nothing can be committed, because somebody changed a commit, or added one without the key.
+   *
+   * @throws {@link ModelSealError} `JOURNAL_INVALID`
+   */
+  async checkCommits(): Promise<void> {
+    if (this.#fault && this.#commits) await this.#noticing(this.#commits.newest())
   }
 
   /**
@@ -79,7 +89,18 @@ export class JournalAccess {
   async publish(head: SegmentHead): Promise<Commit | undefined> {
     // Another journal that is there now must not get the commit.
     if (this.#isDeleted) throw systemError('ENOENT')
-    return this.#commits && runSoon(this.#commits.publish(head))
+    return this.#commits && this.#noticing(this.#commits.publish(head))
+  }
+
+  async #noticing<T>(work: FileWork<T>): Promise<T> {
+    try {
+      const done = await runSoon(work)
+      this.#fault = undefined
+      return done
+    } catch (error) {
+      if (error instanceof ModelSealError && error.code === 'JOURNAL_INVALID') this.#fault = error
+      throw error
+    }
   }
 
   get #isDeleted(): boolean {
@@ -88,14 +109,17 @@ export class JournalAccess {
 
   /** Somebody deleted it. */
   forget(): void {
-    this.#journal = this.#commits = undefined
+    this.#journal = this.#commits = this.#fault = undefined
   }
 
   async #openNow(): Promise<WritableJournal> {
     const { directory, host, key } = this.settings
     const journal = await openDirectory({ directory, host, key })
+    const commits = new Commits(journal, { checkpoints: () => this.settings.checkpoints })
+    // The first commit tells the reason, if it cannot be made either.
+    await this.#noticing(commits.newest()).catch(() => {})
     this.#journal = journal
-    this.#commits = new Commits(journal, { checkpoints: () => this.settings.checkpoints })
+    this.#commits = commits
     this.#key = key
     this.#keyFailure = undefined
     this.#opened(journal)

@@ -183,9 +183,10 @@ export class JournalWriter {
     }
   }
 
-  /** What is required must not go to a file that was deleted since it was last looked at. */
+  /** What is required must not go to a file that was deleted since it was last looked at, nor where no commit can follow. */
   async #opened(entries: readonly ToRecord[]): Promise<WritableJournal> {
     const journal = await this.#access.open()
+    if (entries.some(({ isRequired }) => isRequired)) await this.#access.checkCommits()
     if (!this.#isMissed(entries)) return journal
     this.#own.beginAnew()
     this.#report(systemError('ENOENT'))

@@ -153,7 +153,7 @@ export class Shipment {
     const last = state.size === 0 ? undefined : await commitAt(journal, state.size - 1)
     const problems = new Problems()
     const from = { size: state.size, frontier: last?.frontier ?? [] }
-    for await (const batch of batchesOf(readCommits(journal, { from, each: false, problems }))) {
+    for await (const batch of batchesOf(readCommits(journal, { from, each: true, problems }))) {
       if (signal?.aborted) throw new ModelSealError('ABORTED', 'The journal is not sent any more: it was aborted.')
       await this.#sendBatch(journal, confirmed, batch)
     }
@@ -269,7 +269,7 @@ async function checkRetired(
   if (gone.size === 0 || !first) return
   const last = first.index === 0 ? undefined : await commitAt(journal, first.index - 1)
   const from = { size: first.index, frontier: last?.frontier ?? [] }
-  for await (const { leaf } of readCommits(journal, { from, each: false, problems: new Problems() })) {
+  for await (const { leaf } of readCommits(journal, { from, each: true, problems: new Problems() })) {
     if (leaf.retired) gone.delete(leaf.segment)
     if (gone.size === 0) return
   }

@@ -10,7 +10,10 @@ import type { Problems } from '../problems.ts'
 
 export interface CommitReading {
   from?: CommitsRead
-  /** False if only the last signature is verified, which covers all leaves before it. */
+  /**
+   * False if only the last signature is verified, which covers all leaves before it, but not that the key signed each: for commits that were
+   * verified before.
+   */
   each: boolean
   problems: Problems
 }

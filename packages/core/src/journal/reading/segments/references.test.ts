@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { mkdirSync, rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { loadRecord, TestJournal, type TestSegment } from '../../../testing/journals.ts'
+import { loadRecord, testWriter, TestJournal, type TestSegment } from '../../../testing/journals.ts'
 import { scratch } from '../../../testing/scratch.ts'
 import type { RecordOf } from '../../format/record.ts'
 import { segmentPath } from './read-segment.ts'
@@ -90,21 +90,71 @@ test('whatever the order of the segments', async () => {
   expect(await problemsOf(journal, other, victim)).toEqual([foreign(other, index, victim)])
 })
 
-test.each([[{ pid: 666 }], [{ thread: 1 }], [{ started: '2026-11-01T00:00:00.001Z' }]])(
-  'a segment of another writer (%j) cannot continue it',
-  async (who) => {
+const unsigned = ({ id }: TestSegment) => ({
+  kind: 'reference',
+  file: segmentPath(id),
+  index: 0,
+  problem: 'it is not signed by the key of its writer',
+})
+
+/** A segment that says that it continues another one, by somebody who has not the key of its writer. */
+function forged(journal: TestJournal, victim: TestSegment, how: keyof typeof FORGED) {
+  const id = '1793900000001-0123456789abcdef'
+  const attacker = testWriter('attacker')
+  const signature = attacker.sign({ journal: journal.file.id, segment: id, continues: victim.id })
+  const stated = {
+    segment: id,
+    continues: victim.id,
+    ...FORGED[how](journal, victim, attacker.publicKey),
+    ...(how === 'its own key' && { signature }),
+  }
+  return segmentOf(journal, 2, stated)
+}
+
+const FORGED = {
+  'its own key': (_: TestJournal, __: TestSegment, key: string) => ({ key }),
+  'the key of the writer': (journal: TestJournal, victim: TestSegment) => ({
+    key: keyOf(journal, victim),
+    signature: testWriter('attacker').sign({ journal: journal.file.id, segment: victim.id }),
+  }),
+  'the key and signature of the segment before': (journal: TestJournal, victim: TestSegment) => ({
+    key: keyOf(journal, victim),
+    signature: journal.writers.get(victim.id)!.sign({ journal: journal.file.id, segment: victim.id }),
+  }),
+  'a signature for another journal': (journal: TestJournal, victim: TestSegment) => ({
+    key: keyOf(journal, victim),
+    signature: journal.writers
+      .get(victim.id)!
+      .sign({ journal: 'of another', segment: '1793900000001-0123456789abcdef', continues: victim.id }),
+  }),
+  'a signature that continues nothing': (journal: TestJournal, victim: TestSegment) => ({
+    key: keyOf(journal, victim),
+    signature: journal.writers
+      .get(victim.id)!
+      .sign({ journal: journal.file.id, segment: '1793900000001-0123456789abcdef' }),
+  }),
+}
+
+function keyOf({ writers }: TestJournal, { id }: TestSegment): string {
+  return writers.get(id)!.publicKey
+}
+
+test.each(Object.keys(FORGED) as (keyof typeof FORGED)[])(
+  'nobody continues the segment of another process, thread and start that are copied, with %s',
+  async (how) => {
     const journal = emptyJournal()
     const victim = segmentOf(journal, 1)
-    const other = segmentOf(journal, 2, { continues: victim.id, ...who })
+    const other = forged(journal, victim, how)
     const index = other.add(end(victim.id))
-    expect(await problemsOf(journal, victim, other)).toEqual([foreign(other, 0, victim), foreign(other, index, victim)])
+    const first = how === 'its own key' ? foreign(other, 0, victim) : unsigned(other)
+    expect(await problemsOf(journal, victim, other)).toEqual([first, foreign(other, index, victim)])
   },
 )
 
 test('nor by continuing one that is gone, or itself', async () => {
   const journal = emptyJournal()
   const victim = segmentOf(journal, 1)
-  const other = segmentOf(journal, 2, { continues: '1700000000000-0123456789abcdef', pid: 666 })
+  const other = segmentOf(journal, 2, { continues: '1700000000000-0123456789abcdef' })
   const index = other.add(end(victim.id))
   const itself = '1762000000000-0123456789abcdef'
   const third = segmentOf(journal, 3, { segment: itself, continues: itself })

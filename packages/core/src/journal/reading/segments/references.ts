@@ -1,15 +1,10 @@
 import type { JournalRecord, RecordOf } from '../../format/record.ts'
+import { writerOf } from '../../format/writer-key.ts'
 import type { Problems } from '../problems.ts'
 import { segmentPath, type SegmentRecord } from './read-segment.ts'
 
 /** Pairs of segments that are kept until the end. In a journal that holds, they exist only where a clock was set back. */
 const MOST_PENDING = 100_000
-
-interface KnownSegment {
-  writer: string
-  /** Another segment of the same writer; its own ID if none is known. */
-  group: string
-}
 
 interface Reference {
   from: string
@@ -18,103 +13,85 @@ interface Reference {
 }
 
 /**
- * Identifies the thread that writes a segment: the same in all segments that it fills one after the other. The name of the host is not part of
- * it, because settings that are read later may give it another.
- */
-export function writerOf({ pid, thread, started }: RecordOf<'segment'>): string {
-  return JSON.stringify([pid, thread, started])
-}
-
-/**
  * Checks that each writer continues only its own segments, and refers only to loads in them. Otherwise one could say that what another one
- * loaded is no longer in use.
+ * loaded is no longer in use. Segments are of one writer if the same key signed them.
  */
 export class References {
+  readonly #journal: string
   readonly #problems: Problems
-  readonly #segments = new Map<string, KnownSegment>()
-  /** Segments that were read before the one that they continue. */
-  readonly #waiting = new Map<string, string[]>()
+  /** The key of the writer of each segment; undefined if it did not sign it. */
+  readonly #writers = new Map<string, string | undefined>()
+  /** To segments that were not read yet. */
   readonly #pending = new Map<string, Reference>()
   #isFull = false
 
-  constructor(problems: Problems) {
+  /** @param journal its ID */
+  constructor(journal: string, problems: Problems) {
+    this.#journal = journal
     this.#problems = problems
   }
 
   see(segment: string, { index, record }: SegmentRecord): void {
     if (record.type === 'segment') this.#begin(segment, record)
-    else if (isAboutLoad(record) && record.segment !== undefined)
+    else if (isAboutLoad(record) && record.segment !== undefined && record.segment !== segment)
       this.#refer({ from: segment, to: record.segment, index })
   }
 
   /** Everything was read. */
   finish(): void {
-    const cut = new Set([...this.#waiting.values()].flat().map((id) => this.#groupOf(id)))
-    for (const { from, to, index } of this.#pending.values()) {
-      const [own, other] = [this.#segments.get(from), this.#segments.get(to)]
-      // What refers to a segment that is not there, such as a retired one, changes nothing.
-      if (!other || this.#groupOf(from) === this.#groupOf(to)) continue
-      // A segment between them may have been retired.
-      if (cut.has(this.#groupOf(from)) && own?.writer === other.writer) continue
-      this.#report(from, index, foreignReference(to))
-    }
+    // What refers to a segment that is not there, such as a retired one, changes nothing.
+    for (const reference of this.#pending.values())
+      if (this.#writers.has(reference.to) && !this.#isOfOne(reference)) this.#report(reference)
   }
 
   #begin(segment: string, record: RecordOf<'segment'>): void {
+    const writer = writerOf(record, this.#journal)
+    this.#writers.set(segment, writer)
     const { continues } = record
-    this.#segments.set(segment, { writer: writerOf(record), group: segment })
-    if (continues !== undefined) {
-      const waiting = this.#waiting.get(continues)
-      if (this.#segments.has(continues)) this.#join(segment, continues)
-      else if (waiting) waiting.push(segment)
-      else this.#waiting.set(continues, [segment])
-    }
-    for (const later of this.#waiting.get(segment) ?? []) this.#join(later, segment)
-    this.#waiting.delete(segment)
-  }
-
-  #join(segment: string, continued: string): void {
-    const [own, other] = [this.#segments.get(segment), this.#segments.get(continued)]
-    if (!own || own.writer !== other?.writer || segment === continued) {
-      this.#report(segment, 0, foreignReference(continued))
-      return
-    }
-    const last = this.#segments.get(this.#groupOf(segment))
-    if (last) last.group = this.#groupOf(continued)
-  }
-
-  #groupOf(segment: string): string {
-    let id = segment
-    for (;;) {
-      const known = this.#segments.get(id)
-      if (!known || known.group === id) return id
-      // Chains may be long, so that each step shortens its rest.
-      known.group = this.#segments.get(known.group)?.group ?? known.group
-      id = known.group
-    }
+    if (writer === undefined) this.#problems.add({ ...UNSIGNED, file: segmentPath(segment) })
+    else if (continues === segment) this.#report({ from: segment, to: continues, index: 0 })
+    else if (continues !== undefined) this.#refer({ from: segment, to: continues, index: 0 })
   }
 
   #refer(reference: Reference): void {
     const { from, to, index } = reference
+    if (this.#writers.has(to)) {
+      if (!this.#isOfOne(reference)) this.#report(reference)
+      return
+    }
     const key = `${from} ${to}`
-    if (this.#groupOf(from) === this.#groupOf(to) || this.#pending.has(key)) return
+    if (this.#pending.has(key)) return
     if (this.#pending.size < MOST_PENDING) this.#pending.set(key, reference)
     else if (!this.#isFull) {
       this.#isFull = true
-      this.#report(from, index, 'too many records refer to segments of which it is not known who filled them')
+      const problem = 'too many records refer to segments of which it is not known who filled them'
+      this.#problems.add({ kind: 'reference', file: segmentPath(from), index, problem })
     }
   }
 
-  #report(segment: string, index: number, problem: string): void {
-    this.#problems.add({ kind: 'reference', file: segmentPath(segment), index, problem })
+  #isOfOne({ from, to }: Reference): boolean {
+    const writer = this.#writers.get(from)
+    return writer !== undefined && writer === this.#writers.get(to)
+  }
+
+  #report({ from, to, index }: Reference): void {
+    this.#problems.add({ kind: 'reference', file: segmentPath(from), index, problem: foreignReference(to) })
   }
 }
+
+/** What is wrong with a segment that its writer did not sign. */
+export const UNSIGNED = {
+  kind: 'reference',
+  index: 0,
+  problem: 'it is not signed by the key of its writer',
+} as const
 
 /** What is wrong with a record that refers to a segment of another writer. */
 export function foreignReference(segment: string): string {
   return `it refers to the segment ${segment}, which another writer filled`
 }
 
-function isAboutLoad(record: JournalRecord): record is RecordOf<'end' | 'revoked'> {
+/** Whether a record is about a load that may be in another segment. */
+export function isAboutLoad(record: JournalRecord): record is RecordOf<'end' | 'revoked'> {
   return record.type === 'end' || record.type === 'revoked'
 }

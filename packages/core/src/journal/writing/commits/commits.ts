@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { checkpointText, parseCheckpoint } from '../../../merkle/checkpoint.ts'
+import type { ModelSealError } from '../../../errors.ts'
+import { checkpointText } from '../../../merkle/checkpoint.ts'
 import { GrowingTree, hashLeaf, subtreesOf } from '../../../merkle/tree.ts'
 import { monotonic } from '../../../real-time.ts'
 import {
@@ -13,6 +14,7 @@ import {
 } from '../../format/commit.ts'
 import { originOf } from '../../format/journal-file.ts'
 import { commitFile, commitIn, COMMITS, HEADS, largest, PACKED, packFile, packIn } from '../../format/names.ts'
+import { CommitTree, signatureFault, signedCheckpoint, type CheckpointKey } from '../../reading/commits/commit-tree.ts'
 import type { WritableJournal } from '../files/directory.ts'
 import { createWhole, exists, fileNames, readIfAny, remove, replaceWhole } from '../files/files.ts'
 import { invalidJournal } from '../failures.ts'
@@ -33,7 +35,7 @@ export class Commits {
   readonly #checkpoints: () => WriterSettings['checkpoints']
   /** Milliseconds that the last signature took. */
   signing = 0
-  /** The newest one that this writer has seen. */
+  /** The newest one that this writer has made or verified. */
   #seen: Commit | undefined
   /** Segments whose last head is committed, or about to be. */
   readonly #ended = new Set<string>()
@@ -51,15 +53,38 @@ export class Commits {
     this.#isContinuous = isContinuous
   }
 
-  /** The newest commit. Those that follow it are read before anything is added. */
+  /**
+   * The newest commit. Those after the last one that this writer has seen are read and verified before anything is added, because whoever signs
+   * a tree vouches for all that is in it: each is the next leaf of the tree before it, and the key signed the newest. Who signed that did the
+   * same, so that the key signed every one.
+   *
+   * @throws {@link ModelSealError} `JOURNAL_INVALID`; what the operating system reports
+   */
   *newest(): FileWork<Commit | undefined> {
     this.#seen ??= yield* this.#search()
+    let newest = this.#seen
+    const tree = new CommitTree(this.#key, newest && { size: newest.index + 1, frontier: newest.frontier })
+    const heads: SegmentHead[] = []
     for (;;) {
-      const next: Commit | undefined = yield* this.#read(this.#seen ? this.#seen.index + 1 : 0)
-      if (!next) return this.#seen
-      this.#seen = next
-      if (this.#byOthers.has(next.leaf.segment)) this.#byOthers.set(next.leaf.segment, next.leaf)
+      const index = tree.size
+      const next: Commit | undefined = yield* this.#read(index)
+      if (!next) break
+      const fault = tree.add(next)
+      if (fault) throw this.#invalid(index, fault.problem)
+      newest = next
+      if (this.#byOthers.has(next.leaf.segment)) heads.push(next.leaf)
     }
+    if (newest && newest !== this.#seen) this.#checkSigned(newest)
+    for (const head of heads) this.#byOthers.set(head.segment, head)
+    if (yield* exists(this.#packPath(Math.floor(tree.size / PACKED)))) {
+      // This writer slept. Otherwise, the next one is packed by nobody who has the key.
+      this.#signed((yield* this.#packedAt(tree.size)) ?? '', tree.size)
+      this.#seen = undefined
+      return yield* this.newest()
+    }
+    // Meanwhile, this writer may have added one.
+    if ((newest?.index ?? -1) > (this.#seen?.index ?? -1)) this.#seen = newest
+    return this.#seen
   }
 
   /** From now on, heads are noticed that others commit for a segment. */
@@ -105,7 +130,6 @@ export class Commits {
       const text = writeCommit(commit)
       if (!(yield* createWhole(this.#path(commit.index), text))) continue
       if (yield* this.#isAnother(commit.index, text)) {
-        yield* remove(this.#path(commit.index))
         this.#seen = undefined
         continue
       }
@@ -139,46 +163,63 @@ export class Commits {
 
   *#search(): FileWork<Commit | undefined> {
     const { path } = this.#journal
-    const indexes = (yield* fileNames(join(path, COMMITS))).flatMap((name) => commitIn(name) ?? [])
-    const newest = indexes.length > 0 ? yield* this.#read(largest(indexes)) : undefined
-    if (newest) return newest
-    const packs = (yield* fileNames(join(path, HEADS))).flatMap((name) => packIn(name) ?? [])
-    if (packs.length === 0) return undefined
-    const last = largest(packs)
-    const lines = (yield* this.#packed(last)) ?? []
-    return this.#checked(`${lines[PACKED - 1] ?? ''}\n`, last * PACKED + PACKED - 1)
+    const single = largest((yield* fileNames(join(path, COMMITS))).flatMap((name) => commitIn(name) ?? []))
+    const pack = largest((yield* fileNames(join(path, HEADS))).flatMap((name) => packIn(name) ?? []))
+    const index = Math.max(single, (pack + 1) * PACKED - 1)
+    if (index < 0) return undefined
+    const text = index === single ? yield* this.#textOf(index) : undefined
+    // Another writer may have removed it, because it is packed.
+    return this.#signed(text ?? (yield* this.#packedAt(index)) ?? '', index)
   }
 
   *#read(index: number): FileWork<Commit | undefined> {
     const text = yield* this.#textOf(index)
-    return text === undefined ? undefined : this.#checked(text, index)
+    return text === undefined ? undefined : this.#parsed(text, index)
   }
 
-  /** A commit must not be built on one that is damaged. */
-  #checked(text: string, index: number): Commit {
+  #parsed(text: string, index: number): Commit {
     const read = readCommit(text)
-    const fault = 'fault' in read ? read.fault : this.#faultOf(read.commit, index)
-    if (fault !== undefined || !('commit' in read))
-      throw invalidJournal(this.#journal.path, `the commit ${index} is invalid: ${fault}`, {
-        hint: 'Run "modelseal journal verify", keep the directory as evidence, and name another directory.',
-      })
+    if (!('commit' in read)) throw this.#invalid(index, read.fault)
     return read.commit
   }
 
-  #faultOf(commit: Commit, index: number): string | undefined {
-    const { checkpoint } = parseCheckpoint(commit.note) ?? {}
-    const isComplete = subtreesOf(commit.index + 1).length === commit.frontier.length
-    if (commit.index !== index) return 'it has another number'
-    if (checkpoint?.origin !== originOf(this.#journal.file)) return 'its checkpoint is of another journal'
-    if (checkpoint.size !== index + 1 || !isComplete || !treeOf(commit).root().equals(checkpoint.root))
-      return 'its checkpoint is not over its hashes'
-    return undefined
+  /** A commit of which nothing is known but that the key of the journal signed its tree. */
+  #signed(text: string, index: number): Commit {
+    const commit = this.#parsed(text, index)
+    this.#checkSigned(commit)
+    const isComplete = subtreesOf(index + 1).length === commit.frontier.length
+    const checkpoint = signedCheckpoint(commit.note, this.#key)
+    if (commit.index !== index) throw this.#invalid(index, 'it has another number')
+    if (checkpoint?.size !== index + 1 || !isComplete || !treeOf(commit).root().equals(checkpoint.root))
+      throw this.#invalid(index, 'its checkpoint is not over its hashes')
+    return commit
   }
 
-  /** A writer that slept may take a number whose commit was packed and removed. */
+  #checkSigned(commit: Commit): void {
+    const fault = signatureFault(commit, this.#key)
+    if (fault) throw this.#invalid(commit.index, fault.problem)
+  }
+
+  get #key(): CheckpointKey {
+    const { file, key } = this.#journal
+    return { origin: originOf(file), key: key.publicKey }
+  }
+
+  /** A commit must not be built on one that somebody changed, or added without the key. */
+  #invalid(index: number, fault: string): ModelSealError {
+    return invalidJournal(this.#journal.path, `the commit ${index} is invalid: ${fault}`, {
+      hint: 'Run "modelseal journal verify", keep the directory as evidence, and name another directory.',
+    })
+  }
+
+  /** A writer that slept may take a number whose commit was packed and removed. Its own is removed then. */
   *#isAnother(index: number, text: string): FileWork<boolean> {
-    const packed = yield* this.#packed(Math.floor(index / PACKED))
-    return packed !== undefined && `${packed[index % PACKED]}\n` !== text
+    const line = yield* this.#packedAt(index)
+    if (line === undefined || line === text) return false
+    // Whoever has no key cannot keep the commits of this writer from the journal in this way without being noticed.
+    yield* remove(this.#path(index))
+    this.#signed(line, index)
+    return true
   }
 
   /** Idempotent: several writers may do the same. */
@@ -203,6 +244,12 @@ export class Commits {
   }
 
   /** Lines of a pack. */
+  /** The line of a commit in its pack, if that exists. */
+  *#packedAt(index: number): FileWork<string | undefined> {
+    const lines = yield* this.#packed(Math.floor(index / PACKED))
+    return lines && `${lines[index % PACKED]}\n`
+  }
+
   *#packed(pack: number): FileWork<string[] | undefined> {
     const text = yield* readIfAny(this.#journal.path, `${HEADS}/${packFile(pack)}`, MAX_PACK)
     return text?.split('\n', PACKED)

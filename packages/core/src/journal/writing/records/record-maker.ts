@@ -1,4 +1,5 @@
 import type { JournalRecord } from '../../format/record.ts'
+import { newWriterKey, type WriterKey } from '../../format/writer-key.ts'
 import type { WriterSettings } from '../settings/merged-settings.ts'
 import type { Segment } from '../segments/segment.ts'
 import { segmentRecord } from '../segments/segment-record.ts'
@@ -16,22 +17,29 @@ export interface MadeRecords {
   lost: number
 }
 
+interface Making {
+  /** ID of the journal. */
+  journal: string
+  segment: Segment
+  settings: WriterSettings
+  lost: number
+}
+
 /** Makes the records of a writer, and knows what its segment says already. */
 export class RecordMaker {
   readonly #described = new Set<string>()
   /** ID of the segment that the same writer filled before. */
   #before: string | undefined
+  /** By which its segments are known. */
+  #key: WriterKey | undefined
   /** Why records were lost. */
   lostCode = 'QUEUE_FULL'
 
   /** The entries learn their places. */
-  make(
-    entries: readonly ToRecord[],
-    { segment, settings, lost }: { segment: Segment; settings: WriterSettings; lost: number },
-  ): MadeRecords {
+  make(entries: readonly ToRecord[], { journal, segment, settings, lost }: Making): MadeRecords {
     const records: JournalRecord[] = []
     const describes: string[] = []
-    if (segment.size === 0) records.push(segmentRecord(segment.id, this.#before, settings))
+    if (segment.size === 0) records.push(this.#begun(journal, segment.id, settings))
     if (lost > 0) records.push({ type: 'lost', time: new Date().toISOString(), count: lost, code: this.lostCode })
     if (this.#described.size > MAX_DESCRIBED) this.#described.clear()
     const isDescribed = (rootDigest: string) => this.#described.has(rootDigest) || describes.includes(rootDigest)
@@ -53,5 +61,10 @@ export class RecordMaker {
     this.#described.clear()
     // Nothing says who wrote a segment without a record.
     if (before && before.size > 0) this.#before = before.id
+  }
+
+  #begun(journal: string, segment: string, settings: WriterSettings): JournalRecord {
+    this.#key ??= newWriterKey()
+    return segmentRecord({ journal, segment, continues: this.#before }, this.#key, settings)
   }
 }

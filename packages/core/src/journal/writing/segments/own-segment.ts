@@ -12,6 +12,8 @@ export class OwnSegment {
   #now: Segment | undefined
   /** True if the segment states something else than the settings. */
   #isOutdated = false
+  /** ID of the journal that it is in. */
+  #journal = ''
 
   constructor(access: JournalAccess, waiting: WaitingRecords) {
     this.#access = access
@@ -45,13 +47,15 @@ export class OwnSegment {
     const next = new Segment(journal.path)
     this.#now = next
     this.#isOutdated = false
+    this.#journal = journal.file.id
     this.#maker.beginAnew(before)
     if (before) filled(before)
     return next
   }
 
   make(entries: readonly ToRecord[], segment: Segment): MadeRecords {
-    return this.#maker.make(entries, { segment, settings: this.#access.settings, lost: this.#waiting.lost })
+    const [{ settings }, { lost }] = [this.#access, this.#waiting]
+    return this.#maker.make(entries, { journal: this.#journal, segment, settings, lost })
   }
 
   wrote(made: MadeRecords): void {

@@ -4,19 +4,20 @@ import { basename, dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { variable } from '../../../environment.ts'
 import type { RecordOf } from '../../format/record.ts'
+import type { BegunSegment, WriterKey } from '../../format/writer-key.ts'
 import type { WriterSettings } from '../settings/merged-settings.ts'
 
 /** Of the packages. */
 export const VERSION = '0.1.0'
 
-/** The same in all segments of a thread, by which a reader knows that they are of one writer. */
+/** The same in all segments of a thread. */
 const STARTED = new Date(Date.now() - process.uptime() * 1_000).toISOString()
 let knownHost: string | undefined
 
 /** The first record of a segment: who writes it. */
 export function segmentRecord(
-  segment: string,
-  continues: string | undefined,
+  begun: BegunSegment,
+  writer: WriterKey,
   {
     service,
     host,
@@ -24,6 +25,7 @@ export function segmentRecord(
     collected,
   }: Partial<Pick<WriterSettings, 'service' | 'host' | 'retention' | 'collected'>>,
 ): RecordOf<'segment'> {
+  const { segment, continues } = begun
   return {
     type: 'segment',
     time: new Date().toISOString(),
@@ -39,6 +41,8 @@ export function segmentRecord(
     started: STARTED,
     ...(retention !== undefined && { retention: retention === Infinity ? 0 : retention }),
     ...(collected && { collected }),
+    key: writer.publicKey,
+    signature: writer.sign(begun),
   }
 }
 

@@ -21,9 +21,10 @@ import { commitsOf } from '../../../testing/journal-reading.ts'
 import { scratch } from '../../../testing/scratch.ts'
 import { writeLine } from '../../format/line.ts'
 import { newSegmentId, segmentFile, SEGMENTS } from '../../format/names.ts'
+import { newWriterKey } from '../../format/writer-key.ts'
 import { verifyJournal } from '../../reading/verify-journal.ts'
 import { Commits } from '../commits/commits.ts'
-import { openDirectory } from '../files/directory.ts'
+import { openDirectory, type WritableJournal } from '../files/directory.ts'
 import { runSoon } from '../files/file-work.ts'
 import { Segment } from '../segments/segment.ts'
 import { segmentRecord } from '../segments/segment-record.ts'
@@ -38,12 +39,12 @@ async function abandoned(covered: number, { pid = 2 ** 22 + 1 } = {}) {
   const directory = join(scratch(), 'journal')
   const journal = await openDirectory({ directory, host: HOST, key: undefined })
   const commits = new Commits(journal)
-  const other = await written(directory, 1)
+  const other = await written(journal, 1)
   await runSoon(commits.add({ ...other.head, end: true }))
-  const { head, file, segment } = await written(directory, covered, pid)
+  const { head, file, segment } = await written(journal, covered, pid)
   if (covered > 0) await runSoon(commits.add(head))
   for (let index = covered; index < 4; index++)
-    segment.writeNow(segment.prepare([index === 0 ? description(segment.id, pid) : policy(String(index))]))
+    segment.writeNow(segment.prepare([index === 0 ? description(journal, segment.id, pid) : policy(String(index))]))
   segment.close()
   const done = new Map<string, number>()
   const idle = (seconds: number) => utimesSync(file, Date.now() / 1_000 - seconds, Date.now() / 1_000 - seconds)
@@ -55,11 +56,14 @@ async function abandoned(covered: number, { pid = 2 ** 22 + 1 } = {}) {
   }
 }
 
-const description = (id: string, pid: number) => ({ ...segmentRecord(id, undefined, { host: HOST }), pid })
+const description = ({ file }: WritableJournal, segment: string, pid: number) => ({
+  ...segmentRecord({ journal: file.id, segment }, newWriterKey(), { host: HOST }),
+  pid,
+})
 
-async function written(directory: string, records: number, pid = process.pid) {
-  const segment = new Segment(directory)
-  if (records > 0) segment.writeNow(segment.prepare([description(segment.id, pid)]))
+async function written(journal: WritableJournal, records: number, pid = process.pid) {
+  const segment = new Segment(journal.path)
+  if (records > 0) segment.writeNow(segment.prepare([description(journal, segment.id, pid)]))
   for (let index = 1; index < records; index++) segment.writeNow(segment.prepare([policy(String(index))]))
   await segment.sync()
   const { synced } = segment
@@ -102,7 +106,7 @@ test('of a segment that is another than a commit says, shorter, or ended, nothin
   const bytes = readFileSync(file)
   // Whoever can write a file can compute the checks of its lines.
   let [check, text] = [id, '']
-  for (const record of [description(id, 1), policy('x'), policy('x'), policy('x'), policy('x')]) {
+  for (const record of [description(journal, id, 1), policy('x'), policy('x'), policy('x'), policy('x')]) {
     const line = writeLine(record, check)
     ;[check, text] = [line.check, text + line.bytes.toString()]
   }
@@ -143,7 +147,7 @@ test('several writers may cover at once', async () => {
 })
 
 test('a writer is gone if its process is, or another process has its number', () => {
-  const mine = segmentRecord('x', undefined, {})
+  const mine = segmentRecord({ journal: '', segment: 'x' }, newWriterKey(), {})
   const gone = (record: object, idle = 5_000) => isWriterGone({ ...mine, ...record }, { idle, host: hostname() })
   expect(gone({})).toBe(false)
   expect(gone({}, MOST_IDLE)).toBe(true)

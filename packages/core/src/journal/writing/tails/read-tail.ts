@@ -1,10 +1,13 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import type { SegmentHead } from '../../format/commit.ts'
+import { writerOf } from '../../format/writer-key.ts'
 import { headOfFile } from '../segments/head-of-file.ts'
 import { isWriterGone } from './writer-is-gone.ts'
 
 interface Tail {
+  /** ID of the journal. */
+  journal: string
   segment: string
   /** Its newest head; undefined if it has none. */
   head: SegmentHead | undefined
@@ -36,14 +39,14 @@ export async function readTail(file: string, tail: Tail): Promise<SegmentHead | 
 
 async function readHead(
   handle: FileHandle,
-  { segment, head, idle, host, bytes }: Tail & { bytes: number },
+  { journal, segment, head, idle, host, bytes }: Tail & { bytes: number },
 ): Promise<SegmentHead | 'in use' | undefined> {
   const found = { isInUse: false }
   const whole = await headOfFile(handle, {
     segment,
     head,
     bytes,
-    isWanted: (first) => !(found.isInUse = !isWriterGone(first, { idle, host })),
+    isWanted: (first) => writerOf(first, journal) !== undefined && !(found.isInUse = !isWriterGone(first, { idle, host })),
   })
   if (found.isInUse) return 'in use'
   return whole && whole.size > (head?.size ?? 0) ? whole : undefined
