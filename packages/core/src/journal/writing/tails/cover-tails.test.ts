@@ -17,10 +17,12 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { commitsOf } from '../../../testing/journal-reading.ts'
+import { commitsOf, segmentsOf } from '../../../testing/journal-reading.ts'
 import { scratch } from '../../../testing/scratch.ts'
 import { writeLine } from '../../format/line.ts'
 import { newSegmentId, segmentFile, SEGMENTS } from '../../format/names.ts'
+import { expect, test } from 'vitest'
+import type { RecordOf } from '../../format/record.ts'
 import { newWriterKey } from '../../format/writer-key.ts'
 import { verifyJournal } from '../../reading/verify-journal.ts'
 import { Commits } from '../commits/commits.ts'
@@ -68,7 +70,7 @@ async function written(journal: WritableJournal, records: number, pid = process.
   await segment.sync()
   const { synced } = segment
   if (!synced) throw new Error('it has no head')
-  return { segment, head: synced, file: join(directory, SEGMENTS, segmentFile(segment.id)) }
+  return { segment, head: synced, file: join(journal.path, SEGMENTS, segmentFile(segment.id)) }
 }
 
 test.each([0, 1, 3])('records of a killed writer are covered after %i that were', async (covered) => {
@@ -120,6 +122,25 @@ test('of a segment that is another than a commit says, shorter, or ended, nothin
   const [last] = commitsOf(journal.path).slice(-1)
   await runSoon(new Commits(journal).add({ ...last!.leaf, end: true }))
   expect(await cover({ done: new Map() })).toEqual([])
+})
+
+test('of a segment that states the key of another writer, nothing is committed', async () => {
+  const { directory, cover, journal, id } = await abandoned(4)
+  const forged = '1793900000001-0123456789abcdef'
+  const { key } = segmentsOf(directory).find((one) => one.id === id)!.records[0] as RecordOf<'segment'>
+  let [check, text] = [forged, '']
+  for (const record of [
+    { ...description(journal, forged, 1), continues: id, key },
+    { type: 'end' as const, time: new Date().toISOString(), load: 1, segment: id, why: 'closed' as const },
+  ]) {
+    const line = writeLine(record, check)
+    ;[check, text] = [line.check, text + line.bytes.toString()]
+  }
+  const path = join(directory, SEGMENTS, segmentFile(forged))
+  writeFileSync(path, text)
+  utimesSync(path, 0, 0)
+  expect(await cover({ done: new Map() })).toEqual([])
+  expect((await verifyJournal(directory)).problems.map(({ kind }) => kind)).toEqual(['reference', 'reference'])
 })
 
 test('of a segment that its writer still has, or that was just written, nothing is committed', async () => {
