@@ -168,8 +168,9 @@ export class Commits {
     const index = Math.max(single, (pack + 1) * PACKED - 1)
     if (index < 0) return undefined
     const text = index === single ? yield* this.#textOf(index) : undefined
+    if (text !== undefined) return this.#signed(text, index)
     // Another writer may have removed it, because it is packed.
-    return this.#signed(text ?? (yield* this.#packedAt(index)) ?? '', index)
+    return this.#signed((yield* this.#packedAt(index)) ?? '', index)
   }
 
   *#read(index: number): FileWork<Commit | undefined> {
