@@ -21,7 +21,6 @@ import { commitsOf, segmentsOf } from '../../../testing/journal-reading.ts'
 import { scratch } from '../../../testing/scratch.ts'
 import { writeLine } from '../../format/line.ts'
 import { newSegmentId, segmentFile, SEGMENTS } from '../../format/names.ts'
-import { expect, test } from 'vitest'
 import type { RecordOf } from '../../format/record.ts'
 import { newWriterKey } from '../../format/writer-key.ts'
 import { verifyJournal } from '../../reading/verify-journal.ts'
@@ -246,8 +245,8 @@ describe('what others put between the segments keeps no record from being covere
   })
 
   test('one that is replaced once it was looked at', async () => {
-    const { directory, cover, id, commits } = await abandoned(1)
-    const second = await written(directory, 2, 2 ** 22 + 1)
+    const { directory, cover, id, commits, journal } = await abandoned(1)
+    const second = await written(journal, 2, 2 ** 22 + 1)
     second.segment.writeNow(second.segment.prepare([policy('uncovered')]))
     second.segment.close()
     await runSoon(commits.add(second.head))

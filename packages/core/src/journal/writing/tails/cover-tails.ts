@@ -64,7 +64,9 @@ export async function coverTails(
     read += bytes
     if (isEnded() || read > MOST_BYTES || commits.signing > SLOW) break
     // One that cannot be read keeps none of the others from being covered.
-    const tail = await readTail(file, { journal: journal.file.id, segment, head, idle, host }).catch(() => 'in use' as const)
+    const tail = await readTail(file, { journal: journal.file.id, segment, head, idle, host }).catch(
+      () => 'in use' as const,
+    )
     if (tail === 'in use') continue
     // One that does not hold is not read again either.
     done.set(segment, bytes)

@@ -46,7 +46,8 @@ async function readHead(
     segment,
     head,
     bytes,
-    isWanted: (first) => writerOf(first, journal) !== undefined && !(found.isInUse = !isWriterGone(first, { idle, host })),
+    isWanted: (first) =>
+      writerOf(first, journal) !== undefined && !(found.isInUse = !isWriterGone(first, { idle, host })),
   })
   if (found.isInUse) return 'in use'
   return whole && whole.size > (head?.size ?? 0) ? whole : undefined
