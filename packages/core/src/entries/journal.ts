@@ -68,7 +68,7 @@ export {
 } from '../journal/reading/segments/read-segment.ts'
 export { HeadsBySegment, type SegmentHeads } from '../journal/reading/segments/segment-heads.ts'
 export { writerOf } from '../journal/format/writer-key.ts'
-export { foreignReference, isAboutLoad, UNSIGNED } from '../journal/reading/segments/references.ts'
+export { foreignReference, isAboutLoad, UNSIGNED_SEGMENT } from '../journal/reading/segments/references.ts'
 export { SegmentProgress, type SegmentState } from '../journal/reading/segments/segment-progress.ts'
 export {
   readJournal,

@@ -6,7 +6,7 @@ import {
   readSegment,
   SegmentProgress,
   segmentPath,
-  UNSIGNED,
+  UNSIGNED_SEGMENT,
   writerOf,
   type JournalProblem,
   type OpenedJournal,
@@ -92,7 +92,7 @@ export class FollowedSegment {
         this.#key = this.#signer(record)
         if (this.#key === undefined) {
           this.#isBad = true
-          yield { problem: { ...UNSIGNED, file: segmentPath(this.#progress.id) } }
+          yield { problem: { ...UNSIGNED_SEGMENT, file: segmentPath(this.#progress.id) } }
           return
         }
       }

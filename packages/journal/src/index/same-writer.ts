@@ -1,4 +1,4 @@
-import { foreignReference, segmentPath, UNSIGNED, type JournalProblem } from '@modelseal/core/journal'
+import { foreignReference, segmentPath, UNSIGNED_SEGMENT, type JournalProblem } from '@modelseal/core/journal'
 import type { Statements } from './statements.ts'
 
 interface Begun {
@@ -44,7 +44,7 @@ export function foreignReferences(statements: Statements): JournalProblem[] {
     statements.all<{ name: string; target: string; number: number }>(`${sql} limit 100`),
   )
   return [
-    ...unsigned.map(({ name }) => ({ ...UNSIGNED, file: segmentPath(name) })),
+    ...unsigned.map(({ name }) => ({ ...UNSIGNED_SEGMENT, file: segmentPath(name) })),
     ...foreign.map(({ name, target, number: index }) => ({
       kind: 'reference' as const,
       file: segmentPath(name),

@@ -130,7 +130,7 @@ const PLANTED: [string, (path: string) => void][] = [
 
 describe.runIf(process.platform !== 'win32').each(PLANTED)('%s in the place of', (_, plant) => {
   test.each(['commits/0000000000.json', 'heads/00000000.jsonl'])(
-    '%s keeps nothing from being recorded',
+    '%s has what is required refused, and the rest is recorded',
     async (name) => {
       const directory = join(scratch(), 'journal')
       await openDirectory({ directory, host: undefined, key: undefined })
@@ -138,7 +138,8 @@ describe.runIf(process.platform !== 'win32').each(PLANTED)('%s in the place of',
       const [states, writer] = [heard(), writerIn(directory)]
       await writer.start()
       const { rss } = process.memoryUsage()
-      await record(writer, 'required', true)
+      await expect(record(writer, 'required', true)).rejects.toThrow(refusal('JOURNAL_INVALID'))
+      await record(writer, 'not required')
       writer.endNow([])
       expect(states.at(-1)).toMatchObject({
         error: { code: 'JOURNAL_INVALID', message: expect.stringContaining(`"${name}" is `) as string },
@@ -173,7 +174,8 @@ test('a pack of line feeds is a fault, and takes little memory', async () => {
   await openDirectory({ directory, host: undefined, key: undefined })
   writeFileSync(join(directory, 'heads', '00000000.jsonl'), Buffer.alloc(MAX_PACK, '\n'))
   const [states, writer] = [heard(), writerIn(directory)]
-  await record(writer, 'required', true)
+  await expect(record(writer, 'required', true)).rejects.toThrow(refusal('JOURNAL_INVALID'))
+  await record(writer, 'not required')
   writer.endNow([])
   expect(states.at(-1)).toMatchObject({
     error: { code: 'JOURNAL_INVALID', message: expect.stringContaining('commit 255 is invalid') as string },

@@ -178,7 +178,8 @@ export class JournalWriter {
       this.#tickSoon(INTERVAL)
     } catch (error) {
       this.#taken = undefined
-      if (!this.#isEnded && (segment !== this.#own.now || this.#own.isGone)) this.#own.beginAnew(written)
+      const isLost = segment !== undefined && (segment !== this.#own.now || this.#own.isGone)
+      if (isLost && !this.#isEnded) this.#own.beginAnew(written)
       this.#failed(entries, error)
     }
   }

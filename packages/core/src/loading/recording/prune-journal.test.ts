@@ -14,14 +14,15 @@ beforeEach(() => {
   directory = join(scratch(), 'journal')
   const journal = new TestJournal(directory)
   writeFileSync(join(directory, 'host.key'), journal.key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
-  ;[old, recent] = [journal.segment({ service: 'old' }), journal.segment({ service: 'recent' })]
-  old.add(loadRecord())
-  old.close()
-  recent.add(loadRecord())
-  recent.commit()
-  const days = (count: number) => Date.now() / 1_000 - count * 86_400
-  utimesSync(old.path, days(91), days(91))
-  utimesSync(recent.path, days(3), days(3))
+  ;[old, recent] = [91, 3].map((days) => {
+    const time = new Date(Date.now() - days * 86_400_000)
+    const segment = journal.segment({ service: `of ${days} days ago`, time: time.toISOString() })
+    segment.add({ ...loadRecord(), time: time.toISOString() })
+    if (days > 90) segment.close()
+    else segment.commit()
+    utimesSync(segment.path, time, time)
+    return segment
+  }) as [TestSegment, TestSegment]
 })
 
 test('old segments are deleted, and the journal still holds', async () => {

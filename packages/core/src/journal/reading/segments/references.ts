@@ -48,7 +48,7 @@ export class References {
     const writer = writerOf(record, this.#journal)
     this.#writers.set(segment, writer)
     const { continues } = record
-    if (writer === undefined) this.#problems.add({ ...UNSIGNED, file: segmentPath(segment) })
+    if (writer === undefined) this.#problems.add({ ...UNSIGNED_SEGMENT, file: segmentPath(segment) })
     else if (continues === segment) this.#report({ from: segment, to: continues, index: 0 })
     else if (continues !== undefined) this.#refer({ from: segment, to: continues, index: 0 })
   }
@@ -80,7 +80,7 @@ export class References {
 }
 
 /** What is wrong with a segment that its writer did not sign. */
-export const UNSIGNED = {
+export const UNSIGNED_SEGMENT = {
   kind: 'reference',
   index: 0,
   problem: 'it is not signed by the key of its writer',

@@ -134,7 +134,7 @@ describe('a writer', () => {
     rmSync(pathOf(2))
     await record(begun, true)
     begun.endNow([])
-    expect(await verifyJournal(journal.path)).toMatchObject({ holds: true })
+    expect(await verifyJournal(journal.path)).toMatchObject({ holds: true, uncovered: 0 })
   })
 
   test('also once it has begun', async () => {
