@@ -242,6 +242,10 @@ describe('text that is parsed in pieces', () => {
   })
 })
 
+test.each(['\uff21', '\ufec0'])('does not take %s, which begins like a byte order mark, for one', (text) => {
+  refuses(text, 'JSON_INVALID')
+})
+
 describe('a refusal', () => {
   const bounds = { what: 'trusted root', file: 'root.json', hint: 'Get it again.', maxValues: 3 }
 

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
-import { certificateWords, identityWords, keyWords } from './signer-words.ts'
+import { certificateWords, identityWords, keyWords, methodHint } from './signer-words.ts'
 
 test.each([
   [keyWords('ab'), 'key sha256:ab'],
   [certificateWords('CN=Release,O=Acme', []), 'CN=Release,O=Acme'],
   [certificateWords('CN=Release', ['email:r@acme.example', 'DNS:x']), 'CN=Release (email:r@acme.example, DNS:x)'],
   [certificateWords('', ['email:r@acme.example']), 'email:r@acme.example'],
+  [certificateWords('', []), ''],
   [identityWords('r@acme.example', 'https://a.example'), 'r@acme.example (issuer https://a.example)'],
 ])('describes the signer in one line: %s', (words, line) => {
   expect(words).toBe(line)
@@ -29,4 +30,8 @@ test.each([
     expect(words.length).toBeLessThan(400)
     expect(words).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
   }
+})
+
+test('says how to verify a bundle of another method', () => {
+  expect(methodHint('certificate')).toContain('"modelseal verify certificate"')
 })

@@ -35,6 +35,7 @@ const sharded = (names: readonly string[], shardSize: unknown = 10) =>
 test('returns the names, digests and root digest that were written', () => {
   const manifest = parseStatement(changed(() => {}))
   expect(manifest.modelName).toBe('model')
+  expect(atOnce(statementSteps(changed(() => {}))).version).toBe('1.0')
   expect([...manifest.files.keys()]).toEqual(['a.bin', 'b/c'])
   expect(manifest.serialization).toEqual({ method: 'files', hashType: 'sha256', allowSymlinks: false, ignorePaths: [] })
 })
@@ -401,6 +402,54 @@ describe('refuses a statement that', () => {
   ])('%s', (_, code, payload, details) => {
     expect(() => parseStatement(payload)).toThrow(refusal(code, details))
   })
+})
+
+describe('refuses a resource', () => {
+  const first = 'predicate.resources[0]'
+  test.each<[string, unknown, object]>([
+    ['that is null', null, field(first, 'an object', 'null')],
+    ['whose name is a number', { name: 1 }, field(`${first}.name`, 'a non-empty string', '"1"')],
+    ['with an empty name', { name: '' }, field(`${first}.name`, 'a non-empty string', '""')],
+    ['whose digest is a number', { digest: 1 }, field(`${first}.digest`, 'a non-empty string', '"1"')],
+    ['with an empty digest', { digest: '' }, field(`${first}.digest`, 'a non-empty string', '""')],
+  ])('%s', (_, wrong, details) => {
+    const bytes = changed((s) => {
+      const { resources } = s.predicate
+      resources[0] = wrong === null ? null : { ...resources[0], ...(wrong as object) }
+    })
+    expect(() => parseStatement(bytes)).toThrow(refusal('STATEMENT_MALFORMED', details))
+  })
+
+  test.each(['name', 'digest', 'algorithm'])('that has its %s from Object.prototype', (name) => {
+    let inherited: unknown
+    const bytes = changed((s) => {
+      inherited = s.predicate.resources[0][name]
+      Reflect.deleteProperty(s.predicate.resources[0] as object, name)
+    })
+    Object.defineProperty(Object.prototype, name, { value: inherited, configurable: true, writable: true })
+    let error: unknown
+    try {
+      parseStatement(bytes)
+    } catch (thrown) {
+      error = thrown
+    } finally {
+      Reflect.deleteProperty(Object.prototype, name)
+    }
+    expect(error).toEqual(refusal('STATEMENT_MALFORMED', field(`${first}.${name}`, 'a non-empty string', 'nothing')))
+  })
+})
+
+test('a refusal says what is not supported, and what was read', () => {
+  const unsupported = (name: string, expected: string) =>
+    refusal('SERIALIZATION_UNSUPPORTED', {
+      expected,
+      found: '"x"',
+      message: expect.stringContaining(`its ${name} is not supported`) as string,
+    })
+  const having = (name: string) => changed((s) => (s.predicate.serialization[name] = 'x'))
+  expect(() => parseStatement(having('method'))).toThrow(unsupported('method', 'files or shards'))
+  expect(() => parseStatement(having('hash_type'))).toThrow(unsupported('hash_type', 'a supported hash type'))
+  expect(() => parseStatement(Buffer.alloc(0))).toThrow('Cannot read the statement: it is empty.')
 })
 
 describe('accepts equivalent forms:', () => {
