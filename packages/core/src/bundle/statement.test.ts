@@ -468,7 +468,9 @@ describe('accepts equivalent forms:', () => {
     const algorithm = (name: string) =>
       Buffer.from(sharded(['a:0:10']).toString().replace('"algorithm":"sha256"', `"algorithm":"${name}"`))
     expect(parseStatement(algorithm('sha256-sharded-10')).files.get('a')?.size).toBe(10)
-    expect(() => parseStatement(algorithm('sha256-sharded-11'))).toThrow(refusal('RESOURCE_DIGEST'))
+    expect(() => parseStatement(algorithm('sha256-sharded-11'))).toThrow(
+      refusal('RESOURCE_DIGEST', { expected: 'sha256 or sha256-sharded-10', found: '"sha256-sharded-11"' }),
+    )
   })
 
   test('unknown fields of a resource and of the subject', () => {
