@@ -100,7 +100,10 @@ function checked(directories: readonly string[], { format, since, until, types }
     )
   const unknown = types?.find((type) => !RECORD_TYPES.includes(type as RecordType))
   if (unknown !== undefined)
-    throw refused(`There are no records of the type ${shown(unknown)}.`, `The types are ${RECORD_TYPES.join(', ')}.`)
+    throw refused(
+      `Cannot export records of the type ${shown(unknown)}: there is no such type.`,
+      `The types are ${RECORD_TYPES.join(', ')}.`,
+    )
   const [from, to] = [since?.toISOString() ?? '', until?.toISOString() ?? '~']
   if (from >= to) throw refused('The time since which records are sought is not before the time until which they are.')
   // Times of records have one length, so that they sort as text.

@@ -184,7 +184,10 @@ async function readHeads(journal: OpenedJournal, { given, problems, signal }: He
     last = commit
   }
   if (given && given.size > tree.size)
-    rolledBack(problems, `it has ${tree.size} valid commits, the checkpoint covers ${given.size}`)
+    rolledBack(
+      problems,
+      `it has ${tree.size} valid commits, the checkpoint covers ${given.size}: this is an older state, or the newest commits were removed`,
+    )
   return { heads, counts, last, root: tree.root().toString('hex'), kept }
 }
 

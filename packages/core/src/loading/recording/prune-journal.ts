@@ -68,7 +68,7 @@ function retentionOf(olderThan: string): number {
   const { retention } = 'value' in checked ? settingsOf(checked.value, { base: '.', place: 'pruneJournal()' }) : {}
   if (retention !== undefined) return retention
   const reason = 'issues' in checked ? `: ${checked.issues[0].message}` : ''
-  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "olderThan"${reason}.`)
+  throw new ModelSealError('INVALID_ARGUMENT', `Cannot delete segments older than ${shown(olderThan)}${reason}.`)
 }
 
 async function committer(path: string, key: string | undefined) {
