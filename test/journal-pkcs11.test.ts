@@ -113,9 +113,11 @@ describe.skipIf(!ready)('a journal whose key is on a token', () => {
 
   test('is pruned with the key on the token, and with no other', async () => {
     const directory = join(work, 'pruned')
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 91 * 86_400_000 })
     const writer = writerFor(directory, KEY)
     await record(writer)
     writer.endNow([])
+    vi.useRealTimers()
     const [segment = ''] = readdirSync(join(directory, 'segments'))
     utimesSync(join(directory, 'segments', segment), 0, 0)
     const olderThan = '90d'

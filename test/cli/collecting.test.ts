@@ -69,7 +69,7 @@ test('journal push sends to journal serve, which ends cleanly', async () => {
   const serving = await serve()
   const { code, stdout, stderr } = await modelseal(push(serving.url))
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stdout).toMatch(/^Sent .* bytes of records and 1 commit. The collector has 1 commit.\n$/)
+  expect(stdout).toMatch(/^Sent \d+(?:\.\d+)? (?:bytes|kB) of records and 1 commit. The collector has 1 commit.\n$/)
   expect(await jsonOf([...push(serving.url), '--json'], 0)).toMatchObject({ result: { bytes: 0, commits: 0, size: 1 } })
   writeFileSync(join(directory, 'token'), 'another', { mode: 0o600 })
   expect(failed(await modelseal(push(serving.url)), 'JOURNAL_FOREIGN')).not.toContain('another')

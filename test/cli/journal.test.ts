@@ -189,7 +189,8 @@ describe('journal follow', () => {
 })
 
 describe('journal prune', () => {
-  const prune = ['journal', 'prune', 'journal', '--older-than', '90d']
+  // The segment is of 1 November 2026.
+  const prune = ['journal', 'prune', 'journal', '--older-than', '10d']
 
   test('deletes old segments, and the journal still holds', async () => {
     chmodSync(join(directory, 'journal'), 0o700)
