@@ -117,7 +117,9 @@ function plain(number: string): string {
     /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(number) ?? []
   const digits = (whole + fraction).replace(/^0+/, '')
   const significant = digits.replace(/0+$/, '')
-  if (significant === '') return /^-?\d/.test(number) ? '0' : number
+  // Nobody writes a zero with so many digits. It counts as rounded, which no condition accepts.
+  const isLong = whole.length > 400 || fraction.length > 400 || power.replace(/^[+-]/, '').length > 6
+  if (significant === '') return /^-?\d/.test(number) && !isLong ? '0' : number
   return `${sign}${significant}e${BigInt(power) - BigInt(fraction.length) + BigInt(digits.length - significant.length)}`
 }
 
