@@ -34,6 +34,12 @@ describe('checkIdentifierBytes', () => {
       'one in a value with a long tag',
       value(0x30, Buffer.concat([Buffer.from([0xbf, 0x81, 0x01, 0x82, 0x08, 0x05]), long(0x06)])),
     ],
+    ['one that ends after the value that contains it', Buffer.concat([Buffer.from([0x30, 0x04]), long(0x06)])],
+    [
+      'one in a string that ends after the value that contains it',
+      value(0x04, Buffer.concat([Buffer.from([0x30, 0x04]), long(0x06)])),
+    ],
+    ['one behind 20,000 values in each other', Buffer.concat([Buffer.alloc(40_000, '3080', 'hex'), long(0x06)])],
     ['one before something that is not DER', value(0x04, long(0x06), Buffer.from([0x30, 0x7f]))],
   ])('refuses identifiers that are too long: %s', (_, der) => {
     expect(() => {

@@ -46,17 +46,40 @@ export function checkValueCount(der: Uint8Array): void {
   }
 }
 
-/** All values in no particular order, including those that strings may contain. */
+/** A value whose content is being read. What it contains may end later than it does, which asn1js reads, but not later than a string. */
+interface Open {
+  end: number
+  /** The innermost string, which may be this value. */
+  string: Open | undefined
+}
+
+/** All values as asn1js reads them, including those that strings may contain. */
 function* valuesIn(der: Uint8Array): Generator<{ tag: number; content: Range }> {
-  const open: Range[] = [{ at: 0, end: der.length }]
-  for (let range = open.pop(); range; range = open.pop()) {
-    const content = contentOf(der, range)
-    if (!content) continue
-    if (content.end < range.end) open.push({ at: content.end, end: range.end })
-    const tag = der[range.at] ?? 0
+  const open: Open[] = []
+  for (let at = 0; ;) {
+    for (let last = open.at(-1); last && at >= last.end; last = open.at(-1)) {
+      if (last.string === last) at = last.end
+      open.pop()
+    }
+    const string = open.at(-1)?.string
+    const content = contentOf(der, { at, end: string?.end ?? der.length })
+    if (!content) {
+      if (!string) return
+      while (open.pop() !== string);
+      at = string.end
+      continue
+    }
+    const tag = der[at] ?? 0
     yield { tag, content }
-    if (tag & CONSTRUCTED || tag === OCTET_STRING) open.push(content)
-    else if (tag === BIT_STRING) open.push({ at: content.at + 1, end: content.end }) // after the number of unused bits
+    const isString = tag === OCTET_STRING || tag === BIT_STRING
+    const isOpen = isString || (tag & CONSTRUCTED) !== 0
+    if (isOpen) {
+      const value: Open = { end: content.end, string }
+      if (isString) value.string = value
+      open.push(value)
+    }
+    // Before the bits, there is the number of those that are not used.
+    at = tag === BIT_STRING ? content.at + 1 : isOpen ? content.at : content.end
   }
 }
 
@@ -70,7 +93,7 @@ function contentOf(der: Uint8Array, { at, end }: Range): Range | undefined {
   let next = at + 1
   if (((der[at] ?? 0) & LONG_TAG) === LONG_TAG) while ((der[next++] ?? 0) & 0x80);
   let length = der[next++] ?? 0
-  // Indefinite length: takes everything up to the end of the enclosing value, which is never too little.
+  // Indefinite length: takes everything up to the end of the string or file, which is never too little.
   if (length === INDEFINITE) length = end - next
   else if (length > INDEFINITE) {
     let bytes = length - INDEFINITE
