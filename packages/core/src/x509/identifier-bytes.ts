@@ -46,40 +46,27 @@ export function checkValueCount(der: Uint8Array): void {
   }
 }
 
-/** A value whose content is being read. What it contains may end later than it does, which asn1js reads, but not later than a string. */
-interface Open {
-  end: number
-  /** The innermost string, which may be this value. */
-  string: Open | undefined
-}
-
-/** All values as asn1js reads them, including those that strings may contain. */
+/**
+ * All values, including those that strings may contain, each once and in order. Where a constructed value ends does not matter: asn1js also
+ * reads what begins in one and ends after it.
+ */
 function* valuesIn(der: Uint8Array): Generator<{ tag: number; content: Range }> {
-  const open: Open[] = []
+  /** Where the strings end that are being read. */
+  const strings: number[] = []
   for (let at = 0; ;) {
-    for (let last = open.at(-1); last && at >= last.end; last = open.at(-1)) {
-      if (last.string === last) at = last.end
-      open.pop()
-    }
-    const string = open.at(-1)?.string
-    const content = contentOf(der, { at, end: string?.end ?? der.length })
+    const content = contentOf(der, { at, end: strings.at(-1) ?? der.length })
     if (!content) {
-      if (!string) return
-      while (open.pop() !== string);
-      at = string.end
+      const end = strings.pop()
+      if (end === undefined) return
+      at = end
       continue
     }
     const tag = der[at] ?? 0
     yield { tag, content }
-    const isString = tag === OCTET_STRING || tag === BIT_STRING
-    const isOpen = isString || (tag & CONSTRUCTED) !== 0
-    if (isOpen) {
-      const value: Open = { end: content.end, string }
-      if (isString) value.string = value
-      open.push(value)
-    }
+    if (tag === OCTET_STRING || tag === BIT_STRING) strings.push(content.end)
     // Before the bits, there is the number of those that are not used.
-    at = tag === BIT_STRING ? content.at + 1 : isOpen ? content.at : content.end
+    if (tag === BIT_STRING) at = content.at + 1
+    else at = tag === OCTET_STRING || tag & CONSTRUCTED ? content.at : content.end
   }
 }
 
