@@ -39,6 +39,10 @@ describe('checkIdentifierBytes', () => {
       'one in a string that ends after the value that contains it',
       value(0x04, Buffer.concat([Buffer.from([0x30, 0x04]), long(0x06)])),
     ],
+    [
+      'one after a string that ends in the middle of a value',
+      value(0x30, value(0x04, Buffer.from([0x0c, 0x7f])), long(0x06)),
+    ],
     ['one behind 20,000 values in each other', Buffer.concat([Buffer.alloc(40_000, '3080', 'hex'), long(0x06)])],
     ['one before something that is not DER', value(0x04, long(0x06), Buffer.from([0x30, 0x7f]))],
   ])('refuses identifiers that are too long: %s', (_, der) => {

@@ -349,6 +349,9 @@ test('a head that comes after the end of its segment is not committed', async ()
   segment.close()
 })
 
+/** Until what was written a moment ago is older than a millisecond. */
+const old = () => new Promise((resolve) => setTimeout(resolve, 10))
+
 test('a writer that was idle for longer than the retention commits nothing about its deleted segment', async () => {
   const directory = fresh()
   const journal = await openDirectory({ directory, host: undefined, key: undefined })
@@ -359,6 +362,7 @@ test('a writer that was idle for longer than the retention commits nothing about
   utimesSync(join(directory, SEGMENTS, name), 0, 0)
   const commits = new Commits(journal)
   const commit = async (head: SegmentHead) => (await runSoon(commits.add(head))) !== undefined
+  await old()
   await retireSegments(journal, { retention: 1, collected: false }, commit)
   writer.endNow([])
   expect(commitsOf(directory).map(({ leaf }) => [leaf.retired, leaf.end])).toEqual([
@@ -378,6 +382,7 @@ test('segments older than the retention are deleted after their heads were commi
   const retire = (collected = false, retention = 1) =>
     retireSegments(journal, { retention, collected }, async (head) => (await runSoon(commits.add(head))) !== undefined)
   utimesSync(join(directory, SEGMENTS, name), 0, 0)
+  await old()
   await retire(false, 3_600_000)
   expect(existsSync(join(directory, SEGMENTS, name))).toBe(true)
   // Only what a collector confirmed may be deleted.
