@@ -25,6 +25,7 @@ import type { SegmentHead } from '../format/commit.ts'
 import { COLLECTED_FILE, writeCollected } from '../format/collected.ts'
 import { PACKED, segmentIn, SEGMENTS } from '../format/names.ts'
 import type { JournalRecord } from '../format/record.ts'
+import { VARIABLE } from '../enabled.ts'
 import { Commits } from './commits/commits.ts'
 import { openDirectory } from './files/directory.ts'
 import type { ToRecord } from './records/waiting-records.ts'
@@ -355,7 +356,7 @@ const old = () => new Promise((resolve) => setTimeout(resolve, 10))
 test('a writer that was idle for longer than the retention commits nothing about its deleted segment', async () => {
   const directory = fresh()
   const journal = await openDirectory({ directory, host: undefined, key: undefined })
-  const writer = new JournalWriter(settingsFor(directory, { retention: 1 }))
+  const writer = new JournalWriter(settingsFor(directory, { place: VARIABLE }))
   await record(writer, 'a')
   await vi.waitFor(() => expect(commitsOf(directory)).toHaveLength(1), 5_000)
   const [name] = readdirSync(join(directory, SEGMENTS)) as [string]
@@ -374,7 +375,7 @@ test('a writer that was idle for longer than the retention commits nothing about
 test('segments older than the retention are deleted after their heads were committed as retired', async () => {
   const directory = fresh()
   const journal = await openDirectory({ directory, host: undefined, key: undefined })
-  const writer = new JournalWriter(settingsFor(directory, { retention: 1 }))
+  const writer = new JournalWriter(settingsFor(directory, { place: VARIABLE }))
   await record(writer, 'a')
   writer.endNow([])
   const [name] = readdirSync(join(directory, SEGMENTS)) as [string]
