@@ -111,7 +111,7 @@ test('cosigns each state that continues the one before, and no other', async () 
     commit(count)
     expect(await witnessed()).toMatchObject({ size: journal.tree.size, witness: 'witness.example/lite' })
   }
-  const { file: checkpoint, size } = (await witnessed())
+  const { file: checkpoint, size } = await witnessed()
   const options = { checkpoint, witnessKey, key: journal.file.key }
   const report = await verifyJournal(directory, options)
   expect(report).toMatchObject({ holds: true, compared: size, witness: { name: 'witness.example/lite' } })

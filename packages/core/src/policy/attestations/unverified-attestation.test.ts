@@ -9,11 +9,7 @@ test('a file that could not be read is reported as it is, and counts for nothing
   const error = new ModelSealError('FILE_UNREADABLE', 'Cannot read the file "vad.attestation".', {
     file: 'vad.attestation',
   })
-  const { verdict, bundle, fault } = await readUnverified(
-    { path: 'vad.attestation', error },
-    model,
-    new Effort(),
-  )
+  const { verdict, bundle, fault } = await readUnverified({ path: 'vad.attestation', error }, model, new Effort())
   expect(bundle).toBeUndefined()
   expect(fault).toBe(error)
   expect(verdict).toMatchObject({
