@@ -15,8 +15,7 @@ async function failuresOf(steps: (() => void)[]): Promise<Failure[]> {
     if (steps.length === 0) stop.abort()
     await Promise.resolve(step?.())
   }
-  const passing = new Set(['HTTP_UNREACHABLE'])
-  await repeat(work, { interval: 1, passing, onFailure: (failure) => failures.push(failure), signal: stop.signal })
+  await repeat(work, { interval: 1, onFailure: (failure) => failures.push(failure), signal: stop.signal })
   return failures
 }
 

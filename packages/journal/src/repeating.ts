@@ -6,6 +6,15 @@ const [FIRST_WAIT, LONGEST_WAIT] = [1_000, 300_000]
 /** Longer times would be taken by timers for none. */
 const LONGEST_TIME = 2 ** 31 - 1
 
+/** Errors that time may heal, or the administrator of the other machine. Every other one ends the work. */
+const PASSING: ReadonlySet<string> = new Set([
+  'HTTP_UNREACHABLE',
+  'HTTP_TIMEOUT',
+  'HTTP_RESPONSE',
+  'FILE_NOT_FOUND',
+  'FILE_WRITE_FAILED',
+])
+
 /** What failed, and in how many milliseconds it is tried again. */
 export interface Failure {
   error: ModelSealError
@@ -15,17 +24,12 @@ export interface Failure {
 interface Repeating {
   /** Milliseconds between two rounds. */
   interval: number
-  /** Codes of errors that time may heal. Every other error ends the work. */
-  passing: ReadonlySet<string>
   onFailure: (failure: Failure) => void
   signal: AbortSignal | undefined
 }
 
 /** Works again and again, until it is aborted, and waits longer after each failure. */
-export async function repeat(
-  work: () => Promise<void>,
-  { interval, passing, onFailure, signal }: Repeating,
-): Promise<void> {
+export async function repeat(work: () => Promise<void>, { interval, onFailure, signal }: Repeating): Promise<void> {
   for (let failures = 0; !signal?.aborted;) {
     let pause = interval
     try {
@@ -33,7 +37,7 @@ export async function repeat(
       failures = 0
     } catch (error) {
       if (signal?.aborted) return
-      if (!(error instanceof ModelSealError) || !passing.has(error.code)) throw error
+      if (!(error instanceof ModelSealError) || !PASSING.has(error.code)) throw error
       pause = waitAfter(failures)
       failures += 1
       onFailure({ error, retryIn: pause })

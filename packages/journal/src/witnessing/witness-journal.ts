@@ -29,14 +29,6 @@ export type WitnessEvent = { witnessed: WitnessedCheckpoint } | Failure
 
 const DEFAULT_INTERVAL = 60_000
 const DEFAULT_TIMEOUT = 30_000
-/** Time, or the operator of the witness, may help. Everything else ends the work. */
-const PASSING: ReadonlySet<string> = new Set([
-  'HTTP_UNREACHABLE',
-  'HTTP_TIMEOUT',
-  'HTTP_RESPONSE',
-  'FILE_NOT_FOUND',
-  'FILE_WRITE_FAILED',
-])
 
 /**
  * Has the newest checkpoint of a journal cosigned by a witness (C2SP tlog-witness), which does so only if it continues every checkpoint of
@@ -75,6 +67,6 @@ export async function witnessJournal(
     last = await submitNewest(witnessing)
     onEvent({ witnessed: last })
   }
-  await repeat(submit, { interval, passing: PASSING, onFailure: onEvent, signal })
+  await repeat(submit, { interval, onFailure: onEvent, signal })
   return last
 }

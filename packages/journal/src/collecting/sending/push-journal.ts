@@ -29,14 +29,6 @@ export interface PushOptions extends ClientOptions {
 export type PushEvent = { sent: PushReport } | Failure
 
 const DEFAULT_INTERVAL = 5_000
-/** Time, or the administrator of the collector, may help. Everything else ends the work. */
-const PASSING: ReadonlySet<string> = new Set([
-  'HTTP_UNREACHABLE',
-  'HTTP_TIMEOUT',
-  'HTTP_RESPONSE',
-  'FILE_NOT_FOUND',
-  'FILE_WRITE_FAILED',
-])
 
 /**
  * Sends a journal to a collector, from where an earlier call ended. What the collector confirmed is remembered in `collected.json` beside the
@@ -63,7 +55,7 @@ export async function pushJournal(directory: string, options: PushOptions): Prom
       const sent = await shipment.send(signal)
       if (sent.bytes > 0 || sent.commits > 0) onEvent({ sent })
     }
-    await repeat(send, { interval, passing: PASSING, onFailure: onEvent, signal })
+    await repeat(send, { interval, onFailure: onEvent, signal })
     return shipment.total
   } finally {
     shipment.close()

@@ -244,13 +244,13 @@ export class Commits {
     return readIfAny(this.#journal.path, `${COMMITS}/${commitFile(index)}`, MAX_COMMIT)
   }
 
-  /** Lines of a pack. */
   /** The line of a commit in its pack, if that exists. */
   *#packedAt(index: number): FileWork<string | undefined> {
     const lines = yield* this.#packed(Math.floor(index / PACKED))
     return lines && `${lines[index % PACKED]}\n`
   }
 
+  /** The lines of a pack. */
   *#packed(pack: number): FileWork<string[] | undefined> {
     const text = yield* readIfAny(this.#journal.path, `${HEADS}/${packFile(pack)}`, MAX_PACK)
     return text?.split('\n', PACKED)
