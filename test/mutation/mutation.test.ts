@@ -1,10 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { linesOf } from './changed.ts'
 import { SCOPES, sourcesOf, testFolders } from './scopes.ts'
 import { isSentence } from './sentence.mjs'
 import type { Mutant, Results } from './stryker.ts'
-import { acceptedSurvivors, compare, namedMutants, type Survivor } from './survivors.ts'
+import { acceptedSurvivors, compare, listOf, namedMutants, type Survivor } from './survivors.ts'
 
 describe('changed lines', () => {
   test('are those that the new file has', () => {
@@ -80,13 +81,17 @@ describe('survivors', () => {
   })
 })
 
-test('every list of survivors belongs to a scope, names its files, and has reasons', () => {
-  const lists = readdirSync('test/mutation/survivors').filter((name) => name.endsWith('.json'))
-  expect(lists.filter((name) => !SCOPES.some((scope) => `${scope.name}.json` === name))).toEqual([])
-  for (const scope of SCOPES) {
-    const files = new Set(sourcesOf(scope))
-    expect(acceptedSurvivors(scope.name).filter(({ file }) => !files.has(file))).toEqual([])
-  }
+test('every list of survivors belongs to a folder, names its files, and has reasons', () => {
+  const files = new Set(SCOPES.flatMap(sourcesOf))
+  const folders = [...new Set([...files].map((file) => posix.dirname(file)))]
+  const lists = readdirSync('test/mutation/survivors', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => `test/mutation/survivors/${name.replaceAll('\\', '/')}`)
+  expect(lists.filter((list) => !folders.some((folder) => listOf(folder) === list))).toEqual([])
+  for (const folder of folders)
+    expect(acceptedSurvivors(folder).filter(({ file }) => !files.has(file) || posix.dirname(file) !== folder)).toEqual(
+      [],
+    )
 })
 
 test('everything that is to be mutated exists', () => {

@@ -6,9 +6,17 @@ import { availableParallelism } from 'node:os'
 import { posix, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { changedLines, lastLanded, type Lines } from './changed.ts'
-import { SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
+import { SCOPES, sourcesOf, testFolders, wasTried, type Scope } from './scopes.ts'
 import { resultsOf, runStryker } from './stryker.ts'
-import { acceptedSurvivors, compare, listOf, namedMutants, survives, type NamedMutant } from './survivors.ts'
+import {
+  acceptedSurvivors,
+  compare,
+  listOf,
+  namedMutants,
+  survives,
+  type NamedMutant,
+  type Survivor,
+} from './survivors.ts'
 
 /** Stryker needs as much to stop. */
 const RESERVED_MS = 20_000
@@ -63,16 +71,20 @@ async function tryChanged(given: string | undefined): Promise<void> {
     )
     if (lines.size === 0) continue
     const { mutants, untried } = await mutate(scope, lines, deadline(Number(values.minutes ?? 5)))
-    const isWrong = report(scope, mutants, new Set())
-    if (isWrong && scope.tried) process.exitCode = 1
-    if (isWrong && !scope.tried)
-      console.log(`${scope.name} was never tried as a whole: its survivors fail nothing yet.`)
+    report(scope, mutants, new Set())
     if (untried) console.log(untried)
-    const { unlisted } = compare(mutants, acceptedSurvivors(scope.name), new Set())
+    const { unlisted } = compare(mutants, acceptedOf(mutants), new Set())
     for (const file of lines.keys()) {
       const own = mutants.filter((mutant) => mutant.file === file)
-      const surviving = scope.tried ? unlisted.filter((mutant) => mutant.file === file) : []
-      tests.push({ file, surviving, tried: untried === '' || own.length > 0 })
+      const surviving = unlisted.filter((mutant) => mutant.file === file)
+      if (surviving.length > 0 && wasTried(file)) process.exitCode = 1
+      if (surviving.length > 0 && !wasTried(file))
+        console.log(`The folder of ${file} was never tried as a whole: its survivors fail nothing yet.`)
+      tests.push({
+        file,
+        surviving: wasTried(file) ? surviving : [],
+        tried: untried === '' || own.length > 0,
+      })
     }
   }
   if (tests.length === 0) console.log('Nothing that is mutated has changed.')
@@ -99,6 +111,19 @@ async function mutate(scope: Scope, lines: ReadonlyMap<string, readonly Lines[]>
   return { mutants, untried: untried.join('\n') }
 }
 
+/** What is listed for the folders of some mutants. */
+function acceptedOf(mutants: readonly { file: string }[]): Survivor[] {
+  return [...new Set(mutants.map(({ file }) => posix.dirname(file)))].flatMap(acceptedSurvivors)
+}
+
+function inFile(file: string): { file: string } {
+  return { file }
+}
+
+function listFor({ file }: { file: string }): string {
+  return listOf(posix.dirname(file))
+}
+
 function deadline(minutes: number): number {
   return started + minutes * 60_000 - RESERVED_MS
 }
@@ -113,30 +138,29 @@ function isWithin({ location: { start, end } }: NamedMutant, lines: readonly Lin
 
 /** Prints the score, and what is wrong. Returns true if something is. */
 function report(scope: Scope, mutants: readonly NamedMutant[], complete: ReadonlySet<string>): boolean {
-  const { unlisted, stale, killed } = compare(mutants, acceptedSurvivors(scope.name), complete)
+  const { unlisted, stale, killed } = compare(mutants, acceptedOf([...mutants, ...[...complete].map(inFile)]), complete)
   console.log(`\n| code | ${COLUMNS.join(' | ')} |\n|---|${COLUMNS.map(() => '---:|').join('')}`)
   for (const file of new Set(mutants.map((mutant) => mutant.file)))
     console.log(
       row(
         file,
-        scope,
         mutants.filter((mutant) => mutant.file === file),
       ),
     )
-  console.log(row(scope.name, scope, mutants))
-  for (const entry of killed) console.log(`No longer needed in ${listOf(scope.name)}: ${JSON.stringify(entry)}`)
-  for (const entry of stale) console.log(`STALE in ${listOf(scope.name)}: ${JSON.stringify(entry)}`)
+  console.log(row(scope.name, mutants))
+  for (const entry of killed) console.log(`No longer needed in ${listFor(entry)}: ${JSON.stringify(entry)}`)
+  for (const entry of stale) console.log(`STALE in ${listFor(entry)}: ${JSON.stringify(entry)}`)
   for (const mutant of unlisted) console.log(described(mutant))
   if (unlisted.length > 0)
     console.log(
-      `${unlisted.length} mutants survive. Test what they change, or explain in ${listOf(scope.name)} why they are harmless.`,
+      `${unlisted.length} mutants survive. Test what they change, or explain in ${[...new Set(unlisted.map(listFor))].join(', ')} why they are harmless.`,
     )
   return unlisted.length > 0 || stale.length > 0
 }
 
-function row(name: string, scope: Scope, mutants: readonly NamedMutant[]): string {
+function row(name: string, mutants: readonly NamedMutant[]): string {
   const count = (status: NamedMutant['status']): number => mutants.filter((mutant) => mutant.status === status).length
-  const accepted = compare(mutants, acceptedSurvivors(scope.name), new Set()).accepted.length
+  const accepted = compare(mutants, acceptedOf(mutants), new Set()).accepted.length
   const [killed, timeout, survived, uncovered] = [
     count('Killed'),
     count('Timeout'),
@@ -161,7 +185,7 @@ function printScores(): void {
     const all = [...folders].flatMap((folder) => namedMutants(resultsOf(folder)))
     const mutants = all.filter(({ file }) => files.has(file))
     const tried = new Set(mutants.map(({ file }) => file)).size
-    if (tried > 0) console.log(row(`\`${scope.folder}/\` (${tried} of ${files.size} files)`, scope, mutants))
+    if (tried > 0) console.log(row(`\`${scope.folder}/\` (${tried} of ${files.size} files)`, mutants))
   }
 }
 

@@ -17,17 +17,18 @@ export interface Survivor {
 /** A mutant as the list of survivors names it: line numbers would change with every edit. */
 export type NamedMutant = Omit<Survivor, 'reason'> & { status: Mutant['status']; location: Mutant['location'] }
 
-/** The accepted survivors of a scope. */
-export function acceptedSurvivors(scope: string): Survivor[] {
-  const file = listOf(scope)
+/** The accepted survivors of a folder. */
+export function acceptedSurvivors(folder: string): Survivor[] {
+  const file = listOf(folder)
   const entries = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Survivor[]) : []
   const without = entries.filter(({ reason }) => !reason || reason.trim() === '')
   if (without.length > 0) throw new Error(`${file}: an entry without a reason: ${JSON.stringify(without[0])}`)
   return entries
 }
 
-export function listOf(scope: string): string {
-  return `test/mutation/survivors/${scope}.json`
+/** Where the survivors of a folder are listed: those of `packages/core/src/policy/matching` in `core/policy/matching.json`. */
+export function listOf(folder: string): string {
+  return `test/mutation/survivors/${folder.replace('packages/', '').replace('/src', '')}.json`
 }
 
 /** The mutants of a report that count: not those of sentences, nor those that do not even load. */
