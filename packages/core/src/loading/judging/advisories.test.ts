@@ -331,3 +331,20 @@ describe('policy check warns', () => {
     expect(await findings(feed)).toEqual(['note ADVISORY_NOT_REQUIRED'])
   })
 })
+
+test('the verdict says how many feeds may be relied on', async () => {
+  const told = async (...files: string[]) => {
+    const { advisories, ...rest } = policyWith('', { ifStale: 'warn' })
+    const followed = files.map((file) => ({ ...advisories[0], file }))
+    const { checks } = await judgeModel(site.file('model'), {
+      policy: await site.policy({ ...rest, advisories: followed }),
+    })
+    return checks.find(({ check }) => check === 'advisories')?.reason
+  }
+  const [first, second] = [await feedWith({}), await feedWith({})]
+  expect(await told(first, second)).toBe('The policy follows 2 advisory feeds.')
+  expect(await told(first, second, 'absent.jsonl')).toBe(
+    'The policy follows 3 advisory feeds. 2 of them may be relied on.',
+  )
+  expect(await told('absent.jsonl')).toBe('The policy follows one advisory feed. None of them may be relied on.')
+})
