@@ -93,14 +93,14 @@ describe('a model that is placed', () => {
     )
   })
 
-  test.each([new ModelSealError('FILE_NOT_SIGNED', 'Not signed.'), Object.assign(new Error('full'), { code: 'ISOLATION_REFUSED' })])(
-    'is refused for another reason as it is: %s',
-    async (reason) => {
-      const asked = new Asked({ [ENTRY]: constantModel('weights.bin') })
-      asked.refusals = [undefined, reason]
-      await expect(placeOnnx(asked.reader, ENTRY)).rejects.toBe(reason)
-    },
-  )
+  test.each([
+    new ModelSealError('FILE_NOT_SIGNED', 'Not signed.'),
+    Object.assign(new Error('full'), { code: 'ISOLATION_REFUSED' }),
+  ])('is refused for another reason as it is: %s', async (reason) => {
+    const asked = new Asked({ [ENTRY]: constantModel('weights.bin') })
+    asked.refusals = [undefined, reason]
+    await expect(placeOnnx(asked.reader, ENTRY)).rejects.toBe(reason)
+  })
 
   test('is refused if it refers to a file outside its directory', async () => {
     const asked = new Asked({ [ENTRY]: addingModel('../../weights.bin') })
@@ -152,7 +152,11 @@ describe('a model that is gathered', () => {
   })
 
   test('has each file for each location, as far as any of them needs it', async () => {
-    const tensors = [externalTensor('a', 2, 'w.bin'), externalTensor('b', 9, './w.bin'), externalTensor('c', 4, 'v.bin')]
+    const tensors = [
+      externalTensor('a', 2, 'w.bin'),
+      externalTensor('b', 9, './w.bin'),
+      externalTensor('c', 4, 'v.bin'),
+    ]
     const asked = new Asked({
       [ENTRY]: model(graph({ initializers: tensors })),
       'onnx/w.bin': bytes('w'),

@@ -37,7 +37,10 @@ describe('the budget', () => {
 
   test('of all bundles pays for all checks of a step that exceeds the own one', async () => {
     const all = new Effort(undefined, 5)
-    await all.forOne().signatures(25).catch(() => {})
+    await all
+      .forOne()
+      .signatures(25)
+      .catch(() => {})
     await expect(all.signatures()).rejects.toMatchObject(refusal)
   })
 })

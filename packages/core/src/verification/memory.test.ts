@@ -76,7 +76,10 @@ describe('the own copy of a bundle', () => {
     const certificate = Buffer.from('leaf')
     const keyless = ownBundle({ ...bundle, material: { method: 'sigstore', certificate } }, { withPayload: true })
     expect(keyless.material).toEqual({ method: 'sigstore', certificate })
-    expect(keyless.material).toHaveProperty('certificate.buffer', expect.not.toSatisfy((one) => one === certificate.buffer))
+    expect(keyless.material).toHaveProperty(
+      'certificate.buffer',
+      expect.not.toSatisfy((one) => one === certificate.buffer),
+    )
     const material = { method: 'key', hint: 'abc' } as const
     expect(ownBundle({ ...bundle, material }, { withPayload: true }).material).toEqual(material)
   })

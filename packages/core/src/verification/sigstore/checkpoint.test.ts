@@ -142,11 +142,7 @@ describe('the log of a checkpoint', () => {
 
   test('signs as the host of its URL, with or without port and path', () => {
     expect(namesOfLog('https://rekor.test')).toEqual(['rekor.test', 'rekor.test', 'rekor.test'])
-    expect(namesOfLog('https://rekor.test:8443/a/b/')).toEqual([
-      'rekor.test',
-      'rekor.test:8443',
-      'rekor.test:8443/a/b',
-    ])
+    expect(namesOfLog('https://rekor.test:8443/a/b/')).toEqual(['rekor.test', 'rekor.test:8443', 'rekor.test:8443/a/b'])
     expect(namesOfLog('https://rekor.test/a')).toEqual(['rekor.test', 'rekor.test', 'rekor.test/a'])
     expect(namesOfLog('rekor.test')).toEqual(['rekor.test'])
   })

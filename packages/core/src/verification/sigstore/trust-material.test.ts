@@ -100,7 +100,11 @@ describe('a trusted root', () => {
 describe('a period of validity', () => {
   const [start, end] = [new Date(1000), new Date(2000)]
   test('includes its ends, and must include all times', () => {
-    const at = (...times: number[]) => isValidAt({ start, end }, times.map((time) => new Date(time)))
+    const at = (...times: number[]) =>
+      isValidAt(
+        { start, end },
+        times.map((time) => new Date(time)),
+      )
     expect([at(), at(1000), at(1500, 2000), at(999), at(2001), at(1500, 2001), at(999, 1500)]).toEqual([
       true,
       true,

@@ -62,7 +62,8 @@ describe('the content of a repository', () => {
     const { tuf, asked, fetched, repository } = await served()
     tuf.publish(BOTH, { newRoot: true })
     const known = await fetched()
-    const roots = (count: number) => Array.from({ length: count }, (_, index) => tuf.files.get(`${index + 1}.root.json`))
+    const roots = (count: number) =>
+      Array.from({ length: count }, (_, index) => tuf.files.get(`${index + 1}.root.json`))
     expect(known.roots).toEqual(roots(2))
     tuf.publish(BOTH, { newRoot: true })
     asked.length = 0

@@ -19,7 +19,14 @@ const tufOf = (targets: object = {}, publication = {}) =>
   new TestTuf({ 'trusted_root.json': ROOT, 'signing_config.v0.2.json': CONFIG, ...targets }, publication)
 
 /** What was fetched from a repository, in some version of its metadata. */
-function recordOf(tuf: TestTuf, { version = 1, roots = [1], ...more }: { version?: number; roots?: number[] } & Partial<Omit<TufRecord, 'roots'>> = {}): TufRecord {
+function recordOf(
+  tuf: TestTuf,
+  {
+    version = 1,
+    roots = [1],
+    ...more
+  }: { version?: number; roots?: number[] } & Partial<Omit<TufRecord, 'roots'>> = {},
+): TufRecord {
   const file = (name: string) => tuf.files.get(name) ?? expect.fail(`no ${name}`)
   return {
     fetched: '2026-01-02T03:04:05.000Z',
@@ -61,18 +68,48 @@ describe('a record in the cache', () => {
   })
 
   test.each<[string, ErrorCode, Change, object]>([
-    ['of another format', 'TRUST_ROOT_INVALID', (json) => (json['format'] = 'modelseal-tuf-record-2'), { expected: 'modelseal-tuf-record-1' }],
+    [
+      'of another format',
+      'TRUST_ROOT_INVALID',
+      (json) => (json['format'] = 'modelseal-tuf-record-2'),
+      { expected: 'modelseal-tuf-record-1' },
+    ],
     ['without a time', 'TRUST_ROOT_INVALID', (json) => (json['fetched'] = 'yesterday'), { expected: 'a time' }],
-    ['with a root that is no text', 'TRUST_ROOT_INVALID', (json) => (json['roots'] = [7]), { expected: 'an array of texts' }],
+    [
+      'with a root that is no text',
+      'TRUST_ROOT_INVALID',
+      (json) => (json['roots'] = [7]),
+      { expected: 'an array of texts' },
+    ],
     ['with one root', 'TRUST_ROOT_INVALID', (json) => (json['roots'] = 'AAAA'), {}],
-    ['with a root that is not base64', 'BASE64_INVALID', (json) => (json['roots'] = ['!']), { message: expect.stringContaining('roots') }],
+    [
+      'with a root that is not base64',
+      'BASE64_INVALID',
+      (json) => (json['roots'] = ['!']),
+      { message: expect.stringContaining('roots') },
+    ],
     ...['timestamp', 'snapshot', 'targets', 'trustedRoot'].flatMap((name): [string, ErrorCode, Change, object][] => [
       [`without ${name}`, 'TRUST_ROOT_INVALID', (json) => delete json[name], {}],
-      [`with ${name} that is not base64`, 'BASE64_INVALID', (json) => (json[name] = '!'), { message: expect.stringContaining(name) }],
+      [
+        `with ${name} that is not base64`,
+        'BASE64_INVALID',
+        (json) => (json[name] = '!'),
+        { message: expect.stringContaining(name) },
+      ],
     ]),
-    ['with services that are not base64', 'BASE64_INVALID', (json) => (json['signingConfig'] = '!'), { message: expect.stringContaining('signingConfig') }],
+    [
+      'with services that are not base64',
+      'BASE64_INVALID',
+      (json) => (json['signingConfig'] = '!'),
+      { message: expect.stringContaining('signingConfig') },
+    ],
     ['with services that are no text', 'TRUST_ROOT_INVALID', (json) => (json['signingConfig'] = null), {}],
-    ['with too many roots', 'JSON_TOO_COMPLEX', (json) => (json['roots'] = Array.from({ length: 2000 }, () => 'AAAA')), {}],
+    [
+      'with too many roots',
+      'JSON_TOO_COMPLEX',
+      (json) => (json['roots'] = Array.from({ length: 2000 }, () => 'AAAA')),
+      {},
+    ],
   ])('%s is refused, with its path', async (_, code, change, details) => {
     const { path } = await stored()
     const json = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
@@ -190,10 +227,13 @@ describe('a record is refused', () => {
     }
   })
 
-  test.each(['timestamp', 'snapshot', 'targets'] as const)('if its %s metadata is signed by another key', async (role) => {
-    const tuf = tufOf({}, { forged: [role] })
-    await expect(verifyRecord(recordOf(tuf), repositoryOf(tuf))).rejects.toThrow(refused('TUF_SIGNATURE', role))
-  })
+  test.each(['timestamp', 'snapshot', 'targets'] as const)(
+    'if its %s metadata is signed by another key',
+    async (role) => {
+      const tuf = tufOf({}, { forged: [role] })
+      await expect(verifyRecord(recordOf(tuf), repositoryOf(tuf))).rejects.toThrow(refused('TUF_SIGNATURE', role))
+    },
+  )
 
   test('if its root metadata belongs to another repository', async () => {
     const tuf = tufOf()
@@ -239,12 +279,15 @@ describe('a record is refused', () => {
 test('a record is superseded by later initial root metadata', () => {
   const tuf = tufOf()
   tuf.publish({}, { newRoot: true })
-  const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = ['1.root.json', '2.root.json'].map((name) => tuf.files.get(name))
+  const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = ['1.root.json', '2.root.json'].map((name) =>
+    tuf.files.get(name),
+  )
   const superseded = (roots: Buffer[], anchor: Buffer) =>
     isSuperseded({ roots } as unknown as TufRecord, { ...repositoryOf(tuf), anchor })
   expect(superseded([first], second)).toBe(true)
   expect(superseded([first, second], second)).toBe(false)
   expect(superseded([first, second], first)).toBe(false)
   // What cannot be read is not skipped, but refused when it is verified.
-  for (const unreadable of [[], [Buffer.from('junk')], [Buffer.from('{}')]]) expect(superseded(unreadable, second)).toBe(false)
+  for (const unreadable of [[], [Buffer.from('junk')], [Buffer.from('{}')]])
+    expect(superseded(unreadable, second)).toBe(false)
 })

@@ -48,17 +48,23 @@ describe('the URL of a repository', () => {
     expect(repositoryUrl({ tufUrl, tufRoot: '' })).toBe(expected)
   })
 
-  test.each(['ftp://tuf.test', 'xhttps://tuf.test', 'httpsx://tuf.test', 'tuf.test', '', 'https://me@tuf.test', 'https://tuf.test/?a', 'https://tuf.test/#a'])(
-    'is not "%s"',
-    (tufUrl) => {
-      expect(() => repositoryUrl({ tufUrl, tufRoot: '' })).toThrow(
-        refusal('INVALID_ARGUMENT', {
-          expected: 'an http or https URL without user, query and fragment',
-          found: JSON.stringify(tufUrl),
-        }),
-      )
-    },
-  )
+  test.each([
+    'ftp://tuf.test',
+    'xhttps://tuf.test',
+    'httpsx://tuf.test',
+    'tuf.test',
+    '',
+    'https://me@tuf.test',
+    'https://tuf.test/?a',
+    'https://tuf.test/#a',
+  ])('is not "%s"', (tufUrl) => {
+    expect(() => repositoryUrl({ tufUrl, tufRoot: '' })).toThrow(
+      refusal('INVALID_ARGUMENT', {
+        expected: 'an http or https URL without user, query and fragment',
+        found: JSON.stringify(tufUrl),
+      }),
+    )
+  })
 })
 
 describe('a library without the seeds of public-good', () => {
