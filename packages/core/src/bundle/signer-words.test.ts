@@ -32,6 +32,15 @@ test.each([
   }
 })
 
+test('a name of up to 300 letters, digits and harmless signs is written as it is', () => {
+  for (const name of ["aÉ9 ._%+@:/=,~#*?&!'\\-", 'x'.repeat(300)]) expect(certificateWords(name, [])).toBe(name)
+  expect(certificateWords('x'.repeat(301), [])).toMatch(/^"x+…"$/)
+  for (const sign of ['(', ')', '"', '<', '|', ';', '\t']) {
+    expect(certificateWords(`a${sign}`, [])).not.toBe(`a${sign}`)
+    expect(certificateWords(`${sign}a`, [])).not.toBe(`${sign}a`)
+  }
+})
+
 test('says how to verify a bundle of another method', () => {
   expect(methodHint('certificate')).toContain('"modelseal verify certificate"')
 })

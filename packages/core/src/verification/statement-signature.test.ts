@@ -151,7 +151,6 @@ describe('a signature over the defective encoding of a release before 1.0', () =
   ])('is checked for up to 32 MiB: of %i bytes, %i times', (size, expected) => {
     const bundle = bundleOf(encoded(old))
     Object.assign(bundle.envelope, { payload: Buffer.alloc(size) })
-    // eslint-disable-next-line require-yield -- it takes no steps
     vi.mocked(isSignedBy).mockImplementation(function* () {
       return false
     })

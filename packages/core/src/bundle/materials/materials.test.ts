@@ -3,7 +3,7 @@ import { authority, signingLeaf } from '../../testing/authority.ts'
 import { keyPair, sha256 } from '../../testing/bundles.ts'
 import { field, refusal } from '../../testing/scratch.ts'
 import { Fields } from '../fields.ts'
-import { claimedSigner, parseMaterial, type VerificationMaterial } from './materials.ts'
+import { checkBefore03, claimedSigner, parseMaterial, type VerificationMaterial } from './materials.ts'
 
 const parsed = (json: unknown, path?: string) =>
   parseMaterial(new Fields(json, { code: 'BUNDLE_MALFORMED', file: path }, 'material'), path)
@@ -17,6 +17,61 @@ describe('the material', () => {
     })
     expect(parsed({ publicKey: { hint: 'x' } })).toEqual({ material: { method: 'key', hint: 'x' }, keepsJson: false })
     expect(parsed(chain(1)).keepsJson).toBe(false)
+  })
+
+  test('is exactly one of three kinds', () => {
+    const expected = 'one of publicKey, x509CertificateChain, certificate'
+    for (const [json, found] of [
+      [{}, 'none'],
+      [{ publicKey: { hint: 'x' }, certificate: { rawBytes: 'AQ==' }, tlogEntries: [{}] }, 'publicKey, certificate'],
+      [{ ...chain(1), publicKey: { hint: 'x' } }, 'publicKey, x509CertificateChain'],
+    ] as const)
+      expect(() => parsed(json, 'model.sig')).toThrow(
+        refusal('BUNDLE_MALFORMED', { file: 'model.sig', expected, found }),
+      )
+    expect(() => parsed({ publicKey: { hint: 'x' }, more: 1 })).toThrow(
+      refusal('BUNDLE_MALFORMED', field('material.more', 'no such field', '"more"')),
+    )
+    expect(parsed({ publicKey: { hint: 'x' }, tlogEntries: [], timestampVerificationData: {} }).material.method).toBe(
+      'key',
+    )
+  })
+
+  test('of a keyless bundle has a log entry', () => {
+    for (const more of [{}, { tlogEntries: [] }])
+      expect(() => parsed({ certificate: { rawBytes: 'AQ==' }, ...more })).toThrow(
+        refusal('BUNDLE_MALFORMED', { expected: 'at least one log entry' }),
+      )
+    expect(() => parsed({ publicKey: { hint: 'x' }, tlogEntries: [7] })).toThrow(refusal('BUNDLE_MALFORMED'))
+  })
+
+  test('of a key has a fingerprint or a key, and what else Sigstore allows', () => {
+    const key = (more: object) => parsed({ publicKey: { hint: 'x', ...more } }).material
+    const plain = { method: 'key', hint: 'x' }
+    expect(key({ keyDetails: 'PKIX_ED25519', validFor: { start: 'x' } })).toEqual(plain)
+    expect(key({ keyDetails: '', validFor: '', rawBytes: '' })).toEqual(plain)
+    expect(parsed({ publicKey: { hint: '', rawBytes: 'AQ==' } }).material).toEqual({
+      method: 'key',
+      rawBytes: Buffer.from([1]),
+    })
+    for (const publicKey of [{}, { hint: '' }, { hint: '', rawBytes: '' }, { keyDetails: 'x' }])
+      expect(() => parsed({ publicKey })).toThrow(refusal('BUNDLE_MALFORMED', { expected: 'the fingerprint of a key' }))
+    expect(() => key({ validFor: 'x' })).toThrow(refusal('BUNDLE_MALFORMED', { expected: 'an object' }))
+    expect(() => key({ more: 1 })).toThrow(
+      refusal('BUNDLE_MALFORMED', field('material.publicKey.more', 'no such field', '"more"')),
+    )
+  })
+
+  test('of a chain has at least one certificate', () => {
+    expect(() => parsed(chain(0))).toThrow(refusal('BUNDLE_MALFORMED', { expected: '1 to 33 certificates' }))
+  })
+
+  test('of version 0.2 is no single certificate', () => {
+    const before03 = (json: object) => () => checkBefore03(new Fields(json, { code: 'BUNDLE_MALFORMED' }, 'material'))
+    expect(before03({ publicKey: { hint: 'x' }, ...chain(1) })).not.toThrow()
+    expect(before03({ certificate: { rawBytes: 'AQ==' } })).toThrow(
+      refusal('BUNDLE_MALFORMED', { expected: 'no single certificate in a bundle of version 0.2' }),
+    )
   })
 
   test('may be both a fingerprint and a key', () => {
@@ -107,6 +162,22 @@ describe('the signer that a bundle names', async () => {
     expect(signer).toMatchObject({ fingerprint: sha256(der) })
     expect(signer).not.toHaveProperty('identity')
     expect(await claimedSigner({ method: 'sigstore', certificate: der })).toMatchObject({ fingerprint: sha256(der) })
+  })
+
+  test('of a keyless bundle has the name in its certificate', async () => {
+    const named = await signingLeaf(root, { names: [[1, 'a@example.org']] })
+    const signer = await claimedSigner({ method: 'sigstore', certificate: named.der })
+    expect(signer).toEqual({
+      description: 'CN=Signer (email:a@example.org)',
+      fingerprint: sha256(named.der),
+      identity: 'a@example.org',
+    })
+    expect(await claimedSigner({ method: 'sigstore', certificate: der })).not.toHaveProperty('identity')
+  })
+
+  test('is not unknown if something else fails', async () => {
+    const failing = { method: 'certificate', certificates: 7 } as unknown as VerificationMaterial
+    await expect(claimedSigner(failing)).rejects.toThrow(TypeError)
   })
 
   test('is unknown if it cannot be read', async () => {

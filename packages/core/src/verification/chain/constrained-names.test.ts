@@ -11,7 +11,7 @@ const [OTHER, EMAIL, DNS, DIRECTORY, URI, IP, REGISTERED] = [0, 1, 2, 4, 6, 7, 8
 type Stated = readonly [type: number, value: unknown]
 
 function general([type, value]: Stated): GeneralName {
-  if (type !== IP) return { type, value } as GeneralName
+  if (type !== IP) return { type, value } as unknown as GeneralName
   const bytes = new asn1js.OctetString({ valueHex: Uint8Array.from(Buffer.from(String(value), 'hex')).buffer })
   return { type, value: bytes } as unknown as GeneralName
 }

@@ -79,7 +79,7 @@ describe('the library', () => {
       resultMessage: 'another path',
       ...(certificatePath && { certificatePath }),
     }
-    vi.spyOn(pkijs.CertificateChainValidationEngine.prototype, 'verify').mockResolvedValue(found as never)
+    vi.spyOn(pkijs.CertificateChainValidationEngine.prototype, 'verify').mockResolvedValue(found)
     await expect(validateByLibrary(path, new Date())).rejects.toThrow(
       refusal('CHAIN_INVALID', { found: 'another path' }),
     )

@@ -158,7 +158,7 @@ test('the roots of the operating system are read as DER', () => {
     ...tls,
     getCACertificates: (kind: string) =>
       kind === 'system' ? [pem, pem.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE')] : [],
-  } as never)
+  })
   expect(systemRoots()).toEqual([root.der, root.der])
   expect(certificates).toHaveBeenCalledWith('node:tls')
 })

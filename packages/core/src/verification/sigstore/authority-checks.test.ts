@@ -1,4 +1,4 @@
-import { TrustedRoot, type CertificateAuthority } from '@sigstore/protobuf-specs'
+import { TrustedRoot } from '@sigstore/protobuf-specs'
 import { toTrustMaterial, type SignedEntity } from '@sigstore/verify'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { authority, inDays, issue, signingLeaf, TIME_STAMPING, type Issued } from '../../testing/authority.ts'

@@ -155,7 +155,7 @@ describe('the source of a trusted root', () => {
   test('names the option that is wrong', () => {
     const message = (source: unknown) => {
       try {
-        return String(fixedSource(source))
+        return JSON.stringify(fixedSource(source))
       } catch (error) {
         return (error as Error).message
       }

@@ -160,7 +160,7 @@ describe('a file of a repository', () => {
     const tuf = new TestTuf(BOTH)
     const url = await serving((request, response) => {
       if (request.url === '/x/2.root.json/timestamp.json') response.writeHead(404).end()
-      else tuf.answer({ url: request.url?.replace('/x/2.root.json', '') } as typeof request, response)
+      else tuf.answer(Object.assign(request, { url: request.url?.replace('/x/2.root.json', '') }), response)
     })
     const repository = { name: 'ours', url: `${url}/x/2.root.json`, anchor: tuf.anchor, included: undefined }
     await expect(fetchRecord(repository, undefined, LIMITS)).rejects.toThrow(refusal('SERVICE_REFUSED'))

@@ -89,7 +89,7 @@ describe('a record in the cache', () => {
       { message: expect.stringContaining('roots') },
     ],
     ...['timestamp', 'snapshot', 'targets', 'trustedRoot'].flatMap((name): [string, ErrorCode, Change, object][] => [
-      [`without ${name}`, 'TRUST_ROOT_INVALID', (json) => delete json[name], {}],
+      [`without ${name}`, 'TRUST_ROOT_INVALID', (json) => (json[name] = undefined), {}],
       [
         `with ${name} that is not base64`,
         'BASE64_INVALID',
