@@ -28,6 +28,33 @@ describe('decimals', () => {
     (text) => expect(decimalOf(text)).toBeUndefined(),
   )
 
+  test.each([
+    ['1e1000', '1e999', 1],
+    ['-1e1000', '1e-1000', -1],
+    ['1e-1000', '0', 1],
+    ['000e5', '-0.000', 0],
+    ['0010', '1e1', 0],
+    [`${'9'.repeat(400)}.${'9'.repeat(400)}`, `1${'0'.repeat(399)}e1`, -1],
+  ])('compares the extreme %s with %s', (a, b, order) => {
+    expect(compared(a, b)).toBe(order)
+    expect(compared(b, a)).toBe(order === 0 ? 0 : -order)
+  })
+
+  test.each(['1e-1001', `${'9'.repeat(401)}`, `0.${'1'.repeat(401)}`, '1e+1001'])(
+    'does not read the extreme %s',
+    (text) => expect(decimalOf(text)).toBeUndefined(),
+  )
+
+  test('are the same if their value is', () => {
+    const same = (a: string, b: string) => isSameDecimal(decimalOf(a)!, decimalOf(b)!)
+    expect([same('1', '10'), same('1', '2'), same('0.10', '00.1'), same('1e2', '100')]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ])
+  })
+
   test('every finite double has the decimal of its shortest notation', () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e300, max: 1e300 }), (value) => {

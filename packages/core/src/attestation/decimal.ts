@@ -13,7 +13,7 @@ export function decimalOf(text: string): Decimal | undefined {
   const match = NUMBER.exec(text)
   if (!match) return undefined
   const [, sign = '', whole = '', fraction = '', power = '0'] = match
-  const written = (whole + fraction).replace(/^0+(?=\d)/, '')
+  const written = whole + fraction
   const significant = written.replace(/0+$/, '')
   if (significant === '') return { digits: 0n, exponent: 0 }
   const exponent = Number(power) - fraction.length + (written.length - significant.length)
@@ -32,22 +32,8 @@ export function isSameDecimal(a: Decimal, b: Decimal): boolean {
 
 /** Negative if `a` is less than `b`, positive if it is greater, and 0 if they are equal. */
 export function compareDecimals(a: Decimal, b: Decimal): number {
-  const [signA, signB] = [signOf(a), signOf(b)]
-  if (signA !== signB || signA === 0) return signA - signB
-  const [longA, longB] = [magnitudeOf(a), magnitudeOf(b)]
-  // Aligning two numbers of very different sizes would take many digits.
-  if (longA !== longB) return longA > longB ? signA : -signA
   const lowest = Math.min(a.exponent, b.exponent)
   const scaled = ({ digits, exponent }: Decimal) => digits * 10n ** BigInt(exponent - lowest)
   const difference = scaled(a) - scaled(b)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
-}
-
-function signOf({ digits }: Decimal): number {
-  return digits > 0n ? 1 : digits < 0n ? -1 : 0
-}
-
-/** The number of digits before the point; negative if zeros follow the point. */
-function magnitudeOf({ digits, exponent }: Decimal): number {
-  return String(digits < 0n ? -digits : digits).length + exponent
 }

@@ -1,14 +1,11 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../errors.ts'
-import type { FeedEntries } from '../../policy/advisories/feed-entries.ts'
-import { exportOpenVex, importOpenVex } from '../../policy/advisories/openvex.ts'
-import { keySigner } from '../../signing/methods/key.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
-import { addToFeed, createFeedSource, readFeedSource } from './edit-feed.ts'
-import { signFeed } from './sign-feed.ts'
+import { checkedEntries, type FeedEntries } from './feed-entries.ts'
+import type { AdvisoryFeed } from './feed-statement.ts'
+import { exportOpenVex, importOpenVex } from './openvex.ts'
 
 const HEX = 'a'.repeat(64)
 const COMMIT = 'abcdef0123'.repeat(4)
@@ -17,15 +14,19 @@ const FEED = 'https://models.example/advisories'
 let directory: string
 const at = (name: string) => join(directory, name)
 
-beforeEach(async () => {
-  directory = scratch()
-  await createFeedSource(at('feed.yaml'), { feed: FEED })
-})
+beforeEach(() => void (directory = scratch()))
 
-async function signed() {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  await writeFile(at('one.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  return signFeed(at('feed.yaml'), { signer: await keySigner({ privateKey: at('one.key') }), output: at('feed.jsonl') })
+/** A feed that denies these. */
+async function feedOf(entries: FeedEntries): Promise<AdvisoryFeed> {
+  const denied = await checkedEntries(entries)
+  return {
+    feed: FEED,
+    sequence: 1,
+    issued: '2026-01-01T00:00:00Z',
+    expires: '2026-02-01T00:00:00Z',
+    denied,
+    digest: HEX,
+  }
 }
 
 describe('OpenVEX', () => {
@@ -37,11 +38,14 @@ describe('OpenVEX', () => {
   }
 
   test('is exported, with a list of what it cannot say', async () => {
-    await addToFeed(at('feed.yaml'), {
+    const feed = await feedOf({
       ...entries,
-      fileDigests: [...(entries.fileDigests ?? []), { digest: HEX, from: '2026-01-01T00:00:00Z' }],
+      fileDigests: [
+        ...(entries.fileDigests ?? []),
+        { digest: HEX, from: '2026-01-01T00:00:00Z' },
+        { digest: HEX, until: '2026-01-01T00:00:00Z' },
+      ],
     })
-    const { feed } = await signed()
     const { document, leftOut } = await exportOpenVex(feed)
     expect(document).toEqual({
       '@context': 'https://openvex.dev/ns/v0.2.0',
@@ -74,15 +78,14 @@ describe('OpenVEX', () => {
     expect(leftOut.map(({ description }) => description)).toEqual([
       `file blake3:${'d'.repeat(64)}`,
       `file sha256:${HEX}`,
+      `file sha256:${HEX}`,
       `key sha256:${HEX}`,
     ])
     await writeFile(at('vex.json'), JSON.stringify(document))
     const imported = await importOpenVex(at('vex.json'))
     expect(imported).toMatchObject({ unnamed: 0, superseded: 0, subcomponents: 0, others: 0 })
-    await createFeedSource(at('copy.yaml'), { feed: 'copy' })
-    await addToFeed(at('copy.yaml'), imported.entries)
     const reason = FEED
-    expect((await readFeedSource(at('copy.yaml'))).denied).toEqual({
+    expect(imported.entries).toEqual({
       rootDigests: [{ digest: `sha256:${HEX}`, reason }],
       fileDigests: [
         { digest: `sha256:${'b'.repeat(64)}`, reason },
@@ -93,9 +96,9 @@ describe('OpenVEX', () => {
   })
 
   test('is not exported if it would say nothing', async () => {
-    await addToFeed(at('feed.yaml'), { keys: [HEX] })
-    const { feed } = await signed()
-    await expect(exportOpenVex(feed)).rejects.toEqual(refusal('ADVISORY_INVALID'))
+    await expect(exportOpenVex(await feedOf({ keys: [HEX] }))).rejects.toEqual(
+      refusal('ADVISORY_INVALID', { expected: expect.stringContaining('a model, file or package') as string }),
+    )
   })
 
   const statement = (status: string, ...products: object[]) => ({
@@ -141,14 +144,12 @@ describe('OpenVEX', () => {
   test('is exported with each product once, as its JSON Schema demands', async () => {
     const fileDigests = ['b'.repeat(64), `sha256:${'b'.repeat(64)}`]
     const packages = [`pkg:huggingface/acme/vad@${COMMIT}`, `pkg:huggingface/Acme/VAD@${COMMIT.toUpperCase()}`]
-    const content = { feed: 'f', sequence: 1, issued: '2026-01-01T00:00:00Z', expires: '2026-02-01T00:00:00Z' }
-    const { document } = await exportOpenVex({ ...content, digest: HEX, denied: { fileDigests, packages } })
+    const { document } = await exportOpenVex(await feedOf({ fileDigests, packages }))
     expect(document).toMatchObject({ statements: [{ products: [{}, {}] }] })
   })
 
   test('has the fields and formats of OpenVEX 0.2.0', async () => {
-    await addToFeed(at('feed.yaml'), entries)
-    const { document } = await exportOpenVex((await signed()).feed)
+    const { document } = await exportOpenVex(await feedOf(entries))
     const { statements, ...header } = document as Record<string, string> & { statements: Record<string, unknown>[] }
     // "Document Struct Fields"
     expect(Object.keys(header).sort()).toEqual(['@context', '@id', 'author', 'timestamp', 'version'])
