@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ModelSealError } from '../errors.ts'
+import type { ModelSealError } from '../errors.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { cannotMake, checkInputSize, readAttestationFile, readAttestationInput } from './input.ts'
 import { attestationKinds, makeAttestation } from './making.ts'

@@ -51,8 +51,8 @@ export async function judge(found: FoundBundle[], attestations: object[], more: 
   }
   const files = { 'policy.json': JSON.stringify(content), 'lab.pub': pem(lab), 'lab2.pub': pem(lab2) }
   const policy = await loadValidPolicy(join(scratch(files), 'policy.json'))
-  const [rule] = policy.rules
-  return judgeAttestations(found, rule!.attestations, {
+  const demands = policy.rules.flatMap((rule) => rule.attestations)
+  return judgeAttestations(found, demands, {
     model: MODEL,
     rule: 'voices',
     policy,
