@@ -40,9 +40,8 @@ describe('decimals', () => {
     expect(compared(b, a)).toBe(order === 0 ? 0 : -order)
   })
 
-  test.each(['1e-1001', '9'.repeat(401), `0.${'1'.repeat(401)}`, '1e+1001'])(
-    'does not read the extreme %s',
-    (text) => expect(decimalOf(text)).toBeUndefined(),
+  test.each(['1e-1001', '9'.repeat(401), `0.${'1'.repeat(401)}`, '1e+1001'])('does not read the extreme %s', (text) =>
+    expect(decimalOf(text)).toBeUndefined(),
   )
 
   test('are the same if their value is', () => {
