@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rule } from '../../policy/rule.ts'
 import { ISOLATION_LEVELS } from '../../policy/terms.ts'
 import { refusal } from '../../testing/scratch.ts'
@@ -41,6 +41,70 @@ describe('the isolation of a load', () => {
   test('a rule or a caller with only memory lets no loader have a path', () => {
     expect(() => allowed('memory').checkPlacing()).toThrow(refusal('ISOLATION_REFUSED'))
     expect(() => allowed('auto', ['memory']).checkPlacing()).toThrow(refusal('ISOLATION_REFUSED'))
+  })
+})
+
+describe('a refusal of the isolation', () => {
+  const refused = (details: object) => refusal('ISOLATION_REFUSED', details)
+
+  test('says what the rule allows and what was requested', () => {
+    const details = { expected: 'memory or copy', found: 'in-place' }
+    expect(() => allowed('in-place', ['memory', 'copy'])).toThrow(refused(details))
+    expect(() => allowed('auto', ['in-place']).checkReading()).toThrow(
+      refused({ expected: 'in-place', found: 'memory' }),
+    )
+    expect(() => allowed('auto', ['memory']).checkPlacing()).toThrow(
+      refused({ expected: 'memory', found: 'in-place or copy' }),
+    )
+  })
+
+  test('of paths depends on what the runtime can load', () => {
+    for (const asked of ['auto', 'copy'] as const) expect(() => allowed(asked).checkPlacing('copy')).not.toThrow()
+    for (const asked of ['auto', 'copy', 'in-place'] as const) expect(() => allowed(asked).checkPlacing()).not.toThrow()
+    expect(() => allowed('in-place').checkPlacing('copy')).toThrow(
+      refused({ expected: 'the isolation "copy"', found: '"in-place"' }),
+    )
+    expect(() => allowed('auto', ['memory', 'in-place']).checkPlacing('copy')).toThrow(
+      refused({ expected: 'memory or in-place', found: 'copy' }),
+    )
+  })
+
+  test('of paths names the isolation that was requested', () => {
+    for (const as of [undefined, 'copy'] as const)
+      expect(() => allowed('memory').checkPlacing(as)).toThrow(
+        refused({ expected: undefined, hint: expect.stringContaining('"auto"') as string }),
+      )
+  })
+
+  test('is none for what the rule allows', () => {
+    expect([allowed('copy').copiesAllowed, allowed('in-place', ['in-place', 'copy']).copiesAllowed]).toEqual([
+      true,
+      true,
+    ])
+    expect(allowed('in-place', ['in-place']).copiesAllowed).toBe(false)
+  })
+})
+
+describe('memory in place of paths', () => {
+  test('is used as far as there is memory, if it is allowed', () => {
+    const available = vi.spyOn(process, 'availableMemory').mockReturnValue(1_000)
+    onTestFinished(() => available.mockRestore())
+    expect([allowed('auto').inMemoryInstead(1_000), allowed('auto').inMemoryInstead(1_001)]).toEqual([true, false])
+    expect(allowed('copy').inMemoryInstead(1)).toBe(false)
+    expect(allowed('auto', ['copy', 'in-place']).inMemoryInstead(1)).toBe(false)
+  })
+
+  test.each<[Isolation, string[] | undefined, string]>([
+    ['auto', undefined, 'Do this.'],
+    ['copy', undefined, 'Do this, or use the isolation "auto" or "memory" if the runtime accepts buffers.'],
+    [
+      'auto',
+      ['copy'],
+      'Do this, or allow "memory" in "require.isolation" of the rule "rule" if the runtime accepts buffers.',
+    ],
+  ])('is in the hint if it would help (%s, %j)', (asked, rule, hint) => {
+    expect(allowed(asked, rule).placeHint('Do this')).toBe(hint)
+    expect(allowed(asked, rule).placeHint()).toContain('TMPDIR')
   })
 })
 
