@@ -38,12 +38,17 @@ describe('what is left of a copied directory', () => {
     by(join(left, name))
   }
 
+  const shorten = () => {
+    truncateSync(join(left, 'a'), 3)
+    utimesSync(join(left, 'a'), 100, 100)
+  }
+
   test.each<[string, string, () => void]>([
     ['a new file', 'mine', () => writeFileSync(join(left, 'mine'), '')],
     ['a new directory', 'mine', () => mkdirSync(join(left, 'mine'))],
     ['a new link', 'mine', () => symlinkSync('a', join(left, 'mine'))],
     ['a new file deep below', 'sub/deep/mine', () => writeFileSync(join(left, 'sub/deep/mine'), '')],
-    ['a file of another size', 'a', () => (truncateSync(join(left, 'a'), 3), utimesSync(join(left, 'a'), 100, 100))],
+    ['a file of another size', 'a', shorten],
     ['a file in place of a directory', 'sub', replace('sub', (path) => writeFileSync(path, ''))],
     ['a file in place of a link', 'link', replace('link', (path) => writeFileSync(path, ''))],
     ['a directory in place of a file', 'a', replace('a', (path) => mkdirSync(path))],

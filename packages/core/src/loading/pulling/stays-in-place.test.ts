@@ -54,8 +54,9 @@ test('a mount point cannot, even of the same file system', async () => {
 test('the root and the place of another file system cannot', async () => {
   mounted()
   expect(await staysInPlace('/')).toBe(true)
-  const { dev } = fs.lstatSync(path)
-  vi.mocked(fs.lstatSync).mockImplementationOnce(() => ({ dev: dev + 1 }) as fs.Stats)
+  const elsewhere = fs.lstatSync(path)
+  elsewhere.dev += 1
+  vi.mocked(fs.lstatSync).mockReturnValueOnce(elsewhere)
   expect(await staysInPlace(path)).toBe(true)
 })
 
