@@ -159,7 +159,7 @@ describe('a failure to place a model', () => {
     const destination = await prepared()
     vi.mocked(promises.rename).mockRejectedValueOnce(systemError('EXDEV'))
     vi.mocked(promises.cp).mockImplementationOnce((_, to) => {
-      fs.mkdirSync(to as string)
+      fs.mkdirSync(to)
       return Promise.reject(systemError('ENOSPC'))
     })
     await expect(destination.place()).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
