@@ -2,42 +2,19 @@ import { describe, expect, test, vi } from 'vitest'
 import type { ModelSealError } from '../../errors.ts'
 import { chooseRule } from './choose-rule.ts'
 import type { ModelFormat } from '../../results.ts'
-import { compileMatch, ModelFacts } from './match.ts'
-import { asPolicy } from '../policy.ts'
-import { Revocations } from '../revocations/revocations.ts'
+import { ModelFacts } from './match.ts'
 import type { Rule } from '../rule.ts'
+import { policyOf, ruleOf } from '../../testing/rules.ts'
+import { refusal } from '../../testing/scratch.ts'
 
 const EITHER = ['tfjs-graph', 'tfjs-layers'] as const
 
 function rule(name: string, mode: Rule['mode'], format?: ModelFormat | ModelFormat[]): Rule {
-  const match = compileMatch({ path: '**', ...(format === undefined ? {} : { format }) }, '/')
-  return {
-    name,
-    mode,
-    match,
-    file: '/p.yaml',
-    signers: [],
-    threshold: 1,
-    demands: [],
-    attestations: [],
-    require: { files: 'all' },
-  }
+  return ruleOf({ path: '**', ...(format === undefined ? {} : { format }) }, { name, mode })
 }
 
 async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: readonly ModelFormat[] = EITHER) {
-  const policy = asPolicy({
-    path: '/p.yaml',
-    rules,
-    roots: new Map(),
-    timestampAuthorities: [],
-    revocations: new Revocations(),
-    advisories: [],
-    ages: [],
-    texts: { file: '', includes: [] },
-    journals: [],
-    files: new Map(),
-    digests: undefined,
-  })
+  const policy = policyOf(rules)
   const claimed = vi.fn(() => Promise.resolve(claim))
   const facts = new ModelFacts({ path: '/m', format: { oneOf, claimed } }, () => Promise.resolve([]))
   const outcome = await chooseRule(policy, facts).then(
@@ -106,5 +83,39 @@ describe('the claim of the model is not read', () => {
       outcome: 'layers skip tfjs-layers',
       asked: false,
     })
+  })
+})
+
+describe('the refusal of a model that several rules may match', () => {
+  function refused(rules: Rule[], claim: ModelFormat | undefined, more: object = {}) {
+    const format = { oneOf: EITHER, claimed: () => Promise.resolve(claim) }
+    const facts = new ModelFacts({ path: '/m', format, ...more }, () => Promise.resolve([]))
+    return expect(chooseRule(policyOf(rules), facts)).rejects
+  }
+
+  test('names the rule for each format', async () => {
+    await refused([graph('skip'), rest('enforce')], 'tfjs-graph').toEqual(
+      refusal('FORMAT_UNPROVEN', {
+        file: '/m',
+        expected: 'a format that the program names, or one rule for all formats that it can load',
+        found: '"graph" for tfjs-graph, "rest" for tfjs-layers',
+        hint: expect.stringContaining('"format"') as string,
+      }),
+    )
+  })
+
+  test('names a format that no rule matches', async () => {
+    await refused([graph('skip')], 'tfjs-graph').toEqual(
+      refusal('FORMAT_UNPROVEN', { found: '"graph" for tfjs-graph, no rule for tfjs-layers' }),
+    )
+  })
+
+  test('says that the program can state the format', async () => {
+    await refused([graph('enforce')], undefined).toEqual(
+      refusal('POLICY_NO_MATCH', { file: '/m', hint: expect.stringContaining('"format"') as string }),
+    )
+    await refused([ruleOf({ path: 'x' })], undefined).toEqual(
+      refusal('POLICY_NO_MATCH', { hint: expect.not.stringContaining('"format"') as string }),
+    )
   })
 })

@@ -13,9 +13,11 @@ export class RuleOrder {
   /** Indexes of rules, by a glob that each rule they cover must have. */
   readonly #byGlob = new Map<string, number[]>()
   readonly #spelled = new Map<string, Spelled>()
-  #left = MAX_COMPARISONS
+  #left: number
 
-  constructor(rules: readonly Rule[]) {
+  /** @param most maximum number of comparisons */
+  constructor(rules: readonly Rule[], most = MAX_COMPARISONS) {
+    this.#left = most
     this.#rules = rules
     this.#indexes = new Map(rules.map((rule, index) => [rule, index]))
     for (const [index, rule] of rules.entries()) {
