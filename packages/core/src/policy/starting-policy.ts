@@ -64,7 +64,7 @@ ${requirementOf(required)}    # threshold: 2            # how many distinct sign
 # Models that no rule can accept, whoever signed them.
 # revoked:
 #   rootDigests:
-#     - digest: ${'0'.repeat(64)}
+#     - digest: sha256:${'0'.repeat(64)}
 #       reason: recalled by its publisher
 `
 }
