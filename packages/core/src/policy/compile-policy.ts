@@ -1,4 +1,3 @@
-import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
 import type { FileRead } from '../source/trusted/trusted-file.ts'
 import { compileFeeds } from './advisories/followed-feed.ts'
@@ -55,18 +54,9 @@ export async function compilePolicy(path: string, options?: CompileOptions): Pro
 /** The revocations of all files apply. */
 async function compileRevocations(sources: readonly PolicySource[], reading: TrackedFiles): Promise<Revocations> {
   const revocations = new Revocations()
-  const algorithms = new Set<string>()
   for (const source of sources) {
-    const { file, text } = source
-    if (file.revoked) revocations.add(file.revoked, await readRevokedFiles(source, reading))
-    for (const algorithm of revocations.fileAlgorithms) {
-      if (algorithms.has(algorithm)) continue
-      algorithms.add(algorithm)
-      if (!isHashType(algorithm))
-        reading.problems.push(
-          text.fault(['revoked', 'fileDigests'], `The hash algorithm ${algorithm} is not supported.`),
-        )
-    }
+    const { revoked } = source.file
+    if (revoked) revocations.add(revoked, await readRevokedFiles(source, reading))
   }
   return revocations
 }
