@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { refusal } from '../../testing/scratch.ts'
 import { compileGlob } from './glob.ts'
 import { modelUrl } from './model-url.ts'
 
@@ -13,32 +14,67 @@ describe('the URL that globs see', () => {
     ['https://evil.example?.corp.example/m', 'https://evil.example/'],
     ['https://evil.example#.corp.example/m', 'https://evil.example/'],
     ['file:///srv/m', 'file:///srv/m'],
+    ['a1+.-b://host/m', 'a1+.-b://host/m'],
+    ['https://hub.example/a%7Eb%5f%2D%20%3a', 'https://hub.example/a~b_-%20%3A'],
+    ['https://hub.example/m?a%2Fb%', 'https://hub.example/m'],
+    ['https://hub.example/%41#%', 'https://hub.example/A'],
   ])('of %s is %s', (given, seen) => expect(modelUrl(given)).toBe(seen))
 
+  const CHARACTER = 'a backslash, control character or white space'
+  const ESCAPE = 'an escaped dot, slash or backslash'
+  const PERCENT = 'a percent sign without two hex digits'
+  const NO_HOST = 'no scheme and host'
   test.each([
-    'https://evil.example\\.corp.example/m',
-    'https://hub.example/org/..\\evil/m',
-    'https://hub.example/org/%2e%2E/evil/m',
-    'https://hub.example/org%2Fevil',
-    'https://hub.example/org/%%32e%%32e/evil',
-    'https://hub.example/100%/m',
-    'https://hub.example/org%5cevil',
-    'https://hub.example/org/.\t./evil/m',
-    ' https://hub.example/m',
-    'https://hub.example/a\u00a0b',
-    'https://corp.example@evil.example/m',
-    'https://user:secret@hub.example/m',
-    'https://hub.example./m',
-    'hub.example/m',
-    'https:hub.example/m',
-    'https://',
-    'https:///hub.example/m',
-    '',
-    7,
-    null,
-  ])('is refused for %j, which other programs may parse differently', (given) =>
-    expect(() => modelUrl(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error),
+    ['https://evil.example\\.corp.example/m', CHARACTER],
+    ['https://hub.example/org/..\\evil/m', CHARACTER],
+    ['https://hub.example/org/.\t./evil/m', CHARACTER],
+    ['https://hub.example/m?a\\b', CHARACTER],
+    [' https://hub.example/m', CHARACTER],
+    ['https://hub.example/a\u00a0b', CHARACTER],
+    ['https://hub.example/org/%2e%2E/evil/m', ESCAPE],
+    ['https://hub.example/org%2Fevil', ESCAPE],
+    ['https://hub.example/org%5cevil', ESCAPE],
+    ['https://hub.example/org/%%32e%%32e/evil', PERCENT],
+    ['https://hub.example/100%/m', PERCENT],
+    ['https://corp.example@evil.example/m', 'credentials'],
+    ['https://user:secret@hub.example/m', 'credentials'],
+    ['https://:secret@hub.example/m', 'credentials'],
+    ['https://hub.example./m', 'a host that ends with a dot'],
+    ['hub.example/m', NO_HOST],
+    ['xfile:///m', NO_HOST],
+    ['file:/m', NO_HOST],
+    ['1a://hub.example/m', NO_HOST],
+    ['-https://hub.example/m', NO_HOST],
+    ['https:hub.example/m', NO_HOST],
+    ['https://', NO_HOST],
+    ['https:///hub.example/m', NO_HOST],
+    ['https://hub.example:port/m', NO_HOST],
+    ['', NO_HOST],
+  ])('is refused for %j, which other programs may parse differently', (given, fault) =>
+    expect(() => modelUrl(given)).toThrow(
+      refusal('INVALID_ARGUMENT', {
+        message: expect.stringContaining('option "url"') as string,
+        expected: 'an absolute URL without credentials',
+        found: expect.stringMatching(new RegExp(`^${fault} in ".*"$`, 's')) as string,
+      }),
+    ),
   )
+
+  test.each([
+    [7, 'number'],
+    [null, 'object'],
+    [undefined, 'undefined'],
+  ])('is refused for %j, and names what it is of', (given, found) =>
+    expect(() => modelUrl(given, 'field "model"')).toThrow(
+      refusal('INVALID_ARGUMENT', { found, message: expect.stringContaining('the field "model"') as string }),
+    ),
+  )
+
+  test('is refused with the given one, without credentials and query', () => {
+    expect(() => modelUrl('https://a:b@hub.example/m?token=1#x')).toThrow(
+      refusal('INVALID_ARGUMENT', { found: 'credentials in "…@hub.example/m"' }),
+    )
+  })
 
   test('keeps passwords out of the error message', () => {
     expect(() => modelUrl('https://user:secret@hub.example/m')).toThrow(/^(?!.*secret)/)
