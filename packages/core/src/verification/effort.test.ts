@@ -72,6 +72,15 @@ describe('a turn', () => {
     }
   })
 
+  test('yields after exactly five milliseconds, too', async () => {
+    const uptime = vi.spyOn(process, 'uptime').mockReturnValue(0)
+    vi.mocked(nextTurn).mockClear()
+    const effort = new Effort()
+    uptime.mockReturnValue(0.005)
+    await effort.turn()
+    expect(turns()).toBe(1)
+  })
+
   test('is taken in common by the bundles of a load, and with each signature check', async () => {
     const uptime = vi.spyOn(process, 'uptime').mockReturnValue(100)
     vi.mocked(nextTurn).mockClear()

@@ -142,6 +142,12 @@ test('a long payload and an invalid signature are not remembered', () => {
     }
 })
 
+test('a payload of 256 KiB is remembered', () => {
+  const longest = envelopeOf('x'.repeat(256 * 1024))
+  expect([holds(longest), holds(longest)]).toEqual([true, true])
+  expect(verified()).toBe(1)
+})
+
 test('another object with the same key verifies for itself', () => {
   const envelope = envelopeOf('object')
   expect(holds(envelope)).toBe(true)

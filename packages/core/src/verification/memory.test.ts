@@ -16,6 +16,16 @@ test('remembers the most recently used facts of each object', () => {
   expect(memory.recall({}, 'a')).toBeUndefined()
 })
 
+test('forgets nothing because something else was looked up', () => {
+  const memory = new Memory<number>(2)
+  const trust = {}
+  memory.keep(trust, 'a', 1)
+  memory.keep(trust, 'b', 2)
+  expect(memory.recall(trust, 'x')).toBeUndefined()
+  memory.keep(trust, 'c', 3)
+  expect(['b', 'c'].map((digest) => memory.recall(trust, digest))).toEqual([2, 3])
+})
+
 test('looks nothing up on Object.prototype', () => {
   Object.defineProperty(Object.prototype, 'a', { configurable: true, value: true })
   try {

@@ -1,6 +1,6 @@
 import { createHash, webcrypto } from 'node:crypto'
 import * as asn1js from 'asn1js'
-import { Attribute } from 'pkijs'
+import { Attribute, OtherCertificateFormat } from 'pkijs'
 import { describe, expect, test } from 'vitest'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError } from '../errors.ts'
@@ -338,6 +338,12 @@ describe('a timestamp is untrusted', () => {
     expect(await proven([await stamp({}, signer)], { timestampAuthorities: [middle.der] })).toBeDefined()
     const withMiddle = await stamp({ certificates: [signer, middle] }, signer)
     expect((await proven([withMiddle]))?.path).toEqual([signer.der, middle.der, tsa.root.der])
+  })
+
+  test('unless what else it contains is no certificate', async () => {
+    const other = new OtherCertificateFormat({ otherCertFormat: '1.3.6.1.4.1.99999.9', otherCert: new asn1js.Null() })
+    const certificates = [{ ...tsa.signer, fields: other as unknown as Issued['fields'] }, tsa.signer]
+    expect((await proven([await stamp({ certificates })]))?.path).toEqual([tsa.signer.der, tsa.root.der])
   })
 
   test('unless a certificate that it omits is a trusted one', async () => {
