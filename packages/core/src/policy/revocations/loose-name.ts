@@ -38,8 +38,8 @@ export function looseForm(text: string): string {
       .replace(/ ?([,=+]) ?/g, '$1')
       .trim()
   }
-  // Upper case first: it merges letters that lower case keeps apart.
-  form = form.toUpperCase().toLowerCase().normalize('NFKC')
+  // Upper case merges letters that lower case keeps apart, such as ß and ss; the capital ß becomes one of these only in lower case.
+  form = form.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC')
   if (form.includes('xn--')) form = form.replace(/xn--[a-z0-9-]+/g, (label) => domainToUnicode(label) || label)
   return address(
     form

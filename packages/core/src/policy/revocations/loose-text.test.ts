@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { withLibraries } from '../when-needed.ts'
 import { expectLinear } from '../../testing/linear.ts'
-import { looseForm, looseName } from './loose-name.ts'
+import { looseForm, looseName, reversedName, withoutKind } from './loose-name.ts'
 import { compileLoose } from './loose-text.ts'
 import type { TextPattern } from '../schema/text.ts'
 
@@ -25,6 +25,11 @@ describe('a revoked name is found', () => {
     ['in another letter case of the host', 'mallory@ACME.example', 'email:mallory@acme.Example'],
     ['in another letter case of anything', 'Mallory@acme.example', 'email:mALLORY@acme.example'],
     ['in letters that only upper case merges', 'strasse@acme.example', 'email:straße@acme.example'],
+    [
+      'in the capital of a letter that only upper case merges',
+      'stra\u1e9ee@acme.example',
+      'email:stra\u00dfe@acme.example',
+    ],
     ['composed or not', 'mu\u0308ller@acme.example', 'email:m\u00fcller@acme.example'],
     ['in full width', 'mallory@acme.example', 'email:\uff4dallory@acme.example'],
     ['with invisible characters', 'mallory@acme.example', 'email:mal\u200blory@acme.example'],
@@ -88,7 +93,7 @@ test.each([
 })
 
 test('does not change a loose form', () => {
-  for (const text of ['STRASSE@ÄCME.example', 'https://A.example:443/%41/', 'CN = Ab , O = C', 'İı\u212a'])
+  for (const text of ['STRASSE@ÄCME.example', 'https://A.example:443/%41/', 'CN = Ab , O = C', 'İı\u212a', '\u1e9e'])
     expect(looseForm(looseForm(text))).toBe(looseForm(text))
 })
 
@@ -99,3 +104,100 @@ test.each(['fe80::1%eth0', 'IP:fe80::1%eth0', '::1]/x[', '1:2', ':', '::%', '[::
     expect(looseName(text).written).toContain(text)
   },
 )
+
+test.each([
+  [
+    'a name is compared as written and without its kind',
+    'DNS:A.example',
+    ['DNS:A.example', 'A.example'],
+    ['dns:a.example', 'a.example'],
+  ],
+  ['a name without a kind is compared once', 'A.example', ['A.example'], ['a.example']],
+  ['a subject is compared in both orders', 'CN=A,O=B', ['CN=A,O=B'], ['cn=a,o=b', 'o=b,cn=a']],
+  ['a comma alone makes no subject', 'a,b', ['a,b'], ['a,b']],
+])('%s', (_, text, written, loose) => {
+  expect(looseName(text)).toEqual({ written, loose, key: loose.at(written.length - 1) })
+})
+
+test.each([
+  ['email:a', 'a'],
+  ['EMAIL:a', 'a'],
+  ['URI:https://a', 'https://a'],
+  ['DNS:a', 'a'],
+  ['IP:::1', '::1'],
+  ['DirName:CN=a', 'CN=a'],
+  ['RID:1.2', '1.2'],
+  ['otherName:1.2.3:a', 'a'],
+  ['otherName:a:b', 'otherName:a:b'],
+  ['otherName::b', 'otherName::b'],
+  ['x email:a', 'x email:a'],
+  ['mailto:a', 'mailto:a'],
+])('%s without its kind is %s', (text, bare) => expect(withoutKind(text)).toBe(bare))
+
+test.each([
+  // Percent-encoding.
+  ['a%41%42', 'aab'],
+  ['a%e4', 'a%e4'],
+  ['a%zz%41', 'a%zza'],
+  // Characters that cannot be seen, and spaces.
+  ['a\u0000b', 'ab'],
+  ['a  \t b', 'a b'],
+  ['a\u00a0\u00a0b', 'a b'],
+  [' a ', 'a'],
+  ['CN = A B , O = C + D', 'cn=a b,o=c+d'],
+  ['!a~', '!a~'],
+  // Letters.
+  ['\u212a', 'k'],
+  ['Stra\u1e9ee', 'strasse'],
+  // Punycode, where it can be read.
+  ['xn--mnchen-3ya', 'm\u00fcnchen'],
+  ['xn--', 'xn--'],
+  // Default ports, of their own schemes only.
+  ['https://a:443', 'https://a'],
+  ['https://a:443/x', 'https://a/x'],
+  ['https://a:443?x', 'https://a?x'],
+  ['https://a:443#x', 'https://a#x'],
+  ['uri:https://a:443/x', 'uri:https://a/x'],
+  ['https://a:4430', 'https://a:4430'],
+  ['https://a:80/x', 'https://a:80/x'],
+  ['https://a/x:443', 'https://a/x:443'],
+  ['https://a?x:443', 'https://a?x:443'],
+  ['https://a#x:443', 'https://a#x:443'],
+  ['xhttps://a:443', 'xhttps://a:443'],
+  ['http://a:80', 'http://a'],
+  ['http://a:80/x', 'http://a/x'],
+  ['http://a:80?x', 'http://a?x'],
+  ['http://a:80#x', 'http://a#x'],
+  ['uri:http://a:80', 'uri:http://a'],
+  ['http://a:800', 'http://a:800'],
+  ['http://a:443', 'http://a:443'],
+  ['http://a/x:80', 'http://a/x:80'],
+  ['http://a?x:80', 'http://a?x:80'],
+  ['http://a#x:80', 'http://a#x:80'],
+  ['xhttp://a:80', 'xhttp://a:80'],
+  // Final dots of hosts, and final slashes.
+  ['a...', 'a'],
+  ['a..b', 'a..b'],
+  ['a./b.:1.?c.#d.@e.,f', 'a/b:1?c#d@e,f'],
+  ['a///', 'a'],
+  ['a//b', 'a//b'],
+  // Addresses.
+  ['IP:2001:DB8:0:0:0:0:0:1', 'ip:2001:db8::1'],
+  ['::ffff:1.2.3.4', '::ffff:102:304'],
+  ['x::1', 'x::1'],
+  ['::1x', '::1x'],
+  ['1.2.3.4', '1.2.3.4'],
+])('the loose form of %j is %j', (text, form) => expect(looseForm(text)).toBe(form))
+
+test.each([
+  ['cn=a,o=b', 'o=b,cn=a'],
+  ['o=a\\,b,cn=c', 'cn=c,o=a\\,b'],
+  ['a,b', 'a,b'],
+])('%s in the other order is %s', (form, reversed) => expect(reversedName(form)).toBe(reversed))
+
+test('an exact text has its loose forms as keys, and a pattern has none', () => {
+  expect(compileLoose('CN=A,O=B').keys).toEqual(['cn=a,o=b', 'o=b,cn=a'])
+  expect(compileLoose('email:A@b.example').keys).toEqual(['a@b.example'])
+  expect(compileLoose({ pattern: 'a*' }).keys).toEqual([])
+  expect(compileLoose({ regexp: 'a.*' }).keys).toEqual([])
+})
