@@ -155,6 +155,14 @@ describe('the signer of a bundle is revoked', () => {
     })
   })
 
+  test('unless the caller aborts while the certificates are read', async () => {
+    const controller = new AbortController()
+    const certificates = await Promise.all(Array.from({ length: 6 }, async () => (await authority('Other')).der))
+    setImmediate(() => setImmediate(() => controller.abort()))
+    const revocations = revoking({ keys: [keyOf(root)] })
+    await expect(revokedSigner(bundleOf(certificates), revocations, undefined, controller.signal)).rejects.toMatchObject({ code: 'ABORTED' }) // prettier-ignore
+  })
+
   test('without looking at it if no signer is revoked', async () => {
     const hidden = {
       get material(): never {
