@@ -1,12 +1,18 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { writeFileSync } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readFile, rename, rm } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { POLICY_CHANNEL } from '../../events.ts'
+import { sha256 } from '../../testing/bundles.ts'
+import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
+import * as loadPolicy from '../load-policy.ts'
+import { onPolicyChange } from './changes.ts'
 import { openVerifiedModel } from '../../loading/open-verified-model.ts'
 import type { CompiledPolicy } from '../policy.ts'
-import { watchPolicy } from './watch-policy.ts'
+import { isWatchedPolicy, watchPolicy } from './watch-policy.ts'
+
+vi.mock('../load-policy.ts', { spy: true })
 
 let site: TestSite
 
@@ -57,6 +63,7 @@ test('takes effect at the next load, and keeps the last valid version in use', a
   unsubscribe(POLICY_CHANNEL, onMessage)
   expect(published).toHaveLength(5)
   expect(published[1]).toMatchObject({ path, error: { code: 'POLICY_INVALID' } })
+  expect(published[4]).toEqual({ path, digest: sha256(await readFile(path)) })
 })
 
 test('follows the keys and the included files as well', async () => {
@@ -88,4 +95,52 @@ test('a change after another check of the files has begun is not missed', async 
   await policy.current()
   expect(await asked).toBe(await policy.current())
   await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({ code: 'SIGNER_NOT_TRUSTED' })
+})
+
+test('who follows policies learns of each version that comes into use, and of its included files', async () => {
+  const included = await site.policy('version: 1\nrevoked: {}\n', 'included.yaml')
+  const path = await site.policy(text('a', { include: ['included.yaml'] }), 'including.yaml')
+  const policy = await watchPolicy(path)
+  const changed = vi.fn()
+  onPolicyChange(changed)
+  const published: unknown[] = []
+  const onMessage = (message: unknown) => published.push(message)
+  subscribe(POLICY_CHANNEL, onMessage)
+  const first = await policy.current()
+  expect([changed.mock.calls.length, published]).toEqual([0, []])
+  await site.policy('version: 1\nrevoked: { keys: [] }\n', 'included.yaml')
+  const second = await policy.current()
+  expect(second).not.toBe(first)
+  expect(await policy.current()).toBe(second)
+  await site.policy('version: 2\n', 'included.yaml')
+  expect(await policy.current()).toBe(second)
+  unsubscribe(POLICY_CHANNEL, onMessage)
+  expect(changed).toHaveBeenCalledTimes(1)
+  expect(published).toMatchObject([
+    { path, digest: sha256(await readFile(path)), includes: [sha256('version: 1\nrevoked: { keys: [] }\n')] },
+    { path, error: { code: 'POLICY_INVALID', file: included } },
+  ])
+})
+
+test('a mistake of ours is not taken for a policy that is not valid', async () => {
+  const path = await site.policy(text('a'), 'mistaken.yaml')
+  const onError = vi.fn()
+  const policy = await watchPolicy(path, { onError })
+  await site.policy(text('b'), 'mistaken.yaml')
+  vi.mocked(loadPolicy.loadCompiledPolicy).mockRejectedValueOnce(new TypeError('ours'))
+  await expect(policy.current()).rejects.toThrow(TypeError)
+  expect(onError).not.toHaveBeenCalled()
+})
+
+test('only functions are called', async () => {
+  const path = await site.policy(text('a'))
+  for (const options of [{ onReload: 1 }, { onError: 'x' }, { onChange: () => {} }])
+    await expect(watchPolicy(path, options as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+})
+
+test('a watched policy is recognized by its method', async () => {
+  const watched = await watchPolicy(await site.policy(text('a')))
+  expect([watched, { current: () => {} }].map(isWatchedPolicy)).toEqual([true, true])
+  const others = [undefined, null, 'current', () => {}, {}, { current: 1 }, await watched.current()]
+  expect(others.map(isWatchedPolicy)).toEqual(others.map(() => false))
 })
