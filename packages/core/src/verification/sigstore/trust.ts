@@ -16,14 +16,8 @@ import { checkKey, weaknessOfKey } from '../../x509/strength.ts'
 import { choice, path, required, text } from '../../kinds.ts'
 import { snapshot } from '../../snapshot.ts'
 import { readSmallFile, type ReadFile } from '../../source/read-small-file.ts'
-import {
-  isSuperseded,
-  readRecord,
-  recordPath,
-  verifyRecord,
-  type TufRecord,
-  type VerifiedRecord,
-} from '../tuf/record.ts'
+import { isSuperseded, readRecord, recordPath, verifyRecord, type VerifiedRecord } from '../tuf/record.ts'
+import type { TufRecord } from '../tuf/record-text.ts'
 import { repositoryOf, repositoryUrl, type TufInstance, type TufRepository, type TufSource } from '../tuf/repository.ts'
 
 /** The Sigstore instance to trust: a public one, one that distributes its root by TUF, or one that a file describes. */

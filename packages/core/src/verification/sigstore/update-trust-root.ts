@@ -6,7 +6,8 @@ import { snapshot, type Shape } from '../../snapshot.ts'
 import type { TrustRootInfo } from '../../results.ts'
 import { fixedSource, loadSigstoreTrust, toTrust } from './trust.ts'
 import { fetchRecord } from '../tuf/fetch.ts'
-import { readRecord, verifyRecord, writeRecord, type TufRecord } from '../tuf/record.ts'
+import { readRecord, verifyRecord, writeRecord } from '../tuf/record.ts'
+import type { TufRecord } from '../tuf/record-text.ts'
 import { repositoryOf, type TufInstance, type TufRepository } from '../tuf/repository.ts'
 
 export interface UpdateOptions {

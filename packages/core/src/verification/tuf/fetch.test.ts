@@ -5,7 +5,8 @@ import { refusal, scratch } from '../../testing/scratch.ts'
 import { serving } from '../../testing/serving.ts'
 import { TestTuf } from '../../testing/tuf.ts'
 import { fetchRecord } from './fetch.ts'
-import { verifyRecord, type TufRecord } from './record.ts'
+import type { TufRecord } from './record-text.ts'
+import { verifyRecord } from './record.ts'
 import type { TufRepository } from './repository.ts'
 
 const ROOT = Buffer.from('{"a":1}')

@@ -5,7 +5,8 @@ import type { Fetcher } from 'tuf-js'
 import { ModelSealError, shown } from '../../errors.ts'
 import { callService, fetchWithin } from '../../source/http/service-call.ts'
 import { tufFault } from './fault.ts'
-import { SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET, verifyRecord, type TufRecord } from './record.ts'
+import { SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET, verifyRecord } from './record.ts'
+import type { TufRecord } from './record-text.ts'
 import type { TufRepository } from './repository.ts'
 
 interface FetchLimits {

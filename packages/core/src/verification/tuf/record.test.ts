@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../errors.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { TestTuf } from '../../testing/tuf.ts'
-import { isSuperseded, readRecord, recordPath, verifyRecord, writeRecord, type TufRecord } from './record.ts'
+import type { TufRecord } from './record-text.ts'
+import { isSuperseded, readRecord, recordPath, verifyRecord, writeRecord } from './record.ts'
 
 const URL = 'https://tuf.test/a'
 const ROOT = Buffer.from('{"a":1}')

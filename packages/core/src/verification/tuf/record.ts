@@ -1,27 +1,12 @@
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { decodeBase64 } from '../../bundle/base64.ts'
-import { Fields } from '../../bundle/fields.ts'
-import { parseStrictJson } from '../../bundle/json.ts'
 import { ModelSealError } from '../../errors.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
 import { cacheFolder, checkCacheFolder, makeCacheFolder } from '../../source/private/cache-directory.ts'
 import { readTrustedFile } from '../../source/trusted/trusted-file.ts'
 import { tufFault } from './fault.ts'
+import { parseRecord, recordText, type TufRecord } from './record-text.ts'
 import type { TufRepository } from './repository.ts'
-
-/** The files fetched from a TUF repository: one file in the cache, with everything needed to verify it again. */
-export interface TufRecord {
-  /** The time of fetching (ISO 8601), by the clock of this machine; it is not signed. */
-  fetched: string
-  /** Root metadata, in order of version. */
-  roots: readonly Buffer[]
-  timestamp: Buffer
-  snapshot: Buffer
-  targets: Buffer
-  trustedRoot: Buffer
-  signingConfig?: Buffer | undefined
-}
 
 /** What the verified metadata of a record states. */
 export interface VerifiedRecord {
@@ -34,10 +19,8 @@ export interface VerifiedRecord {
 export const TRUSTED_ROOT_TARGET = 'trusted_root.json'
 export const SIGNING_CONFIG_TARGET = 'signing_config.v0.2.json'
 
-const FORMAT = 'modelseal-tuf-record-1'
 /** The record of the public-good instance has 60 KB. */
 const MAX_RECORD_BYTES = 16 * 1024 * 1024
-const MAX_VALUES = 2000
 
 /** The folder of the cache with the records. */
 const KIND = 'sigstore'
@@ -73,21 +56,9 @@ export async function readRecord(url: string): Promise<TufRecord | undefined> {
 
 /** Writes a record whole or not at all. @throws {@link ModelSealError} `CACHE_UNSAFE`, `FILE_WRITE_FAILED` */
 export async function writeRecord(url: string, record: TufRecord): Promise<void> {
-  const base64 = (bytes: Buffer) => bytes.toString('base64')
-  const { fetched, roots, timestamp, snapshot, targets, trustedRoot, signingConfig } = record
-  const json = {
-    format: FORMAT,
-    fetched,
-    roots: roots.map(base64),
-    timestamp: base64(timestamp),
-    snapshot: base64(snapshot),
-    targets: base64(targets),
-    trustedRoot: base64(trustedRoot),
-    ...(signingConfig ? { signingConfig: base64(signingConfig) } : {}),
-  }
   const folder = await makeCacheFolder(KIND)
   const file = { what: 'cached Sigstore root', failed: 'FILE_WRITE_FAILED', mode: 0o600 } as const
-  await writeFileWhole(join(folder, nameOf(url)), Buffer.from(`${JSON.stringify(json)}\n`), file)
+  await writeFileWhole(join(folder, nameOf(url)), Buffer.from(recordText(record)), file)
 }
 
 /**
@@ -172,25 +143,4 @@ function own<T>(object: Record<string, T>, name: string): T | undefined {
 
 function checkVersion(name: string, expected: number, found: number): void {
   if (found !== expected) throw new Error(`Expected version ${expected} of ${name}, got ${found}`)
-}
-
-function parseRecord(bytes: Buffer, path: string): TufRecord {
-  const json = parseStrictJson(bytes, { what: 'cached Sigstore root', file: path, maxValues: MAX_VALUES })
-  const fields = new Fields(json, { code: 'TRUST_ROOT_INVALID', file: path })
-  if (fields.string('format') !== FORMAT) throw fields.fault('format', FORMAT)
-  const decoded = (name: string) => decodeBase64(fields.string(name), name, path)
-  const fetched = fields.string('fetched')
-  if (Number.isNaN(Date.parse(fetched))) throw fields.fault('fetched', 'a time')
-  return {
-    fetched,
-    roots: fields.array('roots').map((root) => {
-      if (typeof root === 'string') return decodeBase64(root, 'roots', path)
-      throw fields.fault('roots', 'an array of texts')
-    }),
-    timestamp: decoded('timestamp'),
-    snapshot: decoded('snapshot'),
-    targets: decoded('targets'),
-    trustedRoot: decoded('trustedRoot'),
-    signingConfig: fields.has('signingConfig') ? decoded('signingConfig') : undefined,
-  }
 }
