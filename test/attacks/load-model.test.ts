@@ -1,7 +1,7 @@
 import { closeHashPool } from '@modelseal/core'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { attackRuns } from '../../packages/core/src/testing/runs.ts'
+import { attackRuns, numberFrom } from '../../packages/core/src/testing/runs.ts'
 import { scratchOfSuite } from '../support/models.ts'
 import { COMMANDS, FIRST_FILES, begin } from './load-model/commands.ts'
 import { COUNTS } from './load-model/load-command.ts'
@@ -43,6 +43,9 @@ const EVERYTHING = [
   'open model revoked',
 ]
 
+/** Repeats a run, which ATTACK_RUNS must have as many sequences. */
+const SEED = numberFrom('ATTACK_SEED') ?? Math.floor(Math.random() * 2 ** 31)
+
 const root = scratchOfSuite()
 let system: System
 
@@ -69,10 +72,10 @@ test.skipIf(process.platform === 'win32')(
         system.check(site)
         await system.expectNothingLeft()
       }),
-      { numRuns: RUNS, endOnFailure: process.env['MODELSEAL_NO_SHRINK'] !== undefined },
+      { numRuns: RUNS, seed: SEED, endOnFailure: process.env['MODELSEAL_NO_SHRINK'] !== undefined },
     )
     const counts = Object.fromEntries([...COUNTS].sort())
-    if (process.env['ATTACK_RUNS']) console.log(counts)
+    if (process.env['ATTACK_RUNS']) console.log(`${RUNS} sequences, ATTACK_SEED=${SEED}:`, counts)
     // Refusing everything would be no achievement.
     const accepted = (counts['accepted'] ?? 0) + (counts['accepted by a receipt'] ?? 0)
     expect(accepted / (counts['loads'] ?? 0)).toBeGreaterThan(0.1)

@@ -14,7 +14,16 @@ import {
 import { bySecond, command, CONTENTS, ROOT, type Command } from './command.ts'
 import { LEVELS, SOURCES, WAYS } from './loading.ts'
 import { FIRST_POLICY, SLOTS, type Key, type PolicyVersion, type Signature, type Site, type Slot } from './site.ts'
-import { how, key, policyCommands, readPolicy, readPolicyCommands, writePolicy } from './policy-commands.ts'
+import {
+  how,
+  key,
+  policyCommands,
+  readPolicy,
+  readPolicyCommands,
+  reload,
+  revokeCommands,
+  writePolicy,
+} from './policy-commands.ts'
 import type { System } from './system.ts'
 import type { Content, Tampering } from './tampering.ts'
 import { SECOND } from './user.ts'
@@ -270,6 +279,15 @@ const warmLoadCommand = fc
     ),
   )
 
+/** A load under a watched policy, which then revokes something. */
+const revokedLoadCommand = fc.record({ given: fc.record(plain), revoke: revokeCommands }).map(({ given, revoke }) =>
+  command(`load ${JSON.stringify(given)}, and ${String(revoke)} while it is open`, async (site, system) => {
+    await load(site, system, { ...given, policy: 'watched', keepOpen: true })
+    await revoke.run(site, system)
+    await reload(site, userOf(system, given.bySecond))
+  }),
+)
+
 const tamperCommands = fc.tuple(tampering, bySecond).map(([it, second]) => tamperCommand(it, second))
 
 /** Listed as often as each should occur in comparison with the others. */
@@ -277,6 +295,7 @@ export const COMMANDS: readonly fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 5 }, () => plainLoadCommand),
   ...Array.from({ length: 2 }, () => interruptedLoadCommand),
   ...Array.from({ length: 2 }, () => warmLoadCommand),
+  revokedLoadCommand,
   ...Array.from({ length: 2 }, () => tamperCommands),
   ...Array.from({ length: 2 }, () => administration.map((it) => tamperCommand(it, false))),
   signCommand,

@@ -25,8 +25,8 @@ export function writePolicy(site: Site, system: System, version: PolicyVersion, 
   site.policyChanged({ version, valid: true, ...replaced })
 }
 
-export const policyCommands = fc.oneof(
-  fc.tuple(key, how).map(([rotating, how]) => policyCommand(`rotate to ${rotating}`, how, () => ({ rotating }))),
+/** Each revokes something more. */
+export const revokeCommands = fc.oneof(
   fc.tuple(key, how).map(([key, how]) =>
     policyCommand(`revoke the key ${key}`, how, ({ policy: { version } }) => ({
       revokedKeys: [...new Set([...version.revokedKeys, key])],
@@ -47,6 +47,17 @@ export const policyCommands = fc.oneof(
       revokedFiles: [...new Set([...version.revokedFiles, content])],
     })),
   ),
+)
+
+export const policyCommands = fc.oneof(
+  fc.tuple(key, how).map(([rotating, how]) => policyCommand(`rotate to ${rotating}`, how, () => ({ rotating }))),
+  { weight: 3, arbitrary: revokeCommands },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom('model', 'alias'), how)
+      .map(([name, how]) => policyCommand(`require the name ${name}`, how, () => ({ name }))),
+  },
   how.map((how) =>
     policyCommand('revoke nothing', how, () => ({ revokedKeys: [], revokedRoots: [], revokedFiles: [] })),
   ),
@@ -89,7 +100,7 @@ export const readPolicyCommands = fc
     }),
   )
 
-async function reload(site: Site, user: User): Promise<void> {
+export async function reload(site: Site, user: User): Promise<void> {
   if (!site.watched.has(user.id)) return
   const [version, ...others] = site.look(user.id)
   const own = site.open.filter((open) => open.user === user.id && open.watched)
