@@ -43,7 +43,7 @@ export function countCoverage(): void {
 
 /** Other packages import the core as it was built, which does not count. Its small entry points come from the source. */
 function sourceOf(specifier: string): string | undefined {
-  const [, name] = /^@modelseal\/core\/(formats|http)$/.exec(specifier) ?? []
+  const [, name] = /^@modelseal\/core\/(errors|formats|http|journal)$/.exec(specifier) ?? []
   return name === undefined ? undefined : new URL(`../../packages/core/src/entries/${name}.ts`, import.meta.url).href
 }
 

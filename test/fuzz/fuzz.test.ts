@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { runTarget } from './run-target.ts'
+import { removeScratch } from './scratch.ts'
 import type { Target } from './target.ts'
 import { TARGETS } from './targets.ts'
 
@@ -10,7 +11,10 @@ const HERE = import.meta.dirname
 const corpus = mkdtempSync(join(tmpdir(), 'modelseal-fuzz-'))
 const options = { seconds: 60, seed: 1, hangMs: 5000 }
 
-afterAll(() => rmSync(corpus, { recursive: true }))
+afterAll(() => {
+  rmSync(corpus, { recursive: true })
+  removeScratch()
+})
 
 describe('fuzzing', () => {
   test('finds a fault that only coverage leads to, and shortens its input', async () => {

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runTarget, type Outcome } from './run-target.ts'
+import { removeScratch } from './scratch.ts'
 import { TARGETS } from './targets.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -25,6 +26,7 @@ if (unknown.length > 0 || !(seconds > 0) || !Number.isInteger(seed)) {
   process.exit(2)
 }
 
+process.once('exit', removeScratch)
 const results: { name: string; outcome: Outcome }[] = []
 const waiting = positionals.length > 0 ? positionals : all
 await Promise.all(Array.from({ length: availableParallelism() }, runWaiting))
