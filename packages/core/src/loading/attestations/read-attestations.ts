@@ -32,16 +32,20 @@ export async function readAttestationFiles(
 ): Promise<FoundBundle[]> {
   const found: FoundBundle[] = []
   let room = Math.min(MAX_CLAIMS_BYTES, source.maxSearchBytes)
+  const add = (one: FoundBundle, path: string) => {
+    if (found.length === MAX_ATTESTATIONS) throw tooMany(path)
+    found.push(one)
+  }
   const read = async (place: ClaimsCandidate) => {
-    const bytes = await bytesOf(source, place, { maxBytes: room, found })
+    const bytes = await bytesOf(source, place, room)
     if (!bytes) return
+    if ('error' in bytes) return add(bytes, place.path)
     room -= bytes.length
     for await (const one of place.lines
       ? bundlesIn(bytes, place.path, signal)
       : [await parsed({ path: place.path, bytes }, signal)]) {
       if (place.mixed && !('bundle' in one && (await isAttestation(one.bundle, signal)))) continue
-      if (found.length === MAX_ATTESTATIONS) throw tooMany(place.path)
-      found.push(one)
+      add(one, place.path)
     }
   }
   for await (const place of source.claims(files))
@@ -65,11 +69,12 @@ export async function* bundlesIn(
 /** Errors in a file itself. Any other error concerns its source. */
 const OF_THE_FILE = /^(?:FILE|BUNDLE|ATTESTATIONS)_/
 
+/** @returns undefined if there is no such file */
 async function bytesOf(
   source: OpenedSource,
   place: ClaimsCandidate,
-  { maxBytes, found }: { maxBytes: number; found: FoundBundle[] },
-): Promise<Buffer | undefined> {
+  maxBytes: number,
+): Promise<Buffer | { path: string; error: ModelSealError } | undefined> {
   const { path } = place
   try {
     return await source.reader.read(
@@ -89,8 +94,7 @@ async function bytesOf(
     )
   } catch (error) {
     if (!(error instanceof ModelSealError) || !OF_THE_FILE.test(error.code)) throw error
-    if (error.code !== 'BUNDLE_NOT_FOUND') found.push({ path, error })
-    return undefined
+    return error.code === 'BUNDLE_NOT_FOUND' ? undefined : { path, error }
   }
 }
 
