@@ -22,10 +22,7 @@ function place(path: string, content: string | Buffer, more: Partial<ClaimsCandi
   return { path, read: (_, receive) => receive({ chunks }), ...more }
 }
 
-const failing = (path: string, error: unknown): ClaimsCandidate => ({
-  path,
-  read: () => Promise.reject(error as Error),
-})
+const failing = (path: string, error: Error): ClaimsCandidate => ({ path, read: () => Promise.reject(error) })
 const refused = (code: ErrorCode) => new ModelSealError(code, 'Cannot read the file: a test.')
 
 interface Reading {
@@ -149,12 +146,16 @@ describe('a place', () => {
     },
   )
 
-  test.each<[ErrorCode, unknown]>([
+  test.each<[ErrorCode, Error]>([
     ['HTTP_UNREACHABLE', refused('HTTP_UNREACHABLE')],
     ['SOURCE_LISTING', refused('SOURCE_LISTING')],
     ['SOURCE_FAILED', new Error('a fault of the source')],
   ])('whose source fails (%s) refuses them all', async (code, error) => {
     await expect(read([place('a', first), failing('b', error)])).rejects.toEqual(refusal(code))
+  })
+
+  test('whose source fails is named', async () => {
+    await expect(read([failing('b', new Error('a fault'))])).rejects.toThrow(/file of attestations "b"/)
   })
 })
 

@@ -39,7 +39,10 @@ export async function readAttestationFiles(
   const read = async (place: ClaimsCandidate) => {
     const bytes = await bytesOf(source, place, room)
     if (!bytes) return
-    if ('error' in bytes) return add(bytes, place.path)
+    if ('error' in bytes) {
+      add(bytes, place.path)
+      return
+    }
     room -= bytes.length
     for await (const one of place.lines
       ? bundlesIn(bytes, place.path, signal)

@@ -25,9 +25,8 @@ function bundle(path: string, rootDigest = ROOT, modelIdentity = IDENTITY): Insp
 }
 
 function without<Value extends object, Name extends keyof Value>(value: Value, ...names: Name[]): Omit<Value, Name> {
-  const copy = { ...value }
-  for (const name of names) delete copy[name]
-  return copy
+  const kept = Object.entries(value).filter(([name]) => !names.includes(name as Name))
+  return Object.fromEntries(kept) as Omit<Value, Name>
 }
 
 const judged = (more: Partial<Judged> = {}) =>

@@ -143,4 +143,35 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     expect(after).toHaveLength(2)
     expect(after.map(({ hashedAt }) => hashedAt)).toEqual([first?.hashedAt, first?.hashedAt])
   })
+
+  test('hashes everything if the previous signature was made just now', async () => {
+    await sign('plain')
+    clock = -60_000
+    const reason = 'there is a receipt that is too new to use (less than 2 s old)'
+    expect(await sign('plain', 'a')).toMatchObject({ reused: { files: 0, bytes: 0, reason } })
+  })
+
+  test('says nothing of a reason if everything is reused and remembered', async () => {
+    await sign('plain')
+    const { reused, remembered } = await sign('plain', 'a')
+    expect([reused, remembered]).toEqual([{ files: 2, bytes: 16 }, { files: 2 }])
+  })
+})
+
+test.each<[string, object]>([
+  ['without its signer', { signature: 'model.sig' }],
+  ['without its place', { verifier: { publicKey: 'a.pub' } }],
+  ['by a signer that is none', { signature: 'model.sig', verifier: { publicKey: 'a.pub', identity: 'me' } }],
+  ['with a misspelt field', { signature: 'model.sig', verifier: { publicKey: 'a.pub' }, verifer: {} }],
+])('refuses a previous signature %s', async (_, previous) => {
+  const signer = await keySigner({ privateKey: site.file('a.key') })
+  await expect(signModelAgain(site.file('plain'), { signer, previous: previous as never })).rejects.toEqual(
+    refusal('INVALID_ARGUMENT'),
+  )
+})
+
+test('refuses a previous signature that is not there', async () => {
+  const signer = await keySigner({ privateKey: site.file('a.key') })
+  const previous = { signature: site.file('no.sig'), verifier: { publicKey: site.file('a.pub') } }
+  await expect(signModelAgain(site.file('plain'), { signer, previous })).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
 })

@@ -5,6 +5,7 @@ import { feedExpired, type AdvisoryFeed } from '../../policy/advisories/feed-sta
 import { staleness } from '../../policy/advisories/following/version.ts'
 import type { SignatureTime, VerifiedIdentity } from '../../results.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
 import { localPlace } from '../../source/local/local-source.ts'
 import { readerFromHere, type ReadFile } from '../../source/read-small-file.ts'
 import { signerNamedBy, type InspectedSigner } from '../inspecting/claimed-signer.ts'
@@ -74,7 +75,7 @@ export interface VerifiedFeed {
  * Verifies a feed against one given signer, without a policy. Does not know whether it is the latest version.
  *
  * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_STALE`, `ADVISORY_TOO_LARGE`, `METHOD_MISMATCH`, `KEY_MISMATCH`,
- * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `TIMESTAMP_*`, `IDENTITY_MISMATCH`, `FILE_*`
+ * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `TIMESTAMP_*`, `IDENTITY_MISMATCH`, `FILE_*`, `ABORTED`
  * @example
  * ```ts
  * const { feed } = await verifyFeed('advisories.jsonl', { verifier: { publicKey: 'security.pub' } })
@@ -87,7 +88,8 @@ export function verifyFeed(path: string, given: VerifyFeedOptions): Promise<Veri
  *
  * @returns what each entry says; at least one accepts it
  * @throws {@link ModelSealError} `ADVISORY_INVALID`, `ADVISORY_STALE`, `ADVISORY_TOO_LARGE`, `FILE_*`, `POLICY_*`; if no entry accepts it,
- * `SIGNER_NOT_TRUSTED`, `SIGNATURE_THRESHOLD`, or the reason why the signature of a trusted signer does not count, such as `KEY_REVOKED`
+ * `SIGNER_NOT_TRUSTED`, `SIGNATURE_THRESHOLD`, or the reason why the signature of a trusted signer does not count, such as `KEY_REVOKED`;
+ * `ABORTED`
  * @example
  * ```ts
  * const { entries } = await verifyFeed('advisories.jsonl', { policy: 'trust-policy.yaml' })
@@ -111,6 +113,7 @@ export async function verifyFeed(
       },
     )
   }
+  throwIfAborted(signal)
   const found = await readFeedFile(file, signal)
   if (policy !== undefined) {
     const verified = await verifyFeedByPolicy(found, await givenPolicy(policy), { file, signal })

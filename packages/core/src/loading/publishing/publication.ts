@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseOwnBundle } from '../../bundle/bundle.ts'
-import { checkedMaxBundleBytes } from '../../bundle/read-bundle.ts'
+import { checkedMaxBundleBytes, readBundleWithBytes } from '../../bundle/read-bundle.ts'
 import { statementSteps } from '../../bundle/statement.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
@@ -17,7 +16,7 @@ import { unreadable } from '../../source/file-errors.ts'
 import { CLAIMS_NAME } from '../../source/claims-name.ts'
 import { localPlace, openLocalSource, type LocalSource } from '../../source/local/local-source.ts'
 import type { SourceEntry } from '../../source/model-source.ts'
-import { BUNDLE_TO_READ, readerFromHere, readSmallFile } from '../../source/read-small-file.ts'
+import { readerFromHere } from '../../source/read-small-file.ts'
 import { inTurns } from '../../source/turns.ts'
 import { bundleNames } from '../bundles/bundle-names.ts'
 import type { OpenOptions } from '../open-options.ts'
@@ -135,8 +134,7 @@ async function signedOnce(
   const { signal, onProgress } = options
   const read = readerFromHere()
   const path = localPlace(options.signature ?? usualPlace(source))
-  const bytes = await bundleBytes(path, options)
-  const bundle = await parseOwnBundle(bytes, path, signal)
+  const { bundle, bytes } = await readAt(path, options)
   const bundles = [{ path, bytes }]
   if ('bundleDigest' in signedBy) {
     if (bundle.digest !== signedBy.bundleDigest) throw bundleChanged(path)
@@ -164,12 +162,13 @@ async function acceptedByPolicy(
   // A rule may be content with the files that are loaded.
   if (verdict.files.checked !== verdict.files.signed)
     await checkContents(source, manifest, { signal, onProgress, ignored: ignoredNames(source, paths) })
-  const bundles = await Promise.all(paths.map(async (path) => ({ path, bytes: await bundleBytes(path, options) })))
-  for (const { path, bytes } of bundles) {
+  const bundles: { path: string; bytes: Buffer }[] = []
+  for (const path of paths) {
     // What was accepted was read before. Signatures of the same files are judged again by those who load them.
-    const { envelope } = await parseOwnBundle(bytes, path, signal)
-    const { manifest: found } = await inTurns(statementSteps(envelope.payload), signal)
+    const { bundle, bytes } = await readAt(path, options)
+    const { manifest: found } = await inTurns(statementSteps(bundle.envelope.payload), signal)
     if (modelIdentity(found) !== modelIdentity(manifest)) throw bundleChanged(path)
+    bundles.push({ path, bytes })
   }
   return { manifest, bundles, signers: counted.flatMap(({ signer }) => (signer ? [signer.description] : [])) }
 }
@@ -178,8 +177,8 @@ function usualPlace({ kind, path }: LocalSource): string {
   return kind === 'directory' ? join(path, USUAL_NAME) : `${path}.sig`
 }
 
-async function bundleBytes(path: string, { maxBundleBytes }: PublicationOptions): Promise<Buffer> {
-  return readSmallFile(path, { ...BUNDLE_TO_READ, maxBytes: checkedMaxBundleBytes(maxBundleBytes) })
+function readAt(path: string, { maxBundleBytes, signal }: PublicationOptions): ReturnType<typeof readBundleWithBytes> {
+  return readBundleWithBytes(path, { maxBytes: checkedMaxBundleBytes(maxBundleBytes), signal })
 }
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` if a signed file has the name of the bundle that a load looks for first */
