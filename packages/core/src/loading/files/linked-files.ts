@@ -57,11 +57,7 @@ export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
     judge: FurtherDigests,
     options: LinkedFilesOptions,
   ): Promise<LinkedFiles> {
-    try {
-      return new LinkedFiles(root, names ?? (await listed(root, options.signal)), judge, options)
-    } catch (error) {
-      throw error instanceof ModelSealError ? error : unreadable(root, 'model', error)
-    }
+    return new LinkedFiles(root, names ?? (await listed(root, options.signal)), judge, options)
   }
 
   private constructor(root: string, names: readonly string[], judge: FurtherDigests, options: LinkedFilesOptions) {
