@@ -81,7 +81,7 @@ async function acceptedBy(load: JudgedLoad, policy: CompiledPolicy): Promise<Acc
 }
 
 async function claimedNames({ found }: JudgedLoad): Promise<ClaimedName[]> {
-  const names: ClaimedName[] = []
+  const names: ClaimedName[] = found?.unread === undefined ? [] : [{ path: found.unread }]
   for (const bundle of found?.bundles ?? []) names.push(await nameClaimedBy(bundle, undefined))
   return names
 }
