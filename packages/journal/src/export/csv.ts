@@ -77,6 +77,7 @@ function cell(value: Value): string {
 
 /**
  * What a spreadsheet takes for a formula, at the beginning of a cell; also of one that begins at a semicolon, because not every country
- * separates by commas; there, quotes before it are those of an empty text. Some take wide characters for the narrow ones.
+ * separates by commas; there, quotes before it are those of an empty text. Some leave out spaces before it, or take wide
+ * characters for the narrow ones.
  */
-const FORMULA = /(^|;[\s"]*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/g
+const FORMULA = /(^\s*|;[\s"]*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/g
