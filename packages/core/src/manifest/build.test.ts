@@ -85,6 +85,13 @@ describe('a new manifest', () => {
     )
   })
 
+  test('of whole files may be of any number of bytes', async () => {
+    const directory = scratch({ a: '' })
+    truncateSync(join(directory, 'a'), 1_000_001)
+    const options = { limit: new SizeLimit(2_000_000) }
+    expect((await buildManifest(await openLocalSource(directory), WHOLE, options)).bytes).toBe(1_000_001)
+  })
+
   test('is refused beyond the limit, and not below', async () => {
     expect((await built(WHOLE, { limit: new SizeLimit(4) })).bytes).toBe(4)
     await expect(built(WHOLE, { limit: new SizeLimit(3) })).rejects.toEqual(refusal('FILE_TOO_LARGE'))

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
@@ -27,6 +28,7 @@ function manifestOf(names: readonly string[], serialization = WHOLE): Manifest {
 }
 
 const MANIFEST = manifestOf(['a', 'b/c', 'b/d', 'b0'])
+const DEEP = manifestOf(['a', 'b/c', 'deep/down/below/x', 'deep/down/y'])
 
 async function found(files: Record<string, string>, options: NameOptions = {}, manifest = MANIFEST) {
   const { files: signed, places } = await findSigned(await openLocalSource(scratch(files)), manifest, options)
@@ -144,7 +146,7 @@ describe('what is in the way', () => {
         new ModelSealError(code, 'No.', { file: file?.startsWith('/') ? join(source.path, file) : file, hint }),
       ),
     )
-    return found({ a: '' })
+    return found({ a: '' }, {}, DEEP)
   }
   const advice = (name: string) => `If the model does not need "${name}", list it in the rule under "require.unsigned".`
 
@@ -163,6 +165,8 @@ describe('what is in the way', () => {
     ['of another kind', 'FILE_CHANGED', 'x'],
     ['a signed file', 'FILE_SPECIAL', 'b/c'],
     ['a directory of signed files', 'FILE_SPECIAL', '/b'],
+    ['a directory above signed files', 'FILE_SPECIAL', 'deep'],
+    ['a directory further down', 'FILE_SPECIAL', '/deep/down'],
     ['the model', 'FILE_UNREADABLE', '/'],
     ['outside the model', 'FILE_UNREADABLE', '/../x'],
     ['unknown', 'FILE_SPECIAL', undefined],
@@ -173,6 +177,49 @@ describe('what is in the way', () => {
   test('is passed on if it is no refusal', async () => {
     vi.mocked(findFiles).mockRejectedValue(Object.assign(new TypeError('a bug'), { code: 'FILE_SPECIAL', file: 'x' }))
     await expect(found({ a: '' })).rejects.toThrow(TypeError)
+  })
+})
+
+describe('a single file', () => {
+  const single = async (names: string[], options: NameOptions) => {
+    const path = join(scratch({ 'x.bin': '' }), 'x.bin')
+    return (await findSigned(await openLocalSource(path), manifestOf(names), options)).places
+  }
+  const missing = (file: string) => refusal('FILE_MISSING', { problems: [{ code: 'FILE_MISSING', file }] })
+
+  test('is not reported as unsigned if unsigned files are ignored or others are selected', async () => {
+    await expect(single(['y.bin'], { ignoreUnsignedFiles: true })).rejects.toEqual(missing('y.bin'))
+    await expect(single(['y.bin'], { only: ['y.bin'] })).rejects.toEqual(missing('y.bin'))
+    await expect(single(['y.bin'], {})).rejects.toMatchObject({ problems: [{ file: 'y.bin' }, { file: 'x.bin' }] })
+  })
+
+  test('counts once, even if it may be unsigned', async () => {
+    expect(await single(['x.bin'], { mayBeUnsigned: () => true })).toEqual([0])
+    expect(await single(['.'], { mayBeUnsigned: () => true })).toEqual([0])
+  })
+
+  test('is signed without a name only if it is the model', async () => {
+    await expect(found({ 'x.bin': '' }, {}, manifestOf(['.']))).rejects.toEqual(refusal('FILE_MISSING', { file: '.' }))
+  })
+})
+
+describe.runIf(process.platform === 'linux')('a name that is not UTF-8', () => {
+  const odd = async (bytes: string, allowed: (name: string) => boolean, manifest = MANIFEST) => {
+    const directory = scratch({ a: '', 'b/c': '', 'b/d': '', b0: '' })
+    writeFileSync(Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(bytes, 'latin1')]), '')
+    const source = await openLocalSource(directory)
+    return (await findSigned(source, manifest, { mayBeUnsigned: allowed })).files.length
+  }
+  const all = () => true
+
+  test('is accepted only of a file that may be unsigned', async () => {
+    expect(await odd('x\xff', (name) => name === 'x\ufffd')).toBe(4)
+    await expect(odd('x\xff', (name) => name === 'x')).rejects.toEqual(refusal('FILE_NAME'))
+  })
+
+  test('is refused if it reads like a signed name, or like the directory of one', async () => {
+    for (const signed of ['x\ufffd', 'x\ufffd/a'])
+      await expect(odd('x\xff', all, manifestOf([signed]))).rejects.toEqual(refusal('FILE_NAME'))
   })
 })
 

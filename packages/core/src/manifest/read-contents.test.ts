@@ -86,6 +86,13 @@ describe('reading', () => {
     await expect(contents.checkRest()).rejects.toEqual(refusal('FILE_TOO_LARGE'))
   })
 
+  test('a file again counts it once', async () => {
+    const { contents } = await contentsOf()
+    await contents.readAll([{ name: 'a' }, { name: 'a' }])
+    await contents.read('a')
+    expect(contents.checked).toEqual({ files: 1, bytes: 5 })
+  })
+
   test('only checks the rest of what was not read', async () => {
     const { contents, directory } = await contentsOf()
     await contents.read('a')
@@ -148,6 +155,10 @@ describe('files that are known to match', () => {
       refusal('FILE_REVOKED', { file: 'empty' }),
     )
     expect(refused.isChecked('a')).toBe(false)
+    const { contents: unjudged } = await contentsOf()
+    unjudged.takeOver(() => {
+      throw new RangeError('nothing is remembered')
+    })
     const missing = (await contentsOf(FILES, options)).contents
     expect(() => missing.takeOver(() => [])).toThrow()
   })
