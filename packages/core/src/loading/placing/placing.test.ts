@@ -2,14 +2,11 @@ import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
-import type { Placement } from '../../manifest/contents.ts'
-import type { Rule } from '../../policy/rule.ts'
 import { settled } from '../../source/local/settling.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { temporaryPlaces } from '../../source/private/temporary-places.ts'
+import { placingOf, type PlacingGiven } from '../../testing/placing-of.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
-import { AllowedIsolation, type Isolation, type IsolationLevel } from './isolation.ts'
-import { Placing, type PlaceableFiles } from './placed-files.ts'
 
 vi.mock('node:fs', { spy: true })
 vi.mock(import('../../source/local/settling.ts'), async (original) => {
@@ -35,66 +32,6 @@ beforeEach(() => {
   )
 })
 afterEach(() => void vi.mocked(temporaryPlaces).mockReset())
-
-interface Given {
-  asked?: Isolation
-  rule?: readonly IsolationLevel[]
-  /** Files that were checked before. */
-  checked?: readonly string[]
-  /** Changes to what is listed. */
-  listed?: (file: SourceFile) => SourceFile
-  check?: (placements: readonly Placement[]) => void
-  copy?: (names: readonly string[], directory: string) => void
-  isRemote?: boolean
-}
-
-/** Files of a model on this machine, and what is asked of them. */
-function placingOf(names: readonly string[], given: Given = {}) {
-  const { checked = [], listed = (file) => file, asked = 'auto', rule, isRemote = false } = given
-  const model = scratch(Object.fromEntries(names.map((name) => [name, `content of ${name}`])))
-  const files = new Map<string, SourceFile>()
-  for (const name of names) {
-    const path = join(model, name)
-    fs.chmodSync(path, 0o644)
-    files.set(name, listed({ name, path, identity: identityOf(fs.lstatSync(path, { bigint: true })) }))
-  }
-  const events: { checked: string[][]; copied: string[][] } = { checked: [], copied: [] }
-  const placeable: PlaceableFiles = {
-    size: (name) => files.get(name)?.identity.size ?? 0,
-    copy: async (wanted, directory) => {
-      events.copied.push([...wanted])
-      await Promise.resolve()
-      if (given.copy) {
-        given.copy(wanted, directory)
-        return
-      }
-      for (const name of wanted) fs.writeFileSync(join(directory, name), `copy of ${name}`)
-    },
-    onDisk: isRemote
-      ? undefined
-      : {
-          file: (name) => {
-            const file = files.get(name)
-            if (!file) throw new ModelSealError('FILE_NOT_SIGNED', 'No.', { file: name })
-            return file
-          },
-          isChecked: (name) => checked.includes(name),
-          check: async (placements) => {
-            events.checked.push(placements.map(({ file }) => file.name))
-            await Promise.resolve()
-            given.check?.(placements)
-          },
-          replace: (file) => void files.set(file.name, file),
-        },
-  }
-  const allowed = new AllowedIsolation(asked, {
-    name: 'rule',
-    require: rule ? { isolation: rule } : {},
-  } as unknown as Rule)
-  const placing = new Placing(placeable, allowed)
-  onTestFinished(() => placing.dispose())
-  return { placing, model, files, events }
-}
 
 const failure = (code: ErrorCode, details = {}) => new ModelSealError(code, 'No.', details)
 /** Everything in private directories. */
@@ -204,9 +141,18 @@ describe('a file in place', () => {
   })
 })
 
+test('other systems have neither procfs nor descriptors to link to', async () => {
+  const real = process.platform
+  Object.defineProperty(process, 'platform', { value: 'darwin', configurable: true })
+  onTestFinished(() => void Object.defineProperty(process, 'platform', { value: real, configurable: true }))
+  const { placing } = placingOf(['a'])
+  const { isolation, path } = await placing.place(['a'])
+  expect([isolation, fs.lstatSync(path('a')).isFile()]).toEqual(['in-place', true])
+})
+
 describe.runIf(LINUX)('a file that can be reached only through a link in procfs', () => {
   /** Behind the descriptor of its directory. */
-  const behind = (given: Given) =>
+  const behind = (given: PlacingGiven) =>
     placingOf(['a'], {
       ...given,
       listed: (file) => {
@@ -235,7 +181,7 @@ describe.runIf(LINUX)('a file that can be reached only through a link in procfs'
 })
 
 describe('copies', () => {
-  test.each<[string, Given, 'copy' | undefined]>([
+  test.each<[string, PlacingGiven, 'copy' | undefined]>([
     ['the caller wants them', { asked: 'copy' }, undefined],
     ['the runtime needs them', {}, 'copy'],
     ['the rule allows nothing else', { rule: ['copy'] }, undefined],
