@@ -68,6 +68,8 @@ describe('an attestation is believed', () => {
       satisfies: ['evaluation'],
     })
     expect(one(verdict([judged()]))).not.toHaveProperty('time')
+    const both = one(verdict([judged({ satisfies: ['evaluation', 'https://example.org/review/v1'] })]))
+    expect(both?.why).toContain('(evaluation, https://example.org/review/v1)')
   })
 
   test.each(['refused', 'tolerated', 'skipped'])('but not by a policy that says %s', (decision) => {
@@ -143,6 +145,13 @@ describe('an attestation is claimed', () => {
     expect(found).toMatchObject({ isAbout: false })
     expect(found).toEqual(isClaimed(words))
   })
+
+  test('if it is about another model, although neither is known', () => {
+    const foreign = claim({ subjects: [about(OTHER)], isAbout: false })
+    expect(weighed([foreign], undefined, [])).toEqual([isClaimed(`It is about the root digest sha256:${OTHER}.`)])
+    const unnamed = without(claim({ isAbout: false }), 'subjects')
+    expect(weighed([unnamed], undefined, [])).toEqual([isClaimed('It is about other models.')])
+  })
 })
 
 describe('the model is', () => {
@@ -176,6 +185,7 @@ describe('the model is', () => {
       [undefined, [unread]],
       [undefined, []],
       [judgedOther, bundles],
+      [judgedOther, [unread]],
     ] as const) {
       expect(weighed(mine, by, [...given]).map(({ isAbout }) => isAbout)).toEqual([true, true])
       expect(weighAttestations({ bundles: given, attestations: mine }, by).lineage).toBeUndefined()

@@ -53,7 +53,6 @@ export function lineageTree(rootDigest: string, attestations: readonly WeighedAt
       known.push(...ancestors.slice(0, MAX_STATED - known.length))
     }
   }
-  if (!stated.has(rootDigest)) return undefined
   const budget = { nodes: MAX_NODES, expanded: new Set<string>() }
   const tree = grow({ sha256: rootDigest, statedBy: [], belief: 'claimed' }, [], { stated, budget })
   return tree.ancestors.length > 0 ? tree : undefined
