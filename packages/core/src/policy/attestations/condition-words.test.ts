@@ -68,6 +68,12 @@ describe('a condition that is not met says', () => {
     ],
     ['that there are too many', { field: 'a', equals: 0 }, other({ a: Array(1_001).fill(0) }), 'more than 1000 values'],
     [
+      'that there are values without a dataset only',
+      { metric: 'm', dataset: `sha256:${SHA}`, atLeast: 0 },
+      evaluated([{ metric: 'm', value: 1 }]),
+      'no such value, but values without dataset, slice and unit',
+    ],
+    [
       'of which dataset there are values',
       { metric: 'm', unit: 's', atLeast: 0 },
       evaluated([{ metric: 'm', value: 1, dataset: { name: 'test' } }]),
@@ -106,7 +112,7 @@ describe('a comparison', () => {
   })
 
   test('with a number or a limit beyond any decimal is never met', () => {
-    expect(compileComparison({ equals: Infinity }).holds(1)).toBe(false)
+    expect(compileComparison({ atLeast: 1 }).holds(Infinity)).toBe(false)
     expect(compileComparison({ atLeast: -Infinity }).holds(1)).toBe(false)
     expect(compileComparison({ equals: 1 }).holds(NaN)).toBe(false)
     expect(compileComparison({ equals: 1 }).holds(1)).toBe(true)

@@ -94,11 +94,9 @@ function placeWords({ dataset, slice, unit }: Place): string {
 
 export function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: ConditionText) {
   const checks: ((value: FieldValue) => boolean)[] = []
-  if (equals !== undefined) checks.push(same(equals))
-  if (oneOf !== undefined) {
-    const any = oneOf.map(same)
-    checks.push((value) => any.some((isSame) => isSame(value)))
-  }
+  // Text never equals a number, even if it looks like one. Two doubles are equal if their shortest notations are the same decimal.
+  if (equals !== undefined) checks.push((value) => value === equals)
+  if (oneOf !== undefined) checks.push((value) => oneOf.includes(value))
   if (atLeast !== undefined) checks.push(compared(atLeast, (order) => order >= 0))
   if (atMost !== undefined) checks.push(compared(atMost, (order) => order <= 0))
   if (pattern !== undefined) {
@@ -110,11 +108,6 @@ export function compileComparison({ equals, oneOf, atLeast, atMost, pattern }: C
     atMost !== undefined ||
     [equals, ...(oneOf ?? [])].some((value) => typeof value === 'number')
   return { isNumeric, holds: (value: FieldValue) => checks.every((check) => check(value)) }
-}
-
-/** Text never equals a number, even if it looks like one. */
-function same(wanted: FieldValue): (value: FieldValue) => boolean {
-  return typeof wanted === 'number' ? compared(wanted, (order) => order === 0) : (value) => value === wanted
 }
 
 function compared(limit: number, isRight: (order: number) => boolean): (value: FieldValue) => boolean {
