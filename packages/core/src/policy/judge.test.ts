@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parseBundle, type FoundBundle } from '../bundle/bundle.ts'
 import { ModelSealError } from '../errors.ts'
 import { bundleOver, encoded, keyPair, rootOf, sha256, statementOver, type KeyPair } from '../testing/bundles.ts'
+import { signatureBy } from '../testing/evidence.ts'
 import { policyOf, ruleOf } from '../testing/rules.ts'
 import { refusal } from '../testing/scratch.ts'
 import { identifySigner } from './identify.ts'
@@ -11,6 +12,8 @@ import { timestamp } from './requirements/timestamp.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { Effort } from '../verification/effort.ts'
 import type { Rule } from './rule.ts'
+
+vi.mock('./identify.ts', { spy: true })
 
 const [A, B, C, STRANGER] = [keyPair(), keyPair(), keyPair(), keyPair()]
 const ONE = { 'weights.bin': 'one' }
@@ -77,6 +80,16 @@ describe('a model is accepted', () => {
     expect(judgement.bundles).toEqual([
       { path: '/m.sig', counted: true, signer: expect.objectContaining({ method: 'key', name: 'a' }) as object },
     ])
+  })
+
+  test('at the time and with the log entry that its signature proves', async () => {
+    const proven = {
+      time: { at: '2026-06-01T00:00:00Z', source: 'rekor', authority: 'https://log.example' },
+      logEntry: { log: 'https://log.example', index: 7 },
+    } as const
+    const signature = { ...signatureBy({ time: proven.time }), logEntry: proven.logEntry }
+    vi.mocked(identifySigner).mockResolvedValueOnce({ signature, signers: [0], validities: [] })
+    expect((await judged([signed(A)])).bundles).toMatchObject([{ counted: true, ...proven }])
   })
 
   test('beside bundles that do not count', async () => {

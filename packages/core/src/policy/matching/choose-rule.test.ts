@@ -78,6 +78,12 @@ describe('the claim of the model is not read', () => {
   ])('%s', async (_, rules, expected) => {
     expect(await chosen(rules, 'tfjs-graph')).toEqual({ outcome: expected, asked: false })
   })
+  test('if the program names no format', async () => {
+    expect(await chosen([graph('skip'), rest('enforce')], 'tfjs-graph', [])).toEqual({
+      outcome: 'rest enforce ',
+      asked: false,
+    })
+  })
   test('if the program loads one format', async () => {
     expect(await chosen([graph('enforce'), layers('skip')], 'tfjs-graph', ['tfjs-layers'])).toEqual({
       outcome: 'layers skip tfjs-layers',

@@ -37,7 +37,7 @@ describe('what is known about a model', () => {
     const claimed = () => Promise.resolve('tfjs-graph')
     expect(await factsOf({ format: { oneOf: ['tfjs-graph'], claimed } }).claimedFormat()).toBe('tfjs-graph')
     for (const facts of [factsOf({}), factsOf({ format: 'onnx' })])
-      await expect(Promise.resolve(facts.claimedFormat())).resolves.toBeUndefined()
+      await expect(facts.claimedFormat()).resolves.toBeUndefined()
   })
 
   test('reads the names that bundles claim once, when they are needed', async () => {

@@ -34,3 +34,15 @@ test('detects patterns that match nearly anybody', () => {
   expect(compileText({ regexp: '.*' }).broad).toBe(true)
   expect(compileText({ pattern: 'email:*@acme.example' }).broad).toBe(false)
 })
+
+test('is named in messages as it is written', () => {
+  expect(compileText('a*')).toMatchObject({ written: 'a*', exact: 'a*', broad: false })
+  expect(compileText({ pattern: 'a*' }).written).toBe('pattern a*')
+  expect(compileText({ regexp: 'a.' }).written).toBe('regexp a.')
+  expect(compileText({ pattern: 'a*' })).not.toHaveProperty('exact')
+})
+
+test.each([[{ pattern: '?' }], [{ pattern: 'URI:https://**' }], [{ pattern: 'email:*' }], [{ regexp: '' }]])(
+  'detects that %j matches nearly anybody of some kind, or nothing',
+  (text) => expect(compileText(text).broad).toBe(true),
+)

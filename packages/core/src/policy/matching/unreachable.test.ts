@@ -112,6 +112,10 @@ describe('a rule covers a later one', () => {
     [{ memory: A }, { memory: [A, B] }],
     [{ memory: 'any' }, { path: 'a' }],
     [{ format: 'onnx' }, { memory: 'any', format: 'onnx' }],
+    [{ format: 'onnx' }, { memory: A, format: 'onnx' }],
+    [{ path: ['x', '*/a/**'] }, { path: ['x', '/a/m'] }],
+    [{ path: ['x', 'a/**/y'] }, { path: ['x', 'a/z'] }],
+    [{ path: ['x', 'b'] }, { path: ['x', 'undefined'] }],
     [{ path: '**' }, { elsewhere: { path: 'a' } }],
     [{ path: 'a' }, { elsewhere: { path: 'a' } }],
   ])('%j does not cover %j', (earlier, later) => expect(coveringLast(earlier, later)).toBeUndefined())

@@ -65,7 +65,9 @@ export class RuleOrder {
   }
 
   #mayCompare(): boolean {
-    return this.complete && this.#left-- > 0
+    if (!this.complete) return false
+    this.#left--
+    return true
   }
 
   #globsMeet(a: string, b: string): boolean {
@@ -116,7 +118,7 @@ function mayMeet(a: Rule, b: Rule, globsMeet: (x: string, y: string) => boolean)
     someGlobs(
       a.match.written.path,
       b.match.written.path,
-      (x, y) => (!sameDirectory && !(x.startsWith('/') && y.startsWith('/'))) || pathGlobsMeet(x, y, globsMeet),
+      (x, y) => (!sameDirectory && !x.startsWith('/')) || pathGlobsMeet(x, y, globsMeet),
     )
   )
 }
