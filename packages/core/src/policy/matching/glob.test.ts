@@ -173,6 +173,8 @@ describe('a glob', () => {
   test.each([
     ['a/', directory('a/**')],
     ['a//', directory('a/**')],
+    ['a/b/', directory('a/b/**')],
+    ['a/hf://b', 'it has an empty component, which no path has'],
     ['/a/', directory('/a/**')],
     ['a//b', 'it has an empty component, which no path has'],
     ['//a', 'it has an empty component, which no path has'],
@@ -213,11 +215,17 @@ describe('a glob', () => {
     ['hub.example/**', 'every URL begins with its scheme; write "https://hub.example/**"'],
     ['/srv/models/**', 'every URL begins with its scheme; write paths under "path"'],
     ['{https://a/b,c/d}', 'every URL begins with its scheme; write "https://{https://a/b,c/d}"'],
+    ['/x://Host/y', 'every URL begins with its scheme; write paths under "path"'],
+    ['http://Hf://a', 'scheme and host of a URL are compared in lower case'],
     ['{a', 'it has a "{" without a "}"'],
   ])('for URLs, %s is refused because it matches none: %s', (glob, fault) => expect(urlGlobFault(glob)).toBe(fault))
 
   test.each([
     'https://hub.example/Org/**',
+    'xhttp://hub.example:80/**',
+    'xhttps://hub.example:443/**',
+    'http://hub.example:8080/**',
+    'https:/**',
     '**/m',
     'https://**',
     'https://hub.example/',
