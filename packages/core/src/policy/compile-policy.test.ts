@@ -104,6 +104,12 @@ describe('a policy has a problem if', () => {
     expect(problems).toMatchObject([{ code: 'POLICY_INVALID', line: 1, expected: '"rules"' }])
   })
 
+  test('it cannot be read, which is the only one', async () => {
+    const { policy, problems } = await compiled({ version: 2 })
+    expect(problems).toMatchObject([{ code: 'POLICY_INVALID' }])
+    expect(policy).toMatchObject({ rules: [], texts: { file: '', includes: [] } })
+  })
+
   test('it has no rules and another problem, which is the only one', async () => {
     expect(await faultOf({ trustRoots: { a: { publicKey: 'none.pub' } } })).toEqual([
       expect.stringContaining('FILE_NOT_FOUND'),

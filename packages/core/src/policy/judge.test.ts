@@ -80,6 +80,7 @@ describe('a model is accepted', () => {
     expect(judgement.bundles).toEqual([
       { path: '/m.sig', counted: true, signer: expect.objectContaining({ method: 'key', name: 'a' }) as object },
     ])
+    for (const name of ['time', 'logEntry', 'reason']) expect(judgement.bundles[0]).not.toHaveProperty(name)
   })
 
   test('at the time and with the log entry that its signature proves', async () => {
@@ -263,7 +264,9 @@ describe('a model is refused', () => {
 
 describe('judging ends', () => {
   test('when it is aborted', async () => {
-    await expect(judged([signed(A)], { signal: AbortSignal.abort() })).rejects.toEqual(refusal('ABORTED'))
+    const signal = AbortSignal.abort()
+    for (const candidate of [signed(A), broken('JSON_INVALID')])
+      await expect(judged([candidate], { signal })).rejects.toEqual(refusal('ABORTED'))
   })
 
   test('with an error that is not about the bundle', async () => {
