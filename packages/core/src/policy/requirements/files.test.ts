@@ -18,7 +18,10 @@ describe('what a rule requires of files', () => {
   })
 
   test('is that all files are checked, by default', () => {
-    expect({ ...compileFileRequirements({}) }).toEqual({ files: 'all' })
+    const compiled = compileFileRequirements({})
+    expect(compiled.files).toBe('all')
+    // A field that is undefined is not absent.
+    expect(Object.keys(compiled)).toEqual(['files'])
   })
 
   test('has no prototype, which others could change', () => {

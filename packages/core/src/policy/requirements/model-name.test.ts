@@ -61,7 +61,14 @@ describe('the name that a rule requires', () => {
 
   test('may contain a wildcard by mistake', () => {
     expect(modelName.dangers?.(compiled(['vad', 'v*', { pattern: 'l*' }]))).toEqual([
-      { field: 'name', danger: expect.objectContaining({ code: 'WILDCARD_EXACT' }) as object },
+      {
+        field: 'name',
+        danger: {
+          severity: 'warning',
+          code: 'WILDCARD_EXACT',
+          message: expect.stringContaining('The name "v*"') as string,
+        },
+      },
     ])
   })
 })

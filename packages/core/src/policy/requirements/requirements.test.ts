@@ -11,6 +11,18 @@ describe('requirements', () => {
     expect(Object.keys(requirementFields).sort()).toEqual(fields.sort())
   })
 
+  test('are checked in this order, and refuse with these codes', () => {
+    expect(REQUIREMENTS.map(({ step, codes }) => [step, ...codes])).toEqual([
+      ['model-name', 'MODEL_NAME_REFUSED'],
+      ['root-digest', 'ROOT_DIGEST_REFUSED'],
+      ['key-validity', 'KEY_OUTSIDE_VALIDITY'],
+      ['hash-algorithm', 'HASH_ALGORITHM_REFUSED'],
+      ['transparency-log', 'LOG_REQUIRED'],
+      ['timestamp', 'TIMESTAMP_REQUIRED'],
+      ['signature-age', 'SIGNATURE_TOO_OLD', 'SIGNATURE_TIME_UNKNOWN'],
+    ])
+  })
+
   test('refuse with existing codes', () => {
     for (const { codes } of REQUIREMENTS) for (const code of codes) expect(ERROR_CODES).toHaveProperty(code)
   })
