@@ -233,7 +233,9 @@ describe('what a loader gets', () => {
   test('is the directory, or the file in it', async () => {
     const files = Object.keys(CONTENT)
     expect(await seen({})).toEqual({ entry: undefined, saves: true, gathered: 7, files })
-    expect(await seen({ source: site.file('model/config.json') })).toMatchObject({ entry: 'config.json', files })
+    const source = site.file('model/config.json')
+    expect(await seen({ source })).toMatchObject({ entry: 'config.json', files })
+    expect((await open({ source })).verdict.model.entry).toBe('config.json')
     await site.write('alone.bin', 'alone')
     await site.sign('alone.bin', 'a')
     expect(await seen({ source: site.file('alone.bin') })).toMatchObject({ entry: 'alone.bin', files: ['alone.bin'] })

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import * as parsing from '../../bundle/bundle.ts'
 import { ModelSealError } from '../../errors.ts'
 import { MAX_BUNDLES } from '../../source/answers/source-answers.ts'
 import type { BundleCandidate, BundleRequest, SourceBody } from '../../source/model-source.ts'
@@ -6,6 +7,11 @@ import type { OpenedSource } from '../../source/opened-source.ts'
 import { bundleOver, encoded, keyPair, statementOver } from '../../testing/bundles.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { BundleReader } from './bundle-reader.ts'
+
+vi.mock('../../bundle/bundle.ts', async (original) => {
+  const real = await original<typeof parsing>()
+  return { ...real, parseOwnBundle: vi.fn(real.parseOwnBundle) }
+})
 
 const pair = keyPair()
 const BUNDLE = bundleOver(encoded(statementOver({ a: 'a' })), pair)
@@ -128,6 +134,14 @@ describe('bundles', () => {
     )
     expect(asked).not.toContain('signature bundle "b"')
   })
+})
+
+test('an abort while a bundle is parsed ends the search, as does anything unexpected', async () => {
+  for (const error of [new ModelSealError('ABORTED', 'No.'), new Error('broken')]) {
+    vi.mocked(parsing.parseOwnBundle).mockRejectedValueOnce(error)
+    await expect(readerWith().readAll([whole('a'), whole('b')])).rejects.toBe(error)
+    expect(asked).not.toContain('signature bundle "b"')
+  }
 })
 
 describe('the size of bundles', () => {

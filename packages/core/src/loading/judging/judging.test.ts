@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
 import { watchPolicy } from '../../policy/watching/watch-policy.ts'
@@ -113,6 +113,20 @@ describe('a judgement', () => {
     expect(verdict.checks[2]?.reason).toBe(
       'The model has 2 bundles. The rule looks for bundles only at "model.sig" or "own.sig".',
     )
+  })
+
+  test('allows the unsigned files that the rule lists', async () => {
+    const { mayBeUnsigned } = await judged({ policy: await policy({ require: { unsigned: ['cache/*'] } }) })
+    expect(['cache/a', 'config.json'].map((name) => mayBeUnsigned?.(name))).toEqual([true, false])
+  })
+
+  test('of the same load sees the bundles that another one read', async () => {
+    opened = 0
+    const first = await judged({ policy: await policy() })
+    const second = judging({ by: 'register', policy: await policy() }, first)
+    await second.judge(Date.now())
+    expect(opened).toBe(1)
+    expect(second.accepted?.found.bundles).toEqual(first.accepted?.found.bundles)
   })
 
   test('by a rule in the mode skip reads no bundle', async () => {
@@ -348,6 +362,22 @@ describe('if no rule matches,', () => {
     expect(await hint({ path: '/m' }, without(new ModelSealError('MODEL_NOT_FOUND', 'None.')))).toMatch(
       /^There is no model at this path\. \S/,
     )
+  })
+
+  test('another refusal keeps its hint, and another error is passed on', async () => {
+    const open = vi.fn(without(NOT_FOUND))
+    const source = { place: { path: '/m' }, label: 'm', opened: open } as unknown as ConstructorParameters<
+      typeof Judging
+    >[0]
+    const named = (match: object) => ({ name: JSON.stringify(match), match, signers: [{ key: 'a' }] })
+    const differing = { rules: [named({ format: 'onnx' }), named({ format: 'tfjs-graph' })] }
+    const format = { oneOf: ['onnx', 'tfjs-graph'], claimed: () => Promise.resolve(undefined) } as OpenOptions['format']
+    const unproven = new Judging(source, { format }, { policy: await policy({}, differing) })
+    await expect(unproven.judge(Date.now())).rejects.toEqual(refusal('FORMAT_UNPROVEN', { hint: HERE }))
+    const broken = new Error('broken')
+    open.mockRejectedValueOnce(broken)
+    const byName = new Judging(source, {}, { policy: await policy({}, { rules: [named({ name: 'x' })] }) })
+    await expect(byName.judge(Date.now())).rejects.toBe(broken)
   })
 
   test('it says nothing of the kind otherwise', async () => {

@@ -1,5 +1,4 @@
 import type { FoundBundle } from '../../bundle/bundle.ts'
-import { throwIfAborted } from '../../source/aborted.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
@@ -221,7 +220,6 @@ export class Judging {
       return model
     })
     if (found.entry !== undefined) verdict.model.entry = found.entry
-    throwIfAborted(signal)
     // Imported lazily. Reading a policy has already loaded most of it.
     const { judge } = await import('../../policy/judge.ts')
     const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, { now, signal })

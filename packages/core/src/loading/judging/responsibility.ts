@@ -49,7 +49,7 @@ export class Responsibility {
   /** The refusal with its verdict and, if there are several policies, the names of those that refuse. */
   refused(cause: unknown): ModelSealError {
     const known = this.#known(cause)
-    const [first, ...others] = known ?? [this.#judgings[0]]
+    const [first, ...others] = known ?? []
     if (known && this.#judgings.length > 1 && cause instanceof ModelSealError)
       cause.message += ` Refused by ${known.map(policyOf).join(' and ')}.`
     for (const other of others) refused(other.verdict, cause)
