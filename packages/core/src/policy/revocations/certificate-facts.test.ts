@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { asn1js, authority, COMMON_NAME, extension, issue, ORGANIZATION, signingLeaf } from '../../testing/authority.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { keyFingerprints, publicKeyOf } from '../../x509/public-key.ts'
 import { certificateFacts } from './certificate-facts.ts'
+
+vi.mock('../../x509/public-key.ts', { spy: true })
 
 const SUBJECT_ALT_NAME = '2.5.29.17'
 
@@ -88,17 +90,28 @@ test('what is not a certificate is refused, with its path', async () => {
   )
 })
 
+test('a mistake of ours is not taken for a key that cannot sign models', async () => {
+  const { der } = await signingLeaf(await authority('Root'))
+  vi.mocked(publicKeyOf).mockImplementationOnce(() => {
+    throw new TypeError('ours')
+  })
+  await expect(certificateFacts(der)).rejects.toThrow(TypeError)
+})
+
 test('a certificate of more than 8 KiB is parsed each time', async () => {
   const long = async (length: number) => {
-    const { der } = await issue({ subject: 'Signer', extensions: [extension('1.2.3.4', false, new asn1js.OctetString({ valueHex: new ArrayBuffer(length) }))] }) // prettier-ignore
+    const value = new asn1js.OctetString({ valueHex: new ArrayBuffer(length) })
+    // All of these keys and signatures have the same length.
+    const { der } = await issue({ subject: 'Signer', algorithm: 'Ed25519', extensions: [extension('1.2.3.4', false, value)] }) // prettier-ignore
     return der
   }
   const overhead = (await long(7_000)).length - 7_000
-  for (const [length, isKept] of [
-    [8 * 1024 - overhead - 20, true],
-    [8 * 1024, false],
+  for (const [size, isKept] of [
+    [8 * 1024, true],
+    [8 * 1024 + 1, false],
   ] as const) {
-    const der = await long(length)
+    const der = await long(size - overhead)
+    expect(der.length).toBe(size)
     expect((await certificateFacts(der)) === (await certificateFacts(der))).toBe(isKept)
   }
 })

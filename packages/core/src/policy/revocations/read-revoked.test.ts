@@ -79,10 +79,12 @@ describe('a policy can name by their files', () => {
 
   test('but a mistake of ours is no problem of the policy', async () => {
     const { readRevokedFiles } = await import('./read-revoked.ts')
-    const source = { file: { revoked: { keys: [{ file: 'a.pub' }] } }, directory: site.path }
+    const text = { faultFrom: (_: unknown, error: Error) => error }
+    const source = { file: { revoked: { keys: [{ file: 'a.pub' }] } }, directory: site.path, text }
     const reading = { track: () => Promise.resolve(), file: () => Promise.reject(new TypeError('ours')), problems: [] }
     await expect(readRevokedFiles(source as never, reading as never)).rejects.toThrow(TypeError)
     expect(reading.problems).toEqual([])
+    expect(await readRevokedFiles({ ...source, file: {} } as never, reading as never)).toEqual(new Map())
   })
 })
 

@@ -1,9 +1,13 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { SignatureBounds } from '../signature-time.ts'
+import { withLibraries } from '../when-needed.ts'
+import { packageName } from './package-url.ts'
 import { plainHex } from './fingerprint.ts'
 import { exactName, RevocationList, type Revocation } from './revocation-list.ts'
 import type { RevokedText } from './schema.ts'
+
+beforeAll(() => withLibraries(() => packageName('pkg:npm/a')))
 
 /** Few of each, so that entries often concern the same. */
 const DIGESTS = ['00', '01', 'a0'].map((end) => end.padStart(64, '0'))
@@ -107,4 +111,35 @@ test.each([
   )
   for (const rootDigests of digests) list.add({ rootDigests })
   expect(digests.flat().filter((digest) => !list.always(exactName('root', digest)))).toEqual([])
+})
+
+test('identities are found by patterns, and by exact texts', () => {
+  const list = new RevocationList('the policy')
+  const pattern = { pattern: '*@a.example' }
+  list.add({
+    identities: [
+      { identity: pattern, reason: 'pattern' },
+      { identity: 'x@b.example', reason: 'exact' },
+    ],
+  })
+  const reason = (name: string) => list.identity({ name, issuers: undefined }, undefined)?.reason
+  expect([reason('x@a.example'), reason('x@b.example'), reason('x@c.example')]).toEqual(['pattern', 'exact', undefined])
+  expect(list.concernsIdentities).toBe(true)
+})
+
+test('packages may have a reason', () => {
+  const list = new RevocationList('the policy')
+  list.add({ packages: ['pkg:npm/a', { purl: 'pkg:npm/b', reason: 'stolen' }] })
+  expect(list.package(packageName('pkg:npm/a'))).toMatchObject({ reason: undefined, by: 'the policy' })
+  expect(list.package(packageName('pkg:npm/b@1'))).toMatchObject({ reason: 'stolen', by: 'the policy' })
+  expect(list.package(packageName('pkg:npm/c'))).toBeUndefined()
+})
+
+test('nothing is revoked by nothing', () => {
+  const list = new RevocationList('the policy')
+  list.add({})
+  expect([...list.fileAlgorithms]).toEqual([])
+  expect([list.concernsModels, list.concernsSigners, list.concernsIdentities, list.concernsPackages]).toEqual(
+    Array(4).fill(false),
+  )
 })
