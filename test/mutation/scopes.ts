@@ -51,7 +51,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/verification/methods',
     'core/src/verification/sigstore',
     'core/src/verification/tuf',
-    'onnxruntime/src',
   ].map((folder) => `packages/${folder}`),
 )
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ModelSealError, type ModelReader } from '@modelseal/core'
 import type { FileRequest } from '@modelseal/core/adapter'
-import { addingModel, constantModel, externalTensor, graph, model } from '../../../test/onnx-models.ts'
+import { addingModel, constantModel, externalTensor, graph, message, model } from '../../../test/onnx-models.ts'
 import { externalDataAt, gatherOnnx, placeOnnx } from './model-files.ts'
 
 const ENTRY = 'onnx/model.onnx'
@@ -19,6 +19,8 @@ const bytes = (text: string) => Uint8Array.from(Buffer.from(text))
 class Asked {
   readonly placed: unknown[][] = []
   readonly read: FileRequest[][] = []
+  /** The files of which it was asked whether they may be in memory. */
+  readonly together: (readonly string[])[] = []
   readonly reader: ModelReader
   /** Whether files may be in memory: one answer after another, the last forever. */
   inMemory: boolean[] = [true]
@@ -35,7 +37,10 @@ class Asked {
       loads: () => expect.fail('not asked'),
       read: () => expect.fail('not asked'),
       size: () => this.size,
-      inMemory: () => (this.inMemory.length > 1 ? this.inMemory.shift() : this.inMemory[0]) ?? false,
+      inMemory: (names) => {
+        this.together.push(names)
+        return (this.inMemory.length > 1 ? this.inMemory.shift() : this.inMemory[0]) ?? false
+      },
       readAll: (requests) => {
         this.read.push([...requests])
         return Promise.resolve(requests.map(({ name }) => Uint8Array.from(contents[name] ?? expect.fail(name))))
@@ -219,16 +224,30 @@ describe('a model that is gathered', () => {
 
   test('is asked about with all of its files', async () => {
     const asked = new Asked({ [ENTRY]: addingModel('weights.bin'), 'onnx/weights.bin': bytes('data') })
-    const names: (readonly string[])[] = []
-    const reader: ModelReader = {
-      ...asked.reader,
-      inMemory: (all) => {
-        names.push(all)
-        return true
-      },
-    }
-    await gatherOnnx(reader, ENTRY)
-    expect(names).toEqual([[ENTRY], [ENTRY, 'onnx/weights.bin']])
+    const all = [ENTRY, 'onnx/weights.bin']
+    asked.inMemory = [false, true]
+    asked.refusals = [noPlace]
+    await gatherOnnx(asked.reader, ENTRY)
+    expect(asked.together).toEqual([[ENTRY], [ENTRY], all])
+    asked.together.length = 0
+    asked.inMemory = [true, false, true]
+    asked.refusals = [noPlace]
+    await gatherOnnx(asked.reader, ENTRY)
+    expect(asked.together).toEqual([[ENTRY], all, all])
+  })
+
+  test('has nothing else if it is in ORT format', async () => {
+    const gathered = await gatherOnnx(new Asked({ [ENTRY]: ort }).reader, ENTRY)
+    expect(gathered).toEqual({ bytes: Uint8Array.from(ort), format: 'ORT', externalData: [] })
+  })
+
+  test('has the whole of a file if it is not known how much of it is needed', async () => {
+    const dims = Uint8Array.from({ length: 1201 }, () => 2)
+    const location = message([1, 'location'], [2, 'w.bin'])
+    const endless = message([1, dims], [2, 1], [8, 'w'], [13, location], [14, 1])
+    const asked = new Asked({ [ENTRY]: model(graph({ initializers: [endless] })), 'onnx/w.bin': bytes('w') })
+    await gatherOnnx(asked.reader, ENTRY)
+    expect(asked.read[1]).toEqual([{ name: 'onnx/w.bin' }])
   })
 
   test('is not scanned any more once the caller aborts', async () => {

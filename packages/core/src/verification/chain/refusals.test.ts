@@ -84,6 +84,17 @@ describe('the refusal of a chain says', () => {
     )
   })
 
+  test('that an issuer further up has a different name', async () => {
+    const namesake = await authority('RO ot', { keys: root.keys })
+    const middle = await authority('Middle', { issuer: namesake, keyIds: false })
+    await expect(validated(await signingLeaf(middle), [middle])).rejects.toThrow(
+      refusal('CHAIN_INVALID', {
+        found: 'its issuer has a different name',
+        message: expect.stringContaining('"CN=Middle"'),
+      }),
+    )
+  })
+
   test('which issuers may not be authorities', async () => {
     const middle = await issue({ subject: 'Middle', issuer: root, usages: ['keyCertSign'] })
     await expect(validated(await signingLeaf(middle), [middle])).rejects.toThrow(
