@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { makeProvenance } from '../../attestation/kinds/make-provenance.ts'
 import { attestationDigest } from '../../attestation/statement.ts'
 import {
   attestation,
@@ -51,7 +52,7 @@ describe('an attestation that a rule requires', () => {
           hint: expect.stringContaining('"voices"') as string,
         }),
       )
-      expect(judged.checks).toMatchObject([{ outcome: 'failed', code: 'ATTESTATION_MISSING' }])
+      expect(judged.checks).toMatchObject([{ check: 'attestations', outcome: 'failed', code: 'ATTESTATION_MISSING' }])
       expect(judged.believed).toEqual([])
     }
   })
@@ -128,6 +129,14 @@ describe('an attestation that a rule requires', () => {
         found: 'no such value',
       }),
     )
+  })
+
+  test('may be of a kind that cannot fail', async () => {
+    const builder = 'https://builder.example'
+    const made = payloadOf(makeProvenance({ builder, buildType: builder }), 'https://slsa.dev/provenance/v1')
+    expect(
+      (await judge([attestation(made)], [{ type: 'provenance', signers: [{ key: 'lab' }] }])).refusal,
+    ).toBeUndefined()
   })
 
   test('must be recent enough, by the time that it states', async () => {

@@ -112,7 +112,7 @@ async function satisfying(found: readonly UnverifiedAttestation[], demand: Attes
   for (const { verdict, bundle, fault } of found) {
     if (fault && mayConcern(demand, verdict, fault)) {
       failed++
-      if (reached < 0) reason ??= fault
+      reason ??= fault
     }
     if (!bundle || !isOfType(demand, verdict)) continue
     const progress = { stage: 0 }

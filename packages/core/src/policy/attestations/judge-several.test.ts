@@ -1,10 +1,13 @@
+import { sign } from 'node:crypto'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { FoundBundle } from '../../bundle/bundle.ts'
+import { parseBundle, type FoundBundle } from '../../bundle/bundle.ts'
+import { defectivePreAuthEncoding, IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../../bundle/dsse.ts'
 import { ModelSealError } from '../../errors.ts'
 import {
   attestation,
   evaluated,
   judge,
+  lab,
   LAB,
   lab2,
   mallory,
@@ -13,6 +16,8 @@ import {
   TEST_RESULT,
   unreadable,
 } from '../../testing/attestations.ts'
+import { bundleOver, encoded, type LooseJson } from '../../testing/bundles.ts'
+import { pem } from '../../testing/feeds.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { Effort } from '../../verification/effort.ts'
 
@@ -62,6 +67,8 @@ describe('several attestations', () => {
     expect(await reasons(bySomebody, old)).toBe(`ATTESTATION_TOO_OLD  ("${old.path}" and 1 other)`)
     expect(await reasons(old, bySomebody)).toBe(`ATTESTATION_TOO_OLD  ("${old.path}" and 1 other)`)
     expect(await reasons(bySomebody, low, old)).toBe(`ATTESTATION_CONDITION  ("${low.path}" and 2 others)`)
+    const lower = attestation(payloadOf(evaluated(0.4)))
+    expect(await reasons(low, lower)).toBe(`ATTESTATION_CONDITION  ("${low.path}" and 1 other)`)
     expect(await reasons(unreadable(), low)).toBe(`ATTESTATION_CONDITION  ("${low.path}" and 1 other)`)
     expect(await reasons(low, unreadable())).toBe(`ATTESTATION_CONDITION  ("${low.path}" and 1 other)`)
     expect(await reasons(unreadable())).toBe('FILE_UNREADABLE  ("x")')
@@ -104,11 +111,26 @@ describe('what could not be read', () => {
     onTestFinished(() => signatures.mockRestore())
     signatures.mockRejectedValueOnce(aborted)
     await expect(judge([attestation()], [LAB])).rejects.toBe(aborted)
-    signatures.mockRejectedValueOnce(new TypeError('x'))
-    await expect(judge([attestation()], [LAB])).rejects.toThrow(TypeError)
+    const mistake = new TypeError('x')
+    signatures.mockRejectedValueOnce(mistake)
+    await expect(judge([attestation()], [LAB])).rejects.toBe(mistake)
     signatures.mockRejectedValueOnce(new ModelSealError('CHAIN_TOO_LARGE', 'Too large.'))
     const { refusal: refused } = await judge([attestation()], [LAB])
     expect(refused?.code).toBe('CHAIN_TOO_LARGE')
     expect(signatures).toHaveBeenCalled()
   })
+})
+
+test('an attestation with the defective signature of models of releases before 1.0 is not believed', async () => {
+  const payload = payloadOf(evaluated())
+  const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: Buffer.alloc(0) }
+  const defective = Buffer.concat(Array.from(defectivePreAuthEncoding(envelope), (piece) => Buffer.from(piece)))
+  const old: LooseJson = JSON.parse(bundleOver(payload, lab).toString())
+  old.verificationMaterial.publicKey = { rawBytes: Buffer.from(pem(lab)).toString('base64') }
+  const judgeWith = async (signed: Buffer) => {
+    old.dsseEnvelope.signatures[0].sig = sign('sha256', signed, lab.privateKey).toString('base64')
+    return judge([{ path: 'old.json', bundle: parseBundle(encoded(old), 'old.json') }], [LAB])
+  }
+  expect((await judgeWith(preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload))).refusal).toBeUndefined()
+  expect((await judgeWith(defective)).refusal?.code).toBe('SIGNATURE_INVALID')
 })

@@ -94,7 +94,8 @@ describe('what is of no use', () => {
   })
 
   test('does not include a mistake in the program, nor an abort', async () => {
-    await expect(read({ path: 'x', error: new TypeError('x') as never })).rejects.toThrow(TypeError)
+    const mistake = new TypeError('x') as never
+    await expect(read({ path: 'x', error: mistake })).rejects.toBe(mistake)
     const aborted = new ModelSealError('ABORTED', 'Aborted.')
     await expect(read({ path: 'x', error: aborted })).rejects.toBe(aborted)
     await expect(read(attestation(), new Effort(AbortSignal.abort()))).rejects.toEqual(refusal('ABORTED'))
