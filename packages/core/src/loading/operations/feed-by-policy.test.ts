@@ -222,8 +222,9 @@ describe('a policy with several entries', () => {
   test('refuses it with all reasons if none accepts it', async () => {
     const policy = await site.policy(following(...entries))
     const message = /a\.jsonl": .*no signer.* For ".*b\.jsonl": .*no signer/
-    await expect(verifyFeed(site.file(await feedBy('stranger')), { policy })).rejects.toEqual(
-      refusal('SIGNER_NOT_TRUSTED', { message: expect.stringMatching(message) as string }),
+    const strange = site.file(await feedBy('stranger'))
+    await expect(verifyFeed(strange, { policy })).rejects.toEqual(
+      refusal('SIGNER_NOT_TRUSTED', { file: strange, message: expect.stringMatching(message) as string }),
     )
     const revoking = await site.policy({ ...following(...entries), revoked: { keys: [fingerprint] } })
     await expect(verifyFeed(site.file(await feedBy('key')), { policy: revoking })).rejects.toEqual(
@@ -233,8 +234,13 @@ describe('a policy with several entries', () => {
 
   test('or with none refuses every feed', async () => {
     const policy = await site.policy(following())
-    await expect(verifyFeed(site.file(await feedBy('key')), { policy })).rejects.toEqual(
-      refusal('SIGNER_NOT_TRUSTED', { message: expect.stringContaining('follows no feed') as string }),
+    const file = site.file(await feedBy('key'))
+    await expect(verifyFeed(file, { policy })).rejects.toEqual(
+      refusal('SIGNER_NOT_TRUSTED', {
+        file,
+        expected: 'an entry of "advisories" that names who may sign it',
+        message: expect.stringContaining('follows no feed') as string,
+      }),
     )
   })
 })
