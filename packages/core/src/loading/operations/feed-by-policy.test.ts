@@ -1,6 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { readFeedFile } from '../../policy/advisories/feed-file.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
+import type { CompiledPolicy } from '../../policy/policy.ts'
 import { certificateSigner } from '../../signing/methods/certificate.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import type { Signer } from '../../signing/signer.ts'
@@ -9,6 +11,7 @@ import { refusal } from '../../testing/scratch.ts'
 import { IDENTITY, ISSUER, TestSigstore } from '../../testing/sigstore.ts'
 import { TestSite } from '../../testing/site.ts'
 import { createFeedSource } from './edit-feed.ts'
+import { verifyFeedByPolicy } from './feed-by-policy.ts'
 import { judgeModel } from './judge-model.ts'
 import { signFeed } from './sign-feed.ts'
 import { verifyFeed } from './verify-feed.ts'
@@ -257,4 +260,13 @@ test.each<[string, object]>([
 test('can be abandoned', async () => {
   const [name, policy] = [await feedBy('key'), await site.policy(following({ file: 'x.jsonl', signers: [KEY] }))]
   await expect(verifyFeed(site.file(name), { policy, signal: AbortSignal.abort() })).rejects.toEqual(refusal('ABORTED'))
+  // An abort is no judgement of an entry.
+  const compiled = await loadPolicy(
+    await site.policy(following({ file: 'x.jsonl', signers: [KEY] }, { file: 'y.jsonl', signers: [KEY] })),
+  )
+  const found = await readFeedFile(site.file(name))
+  const given = { file: site.file(name), signal: AbortSignal.abort() }
+  await expect(verifyFeedByPolicy(found, compiled as CompiledPolicy, given)).rejects.toEqual(
+    refusal('ABORTED', { file: undefined }),
+  )
 })

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
 import { watchPolicy } from '../../policy/watching/watch-policy.ts'
 import type { Verdict } from '../../results.ts'
+import { recordsOf } from '../../testing/journal-reading.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
 import { keepRevocable } from '../adapting/revocable.ts'
@@ -118,6 +119,16 @@ test('each verdict is published once, and traced', async () => {
     'start memory: no verdict',
     'end memory: refused',
   ])
+})
+
+test('a journal records the model, and its end', async () => {
+  const journal = { directory: 'journal', durability: 'each' }
+  const model = await judgeMemory(bytes, { policy: await policy({ memory: 'any' }, { journal }) })
+  expect(model.standing.isRecorded).toBe(true)
+  model.close()
+  const types = () => recordsOf(site.file('journal')).map(({ type }) => type)
+  await vi.waitFor(() => expect(types().slice(-2)).toEqual(['load', 'end']), { timeout: 15_000 })
+  expect((await judgeMemory(bytes, { policy: await policy({ memory: 'any' }) })).standing.isRecorded).toBe(false)
 })
 
 describe('a model in memory that a watched policy allows', () => {

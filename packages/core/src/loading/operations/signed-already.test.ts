@@ -89,6 +89,13 @@ test.each([new ModelSealError('ABORTED', 'Aborted.'), new TypeError('a fault of 
   },
 )
 
+test('reading the lines can be abandoned', async () => {
+  // Takes longer than what is read between two turns of the event loop.
+  const long = bundleOver(Buffer.alloc(16 * 1024 * 1024, ' '), key)
+  const abandoned = isSignedAlready([long], made, { ...maker, signal: AbortSignal.abort() })
+  await expect(abandoned).rejects.toEqual(refusal('ABORTED'))
+})
+
 test('keyless signatures are the same if they name the same identity and issuer', async () => {
   const sigstore = new TestSigstore()
   const by = { ...maker, publicKey: undefined, signer: trusting }

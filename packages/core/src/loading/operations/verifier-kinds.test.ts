@@ -112,6 +112,8 @@ describe('certificates', () => {
   test('may be those of the operating system, which are not these', async () => {
     const bySystem = verify(await byLeaf(), { certificateChain: [], systemRoots: true })
     await expect(bySystem).rejects.toEqual(refusal('CHAIN_NO_PATH'))
+    const alone = verify(await byLeaf(), { systemRoots: true } as Verifier)
+    await expect(alone).rejects.toEqual(refusal('CHAIN_NO_PATH'))
     const both = await verify(await byLeaf(), { certificateChain: [rootPath], systemRoots: true })
     expect(both.signer).toMatchObject({ name: rootPath })
     await expect(verify(await byLeaf(), { certificateChain: [], systemRoots: false })).rejects.toEqual(

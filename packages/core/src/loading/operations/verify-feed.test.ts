@@ -1,5 +1,8 @@
+import { sign } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { writeBundle } from '../../bundle/bundle.ts'
+import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../../bundle/dsse.ts'
 import { certificateSigner } from '../../signing/methods/certificate.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import type { Signer } from '../../signing/signer.ts'
@@ -8,6 +11,7 @@ import { bundleOver, encoded, keyPair } from '../../testing/bundles.ts'
 import { pem } from '../../testing/feeds.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
+import { timestamp, timestampAuthority } from '../../testing/timestamp.ts'
 import { writeFeedStatement } from '../../policy/advisories/feed-statement.ts'
 import { createFeedSource } from './edit-feed.ts'
 import { signFeed } from './sign-feed.ts'
@@ -112,6 +116,28 @@ async function feedWithTimes(issued: number, expires: number): Promise<{ path: s
   const name = `feed-${++feeds}`
   return { path: await site.write(`${name}.jsonl`, `${line}\n`), publicKey: await site.write(`${name}.pub`, pem(pair)) }
 }
+
+test('the time of the signature is told if its authority is trusted', async () => {
+  const pair = keyPair()
+  const { root, signer } = await timestampAuthority()
+  const at = (time: number) => new Date(Date.now() + time).toISOString()
+  const content = { feed: 'acme', sequence: 1, issued: at(-HOUR), expires: at(HOUR), denied: {} }
+  const payload = writeFeedStatement(content)
+  const signature = sign('sha256', preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload), pair.privateKey)
+  const signedTimestamp = (await timestamp(signer, signature)).toString('base64')
+  const material = {
+    publicKey: { hint: pair.publicKey.fingerprint },
+    timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp }] },
+    tlogEntries: [],
+  }
+  const bundle = writeBundle(material, { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature })
+  const path = await site.write('stamped.jsonl', `${JSON.stringify(JSON.parse(bundle.toString()))}\n`)
+  const publicKey = await site.write('stamped.pub', pem(pair))
+  const timestampAuthorities = [await site.write('tsa.pem', pemOf(root))]
+  expect(await verifyFeed(path, { verifier: { publicKey, timestampAuthorities } })).toMatchObject({
+    time: { source: 'rfc3161' },
+  })
+})
 
 test('a version expires at the time that it states', async () => {
   const { path, publicKey } = await feedWithTimes(-HOUR, HOUR)
