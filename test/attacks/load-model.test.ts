@@ -68,7 +68,12 @@ test.skipIf(process.platform === 'win32')(
           site.entries.set(name, { inode: { content, mode: 0o644, owner: site.first } })
         await system.reset(site)
         await begin(site, system)
-        await fc.asyncModelRun(() => ({ model: site, real: system }), commands)
+        await fc
+          .asyncModelRun(() => ({ model: site, real: system }), commands)
+          .catch(async (error: unknown) => {
+            await system.abandon()
+            throw error
+          })
         system.check(site)
         await system.expectNothingLeft()
       }),

@@ -290,6 +290,8 @@ export function fileFaults(site: Site, signature: Signature, version: PolicyVers
     if (site.isDirectoryLinked && name.startsWith('sub/')) codes.push('SYMLINK_REFUSED', 'FILE_MISSING')
   }
   if (version.files === 'ignore-unsigned') return codes
+  // Whether or not anything in it is signed.
+  if (site.isDirectoryLinked) codes.push('SYMLINK_REFUSED')
   // Beside the usual bundle, nobody looks for others.
   for (const slot of site.slots.keys())
     if (site.slots.has('model.sig') && slot !== 'model.sig' && !signature.ignored.has(slot)) codes.push('FILE_UNSIGNED')

@@ -191,6 +191,11 @@ export class System {
     expect(readdirSync(this.root).filter((name) => !known.test(name))).toEqual([])
   }
 
+  /** Closes all models of a run that failed: otherwise, all after it would fail as well, and it could not be made smaller. */
+  async abandon(): Promise<void> {
+    for (const user of this.users) await user.leftovers()
+  }
+
   async end(): Promise<void> {
     for (const user of this.users) await user.end()
   }
