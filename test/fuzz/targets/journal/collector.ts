@@ -18,6 +18,7 @@ import { mustEqual, texts, textOf, type Target } from '../../target.ts'
 
 const BETWEEN = '\n--\n'
 const HOST = 'host-a'
+const CLOSE = '{"time":"2026-11-02T10:00:00.000Z","type":"close","~check":"CHECK"}\n'
 const root = scratchOf('collector')
 const sent = requestsOfHost()
 
@@ -33,7 +34,7 @@ const target: Target = {
     '?offset=0',
     `?without=${sent.id}`,
     ',"~check":"CHECK"}\n',
-    '{"type":"close","time":"2026-11-02T10:00:00.000Z","~check":"CHECK"}\n',
+    CLOSE,
     ...sent.named.keys(),
   ],
   seeds: () =>
@@ -42,6 +43,8 @@ const target: Target = {
       ['Q2', 'L1', 'L2', 'C1', 'C2', 'Q1'].join(BETWEEN),
       ['Q1', 'C1', 'L2', 'C2', 'L1'].join(BETWEEN),
       ['Q1', 'L1', `PUT ${sent.segment}?offset=OFFSET\n{"type":"close","time":"x","~check":"CHECK"}\n`].join(BETWEEN),
+      ['Q1', `PUT ${sent.segment}?offset=0\n${CLOSE}`].join(BETWEEN),
+      ['Q1', `PUT ${sent.segment}?offset=0\n${sent.lines}${CLOSE}${sent.lines}`].join(BETWEEN),
       ['Q1', 'L1', `PUT ${sent.segment}?offset=0\n${sent.lines}`].join(BETWEEN),
       ['Q1', `POST ${sent.path}/commits?without=${sent.id}\n${sent.commits}`].join(BETWEEN),
       `POST ${sent.path}\n${sent.question}`,

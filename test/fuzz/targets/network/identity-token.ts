@@ -9,6 +9,8 @@ const NOW = new Date('2026-11-29T12:00:00Z')
 const SECONDS = NOW.getTime() / 1000
 const HEADER = Buffer.from('{"alg":"RS256"}').toString('base64url')
 const SECRET = 'c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0'
+/** As much of it as no message has by chance. */
+const SHOWN = SECRET.slice(0, 12)
 
 const target: Target = {
   longest: 1000,
@@ -42,6 +44,8 @@ const target: Target = {
     const text = textOf(input)
     if (text === undefined) return
     checkSecrecy(text)
+    // Claims may be shown.
+    if (text.includes(SHOWN)) return
     const token = [HEADER, Buffer.from(text).toString('base64url'), SECRET].join('.')
     checkSecrecy(token)
     if (readOrRefused(() => checkToken(token, AUDIENCE, NOW)) === REFUSED) return
@@ -58,7 +62,7 @@ function checkSecrecy(token: string): void {
   try {
     checkToken(token, AUDIENCE, NOW)
   } catch (error) {
-    if (error instanceof ModelSealError && JSON.stringify([error.message, error]).includes(SECRET.slice(0, 12)))
+    if (error instanceof ModelSealError && JSON.stringify([error.message, error]).includes(SHOWN))
       throw new Error('The message has a part of the token.')
   }
 }

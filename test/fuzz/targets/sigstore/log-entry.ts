@@ -47,6 +47,8 @@ const target: Target = {
         },
       }),
       [CHECKPOINT, JSON.stringify(PROOF)].join(BETWEEN),
+      [CHECKPOINT.replace('tree', 'trees'), JSON.stringify(PROOF)].join(BETWEEN),
+      [CHECKPOINT.replace('\u2014 log', '\u2014 a.log'), JSON.stringify(PROOF)].join(BETWEEN),
       [
         CHECKPOINT.replaceAll('log.example/tree', 'log.example').replace('\n', ' - 42\n'),
         JSON.stringify({ ...PROOF, promise: true, global: '99' }),

@@ -49,10 +49,21 @@ const target: Target = {
     const stricter = signed({ ...ROOT, version: 3, roles }, 'root', 'other')
     const unsigned = signed({ ...ROOT, version: 2 }, 'root', 'stranger')
     const newer = signed({ _type: 'timestamp', ...COMMON, meta: { 'snapshot.json': { version: 2 } } })
+    const keys = Object.fromEntries(NAMES.map((name) => [name, key(`P:${name}`)]))
+    const others = { ...ROOT.roles, root: { keyids: ['stranger'], threshold: 1 } }
+    const [foreign, alien] = [['root', 'other'], ['stranger']].map((by) =>
+      signed({ ...ROOT, keys, roles: others, version: 2 }, ...by),
+    ) as [string, string]
+    const records = [REST, [next, ...REST], [next, stricter, ...REST], [unsigned, ...REST], [newer, ...REST.slice(1)]]
+    // Everything that is signed is also there with a signature of somebody else, and for other bytes.
+    const forged = REST.map((_, index) =>
+      REST.map((part, at) => (at === index ? part.replace(/S:\w+/g, 'S:stranger') : part)),
+    )
+    const other = REST.map((_, index) =>
+      REST.map((part, at) => (at === index ? part.replace('HASH', 'b'.repeat(64)) : part)),
+    )
     return texts(
-      ...[REST, [next, ...REST], [next, stricter, ...REST], [unsigned, ...REST], [newer, ...REST.slice(1)]].map(
-        (parts) => parts.join(BETWEEN),
-      ),
+      ...[...records, ...forged, ...other, [foreign, ...REST], [alien, ...REST]].map((parts) => parts.join(BETWEEN)),
       recordText(recordOf(REST)),
       recordText({ ...recordOf([next, ...REST]), signingConfig: Buffer.from('{}') }),
     )
