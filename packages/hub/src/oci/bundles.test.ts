@@ -198,16 +198,19 @@ describe('a list of what is attached', () => {
     expect(registry.asked.length).toBeLessThan(25)
   })
 
-  test.each(['https://evil.example/list', '//evil.example/list', '/v2/other/referrers/x', '/v2/models/vad/../x/y'])(
-    'does not lead to %s',
-    async (target) => {
-      const registry = await TestRegistry.start()
-      registry.push(model(), { tag: '1.0' })
-      registry.faults.push(listing(registry, [], { link: `<${target}>; rel="next"` }))
-      await expect(decision(registry)).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
-      expect(registry.asked).toHaveLength(2)
-    },
-  )
+  test.each([
+    'https://evil.example/list',
+    '//evil.example/list',
+    '/v2/other/referrers/x',
+    '/v2/models/vad/../x/y',
+    '/v2/models/vad/.x/../../other/y',
+  ])('does not lead to %s', async (target) => {
+    const registry = await TestRegistry.start()
+    registry.push(model(), { tag: '1.0' })
+    registry.faults.push(listing(registry, [], { link: `<${target}>; rel="next"` }))
+    await expect(decision(registry)).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+    expect(registry.asked).toHaveLength(2)
+  })
 
   test('that is malformed is refused', async () => {
     const registry = await TestRegistry.start()

@@ -1,6 +1,8 @@
 /** `<target>; rel="next"`, among others (RFC 8288). */
 const NEXT = /<([^>]{1,2048})>\s*;[^,]*\brel="?next\b/i
 
+const DOTS = /\/\.{1,2}(?:\/|$)/
+
 /**
  * The path of the next page of a list, below the repository.
  *
@@ -11,6 +13,7 @@ const NEXT = /<([^>]{1,2048})>\s*;[^,]*\brel="?next\b/i
 export function nextPage(link: string | null, base: string, current: string): string | undefined {
   const [, target] = NEXT.exec((link ?? '').slice(0, 8_192)) ?? []
   const url = target === undefined ? null : URL.parse(target, base + current)
-  const path = url?.href.startsWith(base) ? url.href.slice(base.length) : undefined
+  // Some versions of Node.js leave ".." after a name that begins with a dot.
+  const path = url?.href.startsWith(base) && !DOTS.test(url.pathname) ? url.href.slice(base.length) : undefined
   return path === current ? undefined : path
 }

@@ -24,6 +24,19 @@ describe('the URL that globs see', () => {
   const ESCAPE = 'an escaped dot, slash or backslash'
   const PERCENT = 'a percent sign without two hex digits'
   const NO_HOST = 'no scheme and host'
+  const DOTS = 'a component "." or ".."'
+  test.each([
+    ['https://hub.example/org/.x/../../evil/m', 'https://hub.example/evil/m'],
+    ['https://hub.example/org/.x/./m', 'https://hub.example/org/.x/m'],
+    ['https://hub.example/org/.x/..', 'https://hub.example/org/'],
+    ['https://hub.example/org/.x/.', 'https://hub.example/org/.x/'],
+    ['hf://org/name/.x/../../evil', 'hf://org/evil'],
+  ])('never leads elsewhere than it says: %s', (given, resolved) => {
+    // Some versions of Node.js resolve these, and others do not.
+    if (new URL(given).href === resolved) expect(modelUrl(given)).toBe(resolved)
+    else expect(() => modelUrl(given)).toThrow(refusal('INVALID_ARGUMENT', { found: `${DOTS} in "${given}"` }))
+  })
+
   test.each([
     ['https://evil.example\\.corp.example/m', CHARACTER],
     ['https://hub.example/org/..\\evil/m', CHARACTER],

@@ -7,7 +7,8 @@ import { ModelSealError, shown } from '../../errors.ts'
  *
  * @param what the URL is of, for messages
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not a URL, or contains something that other programs may
- * parse differently: credentials, backslashes, control characters, white space, escaped dots and slashes, bare percent signs
+ * parse differently: credentials, backslashes, control characters, white space, escaped dots and slashes, bare percent signs,
+ * components `.` and `..` that the parser leaves
  */
 export function modelUrl(given: unknown, what = 'option "url"'): string {
   const fault = urlFault(given)
@@ -34,8 +35,10 @@ function urlFault(given: unknown): string | undefined {
   // Unescaped once, "%%32e" would be an escape of a dot.
   if (/%(?![0-9a-f]{2})/i.test(path)) return 'a percent sign without two hex digits'
   if (!/^(?:file:\/\/|[a-z][a-z0-9+.-]*:\/\/[^/])/i.test(given) || !URL.canParse(given)) return 'no scheme and host'
-  const { username, password, hostname } = new URL(given)
+  const { username, password, hostname, pathname } = new URL(given)
   if (username !== '' || password !== '') return 'credentials'
+  // Some versions of Node.js leave those after a name that begins with a dot: "/a/.b/../../c" leads to "/c".
+  if (/\/\.{1,2}(?:\/|$)/.test(pathname)) return 'a component "." or ".."'
   return hostname.endsWith('.') ? 'a host that ends with a dot' : undefined
 }
 
