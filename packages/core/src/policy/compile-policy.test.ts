@@ -174,12 +174,13 @@ describe('a policy has a problem if', () => {
 describe('a compiled policy', () => {
   test('has the rules and texts of all files, included ones first', async () => {
     const { policy, sources } = await compiled(
-      { include: ['b.json'], trustRoots: ROOTS, rules: [RULE] },
-      { 'b.json': { rules: [{ ...RULE, name: 'first' }] } },
+      { include: ['b.json', 'c.json'], trustRoots: ROOTS, rules: [RULE] },
+      { 'b.json': { rules: [{ ...RULE, name: 'first' }] }, 'c.json': { rules: [{ ...RULE, name: 'second' }] } },
     )
-    expect(policy.rules.map(({ name }) => name)).toEqual(['first', 'r'])
-    expect(policy.texts).toEqual({ file: sources[1]?.sha256, includes: [sources[0]?.sha256] })
-    expect(policy.digests?.file).toBe(sources[1]?.sha256)
+    expect(policy.rules.map(({ name }) => name)).toEqual(['first', 'second', 'r'])
+    const [first, second, own] = sources.map(({ sha256 }) => sha256)
+    expect(policy.texts).toEqual({ file: own, includes: [first, second] })
+    expect(policy.digests?.file).toBe(own)
     expect([...policy.files.keys()].map((path) => path.replace(/.*\//, '')).sort()).toEqual(
       expect.arrayContaining(['a.pub', 'b.json', 'policy.json']),
     )
