@@ -138,6 +138,14 @@ describe('without a cache that only this user can write to', () => {
     await expect(writePrivate('x', BYTES, { what: 'x' })).rejects.toEqual(refusal('CACHE_UNSAFE'))
   })
 
+  test('though nobody else may remove files from it, nothing is read', async () => {
+    await keep()
+    await chmod(join(cache, 'advisories'), 0o1777)
+    expect(await readKeptCopy(ID)).toBeUndefined()
+    await chmod(join(cache, 'advisories'), 0o700)
+    expect(await readKeptCopy(ID)).toBeDefined()
+  })
+
   test('because it has a relative path, there is no kept copy', async () => {
     vi.stubEnv('MODELSEAL_CACHE', 'relative')
     expect(await readKeptCopy(ID)).toBeUndefined()
