@@ -268,8 +268,7 @@ export class Contents {
 
   #checkFurther(name: string, digests: readonly string[]): void {
     const { further } = this.#options
-    if (!further || further.hashTypes.length === 0) return
-    further.hashTypes.forEach((hashType, index) => further.check(name, hashType, at(digests, index)))
+    further?.hashTypes.forEach((hashType, index) => further.check(name, hashType, at(digests, index)))
     this.#furtherDigests.set(name, digests)
   }
 

@@ -178,6 +178,15 @@ describe('a link to a directory of the model, if links are followed', () => {
     ).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'link/b' }))
   })
 
+  test('is skipped if its name only resembles that of a signed file or directory', async () => {
+    const deep = scratch({ 'real/sub/a': 'a' })
+    symlinkSync('real/sub', join(deep, 'rea'))
+    expect(await found(deep, linked('real/sub/a'))).toEqual(['real/sub/a'])
+    await expect(found(withLink('real'), linked('link', 'real/a'), options)).rejects.toEqual(
+      refusal('FILE_MISSING', { problems: [{ code: 'FILE_MISSING', file: 'link' }] }),
+    )
+  })
+
   test.each(['tmp', 'cache'])('is not skipped if its target %s is ignored', async (target) => {
     await expect(found(withLink(target), linked('real/a'), options)).rejects.toEqual(
       refusal('FILE_UNSIGNED', { file: 'link/junk' }),
