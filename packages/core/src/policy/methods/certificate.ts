@@ -81,7 +81,7 @@ export const certificateMethod = {
     const exact = [subject, san].flatMap((name) => name?.exact ?? [])
     return hasNoRoot || revokesNames([...exact, ...namesIn(subject?.exact ?? '')], issuer, revocations)
   },
-} as const satisfies Method<CertificateMaterial, CertificateIdentity, AcceptedCertificateSigner, s.Infer<typeof schema>>
+} satisfies Method<CertificateMaterial, CertificateIdentity, AcceptedCertificateSigner, s.Infer<typeof schema>>
 
 function optional(text: TextPattern | undefined): TextMatcher | undefined {
   return text === undefined ? undefined : compileText(text)

@@ -74,7 +74,7 @@ export const keyMethod = {
     const when = timestampAuthorities.length > 0 ? { ...WELL_DATED, earliest: -Infinity } : ANY_TIME
     return keys.every(({ publicKey: { key } }) => revocations.key(keyFingerprints(key), when) !== undefined)
   },
-} as const satisfies Method<KeyMaterial, KeyIdentity, AcceptedKeySigner, s.Infer<typeof schema>>
+} satisfies Method<KeyMaterial, KeyIdentity, AcceptedKeySigner, s.Infer<typeof schema>>
 
 /** Selects keys by the claims of the bundle, which are cheap to compare; the signature decides. */
 function keysThatMayHaveSigned(

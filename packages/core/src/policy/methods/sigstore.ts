@@ -80,7 +80,7 @@ export const sigstoreMethod = {
   ],
   isRevoked: ({ identity, issuer }, { revocations }) =>
     identity.exact !== undefined && revokesNames([identity.exact], issuer, revocations),
-} as const satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, s.Infer<typeof schema>>
+} satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, s.Infer<typeof schema>>
 
 /** True if identity, issuer and extensions of the signer all match the entry. */
 function accepts({ identity, issuer, extensions }: AcceptedSigstoreSigner, found: SigstoreIdentity): boolean {

@@ -51,7 +51,7 @@ export const certificatesRoot = {
     ...expiryDangers(both(trusted), name, now),
     ...both(trusted).flatMap((der) => notAuthority(der, name)),
   ],
-} as const satisfies RootKind<s.Infer<typeof schema>, CertificatesRoot>
+} satisfies RootKind<s.Infer<typeof schema>, CertificatesRoot>
 
 function both({ roots, intermediates }: Authorities): Buffer[] {
   return [...roots, ...intermediates]

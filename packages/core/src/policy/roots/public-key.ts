@@ -62,7 +62,7 @@ export const publicKeyRoot = {
     const last = Math.max(...keys.map(({ notAfter }) => notAfter))
     return lapse('KEY_LAPSES', `The trust root ${shown(name)} has no valid key`, last, now)
   },
-} as const satisfies RootKind<s.Infer<typeof schema>, PublicKeyRoot>
+} satisfies RootKind<s.Infer<typeof schema>, PublicKeyRoot>
 
 /** Adds `KEY_INVALID`, and what `readPolicyFile` throws, to the problems. */
 async function readKey(

@@ -67,7 +67,7 @@ export const sigstoreRoot = {
   },
   certificates: () => [],
   dangers: () => [],
-} as const satisfies RootKind<Written, SigstoreRoot>
+} satisfies RootKind<Written, SigstoreRoot>
 
 /** The file that the policy names. A root can also be in the user's cache, or in this package. */
 function namedFile(source: TrustRootSource): { path: string; file: SmallFile } | undefined {

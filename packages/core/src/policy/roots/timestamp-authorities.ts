@@ -23,4 +23,4 @@ export const timestampRoot = {
   },
   certificates: ({ certificates }) => certificates,
   dangers: ({ name, certificates }, now) => expiryDangers(certificates, name, now),
-} as const satisfies RootKind<s.Infer<typeof schema>, TimestampRoot>
+} satisfies RootKind<s.Infer<typeof schema>, TimestampRoot>
