@@ -32,6 +32,7 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/loading/recording',
     'core/src/loading/standing',
     'core/src/manifest',
+    'core/src/manifest/arriving',
     'core/src/policy',
     'core/src/policy/advisories',
     'core/src/policy/advisories/following',
