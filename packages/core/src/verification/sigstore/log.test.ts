@@ -129,6 +129,10 @@ describe('the key of a log', () => {
     const keys = [{ publicKey: { validFor: { start: end } } }, {}, { publicKey: {} }, { publicKey: undefined }] as Log[]
     expect(() => checked(entryOf(), [within], trusting(...keys))).not.toThrow()
     expect(() => checked(entryOf(), [after], trusting(...keys))).not.toThrow()
+    const endless = trusting({ publicKey: { validFor: { end } } })
+    expect(() => checked(entryOf(), [before], endless)).toThrow(
+      refusal('LOG_UNTRUSTED', { expected: `a time from an unknown start to ${end.toISOString()}` }),
+    )
     const open = `a time from ${end.toISOString()} to now`
     const none = 'a time from an unknown start to now'
     expect(() => checked(entryOf(), [before], trusting(...keys))).toThrow(
