@@ -16,7 +16,7 @@ const empty = () => emptyVerdict({ path: '/models/vad' }, {})
 
 describe('a verdict before the first step', () => {
   test('refuses', () => {
-    expect(empty()).toEqual({
+    expect(empty()).toStrictEqual({
       decision: 'refused',
       at: expect.stringMatching(/^\d{4}-/),
       model: { path: '/models/vad' },
@@ -66,11 +66,11 @@ describe('the duration of a step', () => {
   }
 
   test('is added to earlier ones, even if the step fails', async () => {
-    const verdict = empty()
+    const [verdict, before] = [empty(), performance.now()]
     expect(await timed(verdict, 'policy', () => wait().then(() => 'done'))).toBe('done')
     const { policy: first } = verdict.durations
     expect(first).toBeGreaterThan(1)
-    expect(first).toBeLessThan(600_000)
+    expect(first).toBeLessThanOrEqual(performance.now() - before + 1)
     await expect(
       timed(verdict, 'policy', () => wait().then(() => Promise.reject(new Error('broken')))),
     ).rejects.toThrow('broken')
