@@ -91,6 +91,7 @@ describe('a file of lines', () => {
   test('can have 100,000 lines, and no more, even if all are empty', async () => {
     const lines = (count: number) => place('a', `${'\n'.repeat(count - 1)}${first}`, { lines: true })
     expect(await read([lines(100_000)])).toEqual([`a:100000 ${known(first)}`])
+    expect(await read([place('a', '\n'.repeat(100_000), { lines: true })])).toEqual([])
     await expect(read([lines(100_001)])).rejects.toEqual(
       refusal('ATTESTATIONS_TOO_MANY', { file: 'a', expected: 'at most 100000 lines' }),
     )
