@@ -46,7 +46,10 @@ const target: Target = {
         ['A', 'a', { type: 'contiguous-file' }],
       ]),
     ]
-    return archives.flatMap((archive) => [0, 1, 2, 3, 4, 5].map((how) => Buffer.concat([Buffer.from([how]), archive])))
+    const refused = await Promise.all(['../x', 'a/../x', 'a//x', 'a/./x', ''].map((name) => tarOf([[name, 'x']])))
+    return [...archives, ...refused].flatMap((archive) =>
+      [0, 1, 2, 3, 4, 5].map((how) => Buffer.concat([Buffer.from([how]), archive])),
+    )
   },
   async check(input) {
     const [how = 0] = input

@@ -217,6 +217,8 @@ class Incoming {
 /** @returns undefined for a directory */
 function nameOf(archive: Archive, { type, name: written, size }: Header): string | undefined {
   const name = written.replace(/^(?:\.\/)+/, '')
+  // The parser would wait for the content of a directory without end.
+  if (type === 'directory' && size !== 0) throw listing(archive, `the directory ${shown(name)} with content`)
   if (type === 'directory') return undefined
   if (type === 'symlink' || type === 'link') throw special('SYMLINK_REFUSED', name, 'a link')
   if (type !== 'file' && type !== 'contiguous-file')

@@ -77,6 +77,7 @@ describe('an archive', () => {
     ['SOURCE_LISTING', 'an empty component', 'sub//evil', {}],
     ['SOURCE_LISTING', 'a repeated name', 'a', {}],
     ['SOURCE_LISTING', 'a name in another case', 'A', {}],
+    ['SOURCE_LISTING', 'a directory with content', 'd', { type: 'directory', pax: { size: '5' } }],
   ])('is refused (%s) for %s', async (code, _, name, header) => {
     const tar = await tarOf([
       ['a', 'first'],
