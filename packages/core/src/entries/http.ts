@@ -1,5 +1,5 @@
 /**
- * For the sources of `@modelseal/hub`: requests within timeouts, with redirects followed by
+ * For the sources of `@modelseal/hub` and `@modelseal/s3`: requests within timeouts, with redirects followed by
  * hand, credentials that stay with their origin, and typed errors; and what a cache on the disk needs.
  *
  * @example
@@ -14,6 +14,15 @@
  * @packageDocumentation
  */
 export { withHint } from '../errors.ts'
+export { isPrivate } from '../source/downloads/addresses.ts'
+export { collected } from '../source/downloads/collected.ts'
+export { CONNECTIONS, Downloads } from '../source/downloads/downloads.ts'
+export type { Range } from '../source/downloads/file-parts.ts'
+export { foldedName } from '../source/downloads/folded-name.ts'
+export { heldOpen } from '../source/downloads/held-open.ts'
+export { isLoopback } from '../source/downloads/loopback.ts'
+export { redirectRule } from '../source/downloads/redirect-rule.ts'
+export { Retries } from '../source/downloads/retries.ts'
 export { HttpClient, type ClientOptions } from '../source/http/client.ts'
 export { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http/options.ts'
 export type { RedirectRule } from '../source/http/redirects.ts'

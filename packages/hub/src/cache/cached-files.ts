@@ -1,9 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { ModelSealError } from '@modelseal/core/errors'
-import { filePieces, type PartialFile } from '@modelseal/core/http'
+import { filePieces, heldOpen, type PartialFile, type Range } from '@modelseal/core/http'
 import type { ReadRequest, Receive, SourceBody } from '@modelseal/core/source'
-import type { Range } from '../network/file-parts.ts'
-import { heldOpen } from '../network/held-open.ts'
 import { BlobDigest } from './blob-digest.ts'
 import type { BlobStore, CachedFile } from './blob-store.ts'
 

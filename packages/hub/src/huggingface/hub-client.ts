@@ -2,17 +2,18 @@ import { parseJsonInTurns, type JsonBounds } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import {
   checkedHttpOptions,
-  HttpClient,
-  plainUrl,
+  collected,
+  CONNECTIONS,
+  Downloads,
   type HttpAnswer,
   type HttpBody,
+  HttpClient,
   type HttpRequest,
+  plainUrl,
+  redirectRule,
+  Retries,
 } from '@modelseal/core/http'
 import type { SourceLoad } from '@modelseal/core/source'
-import { collected } from '../network/collected.ts'
-import { CONNECTIONS, Downloads } from '../network/downloads.ts'
-import { redirectRule } from '../network/redirect-rule.ts'
-import { Retries } from '../network/retries.ts'
 import type { HubLocation } from './hub-location.ts'
 import type { HubSettings } from './hub-settings.ts'
 

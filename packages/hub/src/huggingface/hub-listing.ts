@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { SourceEntry } from '@modelseal/core/source'
-import { foldedName } from '../network/folded-name.ts'
+import { foldedName } from '@modelseal/core/http'
 import type { HubClient } from './hub-client.ts'
 
 /** A thousand entries a page, so a million in all. No model has as many files. */

@@ -1,6 +1,6 @@
 import { kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import type { HttpBody } from '@modelseal/core/http'
+import { type HttpBody, type Range } from '@modelseal/core/http'
 import type { BundleCandidate, Receive } from '@modelseal/core/source'
 import type { CachedFile } from '../cache/blob-store.ts'
 import { CachedFiles, type CacheRequest } from '../cache/cached-files.ts'
@@ -9,7 +9,6 @@ import type { HubClient } from './hub-client.ts'
 import { listFolder, type HubEntry } from './hub-listing.ts'
 import type { HubLocation } from './hub-location.ts'
 import type { HubSettings } from './hub-settings.ts'
-import type { Range } from '../network/file-parts.ts'
 
 /** What a load asks of a repository. */
 interface RepositoryLoad {

@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { isLoopback } from '../network/loopback.ts'
+import { isLoopback } from '@modelseal/core/http'
 
 /** Where the hub is and how it is asked, as for the Python library `huggingface_hub`. */
 export interface HubSettings {

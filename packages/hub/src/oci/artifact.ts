@@ -1,7 +1,7 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { CLAIMS_NAME } from '@modelseal/core/source'
+import { foldedName } from '@modelseal/core/http'
 import { descriptorFrom, field, listFrom, malformed, type Descriptor } from './descriptor.ts'
-import { foldedName } from '../network/folded-name.ts'
 import { isDigest } from './digest.ts'
 import { ociUrl, type OciReference } from './reference.ts'
 import { DOCKER_LIST, IMAGE_INDEX, IMAGE_MANIFEST, type FetchedManifest } from './repository.ts'

@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
+import { isLoopback } from '@modelseal/core/http'
 import { isDigest, type Digest } from './digest.ts'
-import { isLoopback } from '../network/loopback.ts'
 
 /** An artifact of a registry, as `oci://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]` names it. */
 export interface OciReference {

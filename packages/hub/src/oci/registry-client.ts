@@ -1,17 +1,18 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import {
   checkedHttpOptions,
-  HttpClient,
-  plainUrl,
-  requestTarget,
+  CONNECTIONS,
+  Downloads,
   type HttpAnswer,
   type HttpBody,
+  HttpClient,
   type HttpRequest,
+  plainUrl,
+  redirectRule,
+  requestTarget,
+  Retries,
 } from '@modelseal/core/http'
 import type { SourceLoad } from '@modelseal/core/source'
-import { CONNECTIONS, Downloads } from '../network/downloads.ts'
-import { redirectRule } from '../network/redirect-rule.ts'
-import { Retries } from '../network/retries.ts'
 import { Authorization } from './login/authorization.ts'
 import { otherContent } from './digest.ts'
 import type { OciReference } from './reference.ts'

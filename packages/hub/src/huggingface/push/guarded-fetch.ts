@@ -1,7 +1,6 @@
 import { causeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { plainUrl } from '@modelseal/core/http'
-import { redirectRule } from '../../network/redirect-rule.ts'
+import { plainUrl, redirectRule } from '@modelseal/core/http'
 
 const SMALL_BYTES = 1024 * 1024
 /** Legitimate chains have one or two. */

@@ -1,9 +1,6 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { checkedHttpOptions, HttpClient, plainUrl } from '@modelseal/core/http'
-import { isPrivate } from '../../network/addresses.ts'
-import { collected } from '../../network/collected.ts'
+import { checkedHttpOptions, collected, HttpClient, isLoopback, isPrivate, plainUrl } from '@modelseal/core/http'
 import type { Credentials } from './docker-credentials.ts'
-import { isLoopback } from '../../network/loopback.ts'
 
 /** Tokens with many claims have some ten kilobytes. */
 const MAX_ANSWER_BYTES = 256 * 1024

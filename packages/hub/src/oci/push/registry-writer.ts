@@ -1,7 +1,5 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import type { HttpBody, HttpContent } from '@modelseal/core/http'
-import { collected } from '../../network/collected.ts'
-import { redirectRule } from '../../network/redirect-rule.ts'
+import { collected, type HttpBody, type HttpContent, redirectRule } from '@modelseal/core/http'
 import { pushRefused } from '../../publishing/push-errors.ts'
 import type { Addressed, Digest } from '../digest.ts'
 import { ociUrl, type OciReference } from '../reference.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ModelSealError } from '@modelseal/core/errors'
-import { withHint, type HttpAnswer } from '@modelseal/core/http'
+import { ModelSealError, withHint } from '../../errors.ts'
+import type { HttpAnswer } from '../http/request.ts'
 
 /** Attempts without progress. The waits between them double, and are up to half as long again. */
 const ATTEMPTS = 4

@@ -1,5 +1,5 @@
-import { ignoresRanges, type HttpBody } from '@modelseal/core/http'
-import type { Receive } from '@modelseal/core/source'
+import { ignoresRanges, type HttpBody } from '../http/request.ts'
+import type { Receive } from '../model-source.ts'
 import { PartReader, type FetchPart, type OtherContent, type Range } from './file-parts.ts'
 import { heldOpen } from './held-open.ts'
 import { redirectRule } from './redirect-rule.ts'

@@ -1,5 +1,6 @@
-import { shown, type ModelSealError } from '@modelseal/core/errors'
-import type { HttpBody, RedirectRule } from '@modelseal/core/http'
+import { shown, type ModelSealError } from '../../errors.ts'
+import type { RedirectRule } from '../http/redirects.ts'
+import type { HttpBody } from '../http/request.ts'
 import { heldOpen } from './held-open.ts'
 import { Retries } from './retries.ts'
 

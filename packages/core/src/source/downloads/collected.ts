@@ -1,4 +1,4 @@
-import { ModelSealError } from '@modelseal/core/errors'
+import { ModelSealError } from '../../errors.ts'
 
 /**
  * Collects an answer of a registry that is read as a whole.

@@ -1,5 +1,5 @@
-import { shown } from '@modelseal/core/errors'
-import type { RedirectRule } from '@modelseal/core/http'
+import { shown } from '../../errors.ts'
+import type { RedirectRule } from '../http/redirects.ts'
 import { isPrivate } from './addresses.ts'
 import { isLoopback } from './loopback.ts'
 
