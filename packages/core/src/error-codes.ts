@@ -91,6 +91,7 @@ export const ERROR_CODES = {
 
   // Sigstore
   SIGSTORE_UNAVAILABLE: 'the package that signs with Sigstore cannot be loaded',
+  CREDENTIALS_UNAVAILABLE: 'credentials for an object store could not be obtained',
   TOKEN_MISSING: 'no identity token was given, and the environment does not provide one',
   TOKEN_INVALID: 'the identity token is malformed, or the identity provider did not issue one',
   TOKEN_EXPIRED: 'the identity token has expired or is not yet valid',

@@ -13,7 +13,7 @@ export type SourceOfUrl = (url: string) => ModelSource
 const PACKAGES: Readonly<Record<string, string | undefined>> = {
   hf: '@modelseal/hub',
   oci: '@modelseal/hub',
-  s3: undefined,
+  s3: '@modelseal/s3',
 }
 /** The core's own. */
 const OWN: ReadonlySet<string> = new Set(['file', 'http', 'https'])

@@ -1,6 +1,5 @@
-import { ModelSealError, shown, type ErrorCode } from '@modelseal/core/errors'
-import { withHint } from '@modelseal/core/http'
-import { preparePublication } from '@modelseal/core/publishing'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import { forPublisher, preparePublication } from '@modelseal/core/publishing'
 import { hubLocation } from '../huggingface/hub-location.ts'
 import { parseOciReference } from '../oci/reference.ts'
 import type { PushedModel, PushOptions, PushSettings } from './push-options.ts'
@@ -33,22 +32,6 @@ export async function pushModel(model: string, target: string, options: PushOpti
   const push = await pushTo(target, options)
   const { signedBy, signature, signal, onProgress } = options
   return push(await preparePublication(model, { signedBy, signature, signal, onProgress }).catch(forPublisher))
-}
-
-const METHOD_FIRST = '"modelseal push key MODEL TARGET --private-key KEY"'
-const SIGN_AGAIN = `If the change is meant, sign the model again, as ${METHOD_FIRST} does before it pushes. Otherwise, undo the change.`
-const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
-  FILE_MISMATCH: SIGN_AGAIN,
-  FILE_MISSING: SIGN_AGAIN,
-  FILE_UNSIGNED: SIGN_AGAIN,
-  BUNDLE_NOT_FOUND: `Sign the model, as ${METHOD_FIRST} does before it pushes, or give the path of its bundle (--signature, "signature").`,
-}
-
-/** The hints of these errors are for those who load a model of somebody else. */
-function forPublisher(error: unknown): never {
-  if (!(error instanceof ModelSealError)) throw error
-  const hint = HINTS[error.code]
-  throw hint === undefined ? error : Object.assign(withHint(error, hint), { verdict: error.verdict })
 }
 
 /**

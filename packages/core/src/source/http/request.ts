@@ -4,7 +4,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 export interface HttpRequest {
   url: URL
   /** Default: `GET`. */
-  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | undefined
+  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | undefined
   /**
    * Content to send. Up to 1 MiB, it is sent again to the target of a redirect, which must keep the method (307 or 308);
    * a redirect of more is refused.
@@ -108,7 +108,7 @@ export function requestTarget({ what, url }: Pick<HttpRequest, 'what' | 'url'>):
 
 /** What a request does, for messages. */
 export function verbOf({ method = 'GET' }: Pick<HttpRequest, 'method'>): 'fetch' | 'send' {
-  return method === 'PUT' || method === 'POST' ? 'send' : 'fetch'
+  return method === 'GET' || method === 'HEAD' ? 'fetch' : 'send'
 }
 
 function refused(request: HttpRequest, details: { expected: string; found: string; hint: string }) {

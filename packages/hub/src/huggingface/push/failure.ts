@@ -1,6 +1,6 @@
 import { causeOf, isError } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { changedFile, pushConflict, pushRefused } from '../../publishing/push-errors.ts'
+import { changedFile, pushConflict, pushRefused } from '@modelseal/core/publishing'
 
 /** What was attempted. */
 interface Attempt {

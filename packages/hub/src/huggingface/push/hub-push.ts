@@ -1,18 +1,15 @@
 import { openAsBlob } from 'node:fs'
 import type * as Client from '@huggingface/hub'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { otherBundlesAmong, unsignedAmong, type Publication } from '@modelseal/core/publishing'
+import { otherBundlesAmong, type Publication, publishableBeside, pushRefused, pushUnproven, readBack, readClaims, unsignedAmong, withClaims } from '@modelseal/core/publishing'
 import { CLAIMS_NAME, type SourceEntry } from '@modelseal/core/source'
 import type { HuggingFacePush, PushedModel, PushSettings } from '../../publishing/push-options.ts'
-import { pushRefused, pushUnproven } from '../../publishing/push-errors.ts'
-import { readBack } from '../../publishing/read-back.ts'
 import { HubClient } from '../hub-client.ts'
 import type { HubLocation } from '../hub-location.ts'
 import { HubRepository } from '../hub-repository.ts'
 import { HubSession } from '../hub-session.ts'
 import { hubSettings, type HubSettings } from '../hub-settings.ts'
 import { clientPackage } from './client-package.ts'
-import { readClaims, withClaims } from './claims.ts'
 import { typedFailure } from './failure.ts'
 import { guardedFetch } from './guarded-fetch.ts'
 
@@ -63,7 +60,7 @@ export class HubPush {
 
   async push(given: Publication): Promise<PushedModel> {
     const { location, verify, signal } = { ...this.#options, location: this.#location }
-    const publication = publishable(given)
+    const publication = publishableBeside(given)
     const parent = (await this.#parent(publication)) ?? (await this.#created(publication))
     const deleted = this.#deletedBy(publication, parent)
     signal?.throwIfAborted()
@@ -111,7 +108,7 @@ export class HubPush {
       const entries = (await repository.list(this.#location.folder, true)) ?? []
       const hasClaims = attestations.length > 0 && entries.some(({ name }) => name === CLAIMS_NAME)
       const claims = hasClaims
-        ? await readClaims(repository, this.#pathOf(CLAIMS_NAME), this.#options.signal)
+        ? await this.#readClaims(repository)
         : undefined
       return { commit: repository.commit, entries, claims }
     } catch (error) {
@@ -129,6 +126,12 @@ export class HubPush {
     } finally {
       await client.stop()
     }
+  }
+
+  #readClaims(repository: HubRepository): Promise<Buffer> {
+    const path = this.#pathOf(CLAIMS_NAME)
+    const { signal = new AbortController().signal } = this.#options
+    return readClaims(path, (receive) => repository.read({ path, what: 'file of attestations', signal }, receive))
   }
 
   async #created(publication: Publication): Promise<Parent> {
@@ -222,18 +225,6 @@ export class HubPush {
       place: { url: location.url },
       open: ({ signal }: { signal: AbortSignal | undefined }) => HubSession.open({ location, settings, signal }),
     }
-  }
-}
-
-/** If the model has a signed file with the name of the file of attestations, there is no place for attestations. */
-function publishable(publication: Publication): Publication {
-  const { manifest, attestations, leftOut } = publication
-  if (!manifest.files.has(CLAIMS_NAME)) return publication
-  const reason = `The signed model has a file named ${shown(CLAIMS_NAME)}, which belongs to the model.`
-  return {
-    ...publication,
-    attestations: [],
-    leftOut: [...leftOut, ...attestations.map(({ path }) => ({ path, reason }))],
   }
 }
 

@@ -1,5 +1,5 @@
 import { ModelSealError } from '@modelseal/core/errors'
-import { pushConflict } from '../../publishing/push-errors.ts'
+import { pushConflict } from '@modelseal/core/publishing'
 import { field } from '../descriptor.ts'
 import type { Digest } from '../digest.ts'
 import { ociUrl, type OciReference } from '../reference.ts'

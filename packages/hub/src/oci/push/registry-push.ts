@@ -1,14 +1,11 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { signStatement, type Publication, type PublishedFile } from '@modelseal/core/publishing'
-import { pushConflict, pushRefused, pushUnproven } from '../../publishing/push-errors.ts'
+import { digestOfFile, HashedFile, type Publication, type PublishedFile, pushConflict, pushRefused, pushUnproven, readBack, signStatement } from '@modelseal/core/publishing'
 import type { PushedModel, PushSettings, UploadedFile } from '../../publishing/push-options.ts'
-import { readBack } from '../../publishing/read-back.ts'
 import { sha256Of, type Digest } from '../digest.ts'
 import { MAX_ATTACHED } from '../bundles.ts'
 import { ociSource } from '../oci-source.ts'
 import { ociUrl, type OciReference } from '../reference.ts'
 import { Repository } from '../repository.ts'
-import { digestOfFile, HashedFile } from './hashed-file.ts'
 import {
   attachmentOf,
   configOf,
@@ -120,8 +117,9 @@ export class RegistryPush {
         const file = files[place] as PublishedFile
         const { name, size } = file
         try {
-          const digest = file.sha256 === undefined ? await digestOfFile(file, signal) : digestFrom(file.sha256)
-          const content = new HashedFile(file, digest, sent)
+          const sha256 = file.sha256 ?? (await digestOfFile(file, signal))
+          const digest = digestFrom(sha256)
+          const content = new HashedFile(file, sha256, sent)
           const isSent = await this.#repository.writes.blob({ digest, size }, `file ${shown(name)}`, content)
           if (!isSent) sent(size)
           layers[place] = layerOf(name, digest, size)

@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { collected, type HttpBody, type HttpContent, redirectRule } from '@modelseal/core/http'
-import { pushRefused } from '../../publishing/push-errors.ts'
+import { pushRefused } from '@modelseal/core/publishing'
 import type { Addressed, Digest } from '../digest.ts'
 import { ociUrl, type OciReference } from '../reference.ts'
 import { RegistryClient, type RegistryRequest } from '../registry-client.ts'

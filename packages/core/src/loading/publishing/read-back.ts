@@ -1,27 +1,33 @@
-import { ModelSealError, shown } from '@modelseal/core/errors'
-import { checkServed, type Publication, type ServedModel } from '@modelseal/core/publishing'
-import type { ModelSource } from '@modelseal/core/source'
-import type { PushSettings } from './push-options.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { ModelSource } from '../../source/model-source.ts'
+import { checkServed, type CheckServedOptions, type ServedModel } from './check-served.ts'
+import type { Publication } from './publication.ts'
 import { pushUnproven } from './push-errors.ts'
 
 /** Where to read what was pushed. */
 interface PushedPlace {
   /** For messages, with the commit or digest. */
   readonly place: string
-  readonly revision: string
-  /** Reads from the hub or registry itself, not from a cache. */
+  /** Undefined for a place that has none. */
+  readonly revision: string | undefined
+  /** Reads from the place itself, not from a cache. */
   readonly source: ModelSource
 }
 
+interface ReadBackOptions extends Pick<CheckServedOptions, 'signal' | 'onProgress'> {
+  /** `full`: every byte. Default: only what has no stated digest. */
+  readonly verify?: 'listing' | 'full' | undefined
+}
+
 /**
- * Reads back what was pushed, at the commit or digest that the push made.
+ * Reads back what was pushed, at the commit or digest that the push made, if there is one.
  *
  * @throws {@link ModelSealError} `PUSH_UNPROVEN`, `ABORTED`
  */
 export async function readBack(
   { place, revision, source }: PushedPlace,
   publication: Publication,
-  { verify, signal, onProgress }: PushSettings,
+  { verify, signal, onProgress }: ReadBackOptions,
 ): Promise<ServedModel> {
   try {
     const served = await checkServed(source, publication, { full: verify === 'full', signal, onProgress })

@@ -1,20 +1,18 @@
-import { ModelSealError, shown } from '@modelseal/core/errors'
-import type { PublishedAttestation } from '@modelseal/core/publishing'
-import { CLAIMS_NAME, MAX_ATTESTATIONS, MAX_CLAIMS_BYTES } from '@modelseal/core/source'
-import type { HubRepository } from '../hub-repository.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { CLAIMS_NAME, MAX_ATTESTATIONS, MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
+import type { Receive } from '../../source/model-source.ts'
+import type { Publication } from './publication.ts'
+import type { PublishedAttestation } from './published-attestations.ts'
 
 /**
- * Reads the file of attestations of a repository.
+ * Reads the file of attestations that a place has; empty if it has none.
  *
- * @throws {@link ModelSealError} `ATTESTATIONS_TOO_LARGE`, and what the client throws
+ * @param read passes on its content, and does not call `receive` if there is no such file
+ * @throws {@link ModelSealError} `ATTESTATIONS_TOO_LARGE`, and what `read` throws
  */
-export async function readClaims(
-  repository: HubRepository,
-  path: string,
-  signal = new AbortController().signal,
-): Promise<Buffer> {
+export async function readClaims(path: string, read: (receive: Receive) => Promise<void>): Promise<Buffer> {
   const pieces: Uint8Array[] = []
-  await repository.read({ path, what: 'file of attestations', signal }, async ({ chunks }) => {
+  await read(async ({ chunks }) => {
     let length = 0
     for await (const chunk of chunks) {
       length += chunk.length
@@ -46,6 +44,18 @@ export function withClaims(there: Buffer | undefined, added: readonly PublishedA
   return merged
 }
 
+/** What can be published where attestations are a file of the model: if the model has a signed file with the name of the file of attestations, there is no place for attestations. */
+export function publishableBeside(publication: Publication): Publication {
+  const { manifest, attestations, leftOut } = publication
+  if (!manifest.files.has(CLAIMS_NAME)) return publication
+  const reason = `The signed model has a file named ${shown(CLAIMS_NAME)}, which belongs to the model.`
+  return {
+    ...publication,
+    attestations: [],
+    leftOut: [...leftOut, ...attestations.map(({ path }) => ({ path, reason }))],
+  }
+}
+
 function linesOf(bytes: Buffer): string[] {
   const lines = bytes.toString('latin1').split('\n')
   return lines.map((line) => line.trim()).filter((line) => line !== '')
@@ -66,7 +76,7 @@ function tooLarge(path: string): ModelSealError {
 function tooMany(found: number): ModelSealError {
   return new ModelSealError(
     'ATTESTATIONS_TOO_MANY',
-    'Cannot add attestations to the repository: there would be too many.',
+    'Cannot add attestations to the model: there would be too many.',
     {
       expected: `at most ${MAX_ATTESTATIONS}`,
       found: String(found),
@@ -75,4 +85,4 @@ function tooMany(found: number): ModelSealError {
   )
 }
 
-const HINT = 'Remove attestations that are no longer needed from the repository.'
+const HINT = 'Remove attestations that are no longer needed from that file.'

@@ -1,4 +1,4 @@
-import { ModelSealError, sentenceOf, shown, type ErrorDetails } from '@modelseal/core/errors'
+import { ModelSealError, sentenceOf, shown, withHint, type ErrorCode, type ErrorDetails } from '../../errors.ts'
 
 /** The refusal of a hub or registry. */
 export function pushRefused(place: string, why: string, details: ErrorDetails = {}): ModelSealError {
@@ -39,4 +39,20 @@ export function changedFile(name: string, found: string): ModelSealError {
     found,
     hint: 'Let nothing else write to the model, sign it again if the change is meant, and push again.',
   })
+}
+
+const METHOD_FIRST = '"modelseal push key MODEL TARGET --private-key KEY"'
+const SIGN_AGAIN = `If the change is meant, sign the model again, as ${METHOD_FIRST} does before it pushes. Otherwise, undo the change.`
+const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  FILE_MISMATCH: SIGN_AGAIN,
+  FILE_MISSING: SIGN_AGAIN,
+  FILE_UNSIGNED: SIGN_AGAIN,
+  BUNDLE_NOT_FOUND: `Sign the model, as ${METHOD_FIRST} does before it pushes, or give the path of its bundle (--signature, "signature").`,
+}
+
+/** The hints of these errors are for those who load a model of somebody else. Throws the error with one for its publisher. */
+export function forPublisher(error: unknown): never {
+  if (!(error instanceof ModelSealError)) throw error
+  const hint = HINTS[error.code]
+  throw hint === undefined ? error : Object.assign(withHint(error, hint), { verdict: error.verdict })
 }

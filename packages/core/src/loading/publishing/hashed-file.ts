@@ -1,21 +1,20 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import type { HttpContent } from '@modelseal/core/http'
-import type { PublishedFile } from '@modelseal/core/publishing'
-import { changedFile } from '../../publishing/push-errors.ts'
-import type { Digest } from '../digest.ts'
+import type { HttpContent } from '../../source/http/request.ts'
+import type { PublishedFile } from './publication.ts'
+import { changedFile } from './push-errors.ts'
 
 const PIECE_BYTES = 256 * 1024
 
 /**
- * The SHA-256 of a file, which models signed with another hash do not have in their manifest.
+ * The SHA-256 of a file in lowercase hex, which models signed with another hash do not have in their manifest.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED`; errors of the file system
  */
-export async function digestOfFile({ path }: PublishedFile, signal: AbortSignal | undefined): Promise<Digest> {
+export async function digestOfFile({ path }: PublishedFile, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256')
   for await (const piece of createReadStream(path, { highWaterMark: PIECE_BYTES, signal })) hash.update(piece as Buffer)
-  return `sha256:${hash.digest('hex')}` as Digest
+  return hash.digest('hex')
 }
 
 /** A file that is hashed once more while it is sent. Its last piece is sent only if it still is what was signed. */
@@ -23,16 +22,19 @@ export class HashedFile implements HttpContent {
   readonly type = 'application/octet-stream'
   readonly length: number
   readonly #file: PublishedFile
-  readonly #digest: Digest
+  readonly #sha256: string
   readonly #sent: (bytes: number) => void
   /** Why it was not sent to its end. */
   fault: Error | undefined
 
-  /** @param sent called with the bytes of each piece */
-  constructor(file: PublishedFile, digest: Digest, sent: (bytes: number) => void) {
+  /**
+   * @param sha256 in lowercase hex
+   * @param sent called with the bytes of each piece
+   */
+  constructor(file: PublishedFile, sha256: string, sent: (bytes: number) => void) {
     this.length = file.size
     this.#file = file
-    this.#digest = digest
+    this.#sha256 = sha256
     this.#sent = sent
   }
 
@@ -61,8 +63,8 @@ export class HashedFile implements HttpContent {
       held = piece
     }
     if (bytes !== size) throw changedFile(name, `${bytes} bytes instead of ${size}`)
-    const found = `sha256:${hash.digest('hex')}`
-    if (found !== this.#digest) throw changedFile(name, found)
+    const found = hash.digest('hex')
+    if (found !== this.#sha256) throw changedFile(name, `sha256:${found}`)
     if (held) {
       yield held
       this.#sent(held.length)

@@ -1,0 +1,71 @@
+import { parseJsonInTurns } from '@modelseal/core/adapter'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import { checkedHttpOptions, collected, HttpClient, plainUrl, type HttpRequest } from '@modelseal/core/http'
+import { checked, type Credentials } from './credentials.ts'
+
+/** A request for credentials. */
+export type ServiceRequest = Pick<HttpRequest, 'url' | 'method' | 'headers' | 'content'> & {
+  readonly what: string
+  /** For all of it. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+const MAX_BYTES = 64 * 1024
+
+/**
+ * Asks a service that is named by the environment, or is part of the machine, for something secret.
+ *
+ * @returns undefined if it has no such thing
+ * @throws {@link ModelSealError} `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `SOURCE_FAILED`, `ABORTED`
+ */
+export async function asked(request: ServiceRequest): Promise<Buffer | undefined> {
+  const { timeoutMs, signal, what, ...rest } = request
+  const options = {
+    ...checkedHttpOptions({ totalTimeout: timeoutMs, idleTimeout: timeoutMs }),
+    mayRedirect: () => Promise.resolve({ expected: 'no redirect', found: 'one' }),
+    hints: { response: HINT, redirect: HINT, timeout: 'and try again.' },
+  }
+  const client = new HttpClient(request.url.origin, options, signal)
+  try {
+    return await client.get({ ...rest, what, success: new Set([200]) }, (body) => collected(what, MAX_BYTES, body))
+  } finally {
+    await client.stop()
+  }
+}
+
+const HINT = 'Check the environment variables AWS_…, and the role of this machine.'
+
+/**
+ * Credentials as the services of AWS write them.
+ *
+ * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE` for an answer without them; the codes of JSON
+ */
+export async function credentialsIn(
+  bytes: Buffer,
+  of: Pick<ServiceRequest, 'what' | 'url'>,
+  pick: (answer: unknown) => unknown = (answer) => answer,
+): Promise<Credentials> {
+  const answer = await parseJsonInTurns(bytes, { what: of.what, file: plainUrl(of.url), maxValues: 1_000 })
+  const { AccessKeyId, SecretAccessKey, Token, SessionToken, Expiration } = (pick(answer) ?? {}) as Record<
+    string,
+    unknown
+  >
+  // Seconds in answers of the token service, a date in the others.
+  const time = typeof Expiration === 'number' ? Expiration * 1_000 : Date.parse(String(Expiration))
+  try {
+    return checked({
+      accessKeyId: AccessKeyId,
+      secretAccessKey: SecretAccessKey,
+      sessionToken: Token ?? SessionToken,
+      expiration: Expiration === undefined ? undefined : new Date(time),
+    })
+  } catch (cause) {
+    throw new ModelSealError('CREDENTIALS_UNAVAILABLE', `Cannot use the ${of.what} of ${shown(plainUrl(of.url))}.`, {
+      expected: 'an access key, its secret, and a time of expiration',
+      found: 'something else',
+      hint: HINT,
+      cause,
+    })
+  }
+}

@@ -1,0 +1,107 @@
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import type * as port from '@modelseal/core/source'
+import { Bucket } from './s3-bucket.ts'
+import { notFound } from './s3-errors.ts'
+import { s3Location, type S3Location } from './s3-location.ts'
+import { FolderModel, ObjectModel, type S3Model } from './s3-models.ts'
+import { s3Settings, type S3Options } from './s3-settings.ts'
+
+/**
+ * A model in Amazon S3, or in another object store with its API: everything below a prefix, or one object. The objects are listed once, and each is
+ * read in the version that was listed (`If-Match`); if one changes meanwhile, the load throws `FILE_CHANGED`. No checksum that the
+ * store states counts: every byte is hashed.
+ *
+ * Credentials are those of the environment (`AWS_ACCESS_KEY_ID` …), of the profile (`AWS_PROFILE`) in the shared files of AWS, of a web identity
+ * (`AWS_WEB_IDENTITY_TOKEN_FILE`), of a container, or of the instance. Without any, requests are not signed, as for public
+ * buckets. Single sign-on, roles and processes need the optional package `@aws-sdk/credential-provider-node`.
+ *
+ * Importing `@modelseal/s3` makes `s3:` URLs work wherever modelseal takes the path of a model. Call this function only to set options.
+ *
+ * @param url `s3://BUCKET/PREFIX`, or `s3://BUCKET/KEY` for a single object
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid URL or option. Loads throw `MODEL_NOT_FOUND`, `FILE_CHANGED`,
+ * `CREDENTIALS_UNAVAILABLE`, `SOURCE_LISTING`, `SOURCE_FAILED`, `HTTP_RESPONSE` (also if access is denied), `HTTP_UNREACHABLE` and `HTTP_TIMEOUT`
+ * @example
+ * ```ts
+ * import { openVerifiedModel } from '@modelseal/core'
+ * import { s3Source } from '@modelseal/s3'
+ *
+ * const source = s3Source('s3://models/vad', { endpoint: 'https://minio.example:9000' })
+ * const model = await openVerifiedModel(source, { policy: 'modelseal.policy.yaml' })
+ * ```
+ */
+export function s3Source(url: string, options: S3Options = {}): port.ModelSource {
+  const location = s3Location(url)
+  const { region, endpoint, pathStyle, credentials } = options
+  const given = { region, endpoint, pathStyle, credentials }
+  return { place: { url: location.url }, open: (load) => S3Session.open(location, given, load) }
+}
+
+class S3Session implements port.SourceSession {
+  /** The client enforces its own. */
+  readonly timeouts: port.SourceTimeouts = { idle: Infinity, total: Infinity }
+  readonly #bucket: Bucket
+  readonly #model: S3Model
+
+  static async open(location: S3Location, options: S3Options, load: port.SourceLoad): Promise<S3Session> {
+    const bucket = new Bucket(location, await s3Settings(options, process.env), load)
+    try {
+      return new S3Session(bucket, await modelAt(bucket, location))
+    } catch (error) {
+      await bucket.stop()
+      throw error
+    }
+  }
+
+  private constructor(bucket: Bucket, model: S3Model) {
+    this.#bucket = bucket
+    this.#model = model
+  }
+
+  model(): port.ModelFiles | Promise<port.ModelFiles> {
+    return this.#model.model()
+  }
+
+  bundles(names?: readonly port.NamePattern[]): Iterable<port.BundleGroup> | AsyncIterable<port.BundleGroup> {
+    return this.#model.bundles(names)
+  }
+
+  claims(files: port.ModelFiles): Iterable<port.ClaimsCandidate> {
+    return this.#model.claims(files)
+  }
+
+  directories(): Iterable<port.ModelDirectory> | AsyncIterable<port.ModelDirectory> {
+    return this.#model.directories?.() ?? []
+  }
+
+  async unverified(): Promise<port.PlainModel> {
+    return (await this.#model.unverified?.()) ?? { files: await this.#model.model() }
+  }
+
+  /**
+   * An object of the same bucket.
+   *
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is in another bucket
+   */
+  bundleAt(signature: string): port.BundleCandidate | undefined {
+    if (!/^s3:\/\//i.test(signature)) return undefined
+    const { bucket, path } = s3Location(signature)
+    if (bucket === this.#bucket.name && path !== '') return this.#bucket.candidate(path)
+    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "signature".', {
+      expected: `a path, or an object of the bucket ${shown(this.#bucket.name)}`,
+      found: shown(signature),
+      hint: 'Fetch the bundle, and give its path.',
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#bucket.stop()
+  }
+}
+
+/** @throws {@link ModelSealError} `MODEL_NOT_FOUND`, and what the bucket throws */
+async function modelAt(bucket: Bucket, { path, isFolder, url }: S3Location): Promise<S3Model> {
+  const entries = await bucket.list(path)
+  if (entries.size > 0) return new FolderModel(bucket, path, entries)
+  if (!isFolder && (await bucket.has(path))) return new ObjectModel(bucket, path)
+  throw notFound(url, 'the bucket has no such prefix or object')
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { S3Options } from '../s3-settings.ts'
+
+// An object store in memory, for what a real one does not do: to answer wrongly, and to change objects at a chosen moment.
+
+/** Answers a request in its own way. Returns true if it did. */
+export type Fault = (request: IncomingMessage, response: ServerResponse, key: string) => boolean | Promise<boolean>
+
+export class SmallS3 {
+  readonly objects = new Map<string, Buffer>()
+  /** Method and target of each request. */
+  readonly asked: string[] = []
+  fault: Fault = () => false
+  readonly #server: Server
+
+  static async start(objects: Readonly<Record<string, string | Uint8Array>> = {}): Promise<SmallS3> {
+    const store = new SmallS3()
+    for (const [key, content] of Object.entries(objects)) store.objects.set(key, Buffer.from(content as string))
+    await new Promise<void>((resolve) => store.#server.listen(0, '127.0.0.1', resolve))
+    return store
+  }
+
+  private constructor() {
+    this.#server = createServer((request, response) => void this.#answer(request, response))
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** What a source is told to use it. */
+  get options(): S3Options {
+    return {
+      endpoint: this.origin,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test-key', secretAccessKey: 'test-secret' },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '', this.origin)
+    this.asked.push(`${request.method} ${url.pathname}${url.search}`)
+    const key = decodeURIComponent(url.pathname.split('/').slice(2).join('/'))
+    if (await this.fault(request, response, key)) return
+    if (key === '') return void answerXml(response, 200, this.#listing(url))
+    if (request.method === 'PUT') {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      this.objects.set(key, Buffer.concat(chunks))
+      return void response.writeHead(200, { etag: tagOf(Buffer.concat(chunks)) }).end()
+    }
+    this.#object(key, request, response)
+  }
+
+  #object(key: string, { headers, method }: IncomingMessage, response: ServerResponse): void {
+    const content = this.objects.get(key)
+    if (!content) return answerXml(response, 404, errorXml('NoSuchKey'))
+    const etag = tagOf(content)
+    const wanted = headers['if-match']
+    if (wanted !== undefined && wanted !== etag) return answerXml(response, 412, errorXml('PreconditionFailed'))
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
+    const [start, end] = [Number(first ?? 0), Math.min(Number(last ?? content.length - 1) + 1, content.length)]
+    const range = first === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${content.length}` }
+    response.writeHead(first === undefined ? 200 : 206, { etag, 'content-length': end - start, ...range })
+    response.end(method === 'HEAD' ? undefined : content.subarray(start, end))
+  }
+
+  #listing({ searchParams }: URL): string {
+    const prefix = searchParams.get('prefix') ?? ''
+    const entries = [...this.objects].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1))
+    return listingXml(entries.map(([key, content]) => ({ key, size: content.length, etag: tagOf(content) })))
+  }
+}
+
+/** What it lists of an object. */
+interface ListedObject {
+  readonly key: string
+  readonly size: number
+  readonly etag: string
+}
+
+export function listingXml(objects: readonly ListedObject[], next?: string): string {
+  const contents = objects.map(
+    ({ key, size, etag }) =>
+      `<Contents><Key>${encodeURIComponent(key).replaceAll('%2F', '/')}</Key><Size>${size}</Size><ETag>${etag}</ETag></Contents>`,
+  )
+  const end =
+    next === undefined
+      ? '<IsTruncated>false</IsTruncated>'
+      : `<IsTruncated>true</IsTruncated><NextContinuationToken>${next}</NextContinuationToken>`
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>${end}${contents.join('')}</ListBucketResult>`
+}
+
+export function errorXml(code: string, more = ''): string {
+  return `<?xml version="1.0"?><Error><Code>${code}</Code><Message>no.</Message>${more}</Error>`
+}
+
+export function answerXml(response: ServerResponse, status: number, xml: string, headers: object = {}): void {
+  response.writeHead(status, { 'content-type': 'application/xml', ...headers }).end(xml)
+}
+
+export function tagOf(content: Uint8Array): string {
+  return `"${createHash('md5').update(content).digest('hex')}"`
+}
