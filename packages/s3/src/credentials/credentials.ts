@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly profile: Profile
   readonly region: string
+  /** Loads the provider chain of AWS. Default: from its package, if that is installed. */
+  readonly chain?: typeof providerChain | undefined
 }
 
 /** So long before they expire, credentials are renewed: a request may take as long to arrive. */
@@ -80,15 +82,19 @@ export class CredentialProvider {
  * chain of AWS is installed, it is asked instead, because it also knows single sign-on, processes and roles.
  */
 async function found(surroundings: Surroundings, signal: AbortSignal): Promise<Credentials | undefined> {
-  const { environment, profile } = surroundings
+  const { environment, profile, chain = providerChain } = surroundings
   const own = fromEnvironment(environment)
   if (own) return own
-  const chain = await providerChain(surroundings)
-  if (chain) return checked(await chain())
+  const ask = chain(surroundings)
+  if (ask) return checkedIfAny(await ask())
   if (environment.AWS_WEB_IDENTITY_TOKEN_FILE) return webIdentityCredentials(surroundings, signal)
   if (profile.needsChain) throw needsChain(profile)
   if (profile.credentials) return profile.credentials
   return (await containerCredentials(environment, signal)) ?? (await instanceCredentials(environment, signal))
+}
+
+function checkedIfAny(given: unknown): Credentials | undefined {
+  return given === undefined ? undefined : checked(given)
 }
 
 function fromEnvironment(environment: Surroundings['environment']): Credentials | undefined {

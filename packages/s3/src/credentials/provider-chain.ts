@@ -8,12 +8,16 @@ interface ChainPackage {
   defaultProvider(init: { profile: string; clientConfig: { region: string } }): () => Promise<unknown>
 }
 
+/** What the chain says if nothing provides credentials. */
+const NONE = 'Could not load credentials from any providers'
+
 /**
  * The provider chain of AWS; undefined if its package is not installed. Hidden from bundlers.
  *
- * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE` if the package cannot be loaded, or finds no credentials
+ * @returns a function that returns credentials, or undefined if there are none, and throws `CREDENTIALS_UNAVAILABLE`
+ * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE` if the package cannot be loaded
  */
-export async function providerChain({ profile, region }: Surroundings): Promise<(() => Promise<unknown>) | undefined> {
+export function providerChain({ environment, profile, region }: Surroundings): (() => Promise<unknown>) | undefined {
   const chain = load()
   if (!chain) return undefined
   const ask = chain.defaultProvider({ profile: profile.name, clientConfig: { region } })
@@ -21,7 +25,10 @@ export async function providerChain({ profile, region }: Surroundings): Promise<
     try {
       return await ask()
     } catch (cause) {
-      throw unavailable('found no credentials', cause)
+      // It says the same if the way that the environment or profile names does not work.
+      const isNamed = profile.needsChain !== undefined || Boolean(environment.AWS_WEB_IDENTITY_TOKEN_FILE)
+      if (messageOf(cause) === NONE && !isNamed) return undefined
+      throw unavailable('cannot get credentials', cause)
     }
   }
 }
