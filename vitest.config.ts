@@ -29,6 +29,7 @@ export default defineConfig({
             '**/node_modules/**',
             'test/drill/**',
             'test/hubs/**',
+            'test/s3/**',
             'test/interop/**',
             'test/journal/**',
             'test/bundlers/**',

@@ -58,7 +58,7 @@ export const coreWithoutLibraries: Plugin = {
   },
 }
 
-/** Entry points of the core that only the package of hubs uses. */
+/** Entry points of the core that only the packages of hubs and object stores use. */
 const FOR_HUBS = {
   adapter: '../core/src/entries/adapter.ts',
   http: '../core/src/entries/http.ts',
@@ -68,13 +68,14 @@ const FOR_HUBS = {
 
 /**
  * Packages of this project that few commands need, each in a file that is loaded when it is used: that of hubs, with what reads archives, for
- * `hf://` and `oci://` URLs, and that of journals. They use the core of the program, which is passed to them: a copy would be larger, and would
+ * `hf://` and `oci://` URLs, that of object stores, and that of journals. They use the core of the program, which is passed to them: a copy would be larger, and would
  * not know the program's settings.
  */
 export const packagesInFiles: Plugin = {
   name: 'packages in files',
   setup(build) {
-    for (const [name, file] of Object.entries({ hub: 'hubs', journal: 'journals' })) packageInFile(build, name, file)
+    for (const [name, file] of Object.entries({ hub: 'hubs', journal: 'journals', s3: 'object-stores' }))
+      packageInFile(build, name, file)
   },
 }
 

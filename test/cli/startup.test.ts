@@ -41,13 +41,14 @@ describe('a process loads only what it needs:', () => {
     expect(loadedFiles(stderr).slice(3)).toEqual(['cli/dist/main.cjs'])
   })
 
-  test('hubs, journals and the libraries for certificates and Sigstore are in four files beside the program, which need no package', async () => {
+  test('hubs, object stores, journals and the libraries for certificates and Sigstore are in five files beside the program, which need no package', async () => {
     const program = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
     const files = new Set(Array.from(program.matchAll(/require\("\.\/([^"]+)"\)/g), ([, file = '']) => file))
     expect([...files].sort()).toEqual([
       'certificate-libraries.cjs',
       'hubs.cjs',
       'journals.cjs',
+      'object-stores.cjs',
       'sigstore-libraries.cjs',
     ])
     for (const file of files) {

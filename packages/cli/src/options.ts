@@ -70,7 +70,7 @@ export function withModel(command: Command): Command {
 }
 
 /** What a command takes as a model. */
-export const MODEL = 'directory or file of the model, or its URL (https://, hf://, oci://)'
+export const MODEL = 'directory or file of the model, or its URL (https://, hf://, oci://, s3://)'
 
 /** `--max-workers`, for every command that hashes. */
 export function workersOption(): Option {

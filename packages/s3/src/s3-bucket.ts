@@ -114,7 +114,8 @@ export class Bucket {
     const expected = pinned?.etag ?? entry?.etag
     if (expected !== undefined && etag !== undefined && etag !== expected)
       throw changedObject(what, s3Url(this.name, key), expected, etag)
-    if (!pinned) this.#pinned.set(key, { etag: expected ?? strong(etag), version: version === 'null' ? undefined : version })
+    if (!pinned)
+      this.#pinned.set(key, { etag: expected ?? strong(etag), version: version === 'null' ? undefined : version })
   }
 }
 

@@ -31,7 +31,8 @@ function first(times: number, fault: Fault): void {
   store.fault = (...given) => times-- > 0 && fault(...given)
 }
 
-const scopeOf = ({ headers }: IncomingMessage) => /Credential=([^/]*)\/\d{8}\/([^/]*)\/s3\//.exec(headers.authorization ?? '')
+const scopeOf = ({ headers }: IncomingMessage) =>
+  /Credential=([^/]*)\/\d{8}\/([^/]*)\/s3\//.exec(headers.authorization ?? '')
 
 describe('a request', () => {
   test('is signed with the credentials and the region', async () => {

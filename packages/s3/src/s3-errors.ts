@@ -15,21 +15,29 @@ export interface Requested {
 
 /** The refusal of an object that is another one than before. */
 export function changedObject(what: string, place: string, expected: string, found: string): ModelSealError {
-  return new ModelSealError('FILE_CHANGED', `Cannot fetch the ${what}: the object changed while the model was loaded.`, {
-    file: place,
-    expected: shown(expected),
-    found: shown(found),
-    hint: 'Load the model again once it has been uploaded completely. Upload new versions of a model under another prefix.',
-  })
+  return new ModelSealError(
+    'FILE_CHANGED',
+    `Cannot fetch the ${what}: the object changed while the model was loaded.`,
+    {
+      file: place,
+      expected: shown(expected),
+      found: shown(found),
+      hint: 'Load the model again once it has been uploaded completely. Upload new versions of a model under another prefix.',
+    },
+  )
 }
 
 /** The refusal of what the store sent in place of what was requested. */
 export function otherContent(what: string, expected: string, found: string): ModelSealError {
-  return new ModelSealError('HTTP_RESPONSE', `Cannot fetch the ${what}: the object store sent an unexpected response.`, {
-    expected,
-    found,
-    hint: 'Try again. If it fails again, ask the operator of the object store.',
-  })
+  return new ModelSealError(
+    'HTTP_RESPONSE',
+    `Cannot fetch the ${what}: the object store sent an unexpected response.`,
+    {
+      expected,
+      found,
+      hint: 'Try again. If it fails again, ask the operator of the object store.',
+    },
+  )
 }
 
 /** The error for an answer that is no success. */
@@ -66,7 +74,10 @@ const WHYS: Readonly<Record<string, Why | undefined>> = {
 
 function byStatus(status: number, { isSigned, isSending }: Requested): Why {
   if (status !== 403 && status !== 401)
-    return ['unexpected response from the object store', 'Check the URL of the model, and AWS_ENDPOINT_URL_S3 if it is set.']
+    return [
+      'unexpected response from the object store',
+      'Check the URL of the model, and AWS_ENDPOINT_URL_S3 if it is set.',
+    ]
   const rights = isSending ? 's3:PutObject, s3:GetObject and s3:ListBucket' : 's3:ListBucket and s3:GetObject'
   const hint = isSigned
     ? `Use credentials with the permissions ${rights}.`

@@ -64,7 +64,9 @@ async function pageOf(
   }
   const what = `listing of ${shown(s3Url(bucket, path))}`
   const request = { query, what, signal, place: s3Url(bucket, path) }
-  const text = await client.send(request, async (body) => (await collected(what, MAX_PAGE_BYTES, body)).toString('utf8'))
+  const text = await client.send(request, async (body) =>
+    (await collected(what, MAX_PAGE_BYTES, body)).toString('utf8'),
+  )
   if (text === undefined) throw listing.unusable('no page')
   try {
     const answer = parseAnswer(text)
@@ -108,7 +110,8 @@ class Listing {
     if (!Number.isSafeInteger(size) || size < 0) throw this.unusable('an object without a size', key)
     // Consoles create empty objects for folders.
     if ((name === '' || name.endsWith('/')) && size === 0) return
-    if (name.split('/').some((component) => /^\.{0,2}$/.test(component))) throw this.unusable('a key that is not a path', key)
+    if (name.split('/').some((component) => /^\.{0,2}$/.test(component)))
+      throw this.unusable('a key that is not a path', key)
     const folded = foldedName(name)
     if (this.#folded.has(folded)) throw this.unusable('a name twice, or in two spellings', key)
     this.#folded.add(folded)
@@ -120,10 +123,14 @@ class Listing {
 
   unusable(found: string, file = s3Url(this.#at.bucket, this.#at.path)): ModelSealError {
     const place = s3Url(this.#at.bucket, this.#at.path)
-    return new ModelSealError('SOURCE_LISTING', `Cannot load the model ${shown(place)}: the object store lists ${found}.`, {
-      file,
-      hint: 'Do not load this copy. Check AWS_ENDPOINT_URL_S3 if it is set, and ask the owner of the bucket.',
-    })
+    return new ModelSealError(
+      'SOURCE_LISTING',
+      `Cannot load the model ${shown(place)}: the object store lists ${found}.`,
+      {
+        file,
+        hint: 'Do not load this copy. Check AWS_ENDPOINT_URL_S3 if it is set, and ask the owner of the bucket.',
+      },
+    )
   }
 }
 

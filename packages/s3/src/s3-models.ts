@@ -46,7 +46,13 @@ export class FolderModel implements S3Model {
   *bundles(names?: readonly NamePattern[]): Generator<BundleGroup> {
     if (names) {
       const found = [...this.#entries.keys()].filter((name) => names.some((pattern) => pattern.matches(name)))
-      yield { candidates: found.sort().slice(0, MAX_BUNDLES).map((name) => this.#inside(name)), looked: [] }
+      yield {
+        candidates: found
+          .sort()
+          .slice(0, MAX_BUNDLES)
+          .map((name) => this.#inside(name)),
+        looked: [],
+      }
       return
     }
     yield { ...this.#one(BUNDLE), nested: this.#nested() }

@@ -136,7 +136,10 @@ describe('an object that changes', () => {
       return request.method === 'GET'
     }
     await expect(open()).rejects.toEqual(
-      refusal('FILE_CHANGED', { expected: `"\\"${tagOf(Buffer.from('{}')).replaceAll('"', '')}\\""`, found: '"\\"another\\""' }),
+      refusal('FILE_CHANGED', {
+        expected: `"\\"${tagOf(Buffer.from('{}')).replaceAll('"', '')}\\""`,
+        found: '"\\"another\\""',
+      }),
     )
   })
 
@@ -173,7 +176,10 @@ describe('a store that answers wrongly is refused:', () => {
   test.each([
     ['HTML', '<html></html>'],
     ['nothing', ''],
-    ['an entity of its own', '<!DOCTYPE x [<!ENTITY a "b">]><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>'],
+    [
+      'an entity of its own',
+      '<!DOCTYPE x [<!ENTITY a "b">]><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
+    ],
     ['XML that is not well-formed', '<ListBucketResult><IsTruncated>false</ListBucketResult>'],
     ['no end', '<ListBucketResult></ListBucketResult>'],
     ['nesting', '<a>'.repeat(10_000)],

@@ -26,7 +26,13 @@ export {
 } from '../loading/publishing/publication.ts'
 export { publishableBeside, readClaims, withClaims } from '../loading/publishing/claims-file.ts'
 export { digestOfFile, HashedFile } from '../loading/publishing/hashed-file.ts'
-export { changedFile, forPublisher, pushConflict, pushRefused, pushUnproven } from '../loading/publishing/push-errors.ts'
+export {
+  changedFile,
+  forPublisher,
+  pushConflict,
+  pushRefused,
+  pushUnproven,
+} from '../loading/publishing/push-errors.ts'
 export { readBack } from '../loading/publishing/read-back.ts'
 export type { PublishedAttestation, UnpublishedAttestation } from '../loading/publishing/published-attestations.ts'
 export { signStatement } from '../signing/sign-statement.ts'

@@ -11,12 +11,21 @@ type Environment = Record<string, string>
 
 const NEVER = new AbortController().signal
 /** No test asks the machine that it runs on. */
-const ELSEWHERE = { AWS_EC2_METADATA_DISABLED: 'true', AWS_CONFIG_FILE: '/nowhere', AWS_SHARED_CREDENTIALS_FILE: '/nowhere' }
+const ELSEWHERE = {
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_CONFIG_FILE: '/nowhere',
+  AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
+}
 
 async function found(environment: Environment, given?: unknown) {
   const all = { ...ELSEWHERE, ...environment }
   // The chain of AWS is installed here.
-  const surroundings = { environment: all, profile: await profileOf(all), region: 'eu-central-1', chain: () => undefined }
+  const surroundings = {
+    environment: all,
+    profile: await profileOf(all),
+    region: 'eu-central-1',
+    chain: () => undefined,
+  }
   return credentialsFrom(given, surroundings)?.get(NEVER)
 }
 
@@ -65,7 +74,7 @@ describe('the provider chain of AWS', () => {
   })
 
   test('says what failed', async () => {
-    const AWS_CONFIG_FILE = join(scratch({ config: '[default]\ncredential_process = false\n' }), 'config')
+    const AWS_CONFIG_FILE = join(scratch({ config: '[default]\ncredential_process = exit 3\n' }), 'config')
     await expect(ask({ AWS_CONFIG_FILE })).rejects.toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
   })
 })
@@ -73,7 +82,9 @@ describe('the provider chain of AWS', () => {
 describe('credentials', () => {
   test('of the caller come first', async () => {
     const environment = { AWS_ACCESS_KEY_ID: 'other', AWS_SECRET_ACCESS_KEY: 'other' }
-    expect(await found(environment, { accessKeyId: 'key', secretAccessKey: 'secret' })).toMatchObject({ accessKeyId: 'key' })
+    expect(await found(environment, { accessKeyId: 'key', secretAccessKey: 'secret' })).toMatchObject({
+      accessKeyId: 'key',
+    })
     expect(await found(environment, false)).toBeUndefined()
   })
 
@@ -106,23 +117,35 @@ describe('credentials', () => {
     expect((await profileOf(environment)).values).toMatchObject({ region: 'eu-west-1' })
   })
 
-  test.each(['role_arn', 'sso_session', 'credential_process'])('of a profile with %s need the provider chain', async (key) => {
-    const AWS_CONFIG_FILE = join(scratch({ config: `[default]\n${key} = x\n` }), 'config')
-    await expect(found({ AWS_CONFIG_FILE })).rejects.toEqual(
-      refusal('CREDENTIALS_UNAVAILABLE', { hint: expect.stringContaining('credential-provider-node') as string }),
-    )
-  })
+  test.each(['role_arn', 'sso_session', 'credential_process'])(
+    'of a profile with %s need the provider chain',
+    async (key) => {
+      const AWS_CONFIG_FILE = join(scratch({ config: `[default]\n${key} = x\n` }), 'config')
+      await expect(found({ AWS_CONFIG_FILE })).rejects.toEqual(
+        refusal('CREDENTIALS_UNAVAILABLE', { hint: expect.stringContaining('credential-provider-node') as string }),
+      )
+    },
+  )
 
   test('of a web identity', async () => {
     const { origin, asked } = await service(() => ({
       AssumeRoleWithWebIdentityResponse: {
         AssumeRoleWithWebIdentityResult: {
-          Credentials: { AccessKeyId: 'key', SecretAccessKey: 'secret', SessionToken: 'token', Expiration: 4_102_444_800 },
+          Credentials: {
+            AccessKeyId: 'key',
+            SecretAccessKey: 'secret',
+            SessionToken: 'token',
+            Expiration: 4_102_444_800,
+          },
         },
       },
     }))
     const AWS_WEB_IDENTITY_TOKEN_FILE = join(scratch({ token: 'jwt\n' }), 'token')
-    const environment = { AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ENDPOINT_URL_STS: origin, AWS_ROLE_ARN: 'arn:aws:iam::1:role/r' }
+    const environment = {
+      AWS_WEB_IDENTITY_TOKEN_FILE,
+      AWS_ENDPOINT_URL_STS: origin,
+      AWS_ROLE_ARN: 'arn:aws:iam::1:role/r',
+    }
     expect(await found(environment)).toEqual({ ...EXPECTED, expiration: new Date('2100-01-01') })
     expect(Object.fromEntries(new URLSearchParams(asked[0]?.body))).toMatchObject({
       Action: 'AssumeRoleWithWebIdentity',
@@ -196,11 +219,14 @@ describe('credentials', () => {
 
   test('are asked for again after a failure', async () => {
     let asked = 0
-    const provider = credentialsFrom(() => (++asked === 1 ? Promise.reject(new Error('no')) : Promise.resolve(EXPECTED)), {
-      environment: ELSEWHERE,
-      profile: await profileOf(ELSEWHERE),
-      region: 'x',
-    })
+    const provider = credentialsFrom(
+      () => (++asked === 1 ? Promise.reject(new Error('no')) : Promise.resolve(EXPECTED)),
+      {
+        environment: ELSEWHERE,
+        profile: await profileOf(ELSEWHERE),
+        region: 'x',
+      },
+    )
     await expect(provider?.get(NEVER)).rejects.toThrow('no')
     expect(await provider?.get(NEVER)).toMatchObject(EXPECTED)
   })

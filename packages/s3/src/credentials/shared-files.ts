@@ -66,9 +66,14 @@ function section(
 ): Readonly<Record<string, string | undefined>> | undefined {
   const found = name
     .split('.')
-    .reduce<unknown>((within, part) => (isRecord(within) && Object.hasOwn(within, part) ? within[part] : undefined), file)
+    .reduce<unknown>(
+      (within, part) => (isRecord(within) && Object.hasOwn(within, part) ? within[part] : undefined),
+      file,
+    )
   if (!isRecord(found)) return undefined
-  return Object.fromEntries(Object.entries(found).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+  return Object.fromEntries(
+    Object.entries(found).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -54,8 +54,12 @@ function stsUrl(region: string): string {
 }
 
 function missing(expected: string): ModelSealError {
-  return new ModelSealError('CREDENTIALS_UNAVAILABLE', 'Cannot get credentials with the web identity of this machine.', {
-    expected,
-    hint: 'Check AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE.',
-  })
+  return new ModelSealError(
+    'CREDENTIALS_UNAVAILABLE',
+    'Cannot get credentials with the web identity of this machine.',
+    {
+      expected,
+      hint: 'Check AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE.',
+    },
+  )
 }

@@ -87,9 +87,7 @@ describe('a push is refused', () => {
       })
       return true
     }
-    await expect(push()).rejects.toEqual(
-      refusal('PUSH_UNPROVEN', { cause: refusal('FILE_MISMATCH') as Error }),
-    )
+    await expect(push()).rejects.toEqual(refusal('PUSH_UNPROVEN', { cause: refusal('FILE_MISMATCH') as Error }))
   })
 
   test('if the store denies it', async () => {

@@ -124,11 +124,11 @@ class S3Push {
     // Without the bundle nobody loads it, so it comes last.
     for (const { name, bytes } of publication.bundles) await this.#uploads.bytes(this.#keyOf(name), bytes)
     const { signal, onProgress, s3 } = this.#options
-    const served = await readBack(
-      { place: url, revision: undefined, source: s3Source(`${url}/`, s3) },
-      publication,
-      { verify: 'full', signal, onProgress },
-    )
+    const served = await readBack({ place: url, revision: undefined, source: s3Source(`${url}/`, s3) }, publication, {
+      verify: 'full',
+      signal,
+      onProgress,
+    })
     const { manifest, signers, bundles, attestations, leftOut, files } = publication
     return {
       url,

@@ -49,7 +49,7 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
     .option('--ref <ref>', 'with --github: the branch or tag that it runs on (default: "refs/heads/main")', fullRef)
     .option(
       '--models <glob>',
-      'the models: paths relative to the policy, or hf://, oci:// or https:// locations',
+      'the models: paths relative to the policy, or hf://, oci://, s3:// or https:// locations',
       nonEmpty,
       '**',
     )

@@ -14,7 +14,7 @@ export function addPolicyTest(policy: Command, perform: Perform): void {
 }
 
 const HELP = `
-The file of expectations is a list. Models are paths relative to it, or URLs (https://, hf://, oci://), which are fetched:
+The file of expectations is a list. Models are paths relative to it, or URLs (https://, hf://, oci://, s3://), which are fetched:
   - model: models/vad
     expect: accepted          # or refused, tolerated, skipped
   - model: models/tampered
@@ -36,8 +36,9 @@ async function test(
   { signal }: Session,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
-  // Only the file of expectations says whether it names a model on a hub.
+  // Only the file of expectations says whether it names a model on a hub or in a bucket.
   await import('@modelseal/hub')
+  await import('@modelseal/s3')
   const { testPolicy } = await import('@modelseal/core/policy')
   const results = await testPolicy({ policy, expectations, signal })
   const failed = results.filter(({ passed }) => !passed).length

@@ -5,7 +5,14 @@ import type { Command } from 'commander'
 import { instanceOf, withInstance, type InstanceFlags } from '../../instance.ts'
 import { pathOption, pathsOption } from '../../options.ts'
 import type { Perform, Session } from '../../perform.ts'
-import { pushingOutcome, pushOptions, withPushedModel, withPushing, type PushingFlags } from './pushing.ts'
+import {
+  publisherFor,
+  pushingOutcome,
+  pushOptions,
+  withPushedModel,
+  withPushing,
+  type PushingFlags,
+} from './pushing.ts'
 import type { SigningMethod } from './signing-method.ts'
 import { signed, whoAndWhen, withSigning, type SigningFlags } from './signing.ts'
 
@@ -21,7 +28,7 @@ interface Flags extends PushingFlags, InstanceFlags {
 /** `modelseal push MODEL TARGET`: publishes a model that is signed, and proves that it is served. */
 export function addPush(program: Command, perform: Perform): Command {
   const command = withPushing(withPushedModel(program.command('push')))
-    .description('Publish a signed model on Hugging Face or in a registry, and read back what is served.')
+    .description('Publish a signed model on Hugging Face, in a registry or in a bucket, and read back what is served.')
     .addOption(pathOption('--public-key <path>', 'public key that must have signed it'))
     .addOption(
       pathsOption('--certificate-chain <path>', 'root certificate that its chain must lead to; may be repeated'),
@@ -35,7 +42,7 @@ export function addPush(program: Command, perform: Perform): Command {
     .hook('preAction', (_, action) => checkSigner(action))
   return withInstance(command).action((model: string, target: string, flags: Flags, action: Command) =>
     perform<Flags>(async (path, given, session) => {
-      const { pushModel } = await import('@modelseal/hub')
+      const { pushModel } = await publisherFor(given.target)
       const by = { signedBy: signerOf(given), signature: given.signature }
       const pushed = await pushModel(path, target, { ...(await pushOptions(given, session)), ...by })
       return pushingOutcome(path, given, pushed, [])
@@ -50,9 +57,9 @@ export function addPushMethod<MethodFlags extends SigningFlags>(
   { name, how, ...method }: SigningMethod<MethodFlags>,
 ): void {
   const sign = async (model: string, flags: MethodFlags & PushingFlags, session: Session) => {
-    const { checkPushTarget, pushModel } = await import('@modelseal/hub')
     const { shown } = await import('@modelseal/core/errors')
     const { signature = besideModel(model), target } = flags
+    const { checkPushTarget, pushModel } = await publisherFor(target)
     const options = await pushOptions(flags, session)
     // So that nothing is signed that cannot be pushed.
     await checkPushTarget(target, options)
@@ -80,14 +87,17 @@ policy, and its files must be what was signed.
 
 Files and bundle go into one commit, which is refused if the branch changed meanwhile. Then what is served at that commit
 is read back: the list of files, their sizes and stated digests, the bundle, and files without a stated digest; with
-"--verify full", every byte. In a registry, the tag is set last. Everything else is a failure, exit code 1.
+"--verify full", every byte. In a registry, the tag is set last. In a bucket, files come first and the bundle last, and
+every byte is read back: push each version under a prefix of its own. Everything else is a failure, exit code 1.
 
-The access token for Hugging Face is HF_TOKEN or that of "hf auth login", and for registries that of "docker login".
+The access token for Hugging Face is HF_TOKEN or that of "hf auth login", for registries that of "docker
+login", and for buckets those of AWS (AWS_ACCESS_KEY_ID, AWS_PROFILE …).
 Pushing to Hugging Face needs the optional package @huggingface/hub.
 
 Examples:
   $ modelseal push models/vad hf://org/vad --public-key release.pub --create-pr
   $ modelseal push key models/vad hf://org/vad --private-key release.key --create-repo --private
+  $ modelseal push models/vad s3://models/vad/1.0 --public-key release.pub
   $ modelseal push models/vad oci://registry.example/models/vad:1.0 --public-key release.pub --cosign-key release.key`
 
 function signerOf(flags: Flags): PublicationSigner {

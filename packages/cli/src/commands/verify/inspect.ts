@@ -19,7 +19,7 @@ export function addInspect(program: Command, perform: Perform): void {
     .description(
       'Show everything that is said about a model: who signed what, how and when, and what was attested about it.',
     )
-    .argument('<model>', 'bundle, or directory, file or URL (https://, hf://, oci://) of a model', nonEmpty)
+    .argument('<model>', 'bundle, or directory, file or URL (https://, hf://, oci://, s3://) of a model', nonEmpty)
     .addOption(
       pathOption('--policy <path>', 'trust policy that decides which attestations are believed (default: none are)'),
     )

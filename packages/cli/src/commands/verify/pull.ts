@@ -13,7 +13,7 @@ interface Flags extends JudgingFlags {
 export function addPull(program: Command, perform: Perform): void {
   withJudging(withJson(program.command('pull')))
     .description('Download models that satisfy the trust policy, each into a directory of its own.')
-    .argument('<source>', 'model: hf://, oci:// or https:// URL, or a path', nonEmpty)
+    .argument('<source>', 'model: hf://, oci://, s3:// or https:// URL, or a path', nonEmpty)
     .argument(
       '<directory>',
       'where to put it: a new or empty directory, or one with a signed model, which is replaced',
@@ -43,6 +43,7 @@ Exit code: 0 if all models are in place, 1 if a model is refused or cannot be wr
 
 Examples:
   $ modelseal pull hf://org/vad@v1.0 models/vad
+  $ modelseal pull s3://models/vad/1.0 models/vad
   $ modelseal pull oci://registry.example/models/vad:1.0 /mnt/models --policy /etc/modelseal/policy.yaml`
 
 async function pull(words: readonly string[], flags: Flags, { signal, onProgress }: Session): Promise<Outcome> {

@@ -74,15 +74,11 @@ function tooLarge(path: string): ModelSealError {
 }
 
 function tooMany(found: number): ModelSealError {
-  return new ModelSealError(
-    'ATTESTATIONS_TOO_MANY',
-    'Cannot add attestations to the model: there would be too many.',
-    {
-      expected: `at most ${MAX_ATTESTATIONS}`,
-      found: String(found),
-      hint: HINT,
-    },
-  )
+  return new ModelSealError('ATTESTATIONS_TOO_MANY', 'Cannot add attestations to the model: there would be too many.', {
+    expected: `at most ${MAX_ATTESTATIONS}`,
+    found: String(found),
+    hint: HINT,
+  })
 }
 
 const HINT = 'Remove attestations that are no longer needed from that file.'

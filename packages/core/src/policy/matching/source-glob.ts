@@ -14,6 +14,7 @@ interface Written {
 const FAULTS: Readonly<Record<string, (written: Written) => string | undefined>> = {
   'hf:': huggingFaceFault,
   'oci:': registryFault,
+  's3:': bucketFault,
   'http:': () => 'a model over HTTP has no such source; write it under "url"',
   'https:': () => 'a model over HTTP has no such source; write it under "url"',
   'file:': () => 'a model on this machine has no such source; write its path under "path"',
@@ -49,6 +50,10 @@ function huggingFaceFault({ glob, components, isDeep }: Written): string | undef
   // Of two or three components, depending on what a wildcard stands for.
   const most = first === 'datasets' || first === undefined ? 3 : 2
   return !isDeep && components.length > most ? 'sources are compared without their folder' : undefined
+}
+
+function bucketFault({ components: [bucket] }: Written): string | undefined {
+  return bucket !== undefined && /[A-Z]/.test(bucket) ? 'buckets are written in lower case' : undefined
 }
 
 function registryFault({ glob, components, isDeep }: Written): string | undefined {

@@ -22,7 +22,7 @@ export const matchSchema = s
     source: sourceGlobsSchema
       .optional()
       .describe(
-        'Globs for the hub or registry that the program loads from: hf://ORG/NAME, hf://datasets/ORG/NAME or oci://HOST/REPOSITORY, without revision, tag and folder.',
+        'Globs for the hub, registry or bucket that the program loads from: hf://ORG/NAME, hf://datasets/ORG/NAME, oci://HOST/REPOSITORY, without revision, tag and folder, or s3://BUCKET/PREFIX.',
       ),
     name: globsSchema.optional().describe('Globs for the name that the signer gave to the model.'),
     format: s

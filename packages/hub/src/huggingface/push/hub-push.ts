@@ -1,7 +1,17 @@
 import { openAsBlob } from 'node:fs'
 import type * as Client from '@huggingface/hub'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { otherBundlesAmong, type Publication, publishableBeside, pushRefused, pushUnproven, readBack, readClaims, unsignedAmong, withClaims } from '@modelseal/core/publishing'
+import {
+  otherBundlesAmong,
+  type Publication,
+  publishableBeside,
+  pushRefused,
+  pushUnproven,
+  readBack,
+  readClaims,
+  unsignedAmong,
+  withClaims,
+} from '@modelseal/core/publishing'
 import { CLAIMS_NAME, type SourceEntry } from '@modelseal/core/source'
 import type { HuggingFacePush, PushedModel, PushSettings } from '../../publishing/push-options.ts'
 import { HubClient } from '../hub-client.ts'
@@ -107,9 +117,7 @@ export class HubPush {
       const repository = await HubRepository.at(client, this.#location, { settings: this.#settings, signal: undefined })
       const entries = (await repository.list(this.#location.folder, true)) ?? []
       const hasClaims = attestations.length > 0 && entries.some(({ name }) => name === CLAIMS_NAME)
-      const claims = hasClaims
-        ? await this.#readClaims(repository)
-        : undefined
+      const claims = hasClaims ? await this.#readClaims(repository) : undefined
       return { commit: repository.commit, entries, claims }
     } catch (error) {
       const isMissing = error instanceof ModelSealError && error.code === 'MODEL_NOT_FOUND'

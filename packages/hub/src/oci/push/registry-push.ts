@@ -1,5 +1,15 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { digestOfFile, HashedFile, type Publication, type PublishedFile, pushConflict, pushRefused, pushUnproven, readBack, signStatement } from '@modelseal/core/publishing'
+import {
+  digestOfFile,
+  HashedFile,
+  type Publication,
+  type PublishedFile,
+  pushConflict,
+  pushRefused,
+  pushUnproven,
+  readBack,
+  signStatement,
+} from '@modelseal/core/publishing'
 import type { PushedModel, PushSettings, UploadedFile } from '../../publishing/push-options.ts'
 import { sha256Of, type Digest } from '../digest.ts'
 import { MAX_ATTACHED } from '../bundles.ts'
