@@ -96,14 +96,18 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './http': {
     values: names(
-      `HttpClient PartialFile checkedHttpOptions filePieces ignoresRanges isOwnDirectory plainUrl requestTarget withHint`,
+      `CONNECTIONS Downloads HttpClient PartialFile Retries checkedHttpOptions collected filePieces foldedName heldOpen ignoresRanges isLoopback isOwnDirectory
+      isPrivate plainUrl redirectRule requestTarget withHint`,
     ),
     types: names(
-      `CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpContent HttpOptions HttpRequest RedirectRule`,
+      `CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpContent HttpOptions HttpRequest Range RedirectRule`,
     ),
   },
   './publishing': {
-    values: names(`checkServed otherBundlesAmong preparePublication signStatement unsignedAmong writeFileWhole`),
+    values: names(
+      `HashedFile changedFile checkServed digestOfFile forPublisher otherBundlesAmong preparePublication publishableBeside pushConflict pushRefused pushUnproven
+      readBack readClaims signStatement unsignedAmong withClaims writeFileWhole`,
+    ),
     types: names(`CheckServedOptions OtherBundles Publication PublicationOptions PublicationSigner PublishedBundle
       PublishedAttestation PublishedFile ServedModel UnpublishedAttestation WholeFile`),
   },

@@ -46,6 +46,7 @@ test('a service that loads ONNX models installs at most 25 packages and 16 MB', 
 test.each([
   { adapter: '@modelseal/tfjs', packages: TFJS },
   { adapter: '@modelseal/hub', packages: [...CORE, '@modelseal/hub'] },
+  { adapter: '@modelseal/s3', packages: [...CORE, '@modelseal/s3'] },
   { adapter: '@modelseal/journal', packages: [...CORE, '@modelseal/journal'] },
   { adapter: '@modelseal/transformers', packages: [...ONNX, '@modelseal/transformers'] },
   { adapter: '@modelseal/register', packages: [...ONNX, '@modelseal/tfjs', '@modelseal/register'] },

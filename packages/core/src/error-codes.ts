@@ -91,7 +91,6 @@ export const ERROR_CODES = {
 
   // Sigstore
   SIGSTORE_UNAVAILABLE: 'the package that signs with Sigstore cannot be loaded',
-  CREDENTIALS_UNAVAILABLE: 'credentials for an object store could not be obtained',
   TOKEN_MISSING: 'no identity token was given, and the environment does not provide one',
   TOKEN_INVALID: 'the identity token is malformed, or the identity provider did not issue one',
   TOKEN_EXPIRED: 'the identity token has expired or is not yet valid',
@@ -150,6 +149,7 @@ export const ERROR_CODES = {
 
   // The place that a model is loaded from
   SCHEME_UNKNOWN: 'no imported package provides URLs of this scheme',
+  CREDENTIALS_UNAVAILABLE: 'credentials for an object store could not be obtained',
   SOURCE_FAILED: 'the source of a model failed or sent an invalid response',
   SOURCE_TIMEOUT: 'the source of a model was silent for too long, or took too long overall',
   SOURCE_LISTING: 'the source of a model lists impossible names, or too many',
