@@ -1,4 +1,4 @@
-import { SaxesParser } from 'saxes'
+import { parser as newParser } from 'sax'
 import type { HttpBody } from '@modelseal/core/http'
 
 /** An element of an answer: its text, and those in it. */
@@ -19,28 +19,28 @@ const MAX_DEPTH = 8
  * @throws an error of the parser, or of this function, whose message says what is wrong
  */
 export function parseAnswer(text: string): Element {
-  const parser = new SaxesParser({})
+  const parser = newParser(true)
   const root: Element = { name: '', text: '', children: [] }
   const open = [root]
-  parser.on('error', (error) => {
+  parser.onerror = (error) => {
     throw error
-  })
-  parser.on('doctype', () => {
+  }
+  parser.ondoctype = () => {
     throw new Error('a declaration of a document type')
-  })
-  parser.on('opentag', ({ name }) => {
+  }
+  parser.onopentag = ({ name }) => {
     if (open.length > MAX_DEPTH) throw new Error('elements that are nested too deeply')
     const element: Element = { name, text: '', children: [] }
     open.at(-1)?.children.push(element)
     open.push(element)
-  })
+  }
   const append = (part: string) => {
     const element = open.at(-1)
     if (element) element.text += part
   }
-  parser.on('text', append)
-  parser.on('cdata', append)
-  parser.on('closetag', () => void open.pop())
+  parser.ontext = append
+  parser.oncdata = append
+  parser.onclosetag = () => void open.pop()
   parser.write(text).close()
   const [only] = root.children
   if (!only) throw new Error('no element')
