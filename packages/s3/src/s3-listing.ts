@@ -90,7 +90,8 @@ class Listing {
 
   /** @returns where the next page begins; undefined for the last one */
   add(page: Element): string | undefined {
-    const encoding = textOf(page, 'EncodingType')
+    // Some stores ignore the requested encoding, and say so with an empty one.
+    const encoding = textOf(page, 'EncodingType') || undefined
     for (const child of page.children) if (child.name === 'Contents') this.#add(child, encoding)
     const isTruncated = textOf(page, 'IsTruncated')
     if (isTruncated === 'false') return undefined

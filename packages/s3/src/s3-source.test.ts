@@ -93,6 +93,18 @@ describe('a model below a prefix', () => {
   })
 })
 
+test('keys are listed with and without the encoding that was requested', async () => {
+  const raw = [...store.objects].map(
+    ([key, content]) => `<Contents><Key>${key}</Key><Size>${content.length}</Size><ETag></ETag></Contents>`,
+  )
+  const page = `<ListBucketResult><EncodingType></EncodingType><IsTruncated>false</IsTruncated>${raw.join('')}</ListBucketResult>`
+  store.fault = (_, response, key) => {
+    if (key === '') answerXml(response, 200, page)
+    return key === ''
+  }
+  await (await open()).close()
+})
+
 describe('a single object', () => {
   beforeEach(async () => {
     const { privateKey, model } = signed

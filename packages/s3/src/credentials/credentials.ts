@@ -1,3 +1,4 @@
+import { isDate } from '@modelseal/core/any-realm'
 import { ModelSealError } from '@modelseal/core/errors'
 import { containerCredentials } from './container.ts'
 import { instanceCredentials } from './instance.ts'
@@ -112,7 +113,7 @@ function fromEnvironment(environment: Surroundings['environment']): Credentials 
 export function checked(given: unknown): Credentials {
   const { accessKeyId, secretAccessKey, sessionToken, expiration } = (given ?? {}) as Record<string, unknown>
   const isText = (value: unknown): value is string => typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
-  const isTime = expiration === undefined || (expiration instanceof Date && !Number.isNaN(expiration.getTime()))
+  const isTime = expiration === undefined || (isDate(expiration) && !Number.isNaN(expiration.getTime()))
   if (isText(accessKeyId) && isText(secretAccessKey) && isTime && (sessionToken === undefined || isText(sessionToken)))
     return { accessKeyId, secretAccessKey, sessionToken, expiration }
   // The values are not shown, because they are secrets.

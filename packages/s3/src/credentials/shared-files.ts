@@ -52,7 +52,7 @@ export async function profileOf(environment: Environment): Promise<Profile> {
 async function fileOf(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     const bytes = await readSmallFile(path, { what: 'shared configuration of AWS', maxBytes: MAX_BYTES })
-    return parse(bytes.toString('utf8')) as Record<string, unknown>
+    return parse(bytes.toString('utf8'))
   } catch (error) {
     if (error instanceof ModelSealError && error.code === 'FILE_NOT_FOUND') return {}
     throw error

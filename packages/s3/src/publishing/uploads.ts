@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { shown } from '@modelseal/core/errors'
-import type { HttpContent } from '@modelseal/core/http'
+import { collected, type HttpContent } from '@modelseal/core/http'
 import { changedFile, type PublishedFile } from '@modelseal/core/publishing'
 import { parseAnswer, textOf } from '../s3-answer.ts'
 import { named, S3Client } from '../s3-client.ts'
@@ -28,6 +28,8 @@ const LANES = 4
 const PART_BYTES = 64 * 1024 * 1024
 /** Of the API. */
 const MAX_PARTS = 10_000
+/** Of an answer to what was sent. */
+const MAX_ANSWER_BYTES = 64 * 1024
 const PIECE_BYTES = 256 * 1024
 const OCTETS = 'application/octet-stream'
 
@@ -119,7 +121,7 @@ export class Uploads {
 
   async #send(request: SentRequest, content: HttpContent): Promise<Headers> {
     const headers = await this.#client.send({ ...request, content }, async (body) => {
-      for await (const _ of body.chunks);
+      await collected(request.what, MAX_ANSWER_BYTES, body)
       return body.headers
     })
     if (headers) return headers
@@ -127,11 +129,9 @@ export class Uploads {
   }
 
   async #answered(request: SentRequest, content = contentOf(new Uint8Array(), OCTETS)) {
-    const text = await this.#client.send({ ...request, content }, async ({ chunks }) => {
-      const parts: Buffer[] = []
-      for await (const chunk of chunks) parts.push(Buffer.from(chunk))
-      return Buffer.concat(parts).toString('utf8')
-    })
+    const text = await this.#client.send({ ...request, content }, async (body) =>
+      (await collected(request.what, MAX_ANSWER_BYTES, body)).toString('utf8'),
+    )
     try {
       return parseAnswer(text ?? '')
     } catch {

@@ -49,22 +49,32 @@ export class SmallS3 {
     this.asked.push(`${request.method} ${url.pathname}${url.search}`)
     const key = decodeURIComponent(url.pathname.split('/').slice(2).join('/'))
     if (await this.fault(request, response, key)) return
-    if (key === '') return void answerXml(response, 200, this.#listing(url))
+    if (key === '') {
+      answerXml(response, 200, this.#listing(url))
+      return
+    }
     if (request.method === 'PUT') {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
       this.objects.set(key, Buffer.concat(chunks))
-      return void response.writeHead(200, { etag: tagOf(Buffer.concat(chunks)) }).end()
+      response.writeHead(200, { etag: tagOf(Buffer.concat(chunks)) }).end()
+      return
     }
     this.#object(key, request, response)
   }
 
   #object(key: string, { headers, method }: IncomingMessage, response: ServerResponse): void {
     const content = this.objects.get(key)
-    if (!content) return answerXml(response, 404, errorXml('NoSuchKey'))
+    if (!content) {
+      answerXml(response, 404, errorXml('NoSuchKey'))
+      return
+    }
     const etag = tagOf(content)
     const wanted = headers['if-match']
-    if (wanted !== undefined && wanted !== etag) return answerXml(response, 412, errorXml('PreconditionFailed'))
+    if (wanted !== undefined && wanted !== etag) {
+      answerXml(response, 412, errorXml('PreconditionFailed'))
+      return
+    }
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
     const [start, end] = [Number(first ?? 0), Math.min(Number(last ?? content.length - 1) + 1, content.length)]
     const range = first === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${content.length}` }

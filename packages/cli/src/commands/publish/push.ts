@@ -42,9 +42,9 @@ export function addPush(program: Command, perform: Perform): Command {
     .hook('preAction', (_, action) => checkSigner(action))
   return withInstance(command).action((model: string, target: string, flags: Flags, action: Command) =>
     perform<Flags>(async (path, given, session) => {
-      const { pushModel } = await publisherFor(given.target)
+      const publisher = await publisherFor(given.target)
       const by = { signedBy: signerOf(given), signature: given.signature }
-      const pushed = await pushModel(path, target, { ...(await pushOptions(given, session)), ...by })
+      const pushed = await publisher.pushModel(path, target, { ...(await pushOptions(given, session)), ...by })
       return pushingOutcome(path, given, pushed, [])
     })(model, { ...flags, target }, action),
   )
@@ -59,10 +59,10 @@ export function addPushMethod<MethodFlags extends SigningFlags>(
   const sign = async (model: string, flags: MethodFlags & PushingFlags, session: Session) => {
     const { shown } = await import('@modelseal/core/errors')
     const { signature = besideModel(model), target } = flags
-    const { checkPushTarget, pushModel } = await publisherFor(target)
+    const publisher = await publisherFor(target)
     const options = await pushOptions(flags, session)
     // So that nothing is signed that cannot be pushed.
-    await checkPushTarget(target, options)
+    await publisher.checkPushTarget(target, options)
     const made = await signed(
       model,
       { ...flags, signature, claimsInside: mayHaveClaims(model) },
@@ -70,7 +70,12 @@ export function addPushMethod<MethodFlags extends SigningFlags>(
       await method.signing(flags, session),
     )
     const by = { signedBy: { bundleDigest: made.bundleDigest }, signature: made.signature }
-    return pushingOutcome(model, flags, await pushModel(model, target, { ...options, ...by }), whoAndWhen(made, shown))
+    return pushingOutcome(
+      model,
+      flags,
+      await publisher.pushModel(model, target, { ...options, ...by }),
+      whoAndWhen(made, shown),
+    )
   }
   method
     .withOptions(withPushing(withSigning(parent.command(name))))
