@@ -96,7 +96,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './http': {
     values: names(
-      `CONNECTIONS Downloads HttpClient PartialFile Retries checkedHttpOptions collected filePieces foldedName heldOpen ignoresRanges isLoopback isOwnDirectory
+      `CONNECTIONS Downloads HttpClient PartialFile RequestRetries checkedHttpOptions collected filePieces foldedName heldOpen ignoresRanges isLoopback isOwnDirectory
       isPrivate plainUrl redirectRule requestTarget withHint`,
     ),
     types: names(

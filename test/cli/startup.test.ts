@@ -118,7 +118,9 @@ describe('a process loads only what it needs:', () => {
   })
 
   test('the program depends on the libraries that its core loads, in the versions that the core is built with', async () => {
-    const [core, program, hub] = await Promise.all(['core', 'cli', 'hub'].map((name) => manifestOf(name)))
+    const [core, program, hub, objectStores] = await Promise.all(
+      ['core', 'cli', 'hub', 's3'].map((name) => manifestOf(name)),
+    )
     const text = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
     const loaded = [...text.matchAll(/\b(?:require|import|optionalPackage)\(["']([@a-z][^"']*)["']/g)]
       .map(([, name = '']) => name)
@@ -143,7 +145,7 @@ describe('a process loads only what it needs:', () => {
     const ofHub = hub?.peerDependencies
     const optional = Object.entries(core!.peerDependencies!).filter(([name]) => INSTALLED_BY_USERS.test(name))
     expect(optional).toHaveLength(2)
-    expect(peerDependencies).toEqual({ ...ofHub, ...Object.fromEntries(optional) })
+    expect(peerDependencies).toEqual({ ...ofHub, ...objectStores?.peerDependencies, ...Object.fromEntries(optional) })
     const names = Object.keys(peerDependencies!)
     expect(peerDependenciesMeta).toEqual(Object.fromEntries(names.map((name) => [name, { optional: true }])))
   })

@@ -5,7 +5,7 @@ import {
   CONNECTIONS,
   Downloads,
   HttpClient,
-  Retries,
+  RequestRetries,
   type HttpAnswer,
   type HttpBody,
   type HttpRequest,
@@ -17,7 +17,7 @@ import { encodedKey, s3Url } from './s3-location.ts'
 import type { S3Settings } from './s3-settings.ts'
 
 /** A request to a bucket. */
-export type S3Request = Pick<HttpRequest, 'what' | 'range' | 'into' | 'signal' | 'method' | 'content' | 'headers'> & {
+type S3Request = Pick<HttpRequest, 'what' | 'range' | 'into' | 'signal' | 'method' | 'content' | 'headers'> & {
   /** Key of an object; undefined for the bucket itself. */
   readonly key?: string | undefined
   readonly query?: Readonly<Record<string, string>> | undefined
@@ -85,7 +85,7 @@ export class S3Client {
    */
   async send<T>(request: S3Request, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
     let mended = 0
-    return new Retries([this.#signal, request.signal]).run(
+    return new RequestRetries([this.#signal, request.signal]).run(
       (seen) => this.#attempt(request, seen, receive),
       (seen: Seen) => Promise.resolve(mended++ < MAX_MENDED && this.#isMended(seen)),
     )

@@ -3,7 +3,7 @@ import type { HttpAnswer } from '@modelseal/core/http'
 import type { StatedError } from './s3-answer.ts'
 
 /** What was requested, for messages. */
-export interface Requested {
+interface Requested {
   /** `file "weights.bin"`, for example. */
   readonly what: string
   /** `s3://…`. */

@@ -11,7 +11,7 @@ import {
   type HttpRequest,
   plainUrl,
   redirectRule,
-  Retries,
+  RequestRetries,
 } from '@modelseal/core/http'
 import type { SourceLoad } from '@modelseal/core/source'
 import type { HubLocation } from './hub-location.ts'
@@ -103,7 +103,7 @@ export class HubClient {
     request: HubRequest,
     receive: (body: HttpBody) => Promise<T>,
   ): Promise<T | undefined> {
-    return new Retries([this.#signal, this.#stopped.signal, request.signal]).run((seen) =>
+    return new RequestRetries([this.#signal, this.#stopped.signal, request.signal]).run((seen) =>
       http.get({ ...request, refusal: (answer) => this.#refusal((seen.answer = answer), request) }, (body) => {
         seen.isReceived = true
         return receive(body)

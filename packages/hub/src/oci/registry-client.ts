@@ -10,7 +10,7 @@ import {
   plainUrl,
   redirectRule,
   requestTarget,
-  Retries,
+  RequestRetries,
 } from '@modelseal/core/http'
 import type { SourceLoad } from '@modelseal/core/source'
 import { Authorization } from './login/authorization.ts'
@@ -88,7 +88,7 @@ export class RegistryClient {
     const isOwn = url.origin === origin
     let logins = 0
     let login: Readonly<Record<string, string>> = {}
-    return new Retries([this.#signal, request.signal]).run(
+    return new RequestRetries([this.#signal, request.signal]).run(
       (seen) => {
         // Credentials are for the registry itself, and for no storage that it names.
         login = isOwn ? this.#authorization.headers : {}

@@ -4,7 +4,7 @@ import { checkedHttpOptions, collected, HttpClient, plainUrl, type HttpRequest }
 import { checked, type Credentials } from './credentials.ts'
 
 /** A request for credentials. */
-export type ServiceRequest = Pick<HttpRequest, 'url' | 'method' | 'headers' | 'content'> & {
+type ServiceRequest = Pick<HttpRequest, 'url' | 'method' | 'headers' | 'content'> & {
   readonly what: string
   /** For all of it. */
   readonly timeoutMs: number

@@ -8,7 +8,7 @@ import { checkedHttpOptions } from '../http/options.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { CONNECTIONS, Downloads, PART_BYTES } from './downloads.ts'
 import type { Range } from './file-parts.ts'
-import { Retries } from './retries.ts'
+import { RequestRetries } from './retries.ts'
 
 const CONTENT = randomBytes(6 * PART_BYTES + 1_000)
 
@@ -66,7 +66,7 @@ function download(origin: string, { range, files = 1, reuses, receive }: HowToDo
     await downloads.read(
       file,
       ({ from, ...part }, receive) =>
-        new Retries([stop.signal]).run((seen) =>
+        new RequestRetries([stop.signal]).run((seen) =>
           client.get({ ...part, what: 'file', url: new URL(from ?? `${origin}/file`) }, (body) => {
             seen.isReceived = true
             return receive(body)

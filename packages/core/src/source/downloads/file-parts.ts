@@ -2,7 +2,7 @@ import { shown, type ModelSealError } from '../../errors.ts'
 import type { RedirectRule } from '../http/redirects.ts'
 import type { HttpBody } from '../http/request.ts'
 import { heldOpen } from './held-open.ts'
-import { Retries } from './retries.ts'
+import { RequestRetries } from './retries.ts'
 
 /** From `start` to `end`, exclusive. */
 export interface Range {
@@ -80,7 +80,7 @@ export class PartReader {
   }
 
   async *read({ start, end, into, begun }: PartToRead): AsyncGenerator<Uint8Array> {
-    const retries = new Retries([this.#signal])
+    const retries = new RequestRetries([this.#signal])
     let position = start
     let counted = start
     for (let body = begun; position < end; body = undefined) {

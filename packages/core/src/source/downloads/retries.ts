@@ -20,7 +20,7 @@ interface Attempt {
 }
 
 /** The attempts at one request, or at what is left of a file. */
-export class Retries {
+export class RequestRetries {
   readonly #signal: AbortSignal
   #failed = 0
   #start = process.uptime()
