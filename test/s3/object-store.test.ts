@@ -63,7 +63,9 @@ describe('the command line', () => {
     expect(await verify(`${url}/model.sig`)).toMatchObject({ code: 0 })
     expect(await modelseal(['verify', url, '--policy', policyOf(model)])).toMatchObject({ code: 0 })
     const inspected = await modelseal(['inspect', url, '--json'])
-    expect(JSON.parse(inspected.stdout)).toMatchObject({ result: { model: url, bundles: [{ path: `${url}/model.sig` }] } })
+    expect(JSON.parse(inspected.stdout)).toMatchObject({
+      result: { model: url, bundles: [{ path: `${url}/model.sig` }] },
+    })
     const signature = join(temporary(), 'again.sig')
     const signed = await modelseal(['sign', 'key', url, '--private-key', model.privateKey, '--signature', signature])
     expect(signed).toMatchObject({ code: 0 })

@@ -181,6 +181,17 @@ const WITHOUT_OPTIONS = new Set<string>([
   'compareFeeds',
   'exportOpenVex',
   'importOpenVex',
+  'publishableBeside',
+  'readClaims',
+  'withClaims',
+  'digestOfFile',
+  'changedFile',
+  'forPublisher',
+  'pushConflict',
+  'pushRefused',
+  'pushUnproven',
+  // Gets the settings of a push, which its package has checked.
+  'readBack',
 ])
 
 test.each(CALLS)('%s refuses the unknown option %s', async (_, option, meant, call) => {

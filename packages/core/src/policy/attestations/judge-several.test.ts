@@ -123,7 +123,7 @@ describe('what could not be read', () => {
 
 test('an attestation with the defective signature of models of releases before 1.0 is not believed', async () => {
   const payload = payloadOf(evaluated())
-  const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: Buffer.alloc(0) }
+  const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: Buffer.alloc(0) } as const
   const defective = Buffer.concat(Array.from(defectivePreAuthEncoding(envelope), (piece) => Buffer.from(piece)))
   const old: LooseJson = JSON.parse(bundleOver(payload, lab).toString())
   old.verificationMaterial.publicKey = { rawBytes: Buffer.from(pem(lab)).toString('base64') }
