@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, stat, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -49,11 +49,56 @@ describe('--hash-type and --shard-size', () => {
     [['--shard-size', '-1'], 'Expected a positive integer'],
     [['--shard-size', '1e6'], 'Expected a positive integer'],
     [['--shard-size', '9007199254740993'], 'Expected a positive integer'],
+    [['--format', 'model'], 'Allowed choices are dataset'],
+    [
+      ['--shard-size', '40000', '--whole-files'],
+      "Option '--whole-files' cannot be used with option '--shard-size <bytes>'",
+    ],
   ])('%j is incorrect usage', async (options, says) => {
     const { code, stderr } = await modelseal([...SIGN, ...options])
     expect(code).toBe(2)
     expect(stderr).toContain(says)
   })
+})
+
+describe('--format dataset', () => {
+  const NOTE =
+    'Note: the command line of the reference tool cannot verify this signature, because it verifies whole files only. To sign whole files, use --whole-files.'
+  const DATASET = [...SIGN, '--format', 'dataset']
+
+  test('signs shards of 16 MiB if a file is larger than 64 MiB, and says who cannot verify them', async () => {
+    await truncate(join(directory, 'vad/weights.bin'), 64 * 1024 * 1024 + 1)
+    const signed = await modelseal(DATASET)
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    expect(signed.stdout).toMatch(/ hashed +in shards of 16777216 bytes\n/)
+    expect(signed.stdout).toContain(`${NOTE}\n`)
+    expect(await serialization()).toMatchObject({ method: 'shards', hash_type: 'sha256', shard_size: 16_777_216 })
+    expect((await modelseal([...DIGEST, '--format=dataset'])).stdout).toBe(`${rootDigestIn(signed.stdout)}\n`)
+    expect(await jsonOf([...DATASET, '--json'], 0)).toMatchObject({ result: { shardSize: 16_777_216 } })
+    for (const verify of [VERIFY, ['verify', 'vad', '--policy', 'policy.yaml']])
+      expect(await modelseal(verify)).toMatchObject({ code: 0, stderr: '' })
+    await truncate(join(directory, 'vad/weights.bin'), 64 * 1024 * 1024)
+    failed(await modelseal(VERIFY), 'FILE_MISMATCH')
+  })
+
+  test.each([
+    ['without a larger file', 64 * 1024 * 1024, DATASET],
+    ['with --whole-files', 64 * 1024 * 1024 + 1, [...DATASET, '--whole-files']],
+  ])('signs whole files %s', async (_, size, command) => {
+    await truncate(join(directory, 'vad/weights.bin'), size)
+    const signed = await modelseal(command)
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    expect(signed.stdout).not.toMatch(/shards|reference tool/)
+    expect(await serialization()).toMatchObject({ method: 'files' })
+    expect((await modelseal(VERIFY)).code).toBe(0)
+  })
+
+  test.each(['sigstore', 'key', 'certificate', 'pkcs11-key', 'pkcs11-certificate'])(
+    'is an option of %s',
+    async (method) => {
+      expect((await modelseal(['sign', method, '--help'])).stdout).toMatch(/--format <format>[^]*--whole-files/)
+    },
+  )
 })
 
 describe('--max-workers', () => {

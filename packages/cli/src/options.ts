@@ -16,16 +16,19 @@ export interface HashingFlags extends ModelFlags {
   allowSymlinks?: boolean
   hashType: 'sha256' | 'blake2b' | 'blake3'
   shardSize?: number
+  format?: 'dataset'
+  wholeFiles?: boolean
 }
 
 /** The options of core for {@link HashingFlags}. Core refuses any others. */
 export function hashingOptions(
   model: string,
-  { ignorePaths, ignoreGitPaths, allowSymlinks, hashType, shardSize, maxBytes = DEFAULT_MAX_BYTES }: HashingFlags,
+  { ignorePaths, ignoreGitPaths, maxBytes = DEFAULT_MAX_BYTES, ...how }: HashingFlags,
   { signal, onProgress }: Session,
 ): DigestOptions {
+  const { allowSymlinks, hashType, shardSize, format, wholeFiles } = how
   const names = { ignorePaths: pathsFor(model, ignorePaths), ignoreGitPaths, allowSymlinks }
-  return { ...names, hashType, shardSize, maxBytes, signal, onProgress }
+  return { ...names, hashType, shardSize, format, wholeFiles, maxBytes, signal, onProgress }
 }
 
 /**
@@ -89,6 +92,18 @@ export function withHashing(command: Command): Command {
         .default('sha256'),
     )
     .option('--shard-size <bytes>', 'hash files in shards of this size, usually 1000000000', positiveInteger)
+    .addOption(
+      new Option(
+        '--format <format>',
+        'dataset: if a file is larger than 64 MiB, hash all files in shards of 16 MiB, so that parts of them can be verified',
+      ).choices(['dataset']),
+    )
+    .addOption(
+      new Option(
+        '--whole-files',
+        'hash whole files, also of a dataset: the command line of the reference tool verifies nothing else',
+      ).conflicts('shardSize'),
+    )
 }
 
 /** Adds the options of every command that verifies without a policy. */

@@ -4,18 +4,19 @@ import { buildManifest, listFiles, type BuildOptions, type BuiltManifest } from 
 import { GIT_PATHS } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
-import { callback, flag, givenPath, invalidOption, listOf, signal } from '../kinds.ts'
+import { callback, choice, flag, givenPath, invalidOption, listOf, signal } from '../kinds.ts'
 import { snapshot, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import type { SourceFile } from '../source/local/source-file.ts'
 import { pathHere } from '../source/model-location.ts'
 import type { ModelSource } from '../source/model-source.ts'
 import { countedBundles, type CountedBundles } from './counted-bundles.ts'
+import { withDatasetShards, type DatasetOptions } from './datasets/shards.ts'
 import { LocalModel } from './models/local-model.ts'
 import type { ModelToSign } from './models/model-to-sign.ts'
 import { withRemoteModel, type RemoteModel } from './models/remote-model.ts'
 
-export interface DigestOptions {
+export interface DigestOptions extends DatasetOptions {
   /**
    * Maximum total size in bytes of a model that is not on this machine. Default: 4 GiB. A model on this machine has no
    * limit.
@@ -38,6 +39,8 @@ export interface DigestOptions {
 export const DIGEST_OPTIONS: Shape<DigestOptions> = {
   hashType: true,
   shardSize: true,
+  format: choice('dataset'),
+  wholeFiles: flag,
   allowSymlinks: flag,
   ignorePaths: listOf(givenPath),
   ignoreGitPaths: flag,
@@ -80,14 +83,16 @@ export async function digestModel(model: string | URL | ModelSource, given?: Dig
 
 async function localDigest(model: LocalModel, options: DigestOptions): Promise<ModelDigest> {
   const { source } = model
-  const { manifest, files, bytes } = await buildManifest(source, serializationFor(model, options, []), options)
+  const serialization = await withDatasetShards(model, serializationFor(model, options, []), options)
+  const { manifest, files, bytes } = await buildManifest(source, serialization, options)
   const bundles = await countedBundles(model, manifest)
   return { rootDigest: manifest.rootDigest, files, bytes, ...(bundles ? { bundles } : {}) }
 }
 
 async function remoteDigest(model: RemoteModel, options: DigestOptions): Promise<ModelDigest> {
   if (model.local) return localDigest(new LocalModel(model.local, options.signal), options)
-  const { manifest, files, bytes } = await model.build(serializationFor(model, options, []), options)
+  const serialization = await withDatasetShards(model, serializationFor(model, options, []), options)
+  const { manifest, files, bytes } = await model.build(serialization, options)
   const bundles = await countedBundles(model, manifest)
   const { revision } = model
   return {
@@ -99,6 +104,9 @@ async function remoteDigest(model: RemoteModel, options: DigestOptions): Promise
   }
 }
 
+/** Without those that depend on the files. */
+type HashingOptions = Omit<DigestOptions, keyof DatasetOptions>
+
 /**
  * Like {@link digestModel}, for callers that need to know what went into the digest.
  *
@@ -106,7 +114,7 @@ async function remoteDigest(model: RemoteModel, options: DigestOptions): Promise
  */
 export async function manifestOf(
   path: string,
-  options: DigestOptions & Pick<BuildOptions, 'limit' | 'leftOut'>,
+  options: HashingOptions & Pick<BuildOptions, 'limit' | 'leftOut'>,
 ): Promise<BuiltManifest> {
   const source = await openLocalSource(path)
   return buildManifest(source, serializationFor(new LocalModel(source), options, []), options)
@@ -119,7 +127,7 @@ export async function manifestOf(
  */
 export async function filesOf(
   path: string,
-  options: DigestOptions & Pick<BuildOptions, 'leftOut'>,
+  options: HashingOptions & Pick<BuildOptions, 'leftOut'>,
 ): Promise<readonly SourceFile[]> {
   const source = await openLocalSource(path)
   return listFiles(source, serializationFor(new LocalModel(source), options, []), options)
@@ -128,7 +136,7 @@ export async function filesOf(
 /** How to hash a model. @param signatures names or paths of bundles, which are excluded */
 export function serializationFor(
   model: Pick<ModelToSign, 'isFile' | 'ignoredNames'>,
-  options: DigestOptions,
+  options: HashingOptions,
   signatures: readonly string[],
 ): Serialization {
   const gitPaths = options.ignoreGitPaths === false || model.isFile ? [] : GIT_PATHS

@@ -20,6 +20,7 @@ import { CLAIMS_NAME } from '../source/claims-name.ts'
 import { openLocalSource, localPlace, type LocalSource } from '../source/local/local-source.ts'
 import { pathHere } from '../source/model-location.ts'
 import type { ModelSource } from '../source/model-source.ts'
+import { withDatasetShards } from './datasets/shards.ts'
 import { DIGEST_OPTIONS, serializationFor, type DigestOptions } from './digest-model.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import type { SigningWarning } from './doubtful-files.ts'
@@ -82,6 +83,8 @@ export interface SignedModel {
   rootDigest: string
   files: number
   bytes: number
+  /** Size of the shards in bytes, if the files were signed in shards. The reference tool's command line verifies whole files only. */
+  shardSize?: number
   /** The commit or digest that was signed, for a model whose source has revisions. */
   revision?: string
   /** The branch or tag that was resolved to `revision`. */
@@ -191,11 +194,12 @@ async function signBuilt<Built extends BuiltManifest>(
   const replaced = overwrite === 'same-model' ? new ReplacedBundle(signature) : undefined
   if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
-  const serialization = serializationFor(model, options, [
+  const listed = serializationFor(model, options, [
     ...(await excludedBundles(model, signature)),
     ...(await excludedClaims(model, options)),
   ])
-  await replaced?.refuseOtherModel(model, serialization)
+  await replaced?.refuseOtherModel(model, listed)
+  const serialization = await withDatasetShards(model, listed, options)
   const built = await build(serialization)
   const { manifest, files, bytes } = built
 
@@ -215,6 +219,7 @@ async function signBuilt<Built extends BuiltManifest>(
       rootDigest: manifest.rootDigest,
       files,
       bytes,
+      ...(serialization.shardSize === undefined ? {} : { shardSize: serialization.shardSize }),
       ...told,
       ...(warnings.length > 0 ? { warnings } : {}),
       ...(other ? { replaced: { description: other.description, fingerprint: other.fingerprint } } : {}),

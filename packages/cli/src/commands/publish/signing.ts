@@ -68,7 +68,7 @@ export async function signed(
 }
 
 /** Reports what was signed. */
-export async function signingOutcome(model: string, { reuse }: SigningFlags, signed: Signed): Promise<Outcome> {
+export async function signingOutcome(model: string, { reuse, format }: SigningFlags, signed: Signed): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
   const { signature, files, bytes } = signed
   const rootDigest = `sha256:${signed.rootDigest}`
@@ -79,11 +79,13 @@ export async function signingOutcome(model: string, { reuse }: SigningFlags, sig
         ...whoAndWhen(signed, shown),
         ...revisionFact(signed),
         ['content', amount(signed)],
+        ...shardFact(signed),
         ...(signed.stated ? [['not read', statedText(signed.stated)] as const] : []),
         ['root digest', rootDigest],
         ...(reuse === undefined ? [] : [['reused', reusedText(signed)] as const]),
         ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
       ]),
+      ...(format === 'dataset' ? shardsText(signed) : []),
       ...replacedText(model, signed, shown),
       ...leftOutText(signed),
       ...(signed.warnings ?? []).map(({ message }) => `Warning: ${message}`),
@@ -94,6 +96,7 @@ export async function signingOutcome(model: string, { reuse }: SigningFlags, sig
         rootDigest,
         files,
         bytes,
+        shardSize: signed.shardSize,
         revision: signed.revision,
         requested: signed.requested,
         stated: signed.stated,
@@ -139,6 +142,17 @@ function replacedText(model: string, { signature, replaced }: SignedModel, shown
   const both = `To keep both, write the second one next to the model: --signature ${shown(`${beside}.NAME.sig`)}.`
   return [
     `Note: ${shown(signature)} contained a signature by ${replaced.description}, which this one replaced. ${both}`,
+  ]
+}
+
+function shardFact({ shardSize }: SignedModel): (readonly [string, string])[] {
+  return shardSize === undefined ? [] : [['hashed', `in shards of ${shardSize} bytes`]]
+}
+
+function shardsText({ shardSize }: SignedModel): string[] {
+  if (shardSize === undefined) return []
+  return [
+    'Note: the command line of the reference tool cannot verify this signature, because it verifies whole files only. To sign whole files, use --whole-files.',
   ]
 }
 

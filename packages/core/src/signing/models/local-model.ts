@@ -2,8 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError } from '../../errors.ts'
+import { listFiles } from '../../manifest/build.ts'
 import { ignoredNames, ignoring } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
+import { isHubRecord } from '../../manifest/plain-names.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
 import { CLAIMS_NAME, MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
 import { findFiles } from '../../source/local/find-files.ts'
@@ -67,6 +69,11 @@ export class LocalModel implements ModelToSign {
   async fileNames({ ignorePaths = [], allowSymlinks }: Serialization): Promise<string[]> {
     const files = await findFiles(this.source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks })
     return files.map(({ name }) => name)
+  }
+
+  async largestSize(serialization: Serialization): Promise<number> {
+    const files = await listFiles(this.source, serialization, { leftOut: isHubRecord, signal: this.#signal })
+    return files.reduce((largest, { identity }) => Math.max(largest, identity.size), 0)
   }
 
   warnings(manifest: Manifest): Promise<SigningWarning[]> {

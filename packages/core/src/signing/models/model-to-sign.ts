@@ -23,6 +23,8 @@ export interface ModelToSign {
   isBundle(name: string): Promise<boolean>
   /** Names of all files that are signed. */
   fileNames(serialization: Serialization): Promise<string[]>
+  /** Size of the largest file that is signed, in bytes. Infinity if it is not known before the files are read. */
+  largestSize(serialization: Serialization): Promise<number>
   /** What the signer should check. */
   warnings(manifest: Manifest): Promise<SigningWarning[]>
 }

@@ -106,6 +106,11 @@ export class RemoteModel implements ModelToSign {
     return (await this.#toSign(serialization)).map(({ name }) => name)
   }
 
+  async largestSize(serialization: Serialization): Promise<number> {
+    const entries = await this.#toSign(serialization)
+    return entries.reduce((largest, { size = Infinity }) => Math.max(largest, size), 0)
+  }
+
   /**
    * Hashes the model.
    *
@@ -119,7 +124,7 @@ export class RemoteModel implements ModelToSign {
         'INVALID_ARGUMENT',
         'Cannot take digests as the source states them: they are of whole files, by SHA-256.',
         {
-          expected: 'the hash type sha256, without a shard size',
+          expected: 'the hash type sha256, and whole files: no shard size, and for a dataset, the option "wholeFiles"',
           found: method === 'files' ? hashType : `${hashType} in shards`,
         },
       )
