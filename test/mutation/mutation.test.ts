@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { linesOf } from './changed.ts'
 import { SCOPES, sourcesOf, testFolders } from './scopes.ts'
+import { isSampled, sampleOf } from './sample.mjs'
 import { isSentence } from './sentence.mjs'
 import type { Mutant, Results } from './stryker.ts'
 import { acceptedSurvivors, compare, listOf, namedMutants, type Survivor } from './survivors.ts'
@@ -112,4 +113,28 @@ test('only sentences are not mutated', () => {
     expect(isSentence(text)).toBe(true)
   for (const text of ['two issuers', 'CERTIFICATE_INVALID', '1.3.6.1.5.', 'SHA-256', 'X.8', 'Time.', '', 'of X, X.'])
     expect(isSentence(text)).toBe(false)
+})
+
+describe('a sample', () => {
+  const all = Array.from({ length: 10_000 }, (_, index) => ({
+    fileName: 'packages/core/src/a.ts',
+    mutatorName: 'StringLiteral',
+    replacement: '""',
+    line: index + 1,
+    column: 1,
+  }))
+  const chosen = (text: string) => all.filter((mutant) => isSampled(mutant, sampleOf(text)!)).map(({ line }) => line)
+
+  test('has the part that it says, and always the same mutants', () => {
+    expect(chosen('6:1').length).toBeGreaterThan(500)
+    expect(chosen('6:1').length).toBeLessThan(700)
+    expect(chosen('6:1')).toEqual(chosen('6'))
+    expect(chosen('6:2')).not.toEqual(chosen('6:1'))
+    expect(chosen('100:1')).toHaveLength(10_000)
+  })
+
+  test('is only taken if it is asked for', () => {
+    expect(sampleOf(undefined)).toBeUndefined()
+    expect(sampleOf('')).toBeUndefined()
+  })
 })

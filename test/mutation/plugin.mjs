@@ -1,5 +1,7 @@
 // What Stryker loads: the rule of which texts are not mutated, and a reporter of progress.
 import { writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { isSampled, sampleOf } from './sample.mjs'
 import { isSentence } from './sentence.mjs'
 
 /**
@@ -34,7 +36,34 @@ class Plan {
   }
 }
 
+/** Tries only the mutants of a sample: the others count as if they did not compile. */
+class Sampling {
+  init() {
+    return Promise.resolve()
+  }
+
+  check(mutants) {
+    const sample = sampleOf(process.env.MUTATION_SAMPLE)
+    const resultOf = ({ fileName, mutatorName, replacement, location: { start } }) => {
+      // Checkers count from 0, reports from 1.
+      const place = {
+        fileName: relative('', fileName).replaceAll('\\', '/'),
+        line: start.line + 1,
+        column: start.column + 1,
+      }
+      const isIn = sample === undefined || isSampled({ ...place, mutatorName, replacement }, sample)
+      return isIn ? { status: 'passed' } : { status: 'compileError', reason: 'not in the sample' }
+    }
+    return Promise.resolve(Object.fromEntries(mutants.map((mutant) => [mutant.id, resultOf(mutant)])))
+  }
+
+  group(mutants) {
+    return Promise.resolve([mutants.map(({ id }) => id)])
+  }
+}
+
 export const strykerPlugins = [
+  { kind: 'Checker', name: 'sample', injectableClass: Sampling },
   { kind: 'Ignore', name: 'sentences', value: sentences },
   { kind: 'Reporter', name: 'plan', injectableClass: Plan },
 ]

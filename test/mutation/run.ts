@@ -7,6 +7,7 @@ import { posix, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { changedLines, lastLanded, type Lines } from './changed.ts'
 import { SCOPES, sourcesOf, testFolders, wasTried, type Scope } from './scopes.ts'
+import { sampleOf } from './sample.mjs'
 import { resultsOf, runStryker } from './stryker.ts'
 import {
   acceptedSurvivors,
@@ -32,9 +33,11 @@ const { values, positionals } = parseArgs({
     force: { type: 'boolean', default: false },
     concurrency: { type: 'string', default: String(availableParallelism()) },
     minutes: { type: 'string' },
+    sample: { type: 'string' },
   },
 })
 const started = Date.now()
+const sample = sampleOf(values.sample)
 if (values.scores) printScores()
 else if (values.changed) await tryChanged(positionals[0])
 else await tryFolders(positionals)
@@ -50,7 +53,7 @@ async function tryFolders(paths: readonly string[]): Promise<void> {
   for (const { scope, files } of some) {
     const whole = new Map(files.map((file) => [file, [WHOLE]]))
     const { mutants, untried } = await mutate(scope, whole, until)
-    if (report(scope, mutants, new Set(untried ? [] : files))) process.exitCode = 1
+    if (report(scope, mutants, new Set(untried || sample ? [] : files))) process.exitCode = 1
     if (untried) console.log(untried)
   }
 }
@@ -99,7 +102,7 @@ async function mutate(scope: Scope, lines: ReadonlyMap<string, readonly Lines[]>
     const what = files.flatMap((file) => (lines.get(file) ?? []).map((range) => rangeOf(file, range)))
     const tests = testFolders(folder, scope)
     const { force, concurrency } = values
-    const run = { folder, tests, mutate: what, concurrency: Number(concurrency), force, until }
+    const run = { folder, tests, mutate: what, concurrency: Number(concurrency), force, sample, until }
     const outcome = Date.now() < until ? await runStryker(run) : { results: {}, untried: undefined }
     if (outcome.untried !== 0)
       untried.push(`The time was over: ${outcome.untried ?? 'all'} mutants of ${what.join(', ')} were not tried.`)

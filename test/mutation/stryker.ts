@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { isSampled, type Sample } from './sample.mjs'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 
 export interface Position {
@@ -27,6 +28,8 @@ export interface Run {
   concurrency: number
   /** Try mutants again whose code and tests have not changed. */
   force: boolean
+  /** Try only a part of the mutants; what is known of others stays. */
+  sample: Sample | undefined
   /** When to stop, in milliseconds of `Date.now()`. */
   until: number
 }
@@ -48,27 +51,52 @@ const LONGEST_MS = 86_400_000
 /** Runs Stryker for files of one folder. What was found in earlier runs is found again without trying, if nothing changed. */
 export async function runStryker(run: Run): Promise<Outcome> {
   mkdirSync(DIRECTORY, { recursive: true })
-  const name = nameOf(run.folder)
+  const name = runName(run)
   const [config, plan] = [`${DIRECTORY}/${name}.config.json`, `${DIRECTORY}/${name}.plan`]
   writeFileSync(config, JSON.stringify(optionsOf(run), undefined, 2))
   rmSync(plan, { force: true })
   const started = Date.now()
-  const status = await runUntil(run, ['run', config], { MUTATION_FOLDERS: run.tests.join(','), MUTATION_PLAN: plan })
+  const status = await runUntil(run, ['run', config], {
+    MUTATION_FOLDERS: run.tests.join(','),
+    MUTATION_PLAN: plan,
+    MUTATION_SAMPLE: run.sample ? `${run.sample.percent}:${run.sample.seed}` : '',
+  })
   rmSync(sandboxOf(name), { recursive: true, force: true })
   const planned = existsSync(plan) ? Number(readFileSync(plan, 'utf8')) : undefined
   if (status !== 'stopped' && status !== 0) throw new Error(`Stryker failed with status ${String(status)}.`)
   const file = incrementalFile(name)
   // If it was stopped before it had tried any, what is there is about the code of an earlier run.
   const isNew = existsSync(file) && statSync(file).mtimeMs >= started
-  const results = isNew ? resultsOf(run.folder) : {}
+  const results = isNew ? inSample(read(file), run.sample) : {}
   if (status !== 'stopped') return { results, untried: 0 }
   return { results, untried: planned === undefined ? undefined : Math.max(0, planned - countTried(results)) }
 }
 
 /** What is known about the mutants of a folder from earlier runs. */
 export function resultsOf(folder: string): Results {
-  const file = incrementalFile(nameOf(folder))
+  return read(incrementalFile(nameOf(folder)))
+}
+
+function read(file: string): Results {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { files: Results }).files : {}
+}
+
+/** Those without coverage are reported whether or not they are in the sample. */
+function inSample(results: Results, sample: Sample | undefined): Results {
+  if (!sample) return results
+  const isIn = (fileName: string, { mutatorName, replacement, location: { start } }: Mutant): boolean =>
+    isSampled({ fileName, mutatorName, replacement, line: start.line, column: start.column }, sample)
+  return Object.fromEntries(
+    Object.entries(results).map(([file, { source, mutants }]) => [
+      file,
+      { source, mutants: mutants.filter((mutant) => isIn(file, mutant)) },
+    ]),
+  )
+}
+
+/** A sample is kept apart: its run says of the other mutants that they do not compile. */
+function runName({ folder, sample }: Run): string {
+  return sample ? `${nameOf(folder)}.sample` : nameOf(folder)
 }
 
 function nameOf(folder: string): string {
@@ -89,13 +117,15 @@ function countTried(results: Results): number {
     .filter(({ status }) => status !== 'Ignored' && status !== 'Pending').length
 }
 
-function optionsOf({ folder, mutate, concurrency, force }: Run): object {
+function optionsOf(run: Run): object {
+  const { mutate, concurrency, force, sample } = run
+  const name = runName(run)
   return {
     mutate,
     concurrency,
-    force,
+    force: force || sample !== undefined,
     incremental: true,
-    incrementalFile: incrementalFile(nameOf(folder)),
+    incrementalFile: incrementalFile(name),
     testRunner: 'vitest',
     // Threads cannot change the directory of the process, as tests do.
     vitest: { configFile: 'test/mutation/vitest.config.ts', pool: 'forks' },
@@ -105,9 +135,9 @@ function optionsOf({ folder, mutate, concurrency, force }: Run): object {
     coverageAnalysis: 'perTest',
     // Each mutant is tried with types removed: one that does not compile counts, like the others, as killed by a test.
     disableTypeChecks: false,
-    checkers: [],
+    checkers: sample ? ['sample'] : [],
     ignorePatterns: ['.cache', '.stryker-tmp'],
-    tempDirName: sandboxOf(nameOf(folder)),
+    tempDirName: sandboxOf(name),
     cleanTempDir: 'always',
     allowEmpty: true,
     timeoutMS: 10_000,
