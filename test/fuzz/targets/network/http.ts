@@ -43,8 +43,10 @@ const target: Target = {
     await client.stop()
     if (read === REFUSED || read === undefined) return
     const plain = await plainly(origin)
-    // node:http refuses some answers whose content the other parser leaves out.
-    if (plain) mustEqual([200, read.content], [plain.status, plain.body], 'What node:http reads')
+    // node:http refuses some answers whose content the other parser leaves out, and ends at status 101, which nobody asked for
+    // and RFC 9110 15.2 lets a client ignore.
+    if (plain && plain.status !== 101)
+      mustEqual([200, read.content], [plain.status, plain.body], 'What node:http reads')
   },
 }
 export default target
