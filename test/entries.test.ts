@@ -25,7 +25,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       sigstoreSigner timestampFrom`),
     types: names(`CertificateSignerOptions CheckedBundle CountedBundles DigestOptions HashType KeySignerOptions LoggedAt
       MadeSignature ModelDigest Pkcs11CertificateSignerOptions Pkcs11KeySignerOptions Serialization SignAgainOptions
-      SignOptions SignedAgain SignedAt SignedBy SignedModel Signer SigningMethod SigningWarning SigstoreSignerOptions
+      SignOptions SignedAgain SignedAt SignedBy SignedModel Signer SigningMethod SigningWarning SigstoreSignerOptions StatedDigest
       TimestampRequest TrustRootSource TufInstance TufSource`),
   },
   './attestation': {

@@ -93,6 +93,19 @@ describe('--format dataset', () => {
     expect((await modelseal(VERIFY)).code).toBe(0)
   })
 
+  test('warns if a Croissant document states another digest than that of what was signed', async () => {
+    const distribution = [{ '@type': 'cr:FileObject', contentUrl: 'weights.bin', sha256: 'f'.repeat(64) }]
+    await write('vad/croissant.json', JSON.stringify({ '@type': 'sc:Dataset', distribution }))
+    const signed = await modelseal(DATASET)
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    expect(signed.stdout).toContain(
+      'Warning: "croissant.json" states another SHA-256 than that of the signed content of "weights.bin".',
+    )
+    expect(await jsonOf([...DATASET, '--json'], 0)).toMatchObject({
+      result: { warnings: [{ code: 'CROISSANT_DIGEST', digests: [{ file: 'weights.bin', stated: 'f'.repeat(64) }] }] },
+    })
+  })
+
   test.each(['sigstore', 'key', 'certificate', 'pkcs11-key', 'pkcs11-certificate'])(
     'is an option of %s',
     async (method) => {

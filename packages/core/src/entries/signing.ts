@@ -19,7 +19,7 @@ export { sigstoreSigner, type SigstoreSignerOptions } from '../loading/operation
 export type { Serialization } from '../manifest/serialization.ts'
 export type { CountedBundles } from '../signing/counted-bundles.ts'
 export { digestModel, type DigestOptions, type ModelDigest } from '../signing/digest-model.ts'
-export type { SigningWarning } from '../signing/doubtful-files.ts'
+export type { SigningWarning, StatedDigest } from '../signing/doubtful-files.ts'
 export { certificateSigner, type CertificateSignerOptions } from '../signing/methods/certificate.ts'
 export { keySigner, type KeySignerOptions } from '../signing/methods/key.ts'
 export {

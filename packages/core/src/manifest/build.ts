@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { at } from '../at.ts'
-import type { HashJob } from '../hashing/hash-file.ts'
+import { furtherOf, type HashJob } from '../hashing/hash-file.ts'
 import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/hash-files.ts'
 import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
 import { findFiles } from '../source/local/find-files.ts'
@@ -16,6 +16,8 @@ import { rangesOf, resourceName, type Serialization } from './serialization.ts'
 export interface BuildOptions {
   /** True for a name to leave out together with everything below it, although the serialization does not record it. */
   leftOut?: ((name: string) => boolean) | undefined
+  /** Files whose SHA-256 is computed besides what the serialization says. Their digests are not reused. */
+  alsoWhole?: ((name: string) => boolean) | undefined
   /** How much may be read. Default: everything. */
   limit?: SizeLimit | undefined
   signal?: AbortSignal | undefined
@@ -28,6 +30,8 @@ export interface BuiltManifest {
   manifest: Manifest
   files: number
   bytes: number
+  /** With `alsoWhole`: SHA-256 of these files by name, in lowercase hex. */
+  whole?: ReadonlyMap<string, string>
 }
 
 /** A {@link BuiltManifest} with the file states that a later call can reuse digests by. */
@@ -51,7 +55,8 @@ export async function buildManifest(
   serialization: Serialization,
   options: BuildOptions,
 ): Promise<BuiltManifest> {
-  if (serialization.method === 'shards' || options.limit) return buildManifestKnowing(source, serialization, options)
+  if (serialization.method === 'shards' || options.limit || options.alsoWhole)
+    return buildManifestKnowing(source, serialization, options)
   const files = await findNamed(source, serialization, options)
   const { digests, bytes } = await hashWholeFiles(files, { ...options, hashType: serialization.hashType })
   const resources = files.map(({ name }, index) => ({ name, digest: at(digests, index) }))
@@ -76,8 +81,10 @@ export async function buildManifestKnowing(
     file,
     ranges: rangesOf(file.identity.size, serialization),
     keep: false,
+    ...(options.alsoWhole?.(file.name) ? { whole: ['sha256'] } : {}),
   }))
-  const known = jobs.map(({ file, ranges }) => {
+  const known = jobs.map(({ file, ranges, whole: wanted }) => {
+    if (wanted) return undefined
     const digests = knownDigests(file, serialization)
     return digests?.length === ranges.length ? digests : undefined
   })
@@ -85,9 +92,12 @@ export async function buildManifestKnowing(
   const results = await hashFiles(unknown, { ...options, hashType: serialization.hashType })
 
   const resources: Resource[] = []
+  const whole = new Map<string, string>()
   let next = 0
   jobs.forEach(({ file, ranges }, index) => {
-    const digests = known[index] ?? at(results, next++).digests
+    const result = known[index] ? undefined : at(results, next++)
+    const digests = known[index] ?? result?.digests ?? []
+    for (const digest of result ? furtherOf(result) : []) whole.set(file.name, digest)
     ranges.forEach((range, part) =>
       resources.push({ name: resourceName(file.name, range, serialization), digest: at(digests, part) }),
     )
@@ -95,6 +105,7 @@ export async function buildManifestKnowing(
   return {
     manifest: manifestFrom(source, serialization, resources),
     ...amountOf(jobs),
+    ...(options.alsoWhole ? { whole } : {}),
     listed: files,
     known: amountOf(jobs.filter((_, index) => known[index])),
   }

@@ -11,11 +11,23 @@ import { READ_ONLY } from '../source/read-small-file.ts'
 /** Something in a signed model that its signer probably did not intend. */
 export interface SigningWarning {
   /** Stable. */
-  code: 'GIT_LFS_POINTER' | 'PARTIAL_DOWNLOAD'
+  code: 'GIT_LFS_POINTER' | 'PARTIAL_DOWNLOAD' | 'CROISSANT_DIGEST' | 'CROISSANT_FILE' | 'CROISSANT_UNREADABLE'
   /** A sentence, followed by what to do. */
   message: string
   /** Names relative to the model. */
   files: string[]
+  /** With `CROISSANT_DIGEST`: the digests of these files. */
+  digests?: readonly StatedDigest[]
+}
+
+/** A SHA-256 digest that a document of a dataset states, and that of the signed content. */
+export interface StatedDigest {
+  /** Relative to the dataset. */
+  file: string
+  /** As the document states it. */
+  stated: string
+  /** In lowercase hex. */
+  signed: string
 }
 
 /**
@@ -89,12 +101,14 @@ const LISTED = 5
 
 function warning(code: SigningWarning['code'], files: string[], words: typeof POINTER): SigningWarning[] {
   if (files.length === 0) return []
-  const names = files
-    .slice(0, LISTED)
-    .map((name) => shown(name))
-    .join(', ')
-  const more = files.length > LISTED ? ` and ${files.length - LISTED} more` : ''
-  return [{ code, files, message: `${names}${more} ${files.length === 1 ? words.one : words.many}. ${words.remedy}` }]
+  const names = listedNames(files)
+  return [{ code, files, message: `${names} ${files.length === 1 ? words.one : words.many}. ${words.remedy}` }]
+}
+
+/** Names for a message. */
+export function listedNames(files: readonly string[]): string {
+  const names = files.slice(0, LISTED).map((name) => shown(name))
+  return `${names.join(', ')}${files.length > LISTED ? ` and ${files.length - LISTED} more` : ''}`
 }
 
 /** A single file has no name in its manifest. */

@@ -21,6 +21,7 @@ import { openLocalSource, localPlace, type LocalSource } from '../source/local/l
 import { pathHere } from '../source/model-location.ts'
 import type { ModelSource } from '../source/model-source.ts'
 import { withDatasetShards } from './datasets/shards.ts'
+import { StatedDigests } from './datasets/stated-digests.ts'
 import { DIGEST_OPTIONS, serializationFor, type DigestOptions } from './digest-model.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import type { SigningWarning } from './doubtful-files.ts'
@@ -146,9 +147,15 @@ async function signRemote(remote: RemoteModel, options: SignOptions): Promise<Si
   const at = { ...(revision === undefined ? {} : { revision }), ...(requested === undefined ? {} : { requested }) }
   if (local) {
     const model = new LocalModel(local, options.signal)
-    return { ...(await signBuilt(model, options, (how) => buildManifest(local, how, options))).signed, ...at }
+    return {
+      ...(await signBuilt(model, options, (how, alsoWhole) => buildManifest(local, how, { ...options, alsoWhole })))
+        .signed,
+      ...at,
+    }
   }
-  const { signed, built } = await signBuilt(remote, options, (how) => remote.build(how, options))
+  const { signed, built } = await signBuilt(remote, options, (how, alsoWhole) =>
+    remote.build(how, { ...options, alsoWhole }),
+  )
   return { ...signed, ...at, ...(options.trustStatedDigests ? { stated: built.stated } : {}) }
 }
 
@@ -179,14 +186,16 @@ async function signLocal<Built extends BuiltManifest>(
   const model = new LocalModel(source, options.signal)
   const left = new Set<string>()
   const leftOut = (name: string) => isHubRecord(name) && left.add(name).size > 0
-  const made = await signBuilt(model, { ...options, signature }, (how) => build(source, how, { ...options, leftOut }))
+  const made = await signBuilt(model, { ...options, signature }, (how, alsoWhole) =>
+    build(source, how, { ...options, leftOut, alsoWhole }),
+  )
   return { ...made, signed: { ...made.signed, ...(left.size > 0 ? { leftOut: left.size } : {}) }, source }
 }
 
 async function signBuilt<Built extends BuiltManifest>(
   model: ModelToSign,
   options: SignOptions,
-  build: (serialization: Serialization) => Promise<Built>,
+  build: (serialization: Serialization, alsoWhole: BuildOptions['alsoWhole']) => Promise<Built>,
 ): Promise<JustSigned<Built>> {
   const signature = localPlace(options.signature ?? BUNDLE_NAME)
   await checkSignaturePlace(signature)
@@ -200,7 +209,8 @@ async function signBuilt<Built extends BuiltManifest>(
   ])
   await replaced?.refuseOtherModel(model, listed)
   const serialization = await withDatasetShards(model, listed, options)
-  const built = await build(serialization)
+  const stated = await StatedDigests.in(model, serialization, options.signal)
+  const built = await build(serialization, stated.alsoWhole)
   const { manifest, files, bytes } = built
 
   await replaced?.refuseOtherManifest(manifest)
@@ -210,7 +220,7 @@ async function signBuilt<Built extends BuiltManifest>(
   await replaced?.refuseOtherManifest(manifest)
   const told = toldOf(signed, checked, time)
   const other = await replaced?.otherSigner(told.signer)
-  const warnings = await model.warnings(manifest)
+  const warnings = [...(await model.warnings(manifest)), ...stated.warnings(built)]
   await writeFileWhole(signature, bundle, BUNDLE_TO_WRITE)
   return {
     signed: {

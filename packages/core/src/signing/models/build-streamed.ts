@@ -18,6 +18,8 @@ interface StreamedBuild {
   limit: SizeLimit | undefined
   /** Takes SHA-256 digests that the source states, instead of reading these files. */
   trustStated: boolean
+  /** Whether the SHA-256 of each file is computed besides what the serialization says. */
+  alsoWhole: boolean
   onProgress?: ProgressCallback | undefined
 }
 
@@ -35,7 +37,7 @@ export interface StreamedManifest extends BuiltManifest {
  * @throws {@link ModelSealError} `MODEL_EMPTY`, `FILE_MISSING` (a listed file is not there), `FILE_TOO_LARGE`, and what the source throws
  */
 export async function buildStreamed(serialization: Serialization, model: StreamedBuild): Promise<StreamedManifest> {
-  const { files, reader, entries, limit, trustStated, onProgress } = model
+  const { files, reader, entries, limit, trustStated, alsoWhole, onProgress } = model
   const found = new FoundDigests(files.path, serialization)
   const isStated = ({ sha256 }: SourceEntry) => trustStated && sha256 !== undefined
   const stated = entries.filter(isStated)
@@ -43,8 +45,12 @@ export async function buildStreamed(serialization: Serialization, model: Streame
   const announced = new Map(entries.map((entry) => [entry.name, entry]))
   // Nobody reads them again, so a cache would only fill the disk.
   const unkept: ModelFiles = { ...files, read: (request, receive) => files.read({ ...request, kept: true }, receive) }
+  const whole = new Map<string, string>()
   const streams = new StreamedFiles({ files: unkept, reader, limit }, found, {
-    further: { hashTypes: [], check: () => {} },
+    further: {
+      hashTypes: alsoWhole ? ['sha256'] : [],
+      check: (name, _, digest) => void whole.set(name, digest),
+    },
     announced,
     onProgress,
   })
@@ -63,6 +69,7 @@ export async function buildStreamed(serialization: Serialization, model: Streame
     manifest: manifestFrom(files, serialization, resources),
     files: entries.length,
     bytes: streams.checked.bytes + bytes,
+    ...(alsoWhole ? { whole } : {}),
     stated: { files: stated.length, bytes },
     pointers: found.pointers,
   }

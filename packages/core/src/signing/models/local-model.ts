@@ -66,6 +66,16 @@ export class LocalModel implements ModelToSign {
     return isBundle(join(this.path, name))
   }
 
+  async smallFile(name: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    try {
+      return await readSmallFile(join(this.path, name), { what: 'file', maxBytes })
+    } catch (error) {
+      // Whatever else cannot be read is content, which hashing reports.
+      if (error instanceof ModelSealError && error.code !== 'FILE_TOO_LARGE') return undefined
+      throw error
+    }
+  }
+
   async fileNames({ ignorePaths = [], allowSymlinks }: Serialization): Promise<string[]> {
     const files = await findFiles(this.source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks })
     return files.map(({ name }) => name)

@@ -21,6 +21,13 @@ export interface ModelToSign {
   hasAttestations(): Promise<boolean>
   /** Whether a file of the model is a bundle. */
   isBundle(name: string): Promise<boolean>
+  /**
+   * The content of a file.
+   *
+   * @returns undefined if the model does not have it
+   * @throws {@link ModelSealError} `FILE_TOO_LARGE`, and what a source throws
+   */
+  smallFile(name: string, maxBytes: number): Promise<Uint8Array | undefined>
   /** Names of all files that are signed. */
   fileNames(serialization: Serialization): Promise<string[]>
   /** Size of the largest file that is signed, in bytes. Infinity if it is not known before the files are read. */

@@ -22,6 +22,8 @@ interface RemoteOptions {
   maxBytes?: number | undefined
   onProgress?: ProgressCallback | undefined
   trustStatedDigests?: boolean | undefined
+  /** Files whose SHA-256 is computed besides what the serialization says. */
+  alsoWhole?: ((name: string) => boolean) | undefined
 }
 
 /**
@@ -117,7 +119,7 @@ export class RemoteModel implements ModelToSign {
    * @throws {@link ModelSealError} like `buildStreamed`; `INVALID_ARGUMENT` for digests that are stated but cannot be signed
    */
   async build(serialization: Serialization, options: RemoteOptions): Promise<StreamedManifest> {
-    const { maxBytes, onProgress, trustStatedDigests: trustStated = false } = options
+    const { maxBytes, onProgress, trustStatedDigests: trustStated = false, alsoWhole } = options
     const { method, hashType } = serialization
     if (trustStated && (method !== 'files' || hashType !== 'sha256')) {
       throw new ModelSealError(
@@ -134,7 +136,15 @@ export class RemoteModel implements ModelToSign {
       const { files } = this
       const entries = await this.#toSign(serialization)
       const limit = this.opened.limit(files, maxBytes)
-      const built = await buildStreamed(serialization, { files, reader, entries, limit, trustStated, onProgress })
+      const built = await buildStreamed(serialization, {
+        files,
+        reader,
+        entries,
+        limit,
+        trustStated,
+        alsoWhole: alsoWhole !== undefined,
+        onProgress,
+      })
       this.#pointers = built.pointers
       return built
     } finally {
@@ -167,6 +177,10 @@ export class RemoteModel implements ModelToSign {
       if (error instanceof ModelSealError && error.code === 'FILE_TOO_LARGE') return false
       throw error
     }
+  }
+
+  async smallFile(name: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    return (await this.#listed()).some((entry) => entry.name === name) ? this.#bytesOf(name, maxBytes) : undefined
   }
 
   #bytesOf(name: string, maxBytes: number): Promise<Buffer | undefined> {
