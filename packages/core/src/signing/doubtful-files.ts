@@ -101,12 +101,12 @@ const LISTED = 5
 
 function warning(code: SigningWarning['code'], files: string[], words: typeof POINTER): SigningWarning[] {
   if (files.length === 0) return []
-  const names = listedNames(files)
+  const names = namesForMessage(files)
   return [{ code, files, message: `${names} ${files.length === 1 ? words.one : words.many}. ${words.remedy}` }]
 }
 
 /** Names for a message. */
-export function listedNames(files: readonly string[]): string {
+export function namesForMessage(files: readonly string[]): string {
   const names = files.slice(0, LISTED).map((name) => shown(name))
   return `${names.join(', ')}${files.length > LISTED ? ` and ${files.length - LISTED} more` : ''}`
 }

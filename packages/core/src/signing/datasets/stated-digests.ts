@@ -2,7 +2,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { BuiltManifest } from '../../manifest/build.ts'
 import { ignoring } from '../../manifest/ignores.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
-import { listedNames, type SigningWarning, type StatedDigest } from '../doubtful-files.ts'
+import { namesForMessage, type SigningWarning, type StatedDigest } from '../doubtful-files.ts'
 import type { ModelToSign } from '../models/model-to-sign.ts'
 import { MAX_CROISSANT_BYTES, readCroissant, type CroissantFile } from './croissant.ts'
 
@@ -75,7 +75,7 @@ function differences({ name: document, files }: CroissantDocument, built: BuiltM
     else if (sha256.toLowerCase() !== signed) differing.push({ file, stated: sha256, signed })
   }
   const by = shown(document)
-  const named = listedNames(differing.map(({ file }) => file))
+  const named = namesForMessage(differing.map(({ file }) => file))
   return [
     ...warning(
       'CROISSANT_DIGEST',
@@ -86,7 +86,7 @@ function differences({ name: document, files }: CroissantDocument, built: BuiltM
       },
     ),
     ...warning('CROISSANT_FILE', missing, {
-      message: `${by} describes ${listedNames(missing)}, but no such content was signed. Correct ${by}, or add what is missing, and sign again.`,
+      message: `${by} describes ${namesForMessage(missing)}, but no such content was signed. Correct ${by}, or add what is missing, and sign again.`,
     }),
   ]
 }
