@@ -1,4 +1,4 @@
-import { parser as newParser } from 'sax'
+import sax from 'sax'
 import type { HttpBody } from '@modelseal/core/http'
 
 /** An element of an answer: its text, and those in it. */
@@ -19,7 +19,7 @@ const MAX_DEPTH = 8
  * @throws an error of the parser, or of this function, whose message says what is wrong
  */
 export function parseAnswer(text: string): Element {
-  const parser = newParser(true)
+  const parser = sax.parser(true)
   const root: Element = { name: '', text: '', children: [] }
   const open = [root]
   parser.onerror = (error) => {
