@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { directory, failed, jsonOf, modelseal, SIGN, useWorkingDirectory, write } from './modelseal.ts'
+import { directory, failed, jsonOf, modelseal, rootDigestIn, SIGN, useWorkingDirectory, write } from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -135,4 +135,36 @@ test('a policy judges a model, not a bundle', async () => {
   const { code, stderr } = await modelseal(['inspect', 'vad/model.sig', '--policy', 'policy.json'])
   expect(code).toBe(2)
   expect(stderr).toContain('it is a bundle')
+})
+
+test('the provenance of a model leads to its datasets, and on to what these were made from', async () => {
+  await mkdir(join(directory, 'speech'))
+  await write('speech/train.bin', '')
+  await truncate(join(directory, 'speech/train.bin'), 64 * 1024 * 1024 + 1)
+  const key = ['--private-key', 'release.key']
+  const sign = ['sign', 'key', 'speech', ...key, '--signature', 'speech/model.sig', '--format', 'dataset']
+  const dataset = rootDigestIn((await modelseal(sign)).stdout)
+  const raw = `sha256:${'c'.repeat(64)}`
+  const made = ['--type', 'provenance', '--builder', 'https://ci.example', '--build-type', 'https://ci.example/train']
+  const attest = (model: string, name: string, digest: string) =>
+    modelseal(['attest', 'key', model, ...key, ...made, '--dataset', `${name}=${digest}`])
+  expect(await attest('speech', 'recordings', raw)).toMatchObject({ code: 0, stderr: '' })
+  expect(await attest('vad', 'speech', dataset)).toMatchObject({ code: 0, stderr: '' })
+  const lineageOf = async (model: string) => (await jsonOf(['inspect', model, '--json'], 0)).result.lineage
+  const recordings = { role: 'dataset', name: 'recordings', sha256: 'c'.repeat(64), ancestors: [] }
+  expect(await lineageOf('speech')).toMatchObject({ sha256: dataset.slice('sha256:'.length), ancestors: [recordings] })
+  const speech = { role: 'dataset', name: 'speech', sha256: dataset.slice('sha256:'.length) }
+  expect(await lineageOf('vad')).toMatchObject({ ancestors: [{ ...speech, ancestors: [] }] })
+  // What is known about the dataset can be kept with the model.
+  const claims = await readFile(join(directory, 'speech.claims.jsonl'), 'utf8')
+  await appendFile(join(directory, 'vad.claims.jsonl'), claims)
+  expect(await lineageOf('vad')).toMatchObject({ ancestors: [{ ...speech, ancestors: [recordings] }] })
+  const { stdout } = await modelseal(['inspect', 'vad'])
+  expect(stdout).toContain(
+    [
+      ' (this model)',
+      `      "speech" ${dataset} (dataset, merely claimed)`,
+      `          "recordings" ${raw} (dataset, merely claimed)\n`,
+    ].join('\n'),
+  )
 })
