@@ -17,7 +17,7 @@ import { encodedKey, s3Url } from './s3-location.ts'
 import type { S3Settings } from './s3-settings.ts'
 
 /** A request to a bucket. */
-export type S3Request = Pick<HttpRequest, 'what' | 'range' | 'into' | 'signal' | 'method' | 'content' | 'headers'> & {
+type S3Request = Pick<HttpRequest, 'what' | 'range' | 'into' | 'signal' | 'method' | 'content' | 'headers'> & {
   /** Key of an object; undefined for the bucket itself. */
   readonly key?: string | undefined
   readonly query?: Readonly<Record<string, string>> | undefined

@@ -1,7 +1,10 @@
 import type { HttpBody } from '../../../../packages/core/src/source/http/request.ts'
-import type { S3Client, S3Request } from '../../../../packages/s3/src/s3-client.ts'
+import type { S3Client } from '../../../../packages/s3/src/s3-client.ts'
 import { listPrefix } from '../../../../packages/s3/src/s3-listing.ts'
 import { mustEqual, readOrRefusedLater, REFUSED, texts, textOf, type Target } from '../../target.ts'
+
+/** A request to the object store. */
+type Request = Parameters<S3Client['send']>[0]
 
 // An input has the pages of a listing (XML), each after a line.
 
@@ -43,9 +46,9 @@ const target: Target = {
     const text = textOf(input)
     if (text === undefined) return
     const pages = text.split(BETWEEN)
-    const asked: S3Request[] = []
+    const asked: Request[] = []
     const client = {
-      send: (request: S3Request, receive: (body: HttpBody) => Promise<string>) => {
+      send: (request: Request, receive: (body: HttpBody) => Promise<string>) => {
         asked.push(request)
         return receive(bodyOf(pages[asked.length - 1] ?? ''))
       },
