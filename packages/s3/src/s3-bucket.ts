@@ -37,6 +37,11 @@ export class Bucket {
     this.#signal = load.signal
   }
 
+  /** Where it is, as far as the store has said. */
+  get region(): string {
+    return this.#client.region
+  }
+
   /** The objects below a prefix, by names relative to it. */
   async list(path: string): Promise<ReadonlyMap<string, S3Entry>> {
     return listPrefix({ client: this.#client, bucket: this.name, path, signal: this.#signal })

@@ -69,6 +69,23 @@ describe('a request', () => {
     expect(regions).toEqual(['us-east-1', 'eu-west-1'])
   })
 
+  test('is sent again in the region that another one has learnt meanwhile', async () => {
+    let isWaiting = true
+    const both = Promise.withResolvers<undefined>()
+    store.fault = async (request, response) => {
+      if (scopeOf(request)?.[2] === 'eu-west-1') return false
+      if (!isWaiting) both.resolve(undefined)
+      isWaiting = false
+      await both.promise
+      answerXml(response, 400, errorXml('AuthorizationHeaderMalformed', '<Region>eu-west-1</Region>'))
+      return true
+    }
+    const made = await client()
+    const send = () => made.send({ key: 'x', what: 'file "x"' }, () => Promise.resolve(true))
+    expect(await Promise.all([send(), send()])).toEqual([true, true])
+    expect(made.region).toBe('eu-west-1')
+  })
+
   test('is sent again in the region that the error names', async () => {
     first(1, (_, response) => {
       answerXml(response, 400, errorXml('AuthorizationHeaderMalformed', '<Region>eu-west-1</Region>'))
@@ -108,6 +125,25 @@ describe('a request', () => {
     }
     expect(await read({ credentials })).toBe('content')
     expect(asked).toHaveLength(2)
+  })
+
+  test('does not ask for new credentials once more if another one has', async () => {
+    let asked = 0
+    const made = await client({
+      credentials: () => Promise.resolve({ accessKeyId: `key${++asked}`, secretAccessKey: 's' }),
+    })
+    let waiting = 0
+    const all = Promise.withResolvers<undefined>()
+    store.fault = async (request, response) => {
+      if (scopeOf(request)?.[1] === 'key2') return false
+      if (++waiting === 4) all.resolve(undefined)
+      await all.promise
+      answerXml(response, 400, errorXml('ExpiredToken'))
+      return true
+    }
+    const send = () => made.send({ key: 'x', what: 'file "x"' }, () => Promise.resolve(true))
+    expect(await Promise.all([send(), send(), send(), send()])).toEqual([true, true, true, true])
+    expect(asked).toBe(2)
   })
 
   test('is sent again while the store is busy', async () => {

@@ -8,16 +8,20 @@ import {
   RequestRetries,
   type HttpAnswer,
   type HttpBody,
+  type HttpContent,
   type HttpRequest,
 } from '@modelseal/core/http'
 import type { SourceLoad } from '@modelseal/core/source'
+import type { Credentials } from './credentials/credentials.ts'
 import { statedError, type StatedError } from './s3-answer.ts'
 import { otherContent, refusedBy } from './s3-errors.ts'
 import { encodedKey, s3Url } from './s3-location.ts'
 import type { S3Settings } from './s3-settings.ts'
 
 /** A request to a bucket. */
-type S3Request = Pick<HttpRequest, 'what' | 'range' | 'into' | 'signal' | 'method' | 'content' | 'headers'> & {
+type S3Request = Pick<HttpRequest, 'what' | 'range' | 'into' | 'signal' | 'method' | 'headers'> & {
+  /** With why it could not be sent to its end: then it is not sent again. */
+  readonly content?: (HttpContent & { readonly fault?: Error | undefined }) | undefined
   /** Key of an object; undefined for the bucket itself. */
   readonly key?: string | undefined
   readonly query?: Readonly<Record<string, string>> | undefined
@@ -32,12 +36,14 @@ const STORING_MS = 300_000
 /** Another region, and then credentials that have just expired. */
 const MAX_MENDED = 3
 const EXPIRED: ReadonlySet<unknown> = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired'])
-const NO_BODY: ReadonlySet<number> = new Set([204, 304])
 /** All of them, so that what an error says can be read. Redirects are followed by hand: they have to be signed anew. */
 const ANY_STATUS: ReadonlySet<number> = new Set(Array.from({ length: 400 }, (_, index) => 200 + index))
 
-/** What went wrong with an attempt, if the store said so. */
+/** How an attempt was made, and what went wrong with it, if the store said so. */
 interface Seen {
+  /** Those that signed it. Other requests may have led to others meanwhile. */
+  credentials?: Credentials | undefined
+  region?: string
   answer?: HttpAnswer
   stated?: StatedError
   isReceived?: true
@@ -55,7 +61,6 @@ export class S3Client {
   readonly #stopped = new AbortController()
   readonly #signal: AbortSignal
   #region: string
-  #isSigned = false
 
   constructor(bucket: string, settings: S3Settings, { signal, detached }: SourceLoad, isSending = false) {
     this.#bucket = bucket
@@ -68,7 +73,7 @@ export class S3Client {
       mayRedirect: () => Promise.resolve({ expected: 'no redirect', found: 'one' }),
       hints: { response: hint, redirect: hint, timeout: 'and try again.' },
       connections: CONNECTIONS,
-      resends: isSending,
+      resends: false,
       detached,
     }
     const { origin } = this.urlOf({})
@@ -87,8 +92,16 @@ export class S3Client {
     let mended = 0
     return new RequestRetries([this.#signal, request.signal]).run(
       (seen) => this.#attempt(request, seen, receive),
-      (seen: Seen) => Promise.resolve(mended++ < MAX_MENDED && this.#isMended(seen)),
+      (seen: Seen) => {
+        if (request.content?.fault) throw request.content.fault
+        return Promise.resolve(mended++ < MAX_MENDED && this.#isMended(seen))
+      },
     )
+  }
+
+  /** Where the bucket is: as set, or as the store has said since. */
+  get region(): string {
+    return this.#region
   }
 
   /** Where a request goes, without its signature. */
@@ -111,13 +124,13 @@ export class S3Client {
 
   async #attempt<T>(request: S3Request, seen: Seen, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
     const { what, range, into, signal, method = 'GET', content } = request
-    const { url, headers } = await this.#signed(request, method)
+    const { url, headers } = await this.#signed(request, method, seen)
     const place = request.place ?? s3Url(this.#bucket, request.key ?? '')
     const isSending = method !== 'GET' && method !== 'HEAD'
     const asked = { url, what, range, into, signal, method, content, headers, success: ANY_STATUS }
     return this.#http.get(asked, async (body) => {
       const { status } = body
-      if (status === (range ? 206 : 200) || (isSending && NO_BODY.has(status))) {
+      if (status === (range ? 206 : 200) || (isSending && status === 204)) {
         seen.isReceived = true
         return receive(body)
       }
@@ -126,14 +139,15 @@ export class S3Client {
       const stated = await statedError(body)
       Object.assign(seen, { answer: body, stated })
       if (status === 404 && !isSending && stated.code !== 'NoSuchBucket') return undefined
-      throw refusedBy(body, stated, { what, place, isSending, isSigned: this.#isSigned })
+      throw refusedBy(body, stated, { what, place, isSending, isSigned: seen.credentials !== undefined })
     })
   }
 
-  async #signed({ key, query, headers = {} }: S3Request, method: string) {
+  async #signed({ key, query, headers = {}, signal }: S3Request, method: string, seen: Seen) {
+    const signals = [this.#signal, signal].filter((each) => each !== undefined)
+    const credentials = await this.#settings.credentials?.get(AbortSignal.any(signals))
     const url = this.urlOf({ key, query })
-    const credentials = await this.#settings.credentials?.get(this.#signal)
-    this.#isSigned = credentials !== undefined
+    Object.assign(seen, { credentials, region: this.#region })
     if (!credentials) return { url, headers }
     const { accessKeyId, secretAccessKey, sessionToken } = credentials
     const signer = new AwsV4Signer({
@@ -151,16 +165,16 @@ export class S3Client {
   }
 
   /** True if the request can be sent again at once. */
-  #isMended({ stated, answer, isReceived }: Seen): boolean {
+  #isMended({ stated, answer, isReceived, ...made }: Seen): boolean {
     if (!stated || !answer || isReceived) return false
     const { region, code } = stated
-    const isElsewhere = region !== undefined && /^[a-z0-9-]{1,63}$/.test(region) && region !== this.#region
+    const isElsewhere = region !== undefined && /^[a-z0-9-]{1,63}$/.test(region) && region !== made.region
     if (isElsewhere && [301, 307, 400, 403].includes(answer.status)) {
       this.#region = region
       return true
     }
     if (!EXPIRED.has(code)) return false
-    this.#settings.credentials?.forget()
+    this.#settings.credentials?.forget(made.credentials)
     return true
   }
 }

@@ -47,6 +47,7 @@ export class CredentialProvider {
   readonly #ask: (signal: AbortSignal) => Promise<Credentials | undefined>
   #current: Promise<Credentials | undefined> | undefined
   #expiration = Infinity
+  #last: Credentials | undefined
 
   constructor(ask: (signal: AbortSignal) => Promise<Credentials | undefined>) {
     this.#ask = ask
@@ -63,6 +64,7 @@ export class CredentialProvider {
     const asked = (this.#current ??= this.#ask(signal))
     try {
       const credentials = await asked
+      this.#last = credentials
       this.#expiration = credentials?.expiration?.getTime() ?? Infinity
       return credentials
     } catch (error) {
@@ -71,8 +73,9 @@ export class CredentialProvider {
     }
   }
 
-  /** Asks again next time, because the store says that they have expired. */
-  forget(): void {
+  /** Asks again next time, because the store says that these have expired. Other requests may have led to others meanwhile. */
+  forget(used = this.#last): void {
+    if (used !== this.#last) return
     this.#current = undefined
     this.#expiration = Infinity
   }

@@ -39,6 +39,19 @@ describe('a pushed model', () => {
     await model.close()
   })
 
+  test('is sent to the region that the store has named', async () => {
+    const regions = new Set<string | undefined>()
+    store.fault = (request, response) => {
+      const region = /Credential=[^/]*\/\d{8}\/([^/]*)\//.exec(request.headers.authorization ?? '')?.[1]
+      if (request.method === 'PUT') regions.add(region)
+      if (region === 'eu-west-1') return false
+      request.resume().on('end', () => answerXml(response, 301, errorXml('x'), { 'x-amz-bucket-region': 'eu-west-1' }))
+      return true
+    }
+    await push()
+    expect([...regions]).toEqual(['eu-west-1'])
+  })
+
   test('can be pushed again, and to the bucket itself', async () => {
     await push()
     await push()

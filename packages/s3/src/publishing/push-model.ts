@@ -104,14 +104,15 @@ class S3Push {
   readonly #location: S3Location
   readonly #options: S3PushSettings
   readonly #bucket: Bucket
-  readonly #uploads: Uploads
+  readonly #settings: S3Settings
+  #uploads: Uploads | undefined
 
   constructor(location: S3Location, settings: S3Settings, options: S3PushSettings) {
-    const { signal, onProgress } = options
+    const { signal } = options
     this.#location = location
     this.#options = options
+    this.#settings = settings
     this.#bucket = new Bucket(location, settings, { signal })
-    this.#uploads = new Uploads(location.bucket, settings, { signal, onProgress })
   }
 
   async pushed(publication: Publication): Promise<S3PushedModel> {
@@ -119,11 +120,14 @@ class S3Push {
     const listed = await this.#bucket.list(this.#location.path)
     checkOthers(url, publication, listed)
     const claims = withClaims(await this.#claims(publication, listed), publication.attestations)
-    await this.#uploads.files(publication.files.map((file) => ({ ...file, key: this.#keyOf(file.name) })))
-    if (claims) await this.#uploads.bytes(this.#keyOf(CLAIMS_NAME), claims)
-    // Without the bundle nobody loads it, so it comes last.
-    for (const { name, bytes } of publication.bundles) await this.#uploads.bytes(this.#keyOf(name), bytes)
     const { signal, onProgress, s3 } = this.#options
+    // The store has said by now in which region the bucket is.
+    const settings = { ...this.#settings, region: this.#bucket.region }
+    const uploads = (this.#uploads = new Uploads(this.#location.bucket, settings, { signal, onProgress }))
+    await uploads.files(publication.files.map((file) => ({ ...file, key: this.#keyOf(file.name) })))
+    if (claims) await uploads.bytes(this.#keyOf(CLAIMS_NAME), claims)
+    // Without the bundle nobody loads it, so it comes last.
+    for (const { name, bytes } of publication.bundles) await uploads.bytes(this.#keyOf(name), bytes)
     const served = await readBack({ place: url, revision: undefined, source: s3Source(`${url}/`, s3) }, publication, {
       verify: 'full',
       signal,
@@ -144,7 +148,7 @@ class S3Push {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#bucket.stop(), this.#uploads.stop()])
+    await Promise.all([this.#bucket.stop(), this.#uploads?.stop()])
   }
 
   /** The file of attestations that is there, which is kept. */

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { clearTimeout, setTimeout } from 'node:timers'
 import { shown } from '@modelseal/core/errors'
 import { collected, type HttpContent } from '@modelseal/core/http'
 import { changedFile, type PublishedFile } from '@modelseal/core/publishing'
@@ -22,6 +23,8 @@ interface UploadOptions {
   readonly onProgress: ((bytes: number, total: number) => void) | undefined
 }
 
+/** How long what was sent of an upload that failed may take to be removed. */
+const CLEANUP_MS = 15_000
 /** Files and parts that are sent at a time. */
 const LANES = 4
 /** Larger files are sent in parts, each of which is sent again alone if its connection breaks. */
@@ -36,12 +39,15 @@ const OCTETS = 'application/octet-stream'
 /** Uploads to one bucket. */
 export class Uploads {
   readonly #client: S3Client
+  /** For removing what was sent, which an abort by the caller must not prevent. */
+  readonly #cleaning: S3Client
   readonly #options: UploadOptions
   #sent = 0
   #total = 0
 
   constructor(bucket: string, settings: S3Settings, options: UploadOptions) {
     this.#client = new S3Client(bucket, settings, { signal: options.signal }, true)
+    this.#cleaning = new S3Client(bucket, settings, { signal: undefined }, true)
     this.#options = options
   }
 
@@ -53,7 +59,7 @@ export class Uploads {
   async files(files: readonly UploadedFile[]): Promise<void> {
     this.#total = files.reduce((sum, { size }) => sum + size, 0)
     const [large, small] = [files.filter(isLarge), files.filter((file) => !isLarge(file))]
-    await inLanes(small, (file) => this.#put({ file, start: 0, end: file.size }))
+    await inLanes(small, (file, _, signal) => this.#put({ file, start: 0, end: file.size }, signal))
     for (const file of large) await this.#inParts(file)
   }
 
@@ -63,16 +69,14 @@ export class Uploads {
   }
 
   /** Aborts all running requests and waits until they have ended. */
-  stop(): Promise<void> {
-    return this.#client.stop()
+  async stop(): Promise<void> {
+    await Promise.all([this.#client.stop(), this.#cleaning.stop()])
   }
 
-  async #put(part: FilePart, query: Readonly<Record<string, string>> = {}): Promise<Headers> {
+  async #put(part: FilePart, signal: AbortSignal, query: Readonly<Record<string, string>> = {}): Promise<Headers> {
     const { key, name } = part.file
-    const content = partContent(part, (bytes) => this.#progress(bytes))
-    const headers = await this.#send({ key, what: named('file', name), method: 'PUT', query }, content)
-    if (content.fault) throw content.fault
-    return headers
+    const content = new PartContent(part, (bytes) => this.#progress(bytes))
+    return this.#send({ key, what: named('file', name), method: 'PUT', query, signal }, content)
   }
 
   /** A multipart upload. What was sent of one that fails is removed. */
@@ -90,8 +94,8 @@ export class Uploads {
     }))
     const tags: string[] = []
     try {
-      await inLanes(parts, async (part, index) => {
-        const headers = await this.#put(part, { partNumber: String(index + 1), uploadId })
+      await inLanes(parts, async (part, index, signal) => {
+        const headers = await this.#put(part, signal, { partNumber: String(index + 1), uploadId })
         const tag = headers.get('etag')
         if (!tag || /[<>&]/.test(tag)) throw otherContent(what, 'an "ETag" of the part', 'none')
         tags[index] = tag
@@ -112,10 +116,15 @@ export class Uploads {
   }
 
   async #abort(key: string, what: string, uploadId: string): Promise<void> {
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), CLEANUP_MS)
+    const request = { key, what, method: 'DELETE', query: { uploadId }, signal: late.signal } as const
     try {
-      await this.#client.send({ key, what, method: 'DELETE', query: { uploadId } }, () => Promise.resolve(true))
+      await this.#cleaning.send(request, () => Promise.resolve(true))
     } catch {
       // The bucket may have a rule that removes it. The first error is the one to report.
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -150,6 +159,7 @@ type SentRequest = Readonly<{
   what: string
   method: 'PUT' | 'POST'
   query?: Readonly<Record<string, string>>
+  signal?: AbortSignal
 }>
 
 function isLarge({ size }: UploadedFile): boolean {
@@ -166,51 +176,74 @@ function contentOf(bytes: Uint8Array, type: string): HttpContent {
   }
 }
 
-/** A part of a file as the content of a request. The bytes are compared when they are read back, so here only their number is. */
-function partContent({ file, start, end }: FilePart, sent: (bytes: number) => void) {
-  const content: HttpContent & { fault: Error | undefined } = {
-    type: OCTETS,
-    length: end - start,
-    fault: undefined,
-    async *chunks() {
-      try {
-        yield* pieces()
-      } catch (error) {
-        content.fault = error as Error
-        throw error
-      }
-    },
+/**
+ * A part of a file as the content of a request. Its bytes are compared when they are read back, so here only their number
+ * is.
+ */
+class PartContent implements HttpContent {
+  readonly type = OCTETS
+  readonly length: number
+  readonly #part: FilePart
+  readonly #sent: (bytes: number) => void
+  /** Bytes that were sent by this attempt. */
+  #bytes = 0
+  /** Why it was not sent to its end. */
+  fault: Error | undefined
+
+  /** @param sent called with the bytes of each piece, and with a negative number if they have to be sent again */
+  constructor(part: FilePart, sent: (bytes: number) => void) {
+    this.length = part.end - part.start
+    this.#part = part
+    this.#sent = sent
   }
-  async function* pieces(): AsyncGenerator<Uint8Array> {
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    if (this.#bytes > 0) this.#sent(-this.#bytes)
+    this.#bytes = 0
+    try {
+      yield* this.#pieces()
+    } catch (error) {
+      this.fault = error as Error
+      throw error
+    }
+  }
+
+  async *#pieces(): AsyncGenerator<Uint8Array> {
+    const { file, start, end } = this.#part
     const handle = await open(file.path)
     try {
       const { size } = await handle.stat()
       if (size !== file.size) throw changedFile(file.name, `${size} bytes instead of ${file.size}`)
-      if (start === end) return
       const stream = handle.createReadStream({ start, end: end - 1, highWaterMark: PIECE_BYTES, autoClose: false })
       for await (const piece of stream as AsyncIterable<Buffer>) {
         yield piece
-        sent(piece.length)
+        this.#bytes += piece.length
+        this.#sent(piece.length)
       }
+      if (this.#bytes !== this.length) throw changedFile(file.name, `fewer than ${file.size} bytes`)
     } finally {
       await handle.close()
     }
   }
-  return content
 }
 
-/** Does work for each, a few at a time. After a failure, none begins. */
-async function inLanes<T>(all: readonly T[], work: (each: T, index: number) => Promise<unknown>): Promise<void> {
+/** Does work for each, a few at a time. After a failure, none begins, and those that run are aborted and awaited. */
+async function inLanes<T>(
+  all: readonly T[],
+  work: (each: T, index: number, signal: AbortSignal) => Promise<unknown>,
+): Promise<void> {
+  const failed = new AbortController()
   let next = 0
   const lane = async () => {
-    for (let index = next++; index < all.length; index = next++) {
+    for (let index = next++; index < all.length && !failed.signal.aborted; index = next++) {
       try {
-        await work(all[index] as T, index)
+        await work(all[index] as T, index, failed.signal)
       } catch (error) {
-        next = Infinity
-        throw error
+        // Only the first one counts: the others are aborted by it.
+        failed.abort(error)
       }
     }
   }
   await Promise.all(Array.from({ length: LANES }, lane))
+  failed.signal.throwIfAborted()
 }

@@ -10,6 +10,8 @@ export type Fault = (request: IncomingMessage, response: ServerResponse, key: st
 
 export class SmallS3 {
   readonly objects = new Map<string, Buffer>()
+  /** Multipart uploads that are neither complete nor aborted: their parts by number. */
+  readonly uploads = new Map<string, Map<number, Buffer>>()
   /** Method and target of each request. */
   readonly asked: string[] = []
   fault: Fault = () => false
@@ -23,7 +25,12 @@ export class SmallS3 {
   }
 
   private constructor() {
-    this.#server = createServer((request, response) => void this.#answer(request, response))
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
+        // A client may go away while it sends.
+        if (!request.destroyed) throw error
+      })
+    })
   }
 
   get origin(): string {
@@ -53,6 +60,10 @@ export class SmallS3 {
       answerXml(response, 200, this.#listing(url))
       return
     }
+    if (url.searchParams.has('uploads') || url.searchParams.has('uploadId')) {
+      await this.#upload(url.searchParams, key, { request, response })
+      return
+    }
     if (request.method === 'PUT') {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -61,6 +72,36 @@ export class SmallS3 {
       return
     }
     this.#object(key, request, response)
+  }
+
+  async #upload(
+    query: URLSearchParams,
+    key: string,
+    { request, response }: { request: IncomingMessage; response: ServerResponse },
+  ): Promise<void> {
+    const id = query.get('uploadId') ?? `upload-${this.uploads.size + 1}`
+    const parts = this.uploads.get(id) ?? new Map<number, Buffer>()
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const content = Buffer.concat(chunks)
+    if (request.method === 'DELETE') {
+      this.uploads.delete(id)
+      response.writeHead(204).end()
+    } else if (request.method === 'PUT') {
+      parts.set(Number(query.get('partNumber')), content)
+      response.writeHead(200, { etag: tagOf(content) }).end()
+    } else if (query.has('uploads')) {
+      this.uploads.set(id, parts)
+      answerXml(
+        response,
+        200,
+        `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
+      )
+    } else {
+      this.uploads.delete(id)
+      this.objects.set(key, Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, part]) => part)))
+      answerXml(response, 200, '<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
+    }
   }
 
   #object(key: string, { headers, method }: IncomingMessage, response: ServerResponse): void {
