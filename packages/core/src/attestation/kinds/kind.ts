@@ -99,13 +99,29 @@ function described(found: unknown): string {
 export function readBy<Value>(schema: s.Schema<Value>, predicate: unknown, fault: PredicateFault): Value {
   const checked = schema.check(predicate)
   if ('value' in checked) return checked.value
-  // A misspelt field is also a missing one.
-  const issue = checked.issues.find(({ code }) => code === 'unrecognized_keys') ?? checked.issues[0]
+  const issue = foremost(checked.issues)
   if (issue.code !== 'unrecognized_keys') {
     throw fault(pathOf(issue.path), issue.message.replace(/^expected /, ''), issue.input)
   }
   const [name = ''] = issue.keys
   throw fault(pathOf([...issue.path, name]), NO_SUCH_FIELD, name)
+}
+
+/** The issue to report. Among alternatives, it is that of the one which the value has the type of. */
+function foremost([first, ...others]: readonly [Issue, ...Issue[]]): Issue {
+  // A misspelt field is also a missing one.
+  const issue = [first, ...others].find(({ code }) => code === 'unrecognized_keys') ?? first
+  if (issue.code !== 'invalid_union') return issue
+  const tried = issue.errors.flatMap(([one, ...more]) => (one ? [[one, ...more] as [Issue, ...Issue[]]] : []))
+  const [meant, ...similar] = tried.filter((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+  )
+  if (meant && similar.length === 0) {
+    const inside = foremost(meant)
+    return { ...inside, path: [...issue.path, ...inside.path] }
+  }
+  const expected = new Set(tried.map((issues) => foremost(issues).message.replace(/^expected /, '')))
+  return { ...issue, message: [...expected].join(', or ') }
 }
 
 /** What is expected in place of an unknown field. */

@@ -71,6 +71,27 @@ describe('a statement is refused, with what was expected and found,', () => {
       { message: expect.stringContaining('"denied.claims[0].reason" is invalid'), found: '""' },
     ],
     [
+      'for the severity of an entry',
+      denying('rootDigests', { digest: HEX, severity: 'grave' }),
+      {
+        message: expect.stringContaining('"denied.rootDigests[0].severity" is invalid'),
+        expected: '"low" or "medium" or "high" or "critical"',
+        found: '"grave"',
+      },
+    ],
+    [
+      'for an unknown field of an entry',
+      denying('keys', { fingerprint: HEX, severity: 'grave', x: 1 }),
+      {
+        message: expect.stringContaining('"denied.keys[0].x" is not a known field'),
+      },
+    ],
+    [
+      'for an entry that is neither text nor fields',
+      denying('packages', 1),
+      { expected: 'fields with values, or text', found: '1' },
+    ],
+    [
       'for the period of an entry',
       denying('keys', { fingerprint: HEX, from: '2026-01-02T00:00:00Z', until: '2026-01-02T00:00:00Z' }),
       { message: expect.stringContaining('"denied.keys[0].until"'), found: '"2026-01-02T00:00:00Z"' },
