@@ -121,5 +121,5 @@ function described(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (Array.isArray(value)) return `an array of length ${value.length}`
   if (typeof value === 'object') return value === null ? 'null' : 'an object'
-  return shown(typeof value === 'string' ? value : JSON.stringify(value))
+  return typeof value === 'string' ? shown(value) : JSON.stringify(value)
 }

@@ -53,7 +53,7 @@ describe('refuses an old statement that', () => {
       'has a hash that is a number',
       'STATEMENT_MALFORMED',
       (s) => (s.subject[0].annotations = { actual_hash_algorithm: 256 }),
-      field('subject[0].annotations.actual_hash_algorithm', 'a non-empty string', '"256"'),
+      field('subject[0].annotations.actual_hash_algorithm', 'a non-empty string', '256'),
     ],
     [
       'has a subject without a name',
