@@ -3,18 +3,19 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { localModelSource } from '../../source/local/local-model-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
-import { bundleOver, encoded, keyPair } from '../../testing/bundles.ts'
+import { bundleOver, encoded, keyPair, statementOver } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { checkAttestationOutput, contentOf, isReadByLoads } from './attestation-output.ts'
 
 const oneLine = (payload: object) =>
   `${JSON.stringify(JSON.parse(bundleOver(encoded(payload), keyPair()).toString()))}\n`
-const attestation = oneLine({
+const statementOf = (predicateType: string) => ({
   _type: 'https://in-toto.io/Statement/v1',
   subject: [{ digest: { sha256: 'a'.repeat(64) } }],
-  predicateType: 'https://example.org/review/v1',
+  predicateType,
   predicate: {},
 })
+const attestation = oneLine(statementOf('https://example.org/review/v1'))
 
 const checked = (name: string, content: string | Uint8Array) =>
   checkAttestationOutput(join(scratch({ [name]: content }), name))
@@ -42,6 +43,10 @@ describe('an attestation is not added to', () => {
     ['other content', '{}\n'],
     ['white space', ' \n'],
     ['a line break', '\n'],
+    ['the signature of a model', oneLine(statementOver({ 'a.bin': 'a' }) as object)],
+    ['the signature of a model by a release before 1.0', oneLine(statementOf('https://model_signing/Digests/v0.1'))],
+    ['a bundle over a statement that cannot be read', oneLine({ predicateType: 'https://example.org/review/v1' })],
+    ['an advisory feed', oneLine(statementOf('urn:modelseal:advisory-feed:0.1'))],
     ['other content before an attestation', `{}\n${attestation}`],
   ])('%s', async (_, content) => {
     await expect(checked('claims.jsonl', content)).rejects.toEqual(

@@ -1,15 +1,19 @@
 import { realpathSync } from 'node:fs'
-import { areAttestations } from '../../signing/attestations-inside.ts'
+import { attestationSteps } from '../../attestation/statement.ts'
+import { parseOwnBundle } from '../../bundle/bundle.ts'
+import { isAttestation } from '../../bundle/claim.ts'
 import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
+import { FEED_TYPE } from '../../policy/advisories/feed-statement.ts'
 import { MAX_CLAIMS_BYTES } from '../../source/claims-name.ts'
 import type { ModelFiles } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import { localPlace } from '../../source/local/local-source.ts'
 import { READ_CLAIMS, readSmallFile } from '../../source/read-small-file.ts'
+import { inTurns } from '../../source/turns.ts'
 
 /**
  * Checks the file to which an attestation is to be added: a new one, an empty one, or one of attestations. Anything else, such as a file
- * of the model or a key, would be spoilt. `attestModel()` does the same, but what is to be attested may take long to find out.
+ * of the model, its signature or an advisory feed, would be spoilt. `attestModel()` does the same, but what is to be attested may take long to find out.
  *
  * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading the file throws
  * @example
@@ -22,7 +26,7 @@ export async function checkAttestationOutput(given: string): Promise<void> {
   const bytes = await contentOf(path)
   if (bytes === undefined || bytes.length === 0) return
   // A file with another name holds one attestation, and is read as one.
-  if (path.endsWith('.jsonl') && (await areAttestations(firstLine(bytes)))) return
+  if (path.endsWith('.jsonl') && (await isAboutAModel(firstLine(bytes)))) return
   throw new ModelSealError(
     'FILE_WRITE_FAILED',
     `Cannot add the attestation to ${shown(path)}: it would spoil the file.`,
@@ -33,6 +37,18 @@ export async function checkAttestationOutput(given: string): Promise<void> {
       hint: 'Give the name of a new file, or of a .jsonl file of attestations.',
     },
   )
+}
+
+/** Signatures of models and advisory feeds are bundles, too. */
+async function isAboutAModel(line: Buffer): Promise<boolean> {
+  try {
+    const bundle = await parseOwnBundle(line)
+    const { predicateType } = await inTurns(attestationSteps(bundle.envelope.payload))
+    return predicateType !== FEED_TYPE && (await isAttestation(bundle))
+  } catch (error) {
+    if (error instanceof ModelSealError) return false
+    throw error
+  }
 }
 
 /** Whether a load of the model looks for attestations in this file. */
