@@ -133,6 +133,9 @@ describe('a trust root of certificates', () => {
     expect(
       await problems('{ certificates: { roots: [root.pem, junk], intermediates: gone.pem, crls: root.pem } }'),
     ).toEqual(['CERTIFICATE_INVALID 3:43', 'FILE_NOT_FOUND 3:65', 'CRL_INVALID 3:81'])
+    expect(await problems('{ certificates: { roots: root.pem, crls: [root.crl, junk] } }')).toEqual([
+      expect.stringMatching(/^CRL_INVALID 3:\d+$/),
+    ])
   })
 
   test('has a problem at a certificate whose key or names cannot be read', async () => {

@@ -3,11 +3,10 @@ import { messageOf } from '../../any-realm.ts'
 import { certificateName, serialNumberOf, type Certificate } from '../../x509/certificate.ts'
 import { statedUsage } from '../../x509/key-usages.ts'
 import { distinguishedName } from '../../x509/distinguished-name.ts'
+import { MAX_CRL_BYTES } from '../../x509/revocation-list.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { weaknessOfAlgorithm } from '../../x509/strength.ts'
 
-/** A hundred thousand entries. Reading an entry takes about 0.2 ms, so larger lists would be too slow. */
-const MAX_CRL_BYTES = 4 * 1024 * 1024
 /** About eight per entry, and an entry has at least 35 bytes. */
 const MAX_CRL_NODES = 1_000_000
 
