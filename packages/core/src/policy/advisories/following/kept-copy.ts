@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheFolder, checkCacheFolder, makeCacheFolder } from '../../../source/private/cache-directory.ts'
+import { cacheFolder, makeCacheFolder } from '../../../source/private/cache-directory.ts'
 import { readTrustedFile } from '../../../source/trusted/trusted-file.ts'
 import { writeFileWhole } from '../../../source/write-file.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
@@ -35,7 +35,7 @@ export async function readPrivate(
   if (folder === undefined) return undefined
   const path = join(folder, name)
   try {
-    await checkCacheFolder(KIND)
+    // Checks every directory on the path, too.
     const bytes = await readTrustedFile(path, file, { code: 'CACHE_UNSAFE' })
     const { mode } = await lstat(path)
     return process.geteuid && (mode & OTHERS) !== 0 ? undefined : bytes
