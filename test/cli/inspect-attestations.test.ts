@@ -143,7 +143,7 @@ test('the provenance of a model leads to its datasets, and on to what these were
   await truncate(join(directory, 'speech/train.bin'), 64 * 1024 * 1024 + 1)
   const key = ['--private-key', 'release.key']
   const sign = ['sign', 'key', 'speech', ...key, '--signature', 'speech/model.sig', '--format', 'dataset']
-  const dataset = rootDigestIn((await modelseal(sign)).stdout)
+  const dataset = rootDigestIn((await modelseal(sign)).stdout) ?? ''
   const raw = `sha256:${'c'.repeat(64)}`
   const made = ['--type', 'provenance', '--builder', 'https://ci.example', '--build-type', 'https://ci.example/train']
   const attest = (model: string, name: string, digest: string) =>

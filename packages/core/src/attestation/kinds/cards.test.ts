@@ -293,6 +293,16 @@ describe('a card cannot be made from', () => {
     })
   })
 
+  test('a Croissant document', async () => {
+    const document = { '@context': { cr: 'http://mlcommons.org/croissant/' }, '@type': 'sc:Dataset', name: 'speech' }
+    await expect(makePredicate(dataCard, of(document, 'croissant.json'))).rejects.toMatchObject({
+      code: 'ATTESTATION_INPUT',
+      file: 'croissant.json',
+      message: expect.stringContaining('it is JSON-LD, such as a Croissant document.') as string,
+      expected: 'a README.md with front matter, or a CycloneDX document',
+    })
+  })
+
   test('a text that is not UTF-8, and JSON with a duplicate key', async () => {
     await expect(makePredicate(modelCard, { ...of(''), bytes: Buffer.from([0xff, 0xfe]) })).rejects.toMatchObject({
       code: 'ATTESTATION_INPUT',

@@ -1,3 +1,4 @@
+import { ModelSealError } from '../../errors.ts'
 import { isFields } from '../../schema/compounds.ts'
 import * as s from '../../schema/define.ts'
 import { cannotMake, checkInputSize, readAttestationInput } from '../input.ts'
@@ -21,6 +22,7 @@ export async function makeCard(source: AttestationFile, type: 'machine-learning-
   const document = isJson(bytes)
     ? readAttestationInput(bytes, file)
     : documentOf(type === 'data' ? datasetOf(source) : modelOf(source))
+  if (isFields(document) && Object.hasOwn(document, '@context')) throw isJsonLd(file)
   await validateCycloneDx(document, faultsIn('ATTESTATION_INPUT', cannotMake('a card', file), file))
   return document as object
 }
@@ -28,6 +30,19 @@ export async function makeCard(source: AttestationFile, type: 'machine-learning-
 /** No text with front matter begins with a brace. */
 function isJson(bytes: Uint8Array): boolean {
   return bytes[bytes.findIndex((byte) => byte > 0x20)] === OPEN_BRACE
+}
+
+/** Croissant documents are JSON-LD. */
+function isJsonLd(file: string | undefined): ModelSealError {
+  return new ModelSealError(
+    'ATTESTATION_INPUT',
+    `${cannotMake('a card', file)}: it is JSON-LD, such as a Croissant document.`,
+    {
+      file,
+      expected: 'a README.md with front matter, or a CycloneDX document',
+      hint: 'Signing a dataset compares the digests in its Croissant document with its files. A card is made from its README.md.',
+    },
+  )
 }
 
 function documentOf(component: object): object {
