@@ -223,3 +223,10 @@ describe('the address', () => {
     expect(await addressOf(bucket, options)).toBe(expected)
   })
 })
+
+test.each(['http://127.0.0.1:9000', 'https://[::1]', 'http://0x7f.1'])(
+  'a bucket cannot stand before the address of %s',
+  async (endpoint) => {
+    await expect(s3Settings({ endpoint, pathStyle: false }, {})).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  },
+)

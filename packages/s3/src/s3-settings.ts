@@ -1,5 +1,7 @@
+import { isIP } from 'node:net'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { credentialsFrom, type Credentials, type CredentialProvider } from './credentials/credentials.ts'
+import type { CredentialProvider } from './credentials/credential-provider.ts'
+import { credentialsFrom, type Credentials } from './credentials/credentials.ts'
 import { profileOf, type Profile } from './credentials/shared-files.ts'
 
 /** What a program sets instead of environment variables and the shared configuration of AWS. */
@@ -48,9 +50,13 @@ export async function s3Settings(options: S3Options, environment: Environment): 
   if (pathStyle !== undefined && typeof (pathStyle as unknown) !== 'boolean')
     throw unusable('pathStyle', 'true or false', typeof pathStyle)
   const region = regionOf(options, environment, profile)
+  const endpoint = endpointOf(options, environment, profile)
+  // A bucket cannot stand before an address: requests would go to the address alone, and name another bucket.
+  if (pathStyle === false && endpoint && isAddress(endpoint))
+    throw unusable('pathStyle', 'true, or an endpoint with a host name', shown(endpoint.origin))
   return {
     region,
-    endpoint: endpointOf(options, environment, profile),
+    endpoint,
     pathStyle,
     credentials: credentialsFrom(options.credentials, { environment, profile, region }),
   }
@@ -75,6 +81,10 @@ function endpointOf(options: S3Options, environment: Environment, profile: Profi
   if (url && isPlain && /^https?:$/.test(url.protocol)) return url
   // It may contain a password.
   throw unusable('endpoint', 'an http or https URL without credentials and query', url ? shown(url.origin) : undefined)
+}
+
+function isAddress({ hostname }: URL): boolean {
+  return isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0
 }
 
 function shownText(given: unknown): string {

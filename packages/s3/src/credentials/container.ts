@@ -1,8 +1,8 @@
 import { readSmallFile } from '@modelseal/core/adapter'
-import { ModelSealError, shown } from '@modelseal/core/errors'
-import { isLoopback } from '@modelseal/core/http'
+import { shown } from '@modelseal/core/errors'
+import { isLoopback, plainUrl } from '@modelseal/core/http'
 import type { Credentials } from './credentials.ts'
-import { asked, credentialsIn } from './service.ts'
+import { asked, credentialsIn, serviceUrl, unavailable } from './service.ts'
 
 const TIMEOUT_MS = 5_000
 const MAX_TOKEN_BYTES = 64 * 1024
@@ -21,19 +21,18 @@ export async function containerCredentials(
 ): Promise<Credentials | undefined> {
   const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: path, AWS_CONTAINER_CREDENTIALS_FULL_URI: full } = environment
   if (!path && !full) return undefined
-  const url = URL.parse(path ? `http://169.254.170.2${path}` : (full ?? ''))
   // The token must not go to another host in the clear.
-  const isAllowed = url?.protocol === 'https:' || (url && (HOSTS.has(url.hostname) || isLoopback(url.hostname)))
-  if (!url || !isAllowed)
-    throw new ModelSealError('CREDENTIALS_UNAVAILABLE', 'Cannot get the credentials of this container.', {
-      expected: 'an https URL, or one of this machine, in AWS_CONTAINER_CREDENTIALS_FULL_URI',
-      found: url ? shown(url.origin) : 'something else',
-    })
+  const isPlain = (hostname: string) => HOSTS.has(hostname) || isLoopback(hostname)
+  const url = path
+    ? serviceUrl(`http://169.254.170.2${path}`, 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', isPlain)
+    : serviceUrl(full ?? '', 'AWS_CONTAINER_CREDENTIALS_FULL_URI', isPlain)
   const what = 'credentials of the container'
   const authorization = await tokenOf(environment)
   const headers = authorization === undefined ? {} : { authorization }
   const bytes = await asked({ url, what, headers, timeoutMs: TIMEOUT_MS, signal })
-  return bytes && credentialsIn(bytes, { what, url })
+  // Those of the machine, which are asked for elsewhere, are not meant for the container.
+  if (!bytes) throw unavailable(what, { expected: `credentials at ${shown(plainUrl(url))}`, found: 'none' })
+  return credentialsIn(bytes, { what, url })
 }
 
 async function tokenOf({

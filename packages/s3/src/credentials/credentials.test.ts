@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
 import { credentialsFrom } from './credentials.ts'
@@ -51,6 +52,7 @@ async function service(answer: (request: IncomingMessage, body: string) => objec
 }
 
 const STATED = { AccessKeyId: 'key', SecretAccessKey: 'secret', Token: 'token', Expiration: '2100-01-01T00:00:00Z' }
+const WEB_IDENTITY = { AWS_WEB_IDENTITY_TOKEN_FILE: '/nowhere', AWS_ROLE_ARN: 'arn:aws:iam::1:role/r' }
 const EXPECTED = { accessKeyId: 'key', secretAccessKey: 'secret', sessionToken: 'token' }
 
 describe('the provider chain of AWS', () => {
@@ -98,6 +100,27 @@ describe('credentials', () => {
   test('of the environment', async () => {
     const environment = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', AWS_SESSION_TOKEN: 'token' }
     expect(await found(environment)).toMatchObject(EXPECTED)
+  })
+
+  test.each([
+    { AWS_ACCESS_KEY_ID: 'key' },
+    { AWS_SECRET_ACCESS_KEY: 'secret' },
+    { AWS_PROFILE: 'none' },
+    { AWS_DEFAULT_PROFILE: 'none' },
+  ])('that are only half there are refused, not left out: %o', async (environment) => {
+    await expect(found(environment)).rejects.toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
+  })
+
+  test('of a profile that is only half there are refused', async () => {
+    const AWS_CONFIG_FILE = join(scratch({ config: '[default]\naws_access_key_id = key\n' }), 'config')
+    await expect(found({ AWS_CONFIG_FILE })).rejects.toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
+  })
+
+  test('with a line break are refused, and not shown', async () => {
+    const environment = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 's3cret', AWS_SESSION_TOKEN: 's3cret\n2' }
+    const error: unknown = await found(environment).catch((thrown: unknown) => thrown)
+    expect(error).toEqual(refusal('INVALID_ARGUMENT'))
+    expect(inspect(error)).not.toContain('s3cret')
   })
 
   test('of a profile in the shared files', async () => {
@@ -167,6 +190,46 @@ describe('credentials', () => {
   test('of a container are not asked for at another host in the clear', async () => {
     const AWS_CONTAINER_CREDENTIALS_FULL_URI = 'http://store.example/v1'
     await expect(found({ AWS_CONTAINER_CREDENTIALS_FULL_URI })).rejects.toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
+  })
+
+  test('of a container that has none are refused, and not those of the machine', async () => {
+    const { origin } = await service(() => undefined)
+    const machine = await service(() => STATED)
+    const environment = {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: origin,
+      AWS_EC2_METADATA_DISABLED: '',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: machine.origin,
+    }
+    await expect(found(environment)).rejects.toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
+    expect(machine.asked).toEqual([])
+  })
+
+  test('are not asked for with a token that has a line break, which is not shown', async () => {
+    const { origin, asked } = await service(() => STATED)
+    const environment = {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: origin,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: 's3cret\nx: y',
+    }
+    const error: unknown = await found(environment).catch((thrown: unknown) => thrown)
+    expect(error).toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
+    expect(inspect(error)).not.toContain('s3cret')
+    expect(asked).toEqual([])
+  })
+
+  test.each([
+    { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'https://user:s3cret@127.0.0.1/' },
+    { AWS_CONTAINER_CREDENTIALS_FULL_URI: 's3cret' },
+    { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '@store.example/s3cret' },
+    { AWS_EC2_METADATA_DISABLED: '', AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://user:s3cret@127.0.0.1' },
+    { AWS_EC2_METADATA_DISABLED: '', AWS_EC2_METADATA_SERVICE_ENDPOINT: 's3cret' },
+    { ...WEB_IDENTITY, AWS_ENDPOINT_URL_STS: 's3cret' },
+    { ...WEB_IDENTITY, AWS_ENDPOINT_URL_STS: 'https://user:s3cret@sts.example' },
+    { ...WEB_IDENTITY, AWS_ENDPOINT_URL_STS: 'http://sts.example' },
+    { ...WEB_IDENTITY, AWS_ENDPOINT_URL: 'https://minio.example' },
+  ])('of a service with an unusable address are refused, and it is not shown: %o', async (environment) => {
+    const error: unknown = await found(environment as Environment).catch((thrown: unknown) => thrown)
+    expect(error).toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
+    expect(inspect(error)).not.toContain('s3cret')
   })
 
   test('of the instance, with the token of its metadata service', async () => {

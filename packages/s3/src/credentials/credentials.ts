@@ -1,6 +1,7 @@
 import { isDate } from '@modelseal/core/any-realm'
-import { ModelSealError } from '@modelseal/core/errors'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import { containerCredentials } from './container.ts'
+import { CredentialProvider } from './credential-provider.ts'
 import { instanceCredentials } from './instance.ts'
 import { providerChain } from './provider-chain.ts'
 import type { Profile } from './shared-files.ts'
@@ -24,9 +25,6 @@ export interface Surroundings {
   readonly chain?: typeof providerChain | undefined
 }
 
-/** So long before they expire, credentials are renewed: a request may take as long to arrive. */
-const RENEWED_MS = 5 * 60_000
-
 /**
  * Where to get credentials, asked when the first request is signed.
  *
@@ -35,62 +33,26 @@ const RENEWED_MS = 5 * 60_000
  */
 export function credentialsFrom(given: unknown, surroundings: Surroundings): CredentialProvider | undefined {
   if (given === false) return undefined
-  if (given === undefined) return new CredentialProvider((signal) => found(surroundings, signal))
+  if (given === undefined)
+    return new CredentialProvider(async (signal) => checkedIfAny(await found(surroundings, signal)))
   if (typeof given === 'function')
     return new CredentialProvider(async () => checked(await (given as () => Promise<unknown>)()))
   const fixed = checked(given)
   return new CredentialProvider(() => Promise.resolve(fixed))
 }
 
-/** Keeps credentials until they expire. */
-export class CredentialProvider {
-  readonly #ask: (signal: AbortSignal) => Promise<Credentials | undefined>
-  #current: Promise<Credentials | undefined> | undefined
-  #expiration = Infinity
-  #last: Credentials | undefined
-
-  constructor(ask: (signal: AbortSignal) => Promise<Credentials | undefined>) {
-    this.#ask = ask
-  }
-
-  /**
-   * The credentials to sign with now.
-   *
-   * @returns undefined if there are none: then requests are not signed, as for public buckets
-   * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE`, and what the function of the caller throws
-   */
-  async get(signal: AbortSignal): Promise<Credentials | undefined> {
-    if (Date.now() > this.#expiration - RENEWED_MS) this.forget()
-    const asked = (this.#current ??= this.#ask(signal))
-    try {
-      const credentials = await asked
-      this.#last = credentials
-      this.#expiration = credentials?.expiration?.getTime() ?? Infinity
-      return credentials
-    } catch (error) {
-      if (this.#current === asked) this.forget()
-      throw error
-    }
-  }
-
-  /** Asks again next time, because the store says that these have expired. Other requests may have led to others meanwhile. */
-  forget(used = this.#last): void {
-    if (used !== this.#last) return
-    this.#current = undefined
-    this.#expiration = Infinity
-  }
-}
-
 /**
  * As the clients of AWS look for them: the environment, an assumed role of a web identity, the shared files, a container, the instance. If the provider
  * chain of AWS is installed, it is asked instead, because it also knows single sign-on, processes and roles.
  */
-async function found(surroundings: Surroundings, signal: AbortSignal): Promise<Credentials | undefined> {
+async function found(surroundings: Surroundings, signal: AbortSignal): Promise<unknown> {
   const { environment, profile, chain = providerChain } = surroundings
   const own = fromEnvironment(environment)
   if (own) return own
+  if (profile.isMissing) throw unavailable(`there is no profile ${shown(profile.name)}`)
+  if (profile.isPartial) throw unavailable(`the profile ${shown(profile.name)} has only one of key and secret`)
   const ask = chain(surroundings)
-  if (ask) return checkedIfAny(await ask())
+  if (ask) return ask()
   if (environment.AWS_WEB_IDENTITY_TOKEN_FILE) return webIdentityCredentials(surroundings, signal)
   if (profile.needsChain) throw needsChain(profile)
   if (profile.credentials) return profile.credentials
@@ -104,7 +66,10 @@ function checkedIfAny(given: unknown): Credentials | undefined {
 function fromEnvironment(environment: Surroundings['environment']): Credentials | undefined {
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE } = environment
   // A profile that was named comes first, as in the clients of AWS.
-  if (AWS_PROFILE || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) return undefined
+  if (AWS_PROFILE || (!AWS_ACCESS_KEY_ID && !AWS_SECRET_ACCESS_KEY)) return undefined
+  // Requests that are not signed, or are signed with another key, would hide the mistake.
+  if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
+    throw unavailable('only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set')
   return {
     accessKeyId: AWS_ACCESS_KEY_ID,
     secretAccessKey: AWS_SECRET_ACCESS_KEY,
@@ -123,13 +88,20 @@ export function checked(given: unknown): Credentials {
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid credentials of the object store.', {
     expected: 'accessKeyId, secretAccessKey and, if needed, sessionToken (printable ASCII) and expiration (a Date)',
     found: 'something else',
+    hint: 'Check them for spaces and line breaks.',
+  })
+}
+
+function unavailable(why: string): ModelSealError {
+  return new ModelSealError('CREDENTIALS_UNAVAILABLE', `Cannot get credentials for S3: ${why}.`, {
+    hint: 'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE. For a public bucket, use the option "credentials: false".',
   })
 }
 
 function needsChain({ name, needsChain: why }: Profile): ModelSealError {
   return new ModelSealError(
     'CREDENTIALS_UNAVAILABLE',
-    `Cannot get the credentials of the profile "${name}": it uses ${why ?? ''}.`,
+    `Cannot get the credentials of the profile ${shown(name)}: it uses ${why ?? ''}.`,
     {
       expected: '@aws-sdk/credential-provider-node, installed beside @modelseal/s3',
       hint: 'Install @aws-sdk/credential-provider-node, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',

@@ -1,6 +1,6 @@
 import { ModelSealError } from '@modelseal/core/errors'
 import type { Credentials } from './credentials.ts'
-import { asked, credentialsIn } from './service.ts'
+import { asked, credentialsIn, serviceUrl, unavailable } from './service.ts'
 
 /** It answers at once, or is not there: on other machines, every load without credentials waits for it. */
 const TIMEOUT_MS = 1_000
@@ -17,7 +17,8 @@ export async function instanceCredentials(
   signal: AbortSignal,
 ): Promise<Credentials | undefined> {
   if (/^true$/i.test(environment.AWS_EC2_METADATA_DISABLED ?? '')) return undefined
-  const endpoint = new URL(environment.AWS_EC2_METADATA_SERVICE_ENDPOINT || 'http://169.254.169.254')
+  const variable = 'AWS_EC2_METADATA_SERVICE_ENDPOINT'
+  const endpoint = serviceUrl(environment[variable] || 'http://169.254.169.254', variable, () => true)
   const what = 'credentials of the instance'
   const at = (path: string) => ({ url: new URL(path, endpoint), what, timeoutMs: TIMEOUT_MS, signal })
   const token = await tokenOf(at('/latest/api/token'))
@@ -27,7 +28,8 @@ export async function instanceCredentials(
   if (!role) return undefined
   const request = at(ROLES + encodeURIComponent(role))
   const bytes = await asked({ ...request, headers })
-  return bytes && credentialsIn(bytes, request)
+  if (!bytes) throw unavailable(what, { expected: 'those of the role that the instance has', found: 'none' })
+  return credentialsIn(bytes, request)
 }
 
 async function tokenOf(request: Parameters<typeof asked>[0]): Promise<string | undefined> {

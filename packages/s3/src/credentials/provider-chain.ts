@@ -8,6 +8,12 @@ interface ChainPackage {
   defaultProvider(init: { profile: string; clientConfig: { region: string } }): () => Promise<unknown>
 }
 
+/** Variables each of which says that there are credentials. */
+const NAMING = [
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+] as const
 /** What the chain says if nothing provides credentials. */
 const NONE = 'Could not load credentials from any providers'
 
@@ -26,7 +32,7 @@ export function providerChain({ environment, profile, region }: Surroundings): (
       return await ask()
     } catch (cause) {
       // It says the same if the way that the environment or profile names does not work.
-      const isNamed = profile.needsChain !== undefined || Boolean(environment.AWS_WEB_IDENTITY_TOKEN_FILE)
+      const isNamed = profile.needsChain !== undefined || NAMING.some((name) => environment[name])
       if (messageOf(cause) === NONE && !isNamed) return undefined
       throw unavailable('cannot get credentials', cause)
     }

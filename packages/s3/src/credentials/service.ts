@@ -17,10 +17,13 @@ const MAX_BYTES = 64 * 1024
  * Asks a service that is named by the environment, or is part of the machine, for something secret.
  *
  * @returns undefined if it has no such thing
- * @throws {@link ModelSealError} `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `SOURCE_FAILED`, `ABORTED`
+ * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE` for a token that cannot be sent, `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `SOURCE_FAILED`, `ABORTED`
  */
 export async function asked(request: ServiceRequest): Promise<Buffer | undefined> {
   const { timeoutMs, signal, what, ...rest } = request
+  // The error of the client would show the value, which is a secret.
+  if (Object.values(rest.headers ?? {}).some((value) => !/^[\x20-\x7e]*$/.test(value)))
+    throw unavailable(what, { expected: 'a token of printable ASCII, without line breaks', found: 'another one' })
   const options = {
     ...checkedHttpOptions({ totalTimeout: timeoutMs, idleTimeout: timeoutMs }),
     mayRedirect: () => Promise.resolve({ expected: 'no redirect', found: 'one' }),
@@ -32,6 +35,27 @@ export async function asked(request: ServiceRequest): Promise<Buffer | undefined
   } finally {
     await client.stop()
   }
+}
+
+/**
+ * The address of a service, from an environment variable. Its user and password would be shown by errors of the client.
+ *
+ * @param isPlain whether secrets may go there in the clear
+ * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE`
+ */
+export function serviceUrl(text: string, variable: string, isPlain: (hostname: string) => boolean): URL {
+  const url = URL.parse(text)
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isPlain(url.hostname))
+  if (url && isSafe && url.username === '' && url.password === '') return url
+  throw unavailable('credentials', {
+    expected: `an https URL without user and password, or one of this machine, in ${variable}`,
+    found: url ? shown(url.origin) : 'something else',
+  })
+}
+
+/** The refusal of a service. */
+export function unavailable(what: string, details: { expected: string; found?: string }): ModelSealError {
+  return new ModelSealError('CREDENTIALS_UNAVAILABLE', `Cannot get the ${what}.`, { hint: HINT, ...details })
 }
 
 const HINT = 'Check the environment variables AWS_…, and the role of this machine.'

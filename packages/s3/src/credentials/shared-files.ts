@@ -11,6 +11,10 @@ export interface Profile {
   readonly values: Readonly<Record<string, string | undefined>>
   /** Those that it states. */
   readonly credentials: Credentials | undefined
+  /** It was named, and no file has it. */
+  readonly isMissing: boolean
+  /** It states only one of key and secret. */
+  readonly isPartial: boolean
   /** What only the provider chain of AWS can do for it, for messages. */
   readonly needsChain: string | undefined
 }
@@ -32,12 +36,14 @@ const CHAIN: Readonly<Record<string, string>> = {
  * @throws {@link ModelSealError} `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `FILE_SPECIAL`
  */
 export async function profileOf(environment: Environment): Promise<Profile> {
-  const name = environment.AWS_PROFILE || environment.AWS_DEFAULT_PROFILE || 'default'
+  const named = environment.AWS_PROFILE || environment.AWS_DEFAULT_PROFILE
+  const name = named || 'default'
   const directory = join(homedir(), '.aws')
   const config = await fileOf(environment.AWS_CONFIG_FILE || join(directory, 'config'))
   const secrets = await fileOf(environment.AWS_SHARED_CREDENTIALS_FILE || join(directory, 'credentials'))
   const settings = section(config, `profile ${name}`) ?? (name === 'default' ? section(config, name) : undefined)
-  const values = { ...settings, ...section(secrets, name) }
+  const stated = section(secrets, name)
+  const values = { ...settings, ...stated }
   const { aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey, aws_session_token } = values
   const needs = Object.keys(CHAIN).find((key) => values[key])
   return {
@@ -45,6 +51,8 @@ export async function profileOf(environment: Environment): Promise<Profile> {
     values,
     credentials:
       accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken: aws_session_token } : undefined,
+    isMissing: Boolean(named) && settings === undefined && stated === undefined,
+    isPartial: Boolean(accessKeyId) !== Boolean(secretAccessKey),
     needsChain: needs === undefined ? undefined : CHAIN[needs],
   }
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError } from '@modelseal/core/errors'
+import { isLoopback } from '@modelseal/core/http'
 import type { Credentials, Surroundings } from './credentials.ts'
-import { asked, credentialsIn } from './service.ts'
+import { asked, credentialsIn, serviceUrl } from './service.ts'
 
 const MAX_TOKEN_BYTES = 64 * 1024
 const TIMEOUT_MS = 20_000
@@ -18,6 +19,7 @@ export async function webIdentityCredentials(
 ): Promise<Credentials> {
   const { AWS_WEB_IDENTITY_TOKEN_FILE: file = '', AWS_ROLE_ARN: role, AWS_ROLE_SESSION_NAME: name } = environment
   if (!role) throw missing('the role that the web identity assumes, in AWS_ROLE_ARN')
+  const url = tokenService(environment, region)
   const token = await readSmallFile(file, { what: 'token of the web identity', maxBytes: MAX_TOKEN_BYTES })
   const form = new URLSearchParams({
     Action: 'AssumeRoleWithWebIdentity',
@@ -27,7 +29,6 @@ export async function webIdentityCredentials(
     WebIdentityToken: token.toString('utf8').trim(),
   })
   const body = Buffer.from(form.toString())
-  const url = new URL(environment.AWS_ENDPOINT_URL_STS || environment.AWS_ENDPOINT_URL || stsUrl(region))
   const what = 'credentials of the web identity'
   const content = {
     type: 'application/x-www-form-urlencoded',
@@ -40,13 +41,22 @@ export async function webIdentityCredentials(
   const bytes = await asked({ url, method: 'POST', what, headers, content, timeoutMs: TIMEOUT_MS, signal })
   if (!bytes) throw missing('an answer of the security token service')
   return credentialsIn(bytes, { what, url }, (answer) => {
-    const { AssumeRoleWithWebIdentityResponse: response } = answer as Answer
+    const { AssumeRoleWithWebIdentityResponse: response } = (answer ?? {}) as Answer
     return response?.AssumeRoleWithWebIdentityResult?.Credentials
   })
 }
 
 interface Answer {
   AssumeRoleWithWebIdentityResponse?: { AssumeRoleWithWebIdentityResult?: { Credentials?: unknown } }
+}
+
+/** `AWS_ENDPOINT_URL` is often meant for an object store, which could use the token of this machine as well. */
+function tokenService(environment: Surroundings['environment'], region: string): URL {
+  const isIgnored = /^true$/i.test(environment.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? '')
+  const { AWS_ENDPOINT_URL_STS: own, AWS_ENDPOINT_URL: general } = isIgnored ? {} : environment
+  if (!own && general)
+    throw missing('the address of the token service in AWS_ENDPOINT_URL_STS, as AWS_ENDPOINT_URL is set')
+  return serviceUrl(own || stsUrl(region), 'AWS_ENDPOINT_URL_STS', isLoopback)
 }
 
 function stsUrl(region: string): string {
@@ -59,7 +69,7 @@ function missing(expected: string): ModelSealError {
     'Cannot get credentials with the web identity of this machine.',
     {
       expected,
-      hint: 'Check AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE.',
+      hint: 'Check AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ENDPOINT_URL_STS.',
     },
   )
 }
