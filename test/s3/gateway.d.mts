@@ -5,6 +5,7 @@ export interface Gateway {
   readonly bucket: string
   /** For clients. */
   readonly env: Readonly<Record<string, string>>
+  readonly pid: number
   readonly stop: () => void
 }
 

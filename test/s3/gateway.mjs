@@ -14,7 +14,7 @@ export const CREDENTIALS = { accessKeyId: 'modelseal-test', secretAccessKey: 'mo
 /**
  * Starts it with one bucket, `models`.
  *
- * @returns its address, the directory of the bucket, the environment for a client, and what ends it
+ * @returns its address, the directory of the bucket, the environment for a client, its process, and what ends it
  */
 export async function startGateway(parent = tmpdir()) {
   const directory = mkdtempSync(join(parent, 'modelseal-s3-'))
@@ -49,7 +49,7 @@ export async function startGateway(parent = tmpdir()) {
         () => false,
       )
     )
-      return { endpoint, bucket, env, stop }
+      return { endpoint, bucket, env, pid: child.pid, stop }
     await wait(50)
   }
   stop()
