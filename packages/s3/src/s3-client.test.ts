@@ -222,6 +222,14 @@ describe('the address', () => {
   ])('of bucket %s with %o is %s', async (bucket, options, expected) => {
     expect(await addressOf(bucket, options)).toBe(expected)
   })
+
+  test.each([
+    ['localhost:9000', 'the scheme "localhost:"'],
+    ['https://user:secret@store.example', '"https://store.example"'],
+    ['store', 'something else'],
+  ])('of an endpoint like %s is refused', async (endpoint, found) => {
+    await expect(addressOf('models', { endpoint })).rejects.toEqual(refusal('INVALID_ARGUMENT', { found }))
+  })
 })
 
 test.each(['http://127.0.0.1:9000', 'https://[::1]', 'http://0x7f.1'])(

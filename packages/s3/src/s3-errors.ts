@@ -54,7 +54,7 @@ export function refusedBy({ status }: HttpAnswer, { code }: StatedError, request
 }
 
 export function notFound(place: string, why: string): ModelSealError {
-  return new ModelSealError('MODEL_NOT_FOUND', `Cannot load the model ${shown(place)}: ${why}.`, {
+  return new ModelSealError('MODEL_NOT_FOUND', `Cannot find ${shown(place)}: ${why}.`, {
     file: place,
     hint: 'Check the URL, and AWS_ENDPOINT_URL_S3 if it is set. Keys are case-sensitive.',
   })

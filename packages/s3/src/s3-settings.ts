@@ -79,8 +79,12 @@ function endpointOf(options: S3Options, environment: Environment, profile: Profi
   const url = typeof given === 'string' ? URL.parse(given) : null
   const isPlain = url?.username === '' && url.password === '' && url.search === '' && url.hash === ''
   if (url && isPlain && /^https?:$/.test(url.protocol)) return url
-  // It may contain a password.
-  throw unusable('endpoint', 'an http or https URL without credentials and query', url ? shown(url.origin) : undefined)
+  throw unusable('endpoint', 'an http or https URL without credentials and query', url ? withoutSecret(url) : undefined)
+}
+
+/** It may contain a password. Without "http://", the host is read as a scheme, and there is no origin. */
+function withoutSecret({ origin, protocol }: URL): string {
+  return origin === 'null' ? `the scheme ${shown(protocol)}` : shown(origin)
 }
 
 function isAddress({ hostname }: URL): boolean {

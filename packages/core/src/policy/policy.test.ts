@@ -57,6 +57,7 @@ test.each([
     { source: 'oci://R.example/vad', url: 'https://x.example/vad' },
     /its source, which is "oci:\/\/R.example\/vad".* url is "https:\/\/x/,
   ],
+  [{ source: 's3://b/vad/1.0', url: 's3://b/vad/1.0' }, /its source and url, which are "s3:\/\/b\/vad\/1.0", its name/],
   [{ url: 'https://Hub.example:443/vad?v=1' }, /its url, which is "https:\/\/hub.example\/vad"/],
   [{ path: '/models/vad', url: 'https://hub.example/vad' }, /the path is ".*models\/vad"\. Its url is "https:/],
 ])('says what rules compare with: %j', async (model, hint) => {

@@ -136,7 +136,7 @@ function comparedPlace(policy: CompiledPolicy, facts: ModelFacts): string {
   if (source === undefined)
     return `Rules can match its url, which is ${shown(url ?? '')}, its name or its format, but not a path.`
   const compared = stated === '' ? 'source and url, which are' : 'source, which is'
-  return `Rules can match its ${compared} ${shown(source)} (always without revision, tag and folder), its name or its format, but not a path.${stated}`
+  return `Rules can match its ${compared} ${shown(source)}${/^(?:hf|oci):/.test(source) ? ' (always without revision, tag and folder)' : ''}, its name or its format, but not a path.${stated}`
 }
 
 /** Clocks within an organisation differ by less. */

@@ -322,15 +322,19 @@ describe('a source from another package', () => {
   })
 
   test('is missing if no package registered the scheme', async () => {
-    const load = openVerifiedModel('s3://bucket/model', { policy })
+    const load = openVerifiedModel('gs://bucket/model', { policy })
     // Must not name an unpublished package, because anyone could publish one under that name.
-    const hint = expect.stringMatching(/registerScheme\('s3', …\)(?!.*@modelseal\/(?!core))/) as string
+    const hint = expect.stringMatching(/registerScheme\('gs', …\)(?!.*@modelseal\/(?!core))/) as string
     await expect(load).rejects.toEqual(refusal('SCHEME_UNKNOWN', { hint }))
   })
 
-  test.each(['hf://org/model', 'oci://registry.example/model:1'])('is in the package of hubs for %s', async (url) => {
+  test.each([
+    ['hf://org/model', '@modelseal/hub'],
+    ['oci://registry.example/model:1', '@modelseal/hub'],
+    ['s3://bucket/model', '@modelseal/s3'],
+  ])('names the package for %s', async (url, name) => {
     const load = openVerifiedModel(url, { policy })
-    const hint = "Install @modelseal/hub, and add `import '@modelseal/hub'` to the program."
+    const hint = `Install ${name}, and add \`import '${name}'\` to the program, or start it with "node --import ${name}".`
     await expect(load).rejects.toEqual(refusal('SCHEME_UNKNOWN', { hint }))
   })
 })

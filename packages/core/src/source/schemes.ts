@@ -62,8 +62,8 @@ export function sourceOfUrl(url: string, scheme: string): ModelSource {
     expected: name === undefined ? `a source for "${scheme}:" URLs` : `${name}, imported before the first load`,
     hint:
       name === undefined
-        ? `${Object.hasOwn(PACKAGES, scheme) ? 'No package of modelseal provides them yet. ' : ''}Register a source with registerScheme('${scheme}', …) of "@modelseal/core/source" before the first load, or download the model and give the path.`
-        : `Install ${name}, and add \`import '${name}'\` to the program.`,
+        ? `Register a source with registerScheme('${scheme}', …) of "@modelseal/core/source" before the first load, or download the model and give the path.`
+        : `Install ${name}, and add \`import '${name}'\` to the program, or start it with "node --import ${name}".`,
   })
 }
 

@@ -26,6 +26,11 @@ describe('a glob over sources', () => {
     'oci://docker.io/**',
     'oci://x.docker.io/vad',
     'hf://org/**/x/y/z',
+    's3://models',
+    's3://models/**',
+    's3://models/a%20b/v1.0~x_y-z/*',
+    's3://*/vad/{a,b%2Bc}',
+    '{s3,hf}://org/**',
   ])('%s is valid', (glob) => expect(sourceGlobFault(glob)).toBeUndefined())
 
   test.each([
@@ -63,6 +68,17 @@ describe('a glob over sources', () => {
     ['http://hub.example/**', 'a model over HTTP has no such source; write it under "url"'],
     ['file:///srv/**', 'a model on this machine has no such source; write its path under "path"'],
     ['{hf://org/*,https://hub.example/**}', 'under "url"'],
+    ['s3://Models/**', 'buckets are written in lower case'],
+    ['s3://models/vad/', 'ends with a slash'],
+    ['s3://models/a b/**', 'compared with escapes; write "a%20b"'],
+    ['s3://models/a+b', 'write "a%2Bb"'],
+    ['s3://models/gr%c3%b6sse', 'write "gr%C3%B6sse"'],
+    ['s3://models/\\*', 'write "%2A"'],
+    ['s3://models/v%61d', 'write "vad"'],
+    ['s3://models/100%', 'a percent sign is written as "%25"'],
+    ['s3://models/größe*', 'such as "%20" for a space'],
+    ['s3://models//vad', 'no source has an empty component'],
+    ['s3://models/../vad', 'no source has an empty component'],
     ['hf://[ab]/x', 'means different things'],
   ])('%s is refused because it matches none', (glob, why) => expect(sourceGlobFault(glob)).toContain(why))
 

@@ -52,8 +52,28 @@ function huggingFaceFault({ glob, components, isDeep }: Written): string | undef
   return !isDeep && components.length > most ? 'sources are compared without their folder' : undefined
 }
 
-function bucketFault({ components: [bucket] }: Written): string | undefined {
-  return bucket !== undefined && /[A-Z]/.test(bucket) ? 'buckets are written in lower case' : undefined
+/** Keys are compared as S3 encodes them (RFC 3986): every character is escaped but letters, digits and `-_.~`. */
+function bucketFault({ glob, components: [bucket, ...path] }: Written): string | undefined {
+  if (bucket !== undefined && /[A-Z]/.test(bucket)) return 'buckets are written in lower case'
+  for (const component of path) {
+    if (component === undefined) continue
+    if (/^\.{0,2}$/.test(component)) return 'no source has an empty component, "." or ".."'
+    const written = escaped(component)
+    if (written === undefined) return 'a percent sign is written as "%25"'
+    if (written !== component) return `keys are compared with escapes; write ${shown(written)}`
+  }
+  // In a component with wildcards.
+  return /[^\x21-\x7e]/.test(glob) ? 'keys are compared with escapes, such as "%20" for a space' : undefined
+}
+
+/** Undefined if an escape is not valid. */
+function escaped(component: string): string | undefined {
+  try {
+    const escape = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`
+    return encodeURIComponent(decodeURIComponent(component)).replace(/[!'()*]/g, escape)
+  } catch {
+    return undefined
+  }
 }
 
 function registryFault({ glob, components, isDeep }: Written): string | undefined {
