@@ -10,6 +10,10 @@ export interface Element {
 
 /** Errors have a few hundred bytes; only their beginning is read. */
 const MAX_ERROR_BYTES = 64 * 1024
+/** In seconds: a store must not keep a load waiting with an error that arrives byte by byte. */
+const MAX_ERROR_SECONDS = 10
+/** A page of a listing has a thousand entries with some ten elements each. */
+const MAX_ELEMENTS = 50_000
 /** Deeper than any answer of the API. */
 const MAX_DEPTH = 8
 
@@ -22,6 +26,7 @@ export function parseAnswer(text: string): Element {
   const parser = sax.parser(true)
   const root: Element = { name: '', text: '', children: [] }
   const open = [root]
+  let count = 0
   parser.onerror = (error) => {
     throw error
   }
@@ -30,6 +35,7 @@ export function parseAnswer(text: string): Element {
   }
   parser.onopentag = ({ name }) => {
     if (open.length > MAX_DEPTH) throw new Error('elements that are nested too deeply')
+    if (++count > MAX_ELEMENTS) throw new Error('too many elements')
     const element: Element = { name, text: '', children: [] }
     open.at(-1)?.children.push(element)
     open.push(element)
@@ -65,10 +71,11 @@ export async function statedError({ headers, chunks }: HttpBody): Promise<Stated
   try {
     const parts: Uint8Array[] = []
     let bytes = 0
+    const end = process.uptime() + MAX_ERROR_SECONDS
     for await (const chunk of chunks) {
       parts.push(Buffer.from(chunk))
       bytes += chunk.length
-      if (bytes > MAX_ERROR_BYTES) break
+      if (bytes > MAX_ERROR_BYTES || process.uptime() > end) break
     }
     const error = parseAnswer(Buffer.concat(parts).toString('utf8'))
     const code = error.name === 'Error' ? textOf(error, 'Code') : undefined

@@ -42,8 +42,7 @@ export async function listPrefix(at: ListedPrefix): Promise<ReadonlyMap<string, 
   let token: string | undefined
   for (let page = 1; ; page += 1) {
     if (page > MAX_PAGES) throw listing.unusable(`more than ${MAX_PAGES} pages`)
-    if (process.uptime() > end) throw listing.unusable(`its objects for more than ${MAX_SECONDS} seconds`)
-    const next = listing.add(await pageOf(at, listing, token))
+    const next = listing.add(await pageOf(at, listing, { token, end }))
     if (next === undefined) return listing.entries
     if (next === token) throw listing.unusable('the same page again')
     token = next
@@ -53,7 +52,7 @@ export async function listPrefix(at: ListedPrefix): Promise<ReadonlyMap<string, 
 async function pageOf(
   { client, bucket, path, signal }: ListedPrefix,
   listing: Listing,
-  token: string | undefined,
+  { token, end }: { token: string | undefined; end: number },
 ): Promise<Element> {
   const query = {
     'list-type': '2',
@@ -64,8 +63,8 @@ async function pageOf(
   }
   const what = `listing of ${shown(s3Url(bucket, path))}`
   const request = { query, what, signal, place: s3Url(bucket, path) }
-  const text = await client.send(request, async (body) =>
-    (await collected(what, MAX_PAGE_BYTES, body)).toString('utf8'),
+  const text = await client.send(request, async ({ length, chunks }) =>
+    (await collected(what, MAX_PAGE_BYTES, { length, chunks: listing.inTime(chunks, end) })).toString('utf8'),
   )
   if (text === undefined) throw listing.unusable('no page')
   try {
@@ -122,6 +121,14 @@ class Listing {
     this.entries.set(name, { name, size, etag: strongTag(textOf(contents, 'ETag')) })
   }
 
+  /** @param end in seconds, as `process.uptime()` */
+  async *inTime(chunks: AsyncIterable<Uint8Array>, end: number): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      if (process.uptime() > end) throw this.unusable(`its objects for more than ${MAX_SECONDS} seconds`)
+      yield chunk
+    }
+  }
+
   unusable(found: string, file = s3Url(this.#at.bucket, this.#at.path)): ModelSealError {
     const place = s3Url(this.#at.bucket, this.#at.path)
     return new ModelSealError(
@@ -149,5 +156,7 @@ function decodedKey(text: string | undefined, encoding: string | undefined): str
 function strongTag(text: string | undefined): string | undefined {
   const tag = text?.trim()
   if (!tag || tag.startsWith('W/')) return undefined
-  return tag.startsWith('"') ? tag : `"${tag}"`
+  const quoted = tag.startsWith('"') ? tag : `"${tag}"`
+  // RFC 9110 8.8.3. Anything else could not be sent as a condition.
+  return /^"[\x21\x23-\x7e]*"$/.test(quoted) ? quoted : undefined
 }

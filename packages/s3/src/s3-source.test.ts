@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, dirname } from 'node:path'
 import { openVerifiedModel } from '@modelseal/core'
 import { keySigner, signModel } from '@modelseal/core/signing'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal } from '../../core/src/testing/scratch.ts'
 import { signedDirectory, type SignedDirectory } from '../../hub/src/testing/signed-model.ts'
 import { s3Source } from './s3-source.ts'
@@ -91,6 +91,21 @@ describe('a model below a prefix', () => {
       refusal('INVALID_ARGUMENT'),
     )
   })
+})
+
+test('nothing is requested while a source is opened', async () => {
+  const session = await s3Source('s3://models/vad', store.options).open({ signal: undefined })
+  expect(store.asked).toEqual([])
+  await session.close?.()
+})
+
+test('an "ETag" in a listing that cannot be sent as a condition is not used', async () => {
+  const objects = [...store.objects].map(([key, { length }]) => ({ key, size: length, etag: '"é ü"' }))
+  store.fault = (_, response, key) => {
+    if (key === '') answerXml(response, 200, listingXml(objects))
+    return key === ''
+  }
+  await (await open()).close()
 })
 
 test('keys are listed with and without the encoding that was requested', async () => {
@@ -194,6 +209,7 @@ describe('a store that answers wrongly is refused:', () => {
     ],
     ['XML that is not well-formed', '<ListBucketResult><IsTruncated>false</ListBucketResult>'],
     ['no end', '<ListBucketResult></ListBucketResult>'],
+    ['too many elements', `<ListBucketResult>${'<a/>'.repeat(50_001)}</ListBucketResult>`],
     ['nesting', '<a>'.repeat(10_000)],
     ['the same page for ever', listingXml([], 'again')],
     ['a key outside the prefix', listingXml([{ key: 'other/x', size: 1, etag: '"e"' }])],
@@ -205,6 +221,33 @@ describe('a store that answers wrongly is refused:', () => {
   ])('%s in place of a listing', async (_, xml) => {
     answering('', [undefined as never, 200, xml])
     await expect(open()).rejects.toEqual(refusal('SOURCE_LISTING'))
+  })
+
+  test('a page that arrives byte by byte is given up', async () => {
+    store.fault = (_, response, key) => {
+      if (key !== '') return false
+      const timer = setInterval(() => void response.write(' '), 20)
+      response.on('close', () => void clearInterval(timer))
+      const later = process.uptime() + 700
+      setTimeout(() => vi.spyOn(process, 'uptime').mockReturnValue(later), 60)
+      return true
+    }
+    onTestFinished(() => void vi.restoreAllMocks())
+    await expect(open()).rejects.toEqual(refusal('SOURCE_LISTING'))
+  })
+
+  test('an error that arrives byte by byte is reported', async () => {
+    store.fault = (_, response, key) => {
+      if (key !== '') return false
+      response.writeHead(403)
+      const timer = setInterval(() => void response.write(' '), 20)
+      response.on('close', () => void clearInterval(timer))
+      const later = process.uptime() + 11
+      setTimeout(() => vi.spyOn(process, 'uptime').mockReturnValue(later), 60)
+      return true
+    }
+    onTestFinished(() => void vi.restoreAllMocks())
+    await expect(open()).rejects.toEqual(refusal('HTTP_RESPONSE', { found: 'status 403' }))
   })
 
   test('a listing without end is given up', async () => {

@@ -40,41 +40,38 @@ class S3Session implements port.SourceSession {
   /** The client enforces its own. */
   readonly timeouts: port.SourceTimeouts = { idle: Infinity, total: Infinity }
   readonly #bucket: Bucket
-  readonly #model: S3Model
+  readonly #location: S3Location
+  #found: Promise<S3Model> | undefined
 
+  /** Opening a source must be quick, so nothing is requested yet: listing a large prefix takes minutes. */
   static async open(location: S3Location, options: S3Options, load: port.SourceLoad): Promise<S3Session> {
-    const bucket = new Bucket(location, await s3Settings(options, process.env), load)
-    try {
-      return new S3Session(bucket, await modelAt(bucket, location))
-    } catch (error) {
-      await bucket.stop()
-      throw error
-    }
+    return new S3Session(location, new Bucket(location, await s3Settings(options, process.env), load))
   }
 
-  private constructor(bucket: Bucket, model: S3Model) {
+  private constructor(location: S3Location, bucket: Bucket) {
     this.#bucket = bucket
-    this.#model = model
+    this.#location = location
   }
 
-  model(): port.ModelFiles | Promise<port.ModelFiles> {
-    return this.#model.model()
+  async model(): Promise<port.ModelFiles> {
+    return (await this.#model()).model()
   }
 
-  bundles(names?: readonly port.NamePattern[]): Iterable<port.BundleGroup> | AsyncIterable<port.BundleGroup> {
-    return this.#model.bundles(names)
+  async *bundles(names?: readonly port.NamePattern[]): AsyncGenerator<port.BundleGroup> {
+    yield* (await this.#model()).bundles(names)
   }
 
-  claims(files: port.ModelFiles): Iterable<port.ClaimsCandidate> {
-    return this.#model.claims(files)
+  async *claims(files: port.ModelFiles): AsyncGenerator<port.ClaimsCandidate> {
+    yield* (await this.#model()).claims(files)
   }
 
-  directories(): Iterable<port.ModelDirectory> | AsyncIterable<port.ModelDirectory> {
-    return this.#model.directories?.() ?? []
+  async *directories(): AsyncGenerator<port.ModelDirectory> {
+    yield* (await this.#model()).directories?.() ?? []
   }
 
   async unverified(): Promise<port.PlainModel> {
-    return (await this.#model.unverified?.()) ?? { files: await this.#model.model() }
+    const model = await this.#model()
+    return (await model.unverified?.()) ?? { files: await model.model() }
   }
 
   /**
@@ -95,6 +92,10 @@ class S3Session implements port.SourceSession {
 
   close(): Promise<void> {
     return this.#bucket.stop()
+  }
+
+  #model(): Promise<S3Model> {
+    return (this.#found ??= modelAt(this.#bucket, this.#location))
   }
 }
 
