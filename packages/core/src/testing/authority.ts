@@ -19,7 +19,7 @@ export interface Issued {
 
 export interface IssueOptions {
   /** Attributes as [type, value]; a string is a common name. */
-  subject: string | readonly (readonly [string, string])[]
+  subject: string | readonly (readonly [type: string, value: string | asn1js.OctetString])[]
   /** Default: self-signed. */
   issuer?: Issued
   /** Basic constraints. Default: none. */
@@ -171,7 +171,10 @@ function distinguished(subject: IssueOptions['subject']): pkijs.RelativeDistingu
         new asn1js.Set({
           value: [
             new asn1js.Sequence({
-              value: [new asn1js.ObjectIdentifier({ value: type }), new asn1js.Utf8String({ value })],
+              value: [
+                new asn1js.ObjectIdentifier({ value: type }),
+                typeof value === 'string' ? new asn1js.Utf8String({ value }) : value,
+              ],
             }),
           ],
         }),

@@ -57,6 +57,12 @@ test('the facts of a certificate are everything by which it can be revoked', asy
   ])
 })
 
+test('a part of the subject that is not text is no name', async () => {
+  const bytes = new asn1js.BitString({ valueHex: Buffer.from('Release') })
+  const { der } = await issue({ subject: [[COMMON_NAME, bytes]] })
+  expect((await certificateFacts(der)).names).toEqual([expect.stringMatching(/^2\.5\.4\.3=#/)])
+})
+
 test('an e-mail address that is not ASCII has the kind of one that is', async () => {
   const types = ['1.3.6.1.5.5.7.8.9', '1.3.6.1.4.1.57264.1.7']
   const names = new asn1js.Sequence({ value: types.map((type) => otherName(type, 'mü@example.org')) })

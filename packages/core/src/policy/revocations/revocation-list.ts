@@ -86,7 +86,7 @@ export class RevocationList {
 
   /** Like {@link add}, in steps, for long lists. */
   *addSteps(revoked: RevokedText, files: FingerprintsOfFiles = new Map()): Steps<void> {
-    const { rootDigests = [], fileDigests = [], claims = [], keys = [], certificates = [], identities = [] } = revoked
+    const { rootDigests = [], fileDigests = [], keys = [], certificates = [], identities = [] } = revoked
     this.#rootDigests ||= rootDigests.length > 0
     this.#signers ||= [keys, certificates, identities].some((entries) => entries.length > 0)
     const numbers = new Map<string, number>()
@@ -95,6 +95,7 @@ export class RevocationList {
       this.fileAlgorithms.add(algorithm)
       yield* this.#addNames(algorithm, { entries, numbers }, (entry) => [withoutAlgorithm(digestOf(entry))])
     }
+    const claims = revoked.claims ?? []
     yield* this.#addNames('attestation', { entries: claims, numbers }, (entry) => [withoutAlgorithm(digestOf(entry))])
     yield* this.#addNames('key', { entries: keys, numbers }, (entry) => fingerprintsOfEntry(entry, files))
     yield* this.#addNames('certificate', { entries: certificates, numbers }, (entry) =>
