@@ -99,7 +99,7 @@ export function receiptFault({ model, hashedAt }: Receipt, now: number): string 
   return placeFault(model)
 }
 
-const IDENTITY = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]
+const IDENTITY = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] satisfies (keyof FileIdentity)[]
 
 function lastChange({ mtimeNs, ctimeNs }: FileIdentity): number {
   return Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)

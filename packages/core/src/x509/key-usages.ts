@@ -50,7 +50,7 @@ export function usageWords(id: string): string {
   return name === undefined ? id : `${id} (${name})`
 }
 
-const KEY_USAGE_BITS = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const
+const KEY_USAGE_BITS = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 }
 
 /** Whether the certificate states this key usage (RFC 5280 4.2.1.3); undefined if it states no key usages. */
 export function statedUsage({ fields }: Certificate, usage: keyof typeof KEY_USAGE_BITS): boolean | undefined {

@@ -13,7 +13,7 @@ export const FORMATS = {
   cloudevents: { header: '', line: (exported) => jsonLine(cloudEvent(exported)) },
   csv: { header: CSV_HEADER, line: csvLine },
   json: { header: '', line: jsonLine },
-} as const satisfies Record<string, Format>
+} satisfies Record<string, Format>
 
 export type ExportFormat = keyof typeof FORMATS
 

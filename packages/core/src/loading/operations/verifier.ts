@@ -75,7 +75,7 @@ const KINDS = {
   publicKey: ['timestampAuthorities'],
   certificateChain: ['timestampAuthorities', 'systemRoots', 'crls'],
   identity: ['issuer', 'extensions', 'trustRoot'],
-} as const satisfies Record<string, readonly (keyof VerifierFields)[]>
+} satisfies Record<string, readonly (keyof VerifierFields)[]>
 
 /**
  * Copies the verifier. Its paths stay as they were given, because they name the signer; a `readerFromHere` created at

@@ -21,7 +21,7 @@ export const AUTO_MEMORY_BYTES = 64 * 1024 * 1024
 export const PLACE_HINT =
   'Set TMPDIR to a directory with enough room that belongs to this user and that others cannot write to (mode 0700)'
 
-const PREFERRED = ['memory', 'in-place', 'copy'] as const satisfies readonly IsolationLevel[]
+const PREFERRED: readonly IsolationLevel[] = ['memory', 'in-place', 'copy']
 
 /** The levels that caller and rule both allow, preferred ones first. */
 export class AllowedIsolation {

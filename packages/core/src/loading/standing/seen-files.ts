@@ -44,4 +44,4 @@ function isSame(seen: FileIdentity | undefined, now: FileIdentity): boolean {
   return seen !== undefined && FIELDS.every((field) => seen[field] === now[field])
 }
 
-const FIELDS = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]
+const FIELDS = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] satisfies (keyof FileIdentity)[]

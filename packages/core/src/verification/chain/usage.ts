@@ -3,7 +3,7 @@ import { extendedKeyUsages, usageWords } from '../../x509/key-usages.ts'
 import { ModelSealError } from '../../errors.ts'
 
 /** RFC 5280 4.2.1.12. */
-const USAGES = { codeSigning: '1.3.6.1.5.5.7.3.3', timeStamping: '1.3.6.1.5.5.7.3.8' } as const
+const USAGES = { codeSigning: '1.3.6.1.5.5.7.3.3', timeStamping: '1.3.6.1.5.5.7.3.8' }
 const ANY_USAGE = '2.5.29.37.0'
 
 /** The purpose of a certificate. */

@@ -18,7 +18,7 @@ import { certificatesCopy } from '../../x509/certificate-copy.ts'
 import { distinguishedName } from '../../x509/distinguished-name.ts'
 import type { PublicKey } from '../../x509/public-key.ts'
 import { ModelSealError } from '../../errors.ts'
-import { judgeKnownPath, validPath, type ValidPath } from '../chain/chain.ts'
+import { judgeKnownPath, validPath, type ValidPath, type StatedChain } from '../chain/chain.ts'
 import { passesAgain } from '../effort.ts'
 import { isKnown } from '../known-signatures.ts'
 import { digestOf, Memory, ownBundle } from '../memory.ts'
@@ -163,8 +163,11 @@ async function stillValid(
 }
 
 /** When the chain must be valid, and what may have revoked it. */
-function circumstances(time: ProvenTime | undefined, { now, crls }: StatedCertificateTrust) {
-  return { at: time ? new Date(time.at) : now, crls, crlsAt: now, usage: 'codeSigning' } as const
+function circumstances(
+  time: ProvenTime | undefined,
+  { now, crls }: StatedCertificateTrust,
+): Pick<StatedChain, 'crls' | 'usage'> & { at: Date; crlsAt: Date } {
+  return { at: time ? new Date(time.at) : now, crls, crlsAt: now, usage: 'codeSigning' }
 }
 
 /** The time by which the bundle was provably signed, which must be within the validity of the leaf. */
