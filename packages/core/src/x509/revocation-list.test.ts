@@ -62,7 +62,10 @@ test.each([
   ['a list with a byte after it', Buffer.concat([list, Buffer.from([0])])],
   ['a list without its last byte', list.subarray(0, -1)],
   ['a list with a part that ends after it', value(0x30, SIGNED, ALGORITHM, Buffer.from([0x03, 2, 0]))],
-  ['a list of indefinite length', Buffer.concat([Buffer.from([0x30, 0x80]), SIGNED, ALGORITHM, BITS])],
+  [
+    'a list of indefinite length',
+    Buffer.concat([Buffer.from([0x30, 0x80]), SIGNED, ALGORITHM, Buffer.from([0x03, 122]), Buffer.alloc(122)]),
+  ],
   ['a length of four bytes', Buffer.from([0x30, 0x84, 0, 0, 0, 7, ...SIGNED, ...ALGORITHM, ...BITS])],
   ['the beginning of a length', Buffer.from([0x30, 0x83, 0])],
 ])('refuses a file that is %s instead of a list', (_, der) => {
