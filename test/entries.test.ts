@@ -11,13 +11,13 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   '.': {
     values:
       names(`ADVISORY_CHANNEL ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL REVOKED_CHANNEL VERDICT_CHANNEL closeHashPool configureAdvisories configureHashing
-      downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel pullModels
+      downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedDataset openVerifiedModel pullModels
       watchPolicy`),
     types:
-      names(`AcceptedVerdict AdvisoryChange AdvisoryFailure AdvisoryOptions Attestation AttestedContents BelievedAttestations DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
-      OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
-      PulledModel ReceiptInfo Revoked ThreadPool UnverifiedModel
-      Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),
+      names(`AcceptedVerdict AdvisoryChange AdvisoryFailure AdvisoryOptions AsyncBuffer Attestation AttestedContents BelievedAttestations Decompress DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
+      OpenDatasetOptions OpenOptions OpenedDataset OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
+      PulledModel ReceiptInfo RecordOptions Revoked RowOptions ThreadPool UnverifiedDataset UnverifiedModel
+      Verdict VerifiedDataset VerifiedIdentity VerifiedModel WatchedPolicy`),
   },
   './signing': {
     values:

@@ -142,6 +142,8 @@ beforeAll(async () => {
   policy = await core.loadPolicy(workspace.policy)
   watched = await core.watchPolicy(workspace.policy)
   model = await core.openVerifiedModel(directory, { policy })
+  const dataset = await core.openVerifiedDataset(directory, { policy })
+  const buffer = await dataset.asyncBuffer('config.json')
   const bundle = await verification.readBundle(inWorkspace('m.sig'))
   const trust = await verification.loadSigstoreTrust('public-good')
   const privateKey = inWorkspace('release.key')
@@ -177,6 +179,25 @@ beforeAll(async () => {
       call: (_: unknown, http: unknown) => core.openVerifiedModel(unreached, { ...open, http: http as never }),
       args: [undefined, http],
       options: { 1: Object.keys(http) },
+    },
+    openVerifiedDataset: {
+      call: core.openVerifiedDataset,
+      args: [directory, open],
+      options: { 1: [...OPEN.filter((name) => name !== 'format' && name !== 'isolation'), 'cacheBytes'] },
+    },
+    'VerifiedDataset.read': { call: dataset.read.bind(dataset), args: ['config.json'] },
+    'VerifiedDataset.stream': { call: dataset.stream.bind(dataset), args: ['config.json'] },
+    'VerifiedDataset.asyncBuffer': { call: dataset.asyncBuffer.bind(dataset), args: ['config.json'] },
+    'AsyncBuffer.slice': { call: buffer.slice, args: [0, 1] },
+    'VerifiedDataset.rows': {
+      call: dataset.rows.bind(dataset),
+      args: ['config.json', {}],
+      options: { 1: 'columns rowStart rowEnd compressors'.split(' ') },
+    },
+    'VerifiedDataset.records': {
+      call: dataset.records.bind(dataset),
+      args: ['config.json', { format: 'jsonl' }],
+      options: { 1: 'format delimiter maxRecordBytes'.split(' ') },
     },
     downloadModel: { call: core.downloadModel, args: [directory, inWorkspace('downloaded'), open] },
     pullModels: {
@@ -443,6 +464,13 @@ async function faultOf({ call }: Call, args: unknown[], own: unknown): Promise<s
 const NAMES = [
   'openVerifiedModel',
   'openVerifiedModel: http',
+  'openVerifiedDataset',
+  'VerifiedDataset.read',
+  'VerifiedDataset.stream',
+  'VerifiedDataset.asyncBuffer',
+  'AsyncBuffer.slice',
+  'VerifiedDataset.rows',
+  'VerifiedDataset.records',
   'downloadModel',
   'pullModels',
   'pullModels: pull',

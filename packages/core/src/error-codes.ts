@@ -138,6 +138,8 @@ export const ERROR_CODES = {
   FILE_UNSIGNED: 'the model contains a file that nobody signed',
   FILE_MISMATCH: 'the content of a file is not what was signed',
   INTERNAL: 'the check failed unexpectedly',
+  DATASET_READER_UNAVAILABLE: 'the optional package that reads a format of datasets cannot be loaded',
+  DATASET_MALFORMED: 'a file of a dataset is as it was signed, but not what its format prescribes',
   HASH_UNAVAILABLE: 'the native module of a hash type is not installed',
   WORKER_FAILED: 'a hashing thread ended, or the pool of the program failed',
 

@@ -291,4 +291,4 @@ export interface TrustRootInfo {
  * The format that a loader reads: one of this project's adapters, or the name of another adapter's format, such as `gguf` (1 to
  * 40 lower-case letters, digits and hyphens).
  */
-export type ModelFormat = 'onnx' | 'tfjs-graph' | 'tfjs-layers' | 'saved-model' | (string & {})
+export type ModelFormat = 'onnx' | 'tfjs-graph' | 'tfjs-layers' | 'saved-model' | 'dataset' | (string & {})

@@ -67,6 +67,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ['loadSigstoreTrust', 'tufUlr', 'tufUrl', (given) => verification.loadSigstoreTrust(given as never)],
   ['monitorLog', 'identitys', 'identities', (given) => monitor.monitorLog({ identities: ['a'], ...given })],
   ['openOptions', 'maxByte', 'maxBytes', (given) => adapter.openOptions(given)],
+  ['openVerifiedDataset', 'polici', 'policy', (given) => core.openVerifiedDataset('m', given)],
   ['openVerifiedModel', 'polici', 'policy', (given) => core.openVerifiedModel('m', given)],
   [
     'pkcs11CertificateSigner',

@@ -1,6 +1,7 @@
 import type { HashOptions } from '../hashing/hash-files.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { modelUrl } from '../policy/matching/model-url.ts'
+import { DATASET_FORMAT } from '../policy/model-formats.ts'
 import { checkedPlace, sourceAt } from '../source/model-location.ts'
 import type { ModelPlace, ModelSource } from '../source/model-source.ts'
 import { OpenedSource } from '../source/opened-source.ts'
@@ -73,6 +74,11 @@ export class Load<T = unknown> {
   get label(): string {
     const { path, url } = this.place
     return url === undefined ? path : modelUrl(url)
+  }
+
+  /** True if the program reads a dataset: names and sizes are compared when it is opened, and bytes when they are read. */
+  get isDataset(): boolean {
+    return this.options.format === DATASET_FORMAT
   }
 
   /** Whether a policy that judges the load, or a feed that it follows, can change while the model is in use. */

@@ -3,6 +3,7 @@ import type { FileRequest } from '../source/size-limit.ts'
 import type { SavedModel } from './downloading/saved-model.ts'
 import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
+import type { SignedParts } from './files/signed-parts.ts'
 
 /**
  * Reads files of a model whose signature was accepted by the policy, and checks each against its signed digest. If a
@@ -57,8 +58,9 @@ export interface ModelReader {
   place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles>
 }
 
-/** Can also save the model; undefined if it is loaded unverified. */
+/** Can also save the model, and read ranges of its files; undefined if it is loaded unverified. */
 export interface SavingReader extends ModelReader {
+  parts?: SignedParts | undefined
   /** @param replaced directory whose attestations about the model are kept */
   save?: ((directory: string, replaced?: string) => Promise<SavedModel>) | undefined
 }

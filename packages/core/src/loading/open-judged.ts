@@ -3,20 +3,20 @@ import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { isMismatch } from '../manifest/mismatch.ts'
 import type { ModelFormat } from '../results.ts'
-import { hashedWords } from '../policy/explain.ts'
 import type { Rule } from '../policy/rule.ts'
 import { strictest } from '../policy/requirements/strictest.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import type { ModelFiles } from '../source/model-source.ts'
+import type { SignedParts } from './files/signed-parts.ts'
 import { saveModel } from './downloading/saved-model.ts'
 import { acceptedModel } from './files/accepted-model.ts'
+import { costNotes, hashedNotes, ONLY_LOADED, rangeNotes, unsignedNotes } from './files/file-notes.ts'
 import { WatchedFiles, type HandOuts } from './files/hand-outs.ts'
 import { openContents, withoutCache, type AcceptedModel, type OpenedContents } from './files/open-contents.ts'
 import { openUnverified } from './files/open-unverified.ts'
 import type { ServedFiles } from './files/served-files.ts'
 import { unrevokedClaims } from './files/unrevoked-claims.ts'
 import type { VerifiedFiles } from './files/verified-files.ts'
-import type { WarmLoad } from './files/warm-load.ts'
 import type { AcceptedJudging, Judge, Judging } from './judging/judging.ts'
 import { LoadedFormat, saidFormats } from './judging/loaded-format.ts'
 import { checking, checkingEach, noteIsolation, timedEach } from './judging/verdict-steps.ts'
@@ -129,7 +129,7 @@ interface FilesToRead {
 async function readFiles<T>(
   load: Load<T>,
   accepted: readonly [AcceptedJudging, ...AcceptedJudging[]],
-  { model: { found, signature, rule }, contents: { served, warm }, tell }: FilesToRead,
+  { model: { found, signature, rule, further }, contents: { served, reader, warm }, tell }: FilesToRead,
 ): Promise<OpenedModel<T>> {
   const { options, judgings, responsibility } = load
   const files = watched(load, served, signature.manifest)
@@ -153,7 +153,14 @@ async function readFiles<T>(
           attestations,
         },
       )
-    const gathered = await gatherFrom(load, files, { entry, save })
+    const parts: SignedParts = {
+      files: found.files,
+      reader,
+      manifest: signature.manifest,
+      further,
+      limit: (await load.opened()).limit(found.files, options.maxBytes),
+    }
+    const gathered = await gatherFrom(load, files, { entry, save, parts })
     const read = { ...served.checked }
     if (rule.require.files !== 'loaded') {
       const strict = accepted.filter((judging) => judging.accepted.rule.require.files !== 'loaded')
@@ -165,6 +172,7 @@ async function readFiles<T>(
       [
         ...hashedNotes(served, warm),
         ...costNotes(found.files, read, served.checked),
+        ...(load.isDataset ? rangeNotes(signature.manifest) : []),
         ...unsignedNotes(rule, found.files),
       ].join(' '),
     )
@@ -189,21 +197,6 @@ async function readFiles<T>(
   }
 }
 
-/** Sentences that say how many files were hashed, or why none were. */
-function hashedNotes({ checked, names }: VerifiedFiles, warm: WarmLoad | undefined): string[] {
-  const hashed = `${hashedWords({ checked: checked.files, signed: names.length })}.`
-  return [...(warm?.warm ? [] : [hashed]), ...(warm?.note === undefined ? [] : [warm.note])]
-}
-
-/** How much of a remote model was fetched only because the rule checks all files. */
-function costNotes({ local }: ModelFiles, read: VerifiedFiles['checked'], all: VerifiedFiles['checked']): string[] {
-  const files = all.files - read.files
-  if (local || read.files === 0 || files === 0) return []
-  return [`${all.bytes - read.bytes} bytes in ${files} of them were fetched only to be checked. ${ONLY_LOADED}`]
-}
-
-const ONLY_LOADED = 'A rule with "require: { files: loaded }" fetches only what is loaded.'
-
 async function checkRest(served: VerifiedFiles, { local }: ModelFiles): Promise<void> {
   try {
     await served.checkRest()
@@ -211,19 +204,6 @@ async function checkRest(served: VerifiedFiles, { local }: ModelFiles): Promise<
     if (local || !(error instanceof ModelSealError) || error.code !== 'FILE_TOO_LARGE') throw error
     throw withHint(error, [error.hint, ONLY_LOADED].filter(Boolean).join(' '))
   }
-}
-
-/** A sentence about unsigned files, if the rule allows them. */
-function unsignedNotes({ require }: Rule, { local, list }: ModelFiles): string[] {
-  // Without a listing, unsigned files are unknown.
-  if (!local && !list) return []
-  const where =
-    require.files === 'ignore-unsigned'
-      ? ''
-      : require.unsigned === undefined
-        ? undefined
-        : ' where "require.unsigned" allows them'
-  return where === undefined ? [] : [`The model may also contain unsigned files${where}; none of them is handed out.`]
 }
 
 /** Checks the isolation of each policy's rule, and returns what all of them allow. */
@@ -253,7 +233,7 @@ async function openAnyway<T>(load: Load<T>): Promise<OpenedModel<T>> {
   })
   const handedOut = watched(load, files, undefined)
   try {
-    const gathered = await gatherFrom(load, handedOut, { entry: files.entry, save: undefined })
+    const gathered = await gatherFrom(load, handedOut, { entry: files.entry, save: undefined, parts: undefined })
     throwIfAborted(options.signal)
     for (const verdict of verdicts) noteIsolation(verdict, files)
     load.standing.remember(await judgedLoads(load))
@@ -273,7 +253,7 @@ function watched<T>({ handOuts, judgings }: Load<T>, files: ServedFiles, manifes
 async function gatherFrom<T>(
   { options, gather, judgings, responsibility }: Load<T>,
   files: ServedFiles,
-  { entry, save }: Pick<SavingReader, 'entry' | 'save'>,
+  { entry, save, parts }: Pick<SavingReader, 'entry' | 'save' | 'parts'>,
 ): Promise<T> {
   const formats = judgings.map((judging) => {
     const { verdict } = judging
@@ -286,7 +266,7 @@ async function gatherFrom<T>(
       verdict.model.format = loaded
     }
   }
-  const gathered = await gather({ ...readerOf(files, entry), loads, signal: options.signal, save })
+  const gathered = await gather({ ...readerOf(files, entry), loads, signal: options.signal, save, parts })
   for (const { format } of formats) format.check()
   return gathered
 }

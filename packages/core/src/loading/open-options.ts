@@ -123,7 +123,7 @@ const HTTP: Shape<HttpOptions> = {
   totalTimeout: true,
 }
 
-const OPTIONS: Shape<OpenOptions> = {
+export const OPTIONS: Shape<OpenOptions> = {
   policy: policyCopy,
   signature: signatureCopy,
   format,

@@ -178,6 +178,14 @@ abstract class ModelHandle<T, V extends Verdict> {
     await this.#served.dispose()
   }
 
+  /**
+   * @internal
+   * @throws {@link ModelSealError} `MODEL_REVOKED`, `INVALID_ARGUMENT` after {@link close}
+   */
+  checkOpen(): void {
+    this.#checkOpen()
+  }
+
   #checkOpen(): void {
     if (this.#closed) throw modelClosed()
     this.standing.check()

@@ -163,10 +163,11 @@ export class Contents {
   /**
    * Refuses files of the wrong size before reading anything: by the sum of their shards, and by the limit of the load.
    *
+   * @param allRead false if the limit does not concern all files, because not all will be read
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, `FILE_TOO_LARGE`
    */
-  async checkSizes(): Promise<void> {
-    await inTurns(this.#sizeSteps(this.listed), this.#options.signal)
+  async checkSizes(allRead = true): Promise<void> {
+    await inTurns(this.#sizeSteps(this.listed, allRead ? this.#options.limit : undefined), this.#options.signal)
   }
 
   /**
@@ -210,7 +211,7 @@ export class Contents {
     const files = placements.map(({ file }) => file)
     const before = this.#checkedBytes
     const { onProgress, signal, warn } = this.#options
-    await inTurns(this.#sizeSteps(files), signal)
+    await inTurns(this.#sizeSteps(files, this.#options.limit), signal)
     const limits = new RequestLimits()
     for (const { file, request } of placements) if (request) limits.check(request, file.identity.size)
 
@@ -257,12 +258,11 @@ export class Contents {
     yield* eachOf(files, (file) => this.#count(file))
   }
 
-  *#sizeSteps(files: readonly SourceFile[]): Steps<void> {
+  *#sizeSteps(files: readonly SourceFile[], limit: SizeLimit | undefined): Steps<void> {
     const problems: FileProblem[] = []
     // If the size differs from the sum of the shards, the file cannot match, so it is not hashed.
     if (this.serialization.method === 'shards') yield* eachOf(files, (file) => this.#compareSize(file, problems))
     if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
-    const { limit } = this.#options
     if (limit) yield* eachOf(files, ({ name, identity }) => limit.admit(name, identity.size))
   }
 

@@ -1,12 +1,16 @@
 import type { ModelFormat } from '../results.ts'
 import { isSlipOf } from '../nearest.ts'
 
-/** The formats that the adapters of this project load. Other adapters name their own. */
+/** The format that `openVerifiedDataset()` states. */
+export const DATASET_FORMAT = 'dataset'
+
+/** The formats that this project loads. Other adapters name their own. */
 export const MODEL_FORMATS = [
   'onnx',
   'tfjs-graph',
   'tfjs-layers',
   'saved-model',
+  DATASET_FORMAT,
 ] as const satisfies readonly ModelFormat[]
 
 /** Stands for every format in policies; no format has this name. */

@@ -26,6 +26,8 @@ import { WarmLoad } from './warm-load.ts'
 /** The files of a model, and for models on this machine, what may make hashing unnecessary. */
 export interface OpenedContents {
   served: VerifiedFiles
+  /** For ranges of the files. Stops when the files are closed. */
+  reader: SourceReader
   /** True if they are in a cache of the source, which may be damaged. */
   cached?: true
   /** Undefined for remote files, for which nothing proves that they did not change. */
@@ -63,16 +65,17 @@ export async function openContents(
   const close = load.closing(reader)
   const { local } = found.files
   const open = async (source: LocalSource, contents: Contents): Promise<OpenedContents> => {
-    if (rule.require.files !== 'loaded') await contents.checkSizes()
+    const allRead = rule.require.files !== 'loaded'
+    if (allRead || load.isDataset) await contents.checkSizes(allRead)
     const warm = await WarmLoad.start({ contents, source, signature, startedAt: now }, rule)
-    return { served: new VerifiedFiles(signedOnDisk(contents), allowed, close), warm }
+    return { served: new VerifiedFiles(signedOnDisk(contents), allowed, close), reader, warm }
   }
   if (local) return open(local, await onDisk(load, model, found.files, accepted))
   const listing = await comparedListing(load, model, reader)
   const cached = await cachedFiles(load, model, reader)
   const contents = cached && (await onDisk(load, model, cached, accepted).catch(unlessAborted))
   if (cached?.local && contents) return { ...(await open(cached.local, contents)), cached: true }
-  return { served: new VerifiedFiles(await streamed(load, model, { reader, ...listing }), allowed, close) }
+  return { served: new VerifiedFiles(await streamed(load, model, { reader, ...listing }), allowed, close), reader }
 }
 
 /** A model whose files are in a cache of its source, which this load does not use. */
@@ -86,7 +89,8 @@ async function cachedFiles(
   { found: { files }, signature: { manifest } }: AcceptedModel,
   reader: SourceReader,
 ): Promise<ModelFiles | undefined> {
-  if (files.isFile || !files.onDisk) return undefined
+  // A cache that turns out to be damaged when a dataset is read could not be left aside any more.
+  if (files.isFile || !files.onDisk || load.isDataset) return undefined
   const names = [...manifest.fileNames()]
   const ask = () => files.onDisk?.(names, load.options.signal)
   const cached = await reader.ask('cache of the model', ask, (given) => given && checkedFiles(given))
@@ -125,7 +129,7 @@ async function comparedListing(load: Load, model: AcceptedModel, reader: SourceR
   const comparison = new SignedComparison(files, manifest)
   const bundles = [...found.bundles, ...otherBundles]
   const announced = await compareListing(files, reader, manifest, nameOptions(load, { files, manifest, bundles, rule }))
-  if (rule.require.files !== 'loaded') comparison.checkStated(announced.values())
+  if (rule.require.files !== 'loaded' || load.isDataset) comparison.checkStated(announced.values())
   return { comparison, announced }
 }
 

@@ -6,7 +6,9 @@ import type { JournalSettings } from '../../journal/writing/settings/settings.ts
 import { modelIdentity } from '../../manifest/identity.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import type { BelievedAttestation } from '../../policy/attestations/judge-attestations.ts'
+import { DATASET_FORMAT } from '../../policy/model-formats.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
+import { ofDataset } from '../../policy/requirements/files.ts'
 import { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import { isWatchedPolicy } from '../../policy/watching/watch-policy.ts'
@@ -232,7 +234,9 @@ export class Judging {
     verdict.model.rootDigest = manifest.rootDigest
     verdict.files.signed = manifest.files.size
     const attestations = await this.#findAttestations({ found, signature, rule }, policy, now)
-    return { found, signature, rule, revocations: policy.revocations, ...attestations }
+    const isDataset = this.#options.format === DATASET_FORMAT
+    const used = isDataset ? { ...rule, require: ofDataset(rule.require) } : rule
+    return { found, signature, rule: used, revocations: policy.revocations, ...attestations }
   }
 
   /** Attestations are read only if the rule requires some: nothing else depends on them. */

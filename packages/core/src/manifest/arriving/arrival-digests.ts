@@ -16,12 +16,13 @@ export class ArrivalDigests {
   readonly #furtherTypes: readonly HashType[]
   readonly wanted: readonly WantedDigests[]
 
-  constructor(digests: Comparison['digests'], further: FurtherDigests) {
+  /** @param also further digests, which are last in what is found, and which nothing is compared with here */
+  constructor(digests: Comparison['digests'], further: FurtherDigests, also: readonly WantedDigests[] = []) {
     const main = digests ? [{ hashType: digests.hashType, partBytes: digests.shardSize }] : []
     this.#hasMain = digests !== undefined
     this.#further = further
     this.#furtherTypes = further.hashTypes
-    this.wanted = [...main, ...this.#furtherTypes.map((hashType) => ({ hashType, partBytes: Infinity }))]
+    this.wanted = [...main, ...this.#furtherTypes.map((hashType) => ({ hashType, partBytes: Infinity })), ...also]
   }
 
   /** @param announced length of the file in bytes; only a hint */

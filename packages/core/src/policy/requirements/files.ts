@@ -9,6 +9,8 @@ import { ISOLATION_LEVELS } from '../terms.ts'
 /** What a rule requires of the load itself, apart from signatures. */
 export interface FileRequirements {
   files: 'all' | 'loaded' | 'ignore-unsigned'
+  /** True if the rule itself says `all`; absent if that is only the default. */
+  saysAll?: true
   /** Matches the names of files that may be unsigned in a local model; absent if every file must be signed. */
   unsigned?: (name: string) => boolean
   isolation?: readonly string[]
@@ -26,7 +28,7 @@ export const fileRequirementFields = {
     .oneOf(['all', 'loaded', 'ignore-unsigned'])
     .optional()
     .describe(
-      'all: every file is checked (default). loaded: only the files that are read. ignore-unsigned: there may be unsigned files beside the signed ones.',
+      'all: every file is checked (default, except for datasets). loaded: only the files that are read (default for datasets). ignore-unsigned: there may be unsigned files beside the signed ones.',
     ),
   unsigned: nameGlobsSchema
     .optional()
@@ -64,12 +66,20 @@ export function compileFileRequirements({
 }: s.ObjectOf<typeof fileRequirementFields>): FileRequirements {
   return withoutPrototype({
     files: files ?? 'all',
+    ...(files === 'all' ? { saysAll: true } : {}),
     ...(unsigned === undefined ? {} : { unsigned: anyOf(unsigned) }),
     ...(isolation === undefined ? {} : { isolation }),
     ...(maxBundleBytes === undefined ? {} : { maxBundleBytes }),
     ...(pinned ? { pinned } : {}),
     ...(receipts === undefined || receipts === 'never' ? {} : compileReceipts(receipts)),
   })
+}
+
+/** What a rule requires of the files of a dataset: by default, only those that are read are checked, since few programs read all. */
+export function ofDataset(require: FileRequirements): FileRequirements {
+  return require.files !== 'all' || require.saysAll
+    ? require
+    : withoutPrototype({ ...require, files: 'loaded' as const })
 }
 
 /** The default maximum age of a receipt. */

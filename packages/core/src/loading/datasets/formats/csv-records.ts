@@ -1,0 +1,77 @@
+import { pipeline, Readable } from 'node:stream'
+import type * as CsvParse from 'csv-parse'
+import { messageOf } from '../../../any-realm.ts'
+import { shown } from '../../../errors.ts'
+import { Turns } from '../../../source/turns.ts'
+import { malformed, readerPackage } from './reader-package.ts'
+
+const FORMAT = 'CSV'
+/** A piece is parsed at once, and its records are many times larger. */
+const PIECE_BYTES = 64 * 1024
+
+/** How a file of records is written. */
+interface CsvFormat {
+  delimiter: string
+  /** Of a record. */
+  maxBytes: number
+}
+
+/**
+ * Parses records with csv-parse. The first one names the columns.
+ *
+ * @throws {@link ModelSealError} `DATASET_READER_UNAVAILABLE`; `DATASET_MALFORMED` with the line
+ */
+export async function* csvRecords(
+  name: string,
+  pieces: AsyncIterable<Uint8Array>,
+  { delimiter, maxBytes }: CsvFormat,
+): AsyncGenerator<Record<string, string>, void> {
+  const { parse } = readerPackage('csv-parse', 7) as typeof CsvParse
+  const parser = parse({ columns: true, bom: true, delimiter, max_record_size: maxBytes })
+  const failure: { cause?: unknown } = {}
+  const input = Readable.from(remembering(smaller(name, pieces), failure), { objectMode: false })
+  // A failure is reported to whoever reads the records.
+  pipeline(input, parser, () => {})
+  const turns = new Turns()
+  try {
+    for await (const record of parser) {
+      yield record as Record<string, string>
+      if (turns.isDue) await turns.next()
+    }
+  } catch (cause) {
+    if ('cause' in failure) throw failure.cause
+    const { lines: line } = cause as { lines?: number }
+    throw malformed(name, FORMAT, { line, found: shown(messageOf(cause)), cause })
+  } finally {
+    parser.destroy()
+  }
+}
+
+async function* remembering<T>(items: AsyncIterable<T>, failure: { cause?: unknown }): AsyncGenerator<T> {
+  try {
+    yield* items
+  } catch (cause) {
+    failure.cause = cause
+    throw cause
+  }
+}
+
+/** Checks that the bytes are UTF-8, which the parser would not refuse. */
+async function* smaller(name: string, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  const check = (bytes: Uint8Array | undefined) => {
+    try {
+      decoder.decode(bytes, { stream: bytes !== undefined })
+    } catch (cause) {
+      throw malformed(name, FORMAT, { expected: 'UTF-8', found: 'other bytes', cause })
+    }
+  }
+  for await (const piece of pieces) {
+    for (let start = 0; start < piece.length; start += PIECE_BYTES) {
+      const part = piece.subarray(start, start + PIECE_BYTES)
+      check(part)
+      yield part
+    }
+  }
+  check(undefined)
+}
