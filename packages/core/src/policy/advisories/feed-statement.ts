@@ -9,10 +9,9 @@ import { eachOf, type Steps } from '../../source/turns.ts'
 import { faultyPeriod } from '../revocations/schema.ts'
 import { canonicalJson } from '../../schema/canonical-json.ts'
 import { DENIED_LISTS, DENIED_ENTRIES, headerSchema, type Denied } from './feed-schema.ts'
+import { FEED_TYPE } from './feed-type.ts'
 
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
-/** The predicate type of advisory feeds. */
-export const FEED_TYPE = 'urn:modelseal:advisory-feed:0.1'
 
 /** Largest size of a feed in bytes: some half a million root digests. */
 export const MAX_FEED_BYTES = 64 * 1024 * 1024
