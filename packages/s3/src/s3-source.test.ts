@@ -229,7 +229,7 @@ describe('a store that answers wrongly is refused:', () => {
     store.fault = (_, response, key) => {
       if (key !== '') return false
       const timer = setInterval(() => void response.write(' '), 20)
-      response.on('close', () => void clearInterval(timer))
+      response.on('close', () => clearInterval(timer))
       const later = process.uptime() + 700
       setTimeout(() => vi.spyOn(process, 'uptime').mockReturnValue(later), 60)
       return true
@@ -243,7 +243,7 @@ describe('a store that answers wrongly is refused:', () => {
       if (key !== '') return false
       response.writeHead(403)
       const timer = setInterval(() => void response.write(' '), 20)
-      response.on('close', () => void clearInterval(timer))
+      response.on('close', () => clearInterval(timer))
       const later = process.uptime() + 11
       setTimeout(() => vi.spyOn(process, 'uptime').mockReturnValue(later), 60)
       return true
