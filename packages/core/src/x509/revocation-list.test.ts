@@ -86,3 +86,8 @@ test('refuses a list that is too large to be read', () => {
     refusal('CRL_INVALID', { file: 'a.crl', found: '4194305 bytes' }),
   )
 })
+
+test('reads a list of which only the outline is right, whatever its parts are', () => {
+  const der = value(0x30, SIGNED, ALGORITHM, Buffer.from([0x03, 0]))
+  expect(parseRevocationLists(der, 'a.crl')).toEqual([der])
+})
