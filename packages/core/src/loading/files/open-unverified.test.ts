@@ -1,14 +1,17 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ModelFiles, SourceSession } from '../../source/model-source.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { sha256 } from '../../testing/bundles.ts'
-import { refusal } from '../../testing/scratch.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
 import type { ModelReader } from '../model-reader.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
+import { LinkedFiles } from './linked-files.ts'
 import { unidentified } from './open-unverified.ts'
+import { UnverifiedFiles } from './unverified-files.ts'
 
 const MODEL = 'store://models/vad'
 const CONTENT = { 'config.json': '{}', 'weights.bin': 'weights' }
@@ -133,3 +136,20 @@ describe('a model on this machine that is loaded unverified', () => {
     expect(text(await model.read('g'))).toBe('changed')
   })
 })
+
+test.runIf(process.platform === 'linux')(
+  'a judged file that can be reached only through a link in procfs is copied, whatever the caller prefers',
+  async () => {
+    const root = scratch({ a: 'a' })
+    const linked = await LinkedFiles.open({ root, names: ['a'] }, { hashTypes: ['sha256'], check: () => {} }, {})
+    const fd = openSync(root, 'r')
+    onTestFinished(() => closeSync(fd))
+    const [file] = await linked.find(['a'])
+    vi.spyOn(linked, 'find').mockResolvedValue([{ ...file!, path: `/proc/self/fd/${fd}/a` }])
+    const handing = { entry: undefined, isolation: 'in-place', isJudged: () => true } as const
+    const files = new UnverifiedFiles(linked, handing, async () => {})
+    const placed = await files.place(['a'])
+    expect([placed.isolation, readFileSync(placed.path('a'), 'utf8')]).toEqual(['copy', 'a'])
+    await files.dispose()
+  },
+)

@@ -261,6 +261,9 @@ describe.runIf(process.platform === 'linux')('a receipt', () => {
     await load(unknown)
     expect((await load(unknown, GRANULARITY)).hashed).toBe('receipt')
     expect((await load(none, GRANULARITY)).hashed).toBe('receipt')
+    // The signed digests need not be computed once more.
+    const signed = { fileDigests: [`blake2b:${'b'.repeat(128)}`, 'b'.repeat(64)] }
+    expect((await load(signed, GRANULARITY)).hashed).toBe('receipt')
     const other = { fileDigests: [`blake3:${'b'.repeat(64)}`, 'b'.repeat(64)] }
     expect((await load(other, GRANULARITY)).hashed).toBe('files')
     await load(unknown)

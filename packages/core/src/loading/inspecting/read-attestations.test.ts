@@ -97,12 +97,16 @@ describe('what an attestation says', () => {
     expect(unread).not.toHaveProperty('content')
   })
 
-  test('is not said to be about a model whose bundle cannot be read', async () => {
+  test('is not said to be about a model whose bundle, or the statement in it, cannot be read', async () => {
     await attest(REVIEW, {})
-    await writeFile(site.file(`${name}.sig`), '{}')
-    const [found] = await readAttestations(site.file(name))
-    expect(found).toMatchObject({ subjects: [{ sha256: root }] })
-    expect(found).not.toHaveProperty('isAbout')
+    const bundle = JSON.parse(await readFile(site.file(`${name}.sig`), 'utf8')) as { dsseEnvelope: { payload: string } }
+    bundle.dsseEnvelope.payload = Buffer.from('{}').toString('base64')
+    for (const unread of ['{}', JSON.stringify(bundle)]) {
+      await writeFile(site.file(`${name}.sig`), unread)
+      const [found] = await readAttestations(site.file(name))
+      expect(found).toMatchObject({ subjects: [{ sha256: root }] })
+      expect(found).not.toHaveProperty('isAbout')
+    }
   })
 })
 

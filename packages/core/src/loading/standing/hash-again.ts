@@ -15,7 +15,7 @@ const PATIENCE = 10_000
 /**
  * Hashes the files of a loaded model once more, for digests that its load did not compute, and remembers them.
  *
- * @throws {@link ModelSealError} `FILE_REVOKED`, `MODEL_REVOKED` if that is impossible: then nothing proves that the model is not revoked
+ * @throws {@link ModelSealError} `FILE_REVOKED` if a file is revoked; `FILE_REVOKED`, `MODEL_REVOKED` if that is impossible: then nothing proves that the model is not revoked
  */
 export async function hashAgain(load: JudgedLoad, { hashTypes, rootDigest }: Unknown): Promise<void> {
   const { content, found, signature, mayBeUnsigned } = load
@@ -31,6 +31,8 @@ export async function hashAgain(load: JudgedLoad, { hashTypes, rootDigest }: Unk
     content.rootDigests = manifests.map((manifest) => manifest.rootDigest)
   } catch (error) {
     content.drop(hashTypes)
+    // The digest of a file was computed, and it is the revoked one.
+    if (error instanceof ModelSealError && error.code === 'FILE_REVOKED') throw error
     throw unknownDigest(rootDigest && hashTypes.length === 0 ? 'MODEL_REVOKED' : 'FILE_REVOKED', error)
   }
 }
