@@ -19,7 +19,7 @@ export interface Issued {
 
 export interface IssueOptions {
   /** Attributes as [type, value]; a string is a common name. */
-  subject: string | readonly (readonly [type: string, value: string | asn1js.OctetString])[]
+  subject: string | readonly (readonly [type: string, value: string | asn1js.OctetString | asn1js.BitString])[]
   /** Default: self-signed. */
   issuer?: Issued
   /** Basic constraints. Default: none. */
