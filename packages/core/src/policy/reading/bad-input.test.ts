@@ -251,7 +251,7 @@ describe('a policy is refused, with file, line and column, for', () => {
     ['version: 1\ntrustRoots: { a: { publicKey: 5 } }', 'expected text, or fields with values, or a list; found 5.'],
     [
       `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: TFLite }')}`,
-      'expected "onnx" or "tfjs-graph" or "tfjs-layers" or "saved-model" or "any", or the format of another adapter (1 to 40 lower-case letters, digits and hyphens), or a list; found "TFLite".',
+      'expected "onnx" or "tfjs-graph" or "tfjs-layers" or "saved-model" or "dataset" or "any", or the format of another adapter (1 to 40 lower-case letters, digits and hyphens), or a list; found "TFLite".',
     ],
     [
       `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: onxn }')}`,
