@@ -10,6 +10,7 @@ export const LONG_TESTS = [
   'test/attacks/hostile-policies.test.ts',
   'test/attacks/swapping.test.ts',
   'test/attacks/swapping-onnx.test.ts',
+  'test/attacks/swapping-datasets.test.ts',
   'test/attacks/flipped-mapping.test.ts',
   'test/attacks/bundled-runtimes.test.ts',
   'test/attacks/environment.test.ts',
