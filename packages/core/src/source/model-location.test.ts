@@ -44,15 +44,6 @@ describe('modelLocation', () => {
     expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
-  test('says that no package provides "s3:" URLs yet', () => {
-    expect(() => modelLocation('s3://owner/model')).toThrow(
-      expect.objectContaining({
-        code: 'SCHEME_UNKNOWN',
-        hint: expect.stringContaining('No package of modelseal provides them yet.') as string,
-      }),
-    )
-  })
-
   test.each<[string, unknown]>([
     ['an unregistered scheme', 'foo://user:secret@host/x?token=secret'],
     ['one in capitals', 'FOO+Bar://user:secret@host/x'],
