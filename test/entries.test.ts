@@ -16,7 +16,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types:
       names(`AcceptedVerdict AdvisoryChange AdvisoryFailure AdvisoryOptions AsyncBuffer Attestation AttestedContents BelievedAttestations Decompress DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
       OpenDatasetOptions OpenOptions OpenedDataset OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
-      PulledModel ReceiptInfo RecordOptions Revoked RowOptions ThreadPool UnverifiedDataset UnverifiedModel
+      PulledModel ReceiptInfo RecordOptions Revoked RowOptions TarMember ThreadPool UnverifiedDataset UnverifiedModel
       Verdict VerifiedDataset VerifiedIdentity VerifiedModel WatchedPolicy`),
   },
   './signing': {

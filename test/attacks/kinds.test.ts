@@ -199,6 +199,8 @@ beforeAll(async () => {
       args: ['config.json', { format: 'jsonl' }],
       options: { 1: 'format delimiter maxRecordBytes'.split(' ') },
     },
+    'VerifiedDataset.members': { call: dataset.members.bind(dataset), args: ['config.json'] },
+    'VerifiedDataset.member': { call: dataset.member.bind(dataset), args: ['config.json', 'a.txt'] },
     downloadModel: { call: core.downloadModel, args: [directory, inWorkspace('downloaded'), open] },
     pullModels: {
       call: core.pullModels,
@@ -471,6 +473,8 @@ const NAMES = [
   'AsyncBuffer.slice',
   'VerifiedDataset.rows',
   'VerifiedDataset.records',
+  'VerifiedDataset.members',
+  'VerifiedDataset.member',
   'downloadModel',
   'pullModels',
   'pullModels: pull',

@@ -1,5 +1,5 @@
 import { ASYNC_DISPOSE } from '../../any-realm.ts'
-import { checkedText } from '../../kinds.ts'
+import { checkedText, invalidArgument } from '../../kinds.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import type { AcceptedVerdict, UnverifiedVerdict, Verdict } from '../../results.ts'
 import type { BelievedAttestations } from '../attestations/attestation.ts'
@@ -7,6 +7,8 @@ import type { OpenedModel, UnverifiedModel, VerifiedModel } from '../verified-mo
 import { asyncBuffer, type AsyncBuffer } from './async-buffer.ts'
 import { parquetRows, rowOptions, type RowOptions } from './formats/parquet-rows.ts'
 import { recordParser, type RecordOptions } from './formats/records.ts'
+import { TarLists } from './formats/tar-lists.ts'
+import { tarMembers, type TarMember, type TarMembers } from './formats/tar-members.ts'
 import type { Ranges } from './ranges.ts'
 
 const NAME = 'the name of a file'
@@ -18,6 +20,7 @@ export type OpenedDataset = VerifiedDataset | UnverifiedDataset
 abstract class DatasetHandle<V extends Verdict> {
   readonly #model: OpenedModel<unknown>
   readonly #ranges: Ranges
+  readonly #tars = new TarLists()
   /** Who signed, which rule applied, and what was compared when the dataset was opened. */
   readonly verdict: V
 
@@ -123,15 +126,53 @@ abstract class DatasetHandle<V extends Verdict> {
     return parse(await this.#opened(name))
   }
 
+  /**
+   * Lists the files in a tar archive, such as a shard of a WebDataset, with the optional package `tar-stream`. Their content is not read. The list is
+   * kept for further calls.
+   *
+   * @returns the members in the order of the archive, without directories
+   * @throws {@link ModelSealError} `DATASET_READER_UNAVAILABLE`; `DATASET_MALFORMED` for a damaged archive, for one with links, special files,
+   * impossible names or a name twice, and for more than 1,000,000 members; and what {@link asyncBuffer} throws
+   */
+  async members(name: string): Promise<TarMember[]> {
+    const members = await this.#membersOf(name, await this.asyncBuffer(name))
+    this.#model.checkOpen()
+    return [...members.values()]
+  }
+
+  /**
+   * Reads one file in a tar archive into memory.
+   *
+   * @param memberName its name, as {@link members} gives it
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a name that the archive does not have, and what {@link members} throws
+   * @example
+   * ```ts
+   * for (const { name } of await dataset.members('train-0000.tar'))
+   *   if (name.endsWith('.jpg')) show(await dataset.member('train-0000.tar', name))
+   * ```
+   */
+  async member(name: string, memberName: string): Promise<Uint8Array<ArrayBuffer>> {
+    checkedText(memberName, 'the name of a member')
+    const file = await this.asyncBuffer(name)
+    const found = (await this.#membersOf(name, file)).get(memberName)
+    if (!found) throw invalidArgument('memberName', 'the name of a member of the archive', memberName)
+    return new Uint8Array(await file.slice(found.offset, found.offset + found.size))
+  }
+
   /** Closes the dataset, as `close()` of a model does. Reads that are running fail with `ABORTED`. What was handed out stays valid. */
   async close(): Promise<void> {
     await this.#model.close()
     this.#ranges.clear()
+    this.#tars.clear()
   }
 
   /** Same as {@link close}. */
   [ASYNC_DISPOSE](): Promise<void> {
     return this.close()
+  }
+
+  #membersOf(name: string, file: AsyncBuffer): Promise<TarMembers> {
+    return this.#tars.get(name, () => tarMembers(name, file))
   }
 
   /** What cannot be read fails here, rather than when the first piece is read. */
