@@ -84,7 +84,10 @@ test('several processes that send a journal to one collector lose and double not
     return 'collected' in read ? read.collected : undefined
   }
   await site.push(journal.directory)
-  await vi.waitFor(() => expect(collected()).toMatchObject({ size: 41, segments: { [segment.id]: segment.bytes } }))
+  await vi.waitFor(
+    () => expect(collected()).toMatchObject({ size: 41, segments: { [segment.id]: segment.bytes } }),
+    10_000,
+  )
   ended.abort()
   await Promise.all(following)
   expect(site.events.map(({ event }) => event)).toEqual(['created'])
