@@ -55,6 +55,8 @@ describe('the URL that globs see', () => {
     ['https://hub.example./m', 'a host that ends with a dot'],
     ['hub.example/m', NO_HOST],
     ['xfile:///m', NO_HOST],
+    ['store://?name=m', NO_HOST],
+    ['store://#m', NO_HOST],
     ['file:/m', NO_HOST],
     ['1a://hub.example/m', NO_HOST],
     ['-https://hub.example/m', NO_HOST],

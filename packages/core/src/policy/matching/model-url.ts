@@ -34,7 +34,7 @@ function urlFault(given: unknown): string | undefined {
   if (/%(?:2e|2f|5c)/i.test(path)) return 'an escaped dot, slash or backslash'
   // Unescaped once, "%%32e" would be an escape of a dot.
   if (/%(?![0-9a-f]{2})/i.test(path)) return 'a percent sign without two hex digits'
-  if (!/^(?:file:\/\/|[a-z][a-z0-9+.-]*:\/\/[^/])/i.test(given) || !URL.canParse(given)) return 'no scheme and host'
+  if (!/^(?:file:\/\/|[a-z][a-z0-9+.-]*:\/\/[^/?#])/i.test(given) || !URL.canParse(given)) return 'no scheme and host'
   const { username, password, hostname, pathname } = new URL(given)
   if (username !== '' || password !== '') return 'credentials'
   // Some versions of Node.js leave those after a name that begins with a dot: "/a/.b/../../c" leads to "/c".
