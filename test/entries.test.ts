@@ -97,7 +97,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   './http': {
     values: names(
       `CONNECTIONS Downloads HttpClient PartialFile RequestRetries checkedHttpOptions collected filePieces foldedName heldOpen ignoresRanges isLoopback isOwnDirectory
-      isPrivate plainUrl redirectRule requestTarget withHint`,
+      isPrivate partFault plainUrl redirectRule requestTarget withHint`,
     ),
     types: names(
       `CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpContent HttpOptions HttpRequest Range RedirectRule`,

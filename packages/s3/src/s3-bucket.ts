@@ -1,4 +1,4 @@
-import type { HttpBody, Range } from '@modelseal/core/http'
+import { partFault, type HttpBody, type Range } from '@modelseal/core/http'
 import type { BundleCandidate, ModelFiles, Receive, SourceEntry, SourceLoad } from '@modelseal/core/source'
 import { S3Client, named } from './s3-client.ts'
 import { changedObject, otherContent } from './s3-errors.ts'
@@ -90,7 +90,8 @@ export class Bucket {
       { what: object, size: entry?.size, range, reuses: true, signal },
       (part, take) =>
         this.#client.send({ key, what: object, ...this.#versionOf(key, entry), ...part }, (body) => {
-          checkPart(object, { part: part.range, size: entry?.size }, body)
+          const fault = partFault({ range: part.range, size: entry?.size }, body)
+          if (fault) throw otherContent(object, fault.expected, fault.found)
           this.#pin(key, object, entry, body)
           return take(body)
         }),
@@ -131,21 +132,4 @@ function strong(etag: string | undefined): string | undefined {
 async function* entriesOf(listed: Promise<ReadonlyMap<string, S3Entry>>): AsyncGenerator<SourceEntry> {
   // What the store states of an object is no digest of it, so only names and sizes are passed on.
   for (const { name, size } of (await listed).values()) yield { name, size }
-}
-
-/** The sent part must be the requested one. */
-function checkPart(
-  what: string,
-  { part, size }: { part: Range | undefined; size: number | undefined },
-  { headers, length }: HttpBody,
-): void {
-  if (part) {
-    const expected = `bytes ${part.start}-${part.end - 1}/${size ?? ''}`
-    const found = headers.get('content-range')
-    if (!(size === undefined ? found?.startsWith(expected) : found === expected))
-      throw otherContent(what, expected, found ?? 'no "Content-Range"')
-  }
-  const bytes = part ? part.end - part.start : size
-  if (bytes !== undefined && length !== undefined && length !== bytes)
-    throw otherContent(what, `${bytes} bytes`, `${length} bytes`)
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { ASYNC_DISPOSE } from '../any-realm.ts'
+import { disposeIfCompiled } from './async-dispose.ts'
 import { checkedText, choice, listOf, text } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
@@ -197,9 +198,7 @@ abstract class ModelHandle<T, V extends Verdict> {
   }
 
   static {
-    // Babel, esbuild and Oxc compile `await using` to this symbol if the realm lacks the other.
-    const value = Object.getOwnPropertyDescriptor(this.prototype, ASYNC_DISPOSE)?.value as unknown
-    Object.defineProperty(this.prototype, Symbol.for('Symbol.asyncDispose'), { value })
+    disposeIfCompiled(this.prototype)
   }
 }
 

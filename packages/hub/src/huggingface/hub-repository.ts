@@ -1,6 +1,6 @@
 import { kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { type HttpBody, type Range } from '@modelseal/core/http'
+import { partFault, type HttpBody, type Range } from '@modelseal/core/http'
 import type { BundleCandidate, Receive } from '@modelseal/core/source'
 import type { CachedFile } from '../cache/blob-store.ts'
 import { CachedFiles, type CacheRequest } from '../cache/cached-files.ts'
@@ -158,20 +158,11 @@ export class HubRepository {
     )
   }
 
-  #check(
-    path: string,
-    { size, range }: { size: number | undefined; range: Range | undefined },
-    { headers, length }: HttpBody,
-  ): void {
-    const commit = headers.get('x-repo-commit') ?? this.commit
+  #check(path: string, asked: { size: number | undefined; range: Range | undefined }, body: HttpBody): void {
+    const commit = body.headers.get('x-repo-commit') ?? this.commit
     if (commit !== this.commit) throw unexpected(path, this.commit, commit)
-    const part = range && `bytes ${range.start}-${range.end - 1}/${size ?? ''}`
-    const given = headers.get('content-range')
-    const isPart = part === undefined || (size === undefined ? given?.startsWith(part) : given === part) === true
-    if (!isPart) throw unexpected(path, part, given ?? 'no "Content-Range"')
-    const expected = range ? range.end - range.start : size
-    if (expected !== undefined && length !== undefined && length !== expected)
-      throw unexpected(path, `${expected} bytes`, `${length} bytes`)
+    const fault = partFault(asked, body)
+    if (fault) throw unexpected(path, fault.expected, fault.found)
   }
 }
 

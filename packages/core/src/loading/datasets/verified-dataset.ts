@@ -4,6 +4,7 @@ import type { Manifest } from '../../manifest/manifest.ts'
 import type { AcceptedVerdict, UnverifiedVerdict, Verdict } from '../../results.ts'
 import type { BelievedAttestations } from '../attestations/attestation.ts'
 import type { OpenedModel, UnverifiedModel, VerifiedModel } from '../verified-model.ts'
+import { disposeIfCompiled } from '../async-dispose.ts'
 import { asyncBuffer, type AsyncBuffer } from './async-buffer.ts'
 import { parquetRows, rowOptions, type RowOptions } from './formats/parquet-rows.ts'
 import { recordParser, type RecordOptions } from './formats/records.ts'
@@ -192,9 +193,7 @@ abstract class DatasetHandle<V extends Verdict> {
   }
 
   static {
-    // Babel, esbuild and Oxc compile `await using` to this symbol if the realm lacks the other.
-    const value = Object.getOwnPropertyDescriptor(this.prototype, ASYNC_DISPOSE)?.value as unknown
-    Object.defineProperty(this.prototype, Symbol.for('Symbol.asyncDispose'), { value })
+    disposeIfCompiled(this.prototype)
   }
 }
 
