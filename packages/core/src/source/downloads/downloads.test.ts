@@ -73,7 +73,7 @@ function download(origin: string, { range, files = 1, reuses, receive }: HowToDo
           }),
         ),
       async ({ chunks }) => {
-        for await (const chunk of chunks) {
+        for await (const chunk of chunks as AsyncIterable<Uint8Array>) {
           hash.update(chunk)
           receive?.(chunk)
           bytes += chunk.length
