@@ -25,7 +25,8 @@ function reportFailures({ name, status, message, assertionResults }) {
   for (const { fullName, failureMessages } of failures)
     console.log(`FAILED ${file}: ${fullName}\n${beginning(failureMessages.join('\n'))}`)
   if (status !== 'failed' || failures.length > 0) return 0
-  console.log(`FAILED ${file}\n${beginning(message ?? '')}`)
+  // Vitest gives no message if the process that ran the file crashed, was killed or did not start.
+  console.log(`FAILED ${file}\n${beginning(message || 'The process that ran it ended before the tests did.')}`)
   return 1
 }
 

@@ -31,10 +31,19 @@ export class Confirmed {
 
   /** What another collector confirmed does not count. An invalid file counts as none: everything is compared again. */
   static async read(directory: string, url: string): Promise<Confirmed> {
-    const text = await textOf(join(directory, COLLECTED_FILE))
-    const read = text === undefined ? undefined : readCollected(text)
-    const collected = read && 'collected' in read && read.collected.url === url ? read.collected : undefined
-    return new Confirmed(directory, url, collected)
+    const { text, collected } = await contentsOf(directory, url)
+    const confirmed = new Confirmed(directory, url, collected)
+    confirmed.#saved = text
+    return confirmed
+  }
+
+  /** Adopts what other processes that send the journal to this collector have saved since. They may have sent what this one did not. */
+  async refresh(): Promise<void> {
+    const { text, collected } = await contentsOf(this.#directory, this.#url)
+    if (text === this.#saved) return
+    this.#saved = text
+    for (const [segment, bytes] of Object.entries(collected?.segments ?? {}))
+      this.#bytes.set(segment, Math.max(bytes, this.bytesOf(segment)))
   }
 
   get state(): CollectedState {
@@ -84,6 +93,13 @@ export class Confirmed {
     }
     this.#saved = text
   }
+}
+
+async function contentsOf(directory: string, url: string): Promise<{ text?: string; collected?: Collected }> {
+  const text = await textOf(join(directory, COLLECTED_FILE))
+  if (text === undefined) return {}
+  const read = readCollected(text)
+  return 'collected' in read && read.collected.url === url ? { text, collected: read.collected } : { text }
 }
 
 async function textOf(path: string): Promise<string | undefined> {

@@ -94,7 +94,10 @@ export class Shipment {
 
   /** A journal that was deleted is begun anew by whoever writes it, with another ID. */
   async #take({ directory, file }: OpenedJournal): Promise<Confirmed> {
-    if (this.#taken?.id === file.id) return this.#taken.confirmed
+    if (this.#taken?.id === file.id) {
+      await this.#taken.confirmed.refresh()
+      return this.#taken.confirmed
+    }
     this.close()
     const lock = lockForSending(directory, this.#client.url)
     try {
