@@ -1,6 +1,6 @@
 // Shows modelseal with two real models: signs them, judges them by a policy, loads and runs them, requires an
-// evaluation of one of them, revokes it while it is in memory, finds out who loaded it, and refuses both after they
-// were tampered with.
+// evaluation of one of them, revokes it while it is in memory, finds out who loaded it, refuses both after they were
+// tampered with, and trains a third one from a dataset that was signed.
 // Run it from the repository: npm run demo
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -14,7 +14,8 @@ import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
 import { loadVerifiedModel as loadTfjs } from '@modelseal/tfjs'
 import * as tf from '@tensorflow/tfjs'
 import { Tensor } from 'onnxruntime-node'
-import { newSigner, prepare } from './prepare.mjs'
+import { newSigner, prepare, prepareDataset } from './prepare.mjs'
+import { lineageOf, readFlowers, save, signWithProvenance, train } from './training/training.mjs'
 
 tf.enableProdMode() // no banner
 
@@ -137,8 +138,26 @@ for (const { title, path, weights, run } of demos) {
   detail('found', `${error.found.slice(0, 23)}…`)
 }
 
+chapter(8, 'A model is trained from a dataset that the data team signed, until one byte of it is changed')
+const training = await prepareDataset(dirname(policy))
+for (const line of training.policyText.trimEnd().split('\n')) say(style('cyan', `  ${line}`))
+const flowers = await readFlowers(training.dataset, training.policy)
+await save(await train(flowers), training.model)
+await signWithProvenance(training.model, training.trainer, flowers.rootDigest)
+say(`${good()} ${style('bold', 'Iris')} trained from ${count(flowers.species.length, 'record')}, and signed`)
+say(style('cyan', '  modelseal inspect models/iris --policy training.policy.yaml'))
+for (const line of lineageOf(training.model, training.policy).split('\n')) say(`    ${line}`)
+changeOneByte(join(training.dataset, 'iris.csv'))
+const changed = await refusalOf(
+  async () => train(await readFlowers(training.dataset, training.policy)),
+  'FILE_MISMATCH',
+)
+say(`${style('red', '✘')} ${style('bold', 'Iris')} ${style('red', 'not trained again')}`)
+detail('code', changed.code)
+detail('file', changed.file)
+
 say()
-say('Both models ran as signed. After the change, neither reached its runtime.')
+say('All models ran as signed. After the change, neither they nor the dataset were used.')
 say()
 
 async function hearSilence(path, by = policy) {
@@ -188,7 +207,7 @@ async function refusalOf(load, code) {
     if (error instanceof ModelSealError && error.code === code) return error
     throw error
   }
-  throw new Error('A model was loaded that has to be refused.')
+  throw new Error('Something was loaded that has to be refused.')
 }
 
 /** Signs an evaluation of Silero VAD, and adds it beside the model. */

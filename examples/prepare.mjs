@@ -26,18 +26,30 @@ rules:
     signers: [{ key: release-team }]
 `
 
+const DATASET_POLICY = `version: 1
+trustRoots:
+  data-team: { publicKey: ./data.pub }
+  training: { publicKey: ./training.pub }
+rules:
+  - name: training-data
+    match: { format: dataset, path: "data/**" }
+    signers: [{ key: data-team }]
+  - name: trained-models
+    match: { path: "models/**" }
+    signers: [{ key: training }]
+    require:
+      attestations:
+        - type: provenance # signed by "training", as the model is
+          where: [{ field: dataset, oneOf: ["sha256:ROOT_DIGEST"] }]
+`
+
 /**
  * @param further directories of additional models, by name
  * @returns paths of the models and the policy, the text of the policy, and the signed models; all files are removed when
  * the program exits
  */
 export async function prepare(further = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'modelseal-example-'))
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
-  // So that examples leave nothing in the cache of the user.
-  process.env.MODELSEAL_CACHE = join(directory, 'cache')
-  mkdirSync(process.env.MODELSEAL_CACHE, { mode: 0o700 })
-
+  const directory = newDirectory()
   const signer = await newSigner(directory, 'release')
   const signed = {}
   for (const [name, files] of Object.entries(MODELS)) {
@@ -60,6 +72,34 @@ export async function prepare(further = {}) {
     ...Object.fromEntries(Object.keys(further).map((name) => [name, join(directory, 'models', name)])),
   }
   return { models, policy, policyText: POLICY, signed }
+}
+
+/**
+ * Prepares a dataset that the data team signed, and a policy that accepts it, and models that were trained with it.
+ *
+ * @returns paths of the dataset, of the policy, and for a trained model, and what signs that model; all files are removed
+ * when the program exits
+ */
+export async function prepareDataset(directory = newDirectory()) {
+  const dataset = join(directory, 'data/iris')
+  mkdirSync(dataset, { recursive: true })
+  copyFileSync(join(import.meta.dirname, 'training/iris.csv'), join(dataset, 'iris.csv'))
+  const trainer = await newSigner(directory, 'training')
+  const { rootDigest } = await signModel(dataset, { signer: await newSigner(directory, 'data'), format: 'dataset' })
+  const policy = join(directory, 'training.policy.yaml')
+  const policyText = DATASET_POLICY.replace('ROOT_DIGEST', rootDigest)
+  writeFileSync(policy, policyText)
+  return { dataset, model: join(directory, 'models/iris'), policy, policyText, trainer }
+}
+
+/** Removed when the program exits. */
+function newDirectory() {
+  const directory = mkdtempSync(join(tmpdir(), 'modelseal-example-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
+  // So that examples leave nothing in the cache of the user.
+  process.env.MODELSEAL_CACHE = join(directory, 'cache')
+  mkdirSync(process.env.MODELSEAL_CACHE, { mode: 0o700 })
+  return directory
 }
 
 /** Writes a new key pair, `NAME.key` and `NAME.pub`, and signs with it. */
