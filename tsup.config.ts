@@ -13,7 +13,7 @@ import { hashingWorker, threadCode } from './build/threads.ts'
 // contains the core, because that starts fastest; the dependencies in its package.json are loaded when they are used.
 //
 // Programs may bundle the libraries. Their code must therefore not refer to files that a bundler would have to find,
-// globals of only one module system, or names that a bundler's banner declares (docs/bundlers.md).
+// globals of only one module system, or names that a bundler's banner declares (docs/how-to/bundlers.md).
 const library = existsSync('src/index.ts')
 const entry = Object.fromEntries(
   Object.entries({

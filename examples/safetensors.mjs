@@ -1,4 +1,4 @@
-// An adapter for safetensors: typed arrays of the tensors of a verified file. docs/adapters.md explains it.
+// An adapter for safetensors: typed arrays of the tensors of a verified file. docs/how-to/adapters.md explains it.
 import { ModelSealError, openVerifiedModel } from '@modelseal/core'
 import { loadOptions, onlyModel, outcomeOf, parseJsonInTurns, shown } from '@modelseal/core/adapter'
 

@@ -37,7 +37,7 @@ test('the safetensors adapter returns the tensors of a signed file under a rule 
   await expect(loadVerifiedTensors(model, { policy })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
 })
 
-test('the code in docs/adapters.md matches the example', () => {
+test('the code in docs/how-to/adapters.md matches the example', () => {
   const read = (name: string) => readFileSync(join(import.meta.dirname, '..', name), 'utf8')
-  expect(read('docs/adapters.md')).toContain(`\`\`\`js\n${read('examples/safetensors.mjs')}\`\`\``)
+  expect(read('docs/how-to/adapters.md')).toContain(`\`\`\`js\n${read('examples/safetensors.mjs')}\`\`\``)
 })

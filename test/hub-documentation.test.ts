@@ -7,7 +7,7 @@ import { parseOciReference } from '../packages/hub/src/oci/reference.ts'
 import { TestSite } from '../packages/core/src/testing/site.ts'
 import { rulesOf } from './support/models.ts'
 
-const text = readFileSync(new URL('../docs/hubs.md', import.meta.url), 'utf8')
+const text = readFileSync(new URL('../docs/how-to/hubs.md', import.meta.url), 'utf8')
 const blocks = (kind: string) =>
   [...text.matchAll(new RegExp(`^\`\`\`${kind}\n(.*?)^\`\`\`$`, 'gms'))].map(([, block = '']) => block)
 
@@ -39,11 +39,11 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
-test('every manifest of docs/hubs.md is YAML of a known kind', () => {
+test('every manifest of docs/how-to/hubs.md is YAML of a known kind', () => {
   expect(manifests.map(({ kind }) => kind)).toEqual(['Pod', 'ClusterStorageContainer', 'InferenceService'])
 })
 
-test('the policy of docs/hubs.md is valid', async () => {
+test('the policy of docs/how-to/hubs.md is valid', async () => {
   const [policy, ...others] = blocks('yaml policy')
   expect(others).toEqual([])
   expect(rulesOf(await loadPolicy(await site.policy(policy)))).toHaveLength(2)

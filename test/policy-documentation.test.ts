@@ -11,7 +11,7 @@ import { authority, pemOf } from '../packages/core/src/testing/authority.ts'
 import { TestSite } from '../packages/core/src/testing/site.ts'
 import { rulesOf } from './support/models.ts'
 
-const text = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8')
+const text = await readFile(new URL('../docs/reference/policy.md', import.meta.url), 'utf8')
 const policies = [...text.matchAll(/^```yaml policy\n(.*?)^```$/gms)].map(([, policy = '']) => policy)
 const KEYS = ['release', 'release-2025', 'release-next', 'research', 'security']
 
@@ -41,8 +41,8 @@ describe('the policy of the README', () => {
   })
 })
 
-test('the policy of docs/journal.md records what it accepts', async () => {
-  const page = readFileSync(new URL('../docs/journal.md', import.meta.url), 'utf8')
+test('the policy of docs/how-to/journal.md records what it accepts', async () => {
+  const page = readFileSync(new URL('../docs/how-to/journal.md', import.meta.url), 'utf8')
   const policy = /^```yaml\n(version: 1\n.*?)^```$/ms.exec(page)?.[1]
   const path = await site.policy(policy)
   expect((await checkPolicy(path)).filter(({ severity }) => severity === 'error')).toEqual([])
@@ -50,7 +50,7 @@ test('the policy of docs/journal.md records what it accepts', async () => {
   expect((await verifyJournal(site.file('journal'))).records).toBeGreaterThan(1)
 })
 
-describe('the policies of docs/policy.md', () => {
+describe('the policies of docs/reference/policy.md', () => {
   test('are found', () => expect(policies.length).toBe(14))
 
   test.each(policies.map((policy, index) => [index, policy] as const))('%i is valid', async (_, policy) => {
@@ -86,7 +86,7 @@ describe('the policies of docs/policy.md', () => {
   })
 })
 
-describe('the table of requirements in docs/policy.md', () => {
+describe('the table of requirements in docs/reference/policy.md', () => {
   const [, table = ''] = /^### What a rule may require\n\n((?:\|.*\n)+)/m.exec(text) ?? []
   const rows = new Map(
     [...table.matchAll(/^\| `(\w+)` \|.*\| ([^|]*)\|$/gm)].map(([, field, codes = '']) => [
@@ -107,7 +107,7 @@ describe('the table of requirements in docs/policy.md', () => {
   })
 })
 
-test('the table of warnings in docs/policy.md has all of them', () => {
+test('the table of warnings in docs/reference/policy.md has all of them', () => {
   const [, table = ''] = /^## What `policy check` warns of\n(.*?)^## /ms.exec(text) ?? []
   const rows = [...table.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)].map(([, code, meaning]) => [code, meaning])
   expect(Object.fromEntries(rows)).toEqual(WARNING_CODES)

@@ -1,11 +1,11 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
+import { documents, ROOT } from './support/documents.ts'
 
 // Programs compile against the built declarations, which TypeScript resolves in three ways.
 
-const ROOT = join(import.meta.dirname, '..')
 const { ModuleKind, ModuleResolutionKind } = ts
 const RESOLUTIONS = {
   node16: { module: ModuleKind.Node16, moduleResolution: ModuleResolutionKind.Node16 },
@@ -27,24 +27,22 @@ const GIVEN: Record<string, string> = {
   'packages/onnxruntime/README.md': `declare const feeds: import('onnxruntime-node').InferenceSession.FeedsType`,
   'packages/tfjs/README.md': `declare const presigned: (name: string) => Promise<string>
     declare const loadGraphModel: typeof import('@tensorflow/tfjs').loadGraphModel`,
-  'docs/policy.md': `import { openVerifiedModel, watchPolicy } from '@modelseal/core'
+  'docs/reference/policy.md': `import { openVerifiedModel, watchPolicy } from '@modelseal/core'
     declare const log: { error(message: string): void }`,
 }
 
 /** Where the code of a document is compiled if it needs the dependencies of one package. */
-const PLACES: Record<string, string> = { 'docs/performance.md': 'packages/core' }
+const PLACES: Record<string, string> = { 'docs/explanation/performance.md': 'packages/core' }
 
 /** Untyped code, which adapter-example.test.ts runs. */
-const RUN = ['docs/adapters.md']
+const RUN = ['docs/how-to/adapters.md']
 
 /** A source file whose example is complete. */
 const COMMENTED = 'packages/core/src/source/model-source.ts'
 
-const documents = globSync(['*.md', 'docs/*.md', 'packages/*/README.md', 'examples/*.md', COMMENTED], { cwd: ROOT })
-  .filter((document) => !RUN.includes(document))
-  .sort()
+const compiled = [...documents(), COMMENTED].filter((document) => !RUN.includes(document))
 const blocks = new Map(
-  documents.flatMap((document) => {
+  compiled.flatMap((document) => {
     const read = readFileSync(join(ROOT, document), 'utf8')
     const text = document.endsWith('.ts') ? read.replaceAll(/^ \* ?/gm, '') : read
     return [...text.matchAll(/^```(?:ts|js|typescript|javascript)\n(.*?)^```$/gms)].map(

@@ -1,6 +1,6 @@
 // Draws a flame graph of warm loads: who uses the calling thread while a model is loaded again and again. The graph leaves out
 // the runtime, which takes most of the time. Run after a build:
-//   npm run bench:flame -- --out docs/warm-load.svg
+//   npm run bench:flame -- --out docs/explanation/warm-load.svg
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { Session } from 'node:inspector/promises'
 import { tmpdir } from 'node:os'

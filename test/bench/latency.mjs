@@ -3,7 +3,7 @@
 //   npm run bench:latency
 //   npm run bench:latency -- --quick
 //   npm run bench:latency -- --only copied --directory /dev/shm
-//   npm run bench:latency -- --chart docs/latency.svg
+//   npm run bench:latency -- --chart docs/explanation/latency.svg
 import { execFile } from 'node:child_process'
 import { constants, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

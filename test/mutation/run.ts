@@ -1,6 +1,6 @@
 // npm run mutation -- [FOLDER|FILE …]: tries mutants of the code with the unit tests beside it, and lists those that no test
 // notices and survivors/ does not explain. With --changed [COMMIT], only those on lines changed since then, for at most five
-// minutes. With --scores, it only prints the scores of the last runs, as in docs/mutation.md.
+// minutes. With --scores, it only prints the scores of the last runs, as in docs/explanation/mutation.md.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { posix, relative } from 'node:path'

@@ -1,6 +1,6 @@
 /**
  * For people who write adapters, which load verified models into a runtime: reading hostile input within limits, gathering what the
- * runtime needs, and reporting the outcome of a load. docs/adapters.md builds an adapter, step by step.
+ * runtime needs, and reporting the outcome of a load. docs/how-to/adapters.md builds an adapter, step by step.
  *
  * @example
  * ```ts

@@ -99,7 +99,7 @@ function requirementOf(kinds: readonly RequiredKind[]): string {
 ${[...always.map((line) => `            - ${line}\n`), ...example.map((line) => `          #   - ${line}\n`)].join('')}`
   })
   return `    require:
-      # Signed statements about the model, which "modelseal attest" makes (docs/attestations.md).
+      # Signed statements about the model, which "modelseal attest" makes (docs/how-to/attestations.md).
       attestations:
 ${demands.join('')}`
 }

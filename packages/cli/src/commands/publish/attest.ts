@@ -66,7 +66,7 @@ Types:
   provenance            the CI environment; or --builder and --build-type; or --from FILE: SLSA provenance v1 in JSON
   verification-summary  --verifier-id URI: the verdict of the policy; or --from FILE
   a URI                 --from FILE: the predicate in JSON
-"docs/attestations.md" describes them.
+"docs/how-to/attestations.md" describes them.
 
 Examples:
   $ modelseal attest key models/vad --type evaluation --from results.json --private-key evaluation.key

@@ -88,7 +88,7 @@ test.each<[string, () => unknown]>([
 })
 
 test.each([
-  ['a missing module', { code: 'MODULE_NOT_FOUND' }, 'docs/bundlers.md'],
+  ['a missing module', { code: 'MODULE_NOT_FOUND' }, 'docs/how-to/bundlers.md'],
   ['too little memory', { code: 'ERR_WORKER_OUT_OF_MEMORY' }, 'memory limits'],
 ])('the hint is about %s', async (_, details, words) => {
   brought(() => Promise.reject(Object.assign(new Error('Failed.'), details)))

@@ -24,7 +24,7 @@ export class NoThreads extends Error {
       code: 'MODELSEAL_NO_THREADS',
       message:
         `Cannot start hashing threads: ${shown(reasonOf(this.cause)).slice(1, -1)}. Models are hashed on the calling thread instead, in short turns. ` +
-        'This is just as safe, but slower. To allow worker threads, see docs/bundlers.md.',
+        'This is just as safe, but slower. To allow worker threads, see docs/how-to/bundlers.md.',
     }
   }
 }

@@ -14,7 +14,7 @@ export function workerFailed(cause: unknown): ModelSealError {
 function workerHint(cause: unknown): string {
   const code = codeOf(cause) ?? ''
   if (code.endsWith('MODULE_NOT_FOUND'))
-    return 'Put the missing file where the threads look for it (see docs/bundlers.md).'
+    return 'Put the missing file where the threads look for it (see docs/how-to/bundlers.md).'
   const message = messageOf(cause)
   if (message.includes('closeHashPool()')) return 'Call closeHashPool() when no model is being loaded.'
   if (/^ERR_WORKER_|^ENOMEM$/.test(code) || /thread ended|out of memory/.test(message))

@@ -62,7 +62,7 @@ export interface PolicyDigests {
   readonly file: string
   /**
    * Of everything that was read for the policy: the digest of the lines that `sha256sum FILE… | cut -c 1-64` prints for these files, in
-   * the order in which docs/policy.md lists them.
+   * the order in which docs/reference/policy.md lists them.
    */
   readonly files: string
 }

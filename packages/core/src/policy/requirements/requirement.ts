@@ -16,7 +16,7 @@ import type { CheckName } from '../../results.ts'
 interface Requirement<Fields extends s.FieldSchemas, Wanted, Code extends ErrorCode> {
   /** The name of its step in verdicts. */
   readonly step: CheckName
-  /** The codes of its refusals, as the table of requirements in docs/policy.md lists them. */
+  /** The codes of its refusals, as the table of requirements in docs/reference/policy.md lists them. */
   readonly codes: readonly Code[]
   /** Its fields under `require`, all of them optional. */
   readonly schema: Fields
