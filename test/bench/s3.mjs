@@ -21,6 +21,7 @@ const WAYS = {
   plain: { program: 'plain' },
   modelseal: { program: 'modelseal' },
   'AWS SDK': { program: 'sdk' },
+  'AWS SDK in parts': { program: 'sdk-in-parts' },
   'AWS SDK + hashing': { program: 'sdk', isHashed: true },
 }
 const { values: given } = parseArgs({

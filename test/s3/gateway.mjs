@@ -25,9 +25,13 @@ export async function startGateway(parent = tmpdir()) {
   const { accessKeyId, secretAccessKey } = CREDENTIALS
   const keys = ['--access', accessKeyId, '--secret', secretAccessKey]
   const place = ['--port', `127.0.0.1:${port}`, '--iam-dir', join(directory, 'iam')]
-  const child = spawn(join(BINARIES, 'versitygw'), [...place, ...keys, '--quiet', 'posix', join(directory, 'data')], {
-    stdio: 'ignore',
-  })
+  const child = spawn(
+    join(BINARIES, 'versitygw'),
+    [...place, ...keys, '--keep-alive', '--quiet', 'posix', join(directory, 'data')],
+    {
+      stdio: 'ignore',
+    },
+  )
   const endpoint = `http://127.0.0.1:${port}`
   const stop = () => {
     child.kill('SIGKILL')

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal } from '../../core/src/testing/scratch.ts'
 import { S3Client } from './s3-client.ts'
 import { s3Settings, type S3Options } from './s3-settings.ts'
@@ -44,6 +44,18 @@ describe('a request', () => {
     expect(await read({ region: 'eu-central-1' })).toBe('content')
     expect(scopeOf(seen as IncomingMessage)?.slice(1)).toEqual(['test-key', 'eu-central-1'])
     expect(seen?.headers['x-amz-content-sha256']).toBe('UNSIGNED-PAYLOAD')
+  })
+
+  test('is signed with a key that was derived once', async () => {
+    const keyed = vi.spyOn(crypto.subtle, 'sign')
+    onTestFinished(() => keyed.mockRestore())
+    const made = await client()
+    const send = () => made.send({ key: 'x', what: 'file "x"' }, () => Promise.resolve(true))
+    await send()
+    const deriving = keyed.mock.calls.length - 1
+    expect(deriving).toBeGreaterThan(0)
+    await send()
+    expect(keyed).toHaveBeenCalledTimes(deriving + 2)
   })
 
   test('is not signed without credentials', async () => {

@@ -60,6 +60,8 @@ export class S3Client {
   readonly #http: HttpClient
   readonly #stopped = new AbortController()
   readonly #signal: AbortSignal
+  /** Keys for signatures, which are derived from the credentials once a day: large files are fetched in many requests. */
+  readonly #derivedKeys = new Map<string, ArrayBuffer>()
   #region: string
 
   constructor(bucket: string, settings: S3Settings, { signal, detached }: SourceLoad, isSending = false) {
@@ -159,6 +161,7 @@ export class S3Client {
       ...(sessionToken === undefined ? {} : { sessionToken }),
       service: 's3',
       region: this.#region,
+      cache: this.#derivedKeys,
     })
     const signed = await signer.sign()
     return { url: signed.url, headers: Object.fromEntries(signed.headers) }
