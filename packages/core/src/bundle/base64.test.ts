@@ -20,6 +20,11 @@ test('decodes what Buffer encodes, for any bytes', () => {
   )
 })
 
+test('decodes escapes, also at the end', () => {
+  expect(inSteps('AAA\\/')).toEqual(decodeBase64('AAA/', 'sig'))
+  expect(inSteps('Zg\\u003d\\u003D').toString()).toBe('f')
+})
+
 // RFC 4648, section 10
 test.each([
   ['', ''],
@@ -96,8 +101,11 @@ describe('a text of several pieces', () => {
   const bytes = Buffer.from(Array.from({ length: 3 * 48 * 1024 + 1 }, (_, i) => (i * 7) % 256))
   const text = bytes.toString('base64')
 
-  test('is decoded in as many steps', () => {
-    const steps = base64Steps(Buffer.from(text), 'payload')
+  test.each([
+    ['as they are', text, 4],
+    ['after escapes', `\\u${text.charCodeAt(0).toString(16).padStart(4, '0')}${text.slice(1)}`, 8],
+  ])('is decoded in as many steps, %s', (_, written, expected) => {
+    const steps = base64Steps(Buffer.from(written), 'payload')
     let turns = 0
     for (;;) {
       const step = steps.next()
@@ -107,7 +115,12 @@ describe('a text of several pieces', () => {
       }
       turns++
     }
-    expect(turns).toBe(4)
+    expect(turns).toBe(expected)
+  })
+
+  test.each([0, 1, 2])('may end with a piece of which %d bytes are missing', (missing) => {
+    const whole = bytes.subarray(0, 2 * 48 * 1024 - missing)
+    expect(inSteps(whole.toString('base64')).equals(whole)).toBe(true)
   })
 
   test.each([0, 1, 2, 3, 4, 5, 6])('may have an escape %d letters before the end of a piece', (before) => {

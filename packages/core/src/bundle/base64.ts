@@ -71,10 +71,10 @@ function* unescapedSteps(text: Buffer): Steps<Buffer | undefined> {
     let end = Math.min(start + LETTERS, text.length)
     // No escape may be cut in two, except that of a backslash, which is not a letter of base64 anyway.
     const escape = text.lastIndexOf(BACKSLASH, end - 1)
-    if (end < text.length && escape >= end - REST_OF_ESCAPE && escape > start) end = escape
+    if (end < text.length && escape >= end - REST_OF_ESCAPE) end = escape
     const piece = unescaped(text.toString('latin1', start, end))
     if (piece === undefined) return undefined
-    length += plain.write(piece, length, 'latin1')
+    length += plain.write(piece, length)
     start = end
     yield
   }

@@ -127,7 +127,7 @@ export class JsonPieces {
 
   /** Adds the members, if any, before the comma that precedes another member. */
   #appendBefore(container: Container, end: number): void {
-    const last = this.#lastSolid(container.from, end)
+    const last = this.#lastSolid(end)
     if (last < container.from) return
     if (this.#bytes[last] !== COMMA) throw new SyntaxError('a comma is missing')
     this.#append(container, last)
@@ -151,19 +151,19 @@ export class JsonPieces {
   }
 
   #expectBlank(from: number, end: number): void {
-    if (this.#lastSolid(from, end) >= from) throw new SyntaxError('unexpected text')
+    if (this.#lastSolid(end) >= from) throw new SyntaxError('unexpected text')
   }
 
   #expectColon(from: number, end: number): void {
-    const colon = this.#lastSolid(from, end)
-    if (colon < from || this.#bytes[colon] !== COLON) throw new SyntaxError('a colon is missing')
+    const colon = this.#lastSolid(end)
+    if (this.#bytes[colon] !== COLON) throw new SyntaxError('a colon is missing')
     this.#expectBlank(from, colon)
   }
 
-  /** Index of the last character that is not white space, or `from - 1`. */
-  #lastSolid(from: number, end: number): number {
+  /** Index of the last character before `end` that is not white space; -1 if there is none. */
+  #lastSolid(end: number): number {
     let last = end - 1
-    while (last >= from && isSpace(this.#bytes[last])) last--
+    while (isSpace(this.#bytes[last])) last--
     return last
   }
 }

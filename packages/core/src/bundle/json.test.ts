@@ -83,6 +83,8 @@ describe('a repeated key in an object', () => {
     ['of the name __proto__', '{"__proto__":1,"__proto__":2}'],
     ['of a character beyond U+FFFF', '{"😀":1,"\\ud83d\\ude00":2}'],
     ['after white space', '{"a" : 1 ,\n"a"\t: 2}'],
+    ['after a text that ends with a backslash', '{"x":"\\\\","a":1,"a":2}'],
+    ['after a text that ends with a quote', '{"x":"\\\\\\"","a":1,"a":2}'],
   ])('is refused: %s', (_, text) => refuses(text, 'JSON_DUPLICATE_KEY'))
 
   test.each(['{"a":{"a":{"a":1}}}', '[{"a":1},{"a":2}]', '{"a":"a","b":"a"}', '{"a":["a","a"]}', '{"A":1,"a":2}'])(
@@ -117,6 +119,7 @@ describe('text that is not JSON', () => {
     ['a broken escape', '"\\x41"'],
     ['a broken code', '"\\u00g0"'],
     ['a broken key', '{"\\u00g0":1}'],
+    ['two broken keys', '{"\\x":1,"\\y":2}'],
     ['a leading zero', '[01]'],
     ['a plus sign', '[+1]'],
     ['a hexadecimal number', '[0x10]'],
@@ -242,9 +245,12 @@ describe('text that is parsed in pieces', () => {
   })
 })
 
-test.each(['\uff21', '\ufec0'])('does not take %s, which begins like a byte order mark, for one', (text) => {
-  refuses(text, 'JSON_INVALID')
-})
+test.each(['\uff21', '\ufec0', '\uff3f', '\u4eff'])(
+  'does not take %s, which is like a byte order mark, for one',
+  (text) => {
+    refuses(text, 'JSON_INVALID')
+  },
+)
 
 describe('a refusal', () => {
   const bounds = { what: 'trusted root', file: 'root.json', hint: 'Get it again.', maxValues: 3 }

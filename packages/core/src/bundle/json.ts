@@ -117,7 +117,7 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
           break
         }
         case COMMA:
-          keyNext = keys !== undefined
+          keyNext = true
           if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
           pieces.comma(i)
           break
@@ -133,7 +133,6 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
         case CLOSE_BRACKET:
           open.pop()
           keys = open.at(-1)
-          keyNext = false
           pieces.close(i)
           break
       }

@@ -18,16 +18,36 @@ interface Parts {
   info: pkijs.TSTInfo
 }
 
+interface Content {
+  /** How its time is written. */
+  time?: string
+  /** What takes its place. */
+  content?: Buffer
+  /** What follows it. */
+  tail?: Buffer
+}
+
 /** A response with changes that do not keep its signature valid, which is not checked here. */
-async function changed(change: (parts: Parts) => void, tail = Buffer.alloc(0)): Promise<Buffer> {
+async function changed(change: (parts: Parts) => void, { time, content, tail }: Content = {}): Promise<Buffer> {
   const response = new pkijs.TimeStampResp({ schema: asn1js.fromBER(await made()).result })
   const token = response.timeStampToken!
   const signed = new pkijs.SignedData({ schema: token.content as unknown })
   const info = new pkijs.TSTInfo({ schema: asn1js.fromBER(signed.encapContentInfo.eContent!.getValue()).result })
   const parts = { response, signed, info }
   change(parts)
-  const content = Buffer.concat([Buffer.from(info.toSchema().toBER()), tail])
-  if (signed.encapContentInfo.eContent) signed.encapContentInfo.eContent = new asn1js.OctetString({ valueHex: content })
+  const schema = info.toSchema()
+  if (time !== undefined) schema.valueBlock.value[4] = new asn1js.GeneralizedTime({ value: time })
+  const valueHex = Buffer.concat([content ?? Buffer.from(schema.toBER()), tail ?? Buffer.alloc(0)])
+  // In two parts, so that reading the response does not read it.
+  const value = [valueHex.subarray(0, 3), valueHex.subarray(3)].map(
+    (part) => new asn1js.OctetString({ valueHex: part }),
+  )
+  if (signed.encapContentInfo.eContent)
+    signed.encapContentInfo.eContent = new asn1js.OctetString({
+      idBlock: { isConstructed: true },
+      isConstructed: true,
+      value,
+    })
   token.content = signed.toSchema(true)
   return Buffer.from(response.toSchema().toBER())
 }
@@ -54,12 +74,18 @@ describe('a timestamp', () => {
     expect(isTimestampOver(parsed, Buffer.from('another signature'))).toBe(false)
   })
 
+  test('may state a part of a second', async () => {
+    const der = await changed(() => {}, { time: '20260102030405.25Z' })
+    expect((await parseTimestamp(der)).at).toEqual(new Date('2026-01-02T03:04:05.250Z'))
+  })
+
   test('may be granted with changes', async () => {
     const der = await made({ status: pkijs.PKIStatus.grantedWithMods })
     expect((await parseTimestamp(der)).at).toEqual(AT)
   })
 
   test.each([
+    [{ seconds: 0 }, 0],
     [{ seconds: 2 }, 2000],
     [{ millis: 5 }, 5],
     [{ micros: 1 }, 1],
@@ -120,7 +146,27 @@ describe('refuses a timestamp that', () => {
   })
 
   test('has data after its content', async () => {
-    await refuses(await changed(() => {}, Buffer.from([0])), 'its content is not DER or has trailing data')
+    await refuses(await changed(() => {}, { tail: Buffer.from([0]) }), 'its content is not DER or has trailing data')
+  })
+
+  test.each(['20260102030405', '20260102030405+0100', '202601020304Z', '2026010203.5Z', '20260102030405.1e400Z'])(
+    'has its time in another form: %s',
+    async (time) => {
+      await refuses(await changed(() => {}, { time }), 'its time is invalid')
+    },
+  )
+
+  test('has too many values', async () => {
+    const many = Buffer.from(
+      new asn1js.Sequence({ value: Array.from({ length: 2000 }, () => new asn1js.Null()) }).toBER(),
+    )
+    await refuses(many, 'it is not DER or has trailing data')
+    await refuses(await changed(() => {}, { content: many }), 'its content is not DER or has trailing data')
+  })
+
+  test('has object identifiers that take long to read', async () => {
+    const identifier = Buffer.from([0x06, 0x82, 0x08, 0x01, ...Array<number>(2049).fill(1)])
+    await refuses(identifier, 'more than 2048 bytes of object identifiers')
   })
 
   test('is only a rejection', async () => {
@@ -150,6 +196,10 @@ describe('the status of a response', () => {
       granted: false,
       words: 'status 2 too many requests',
     })
+    const several = await changed(({ response: { status } }) => {
+      status.statusStrings = ['too', 'many'].map((value) => new asn1js.Utf8String({ value }))
+    })
+    expect((await readStatus(several)).words).toBe('status 0 too many')
     await expect(readStatus(Buffer.from('busy'))).rejects.toThrow()
   })
 })

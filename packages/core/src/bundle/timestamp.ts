@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { GeneralizedTime, Sequence } from 'asn1js'
 import type * as pkijs from 'pkijs'
 import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
@@ -24,6 +25,8 @@ const MAX_NODES = 2000
 const SIGNED_DATA = '1.2.840.113549.1.7.2'
 const TST_INFO = '1.2.840.113549.1.9.16.1.4'
 const GRANTED = [0, 1]
+/** RFC 3161 2.4.2: with seconds, in UTC. The library takes other forms, misreads times of other zones, and takes exponents in fractions. */
+const GEN_TIME = /^\d{14}(?:\.\d+)?Z$/
 
 /** SHA-2 by object identifier, with OpenSSL's names. A timestamp over a weaker hash proves nothing. */
 export const IMPRINT_HASHES: ReadonlyMap<string, string> = new Map([
@@ -82,8 +85,14 @@ async function readToken({ contentType, content }: pkijs.ContentInfo): Promise<U
   if (offset !== signed.length) throw new Error('its content is not DER or has trailing data')
   const info = new TSTInfo({ schema: result })
   if (info.version !== 1) throw new Error('its version is not 1')
-  if (!Number.isFinite(info.genTime.getTime())) throw new Error('its time is invalid')
+  if (!GEN_TIME.test(timeIn(result))) throw new Error('its time is invalid')
   return { token, info, at: info.genTime, accuracyMs: accuracyOf(info), content: signed }
+}
+
+/** The text of its time, which is the fifth value (RFC 3161 2.4.2). */
+function timeIn(schema: unknown): string {
+  const { value } = (schema as Sequence).valueBlock
+  return Buffer.from((value[4] as GeneralizedTime).valueBlock.valueHexView).toString('latin1')
 }
 
 /** RFC 3161 2.4.2: the sum of seconds, milliseconds and microseconds; 0 if not stated. */
