@@ -97,6 +97,12 @@ describe('attesting', () => {
     await expect(trusting).rejects.toEqual(refusal('ROOT_DIGEST_MISMATCH'))
   })
 
+  test('does not take the bundle itself for a file that is not signed', async () => {
+    const signature = site.file(name, 'model.sig')
+    await copyFile(site.file(`${name}.sig`), signature)
+    expect(await attest('lab', evaluation(), { signature })).toMatchObject({ checked: { files: 2 } })
+  })
+
   test('says what the bundle of the model leaves out', async () => {
     await site.write(`${name}/modeling.py`, 'import os')
     await site.write(`${name}/.gitignore`, '')
@@ -220,6 +226,9 @@ describe('attesting refuses', () => {
     )
     await expect(attest('lab', evaluation())).rejects.toEqual(
       refusal('FILE_MISMATCH', { hint: expect.not.stringContaining('Do not load') as string }),
+    )
+    await expect(attest('lab', evaluation())).rejects.toEqual(
+      refusal('FILE_MISMATCH', { hint: expect.stringContaining('sign the model again first') as string }),
     )
   })
 

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { VERDICT_CHANNEL } from '../../events.ts'
+import { turnOfLoop } from '../../real-time.ts'
 import type { Verdict } from '../../results.ts'
 import { judgeMemory } from './judge-memory.ts'
 import { TestSite } from '../../testing/site.ts'
+
+vi.mock('../../real-time.ts', { spy: true })
 
 let site: TestSite
 
@@ -49,6 +52,14 @@ test('accepts bytes by their digest, and no others', async () => {
   })
   await expect(judgeMemory(other, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
   await expect(judgeMemory(undefined, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
+})
+
+test('lets other work run between each 8 MiB that it hashes', async () => {
+  vi.mocked(turnOfLoop).mockClear()
+  await judgeMemory(other, { policy: await policy({ memory: 'any' }) })
+  expect(turnOfLoop).not.toHaveBeenCalled()
+  await judgeMemory(bytes, { policy: await policy({ memory: 'any' }) })
+  expect(turnOfLoop).toHaveBeenCalledTimes(2)
 })
 
 test('accepts only the format that the rule names', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { writeFile } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
@@ -159,6 +160,27 @@ describe('a model in memory that a watched policy allows', () => {
     model.close()
     await revoke(revoked)
     await soon(() => expect(session.release).toHaveBeenCalledOnce())
+  })
+
+  test('is revoked if it cannot be known whether it is, and not with another digest', async () => {
+    const { model, revoke, watching } = await watched()
+    const other = await judgeMemory(Buffer.from('other'), { policy: watching })
+    const hexOfOther = createHash('sha256').update('other').digest('hex')
+    await revoke({ revoked: { fileDigests: [hexOfOther] } })
+    await soon(() => expect(other.revoked.aborted).toBe(true))
+    await setTimeout(50)
+    expect(model.revoked.aborted).toBe(false)
+    // The bytes are not kept.
+    await revoke({ revoked: { fileDigests: [`blake2b:${'0'.repeat(128)}`] } })
+    await soon(() => expect(model.revoked.aborted).toBe(true))
+  })
+
+  test('is watched again if something is created from it after it was closed', async () => {
+    const { model, revoke } = await watched()
+    model.close()
+    model.keepWatching({})
+    await revoke(revoked)
+    await soon(() => expect(model.revoked.aborted).toBe(true))
   })
 
   test('is not revoked once it is closed', async () => {

@@ -179,6 +179,12 @@ describe('the signer is identified by', () => {
     },
   )
 
+  test('nobody yet, at the public instance unless another one is given', async () => {
+    vi.stubEnv('MODELSEAL_CACHE', scratch())
+    const signer = await sigstoreSigner({ identityToken: identityToken() })
+    expect(await signer.prepare?.()).toBeUndefined()
+  })
+
   test('nobody, which is reported with instructions', async () => {
     const { sign, server } = await ready()
     await expect(sign()).rejects.toEqual(

@@ -118,6 +118,13 @@ describe('a directory to prepare a model in', () => {
     await next.remove()
   })
 
+  test('is removed even if its sign of life is missing', async () => {
+    const staging = await begin()
+    fs.rmSync(join(path, 'alive'))
+    await staging.remove()
+    expect(fs.readdirSync(above)).toEqual([])
+  })
+
   test('shows that it is in use until all else is removed', async () => {
     const staging = await begin()
     vi.mocked(promises.rm).mockClear()

@@ -57,6 +57,7 @@ describe('a journal that the program enables', () => {
 
   test('may have its key on a token', () => {
     expect(settled({ key: 'pkcs11:token=a' })).toMatchObject({ key: 'pkcs11:token=a' })
+    expect(settled({ key: 'pkcs11:token=a?pin-value=1234' })).toMatchObject({ key: 'pkcs11:token=a?pin-value=1234' })
     expect(settled({ key: 'sub/pkcs11:x' })).toMatchObject({ key: resolve('sub/pkcs11:x') })
   })
 

@@ -129,6 +129,5 @@ function pattern(text: TextPattern): string {
 /** The period, reason and severity of an entry, as one text. */
 export function detailsOf(one: ListedEntry | undefined): string {
   const { from, until, reason, severity } = typeof one?.entry === 'object' ? one.entry : {}
-  const given = Object.entries({ from, until, reason, severity }).filter(([, value]) => value !== undefined)
-  return canonicalJson(Object.fromEntries(given))
+  return JSON.stringify([from, until, reason, severity])
 }

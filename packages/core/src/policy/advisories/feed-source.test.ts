@@ -41,6 +41,12 @@ describe('the source of a feed', () => {
     )
   })
 
+  test('says which time of validity is expected', () => {
+    expect(() => newFeedSource({ feed: 'f', expires: 'PT0S' }, YAML)).toThrow(
+      refusal('INVALID_ARGUMENT', { expected: 'a duration that is not zero', found: '"PT0S"' }),
+    )
+  })
+
   test.each(['1s', 'P1M', 'P1Y'])('is written with the time of validity %s', (expires) => {
     expect(newFeedSource({ feed: 'f', expires }, YAML)).toContain(`expires: ${expires}\n`)
   })

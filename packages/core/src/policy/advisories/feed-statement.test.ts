@@ -48,7 +48,11 @@ describe('a statement is refused, with what was expected and found,', () => {
       changed((predicate) => (predicate.expires = predicate.issued)),
       { message: expect.stringContaining('"expires"'), expected: expect.stringMatching(/^a time after .*issued$/) },
     ],
-    ['for its subjects', changed((_, s) => (s.subject = [])), { expected: 'exactly one subject' }],
+    [
+      'for its subjects',
+      changed((_, s) => (s.subject = [])),
+      { message: expect.stringContaining('"subject"'), expected: 'exactly one subject' },
+    ],
     ['for a second subject', changed((_, s) => s.subject.push(s.subject[0])), { expected: 'exactly one subject' }],
     [
       'for the name of its subject',

@@ -35,7 +35,6 @@ const tufSchema = s
     root: fileSchema.describe('Its root.json, against which everything fetched is verified.'),
     target: s
       .string()
-      .min(1)
       .max(1024)
       .regex(/^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\?#%\s]+$/, 'expected the name of a target, such as advisories.jsonl')
       .describe('The name of the target that is the feed.'),

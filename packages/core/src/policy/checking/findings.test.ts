@@ -67,6 +67,15 @@ describe('the findings about a policy', () => {
     expect(found[0]?.message).toMatch(/^No trust root is named "x"/)
   })
 
+  test('point at the fields of a rule', async () => {
+    const match = { path: 'm', format: 'gguf' }
+    const require = { attestations: [{ type: 'evaluation', threshold: 2 }] }
+    expect(await findings({ rules: [{ ...RULE, match, require }] })).toMatchObject([
+      { code: 'FORMAT_UNKNOWN', line: 11, column: 15 },
+      { code: 'REQUIREMENT_UNMEETABLE', line: 17, column: 22 },
+    ])
+  })
+
   test('begin with misspelt fields, whatever their lines', async () => {
     const found = await findings({ rules: [{ ...RULE, threshold: 'two', singers: [] }] })
     expect(found.map(({ message }) => /singers|threshold/.exec(message)?.[0])).toEqual(['singers', 'threshold'])

@@ -29,6 +29,6 @@ export function spaceFault(text: string): string | undefined {
 
 /** A `mailto:` URL in place of an email address. */
 export function mailtoFault(text: string): string | undefined {
-  const address = /^mailto:(.+)$/i.exec(text)?.[1]
+  const address = /^mailto:(.+)/is.exec(text)?.[1]
   return address === undefined ? undefined : `Email addresses are written without "mailto:": write ${shown(address)}.`
 }

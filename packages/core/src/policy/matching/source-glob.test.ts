@@ -42,6 +42,7 @@ describe('a glob over sources', () => {
     ['HF://org/*', 'lower case'],
     ['org/vad', 'begins with its scheme'],
     ['hf:/org', 'begins with its scheme'],
+    ['hf:/org/vad', 'begins with its scheme'],
     ['hf://', 'ends with a slash'],
     ['hf://org/', 'ends with a slash'],
     ['hf://org/vad@v1', 'without their revision'],

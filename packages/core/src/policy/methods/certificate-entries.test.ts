@@ -48,6 +48,7 @@ describe('a signer is warned about', () => {
     ['CN = A', 'CN=A'],
     ['CN = A, O = Acme', 'CN=A,O=Acme'],
     ['CN=A, O=Acme', 'CN=A,O=Acme'],
+    ['CN=A, OU=Acme', 'CN=A,OU=Acme'],
     ['CN=A,  O=Acme', 'CN=A,O=Acme'],
     ['CN=A,O = Acme', 'CN=A,O=Acme'],
     ['/O=a/b/CN=A', 'O=a/b,CN=A'],

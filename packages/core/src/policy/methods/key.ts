@@ -1,7 +1,6 @@
 import * as s from '../../schema/define.ts'
 import type { KeyMaterial } from '../../bundle/materials/key.ts'
 import { ModelSealError } from '../../errors.ts'
-import { passAbort } from '../../verification/effort.ts'
 import { verifyKeyWithin } from '../../verification/methods/key.ts'
 import type { KeyIdentity } from '../../results.ts'
 import { withoutPrototype } from '../../snapshot.ts'
@@ -48,7 +47,6 @@ export const keyMethod = {
           validities: found.flatMap(({ keys }) => keys),
         }
       } catch (error) {
-        passAbort(error)
         if (!(error instanceof ModelSealError)) throw error
         // If several keys might have signed, a mismatch of one says nothing about the others.
         if (error.code !== 'KEY_MISMATCH' || candidates.size === 1) refusal = error

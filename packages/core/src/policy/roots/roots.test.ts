@@ -1,12 +1,22 @@
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { authority, inDays, issue, pemOf, revocationList, signingLeaf } from '../../testing/authority.ts'
+import {
+  authority,
+  COMMON_NAME,
+  inDays,
+  issue,
+  ORGANIZATION,
+  pemOf,
+  revocationList,
+  signingLeaf,
+} from '../../testing/authority.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { TestSigstore } from '../../testing/sigstore.ts'
 import { TestSite } from '../../testing/site.ts'
 import { fingerprintOf } from '../../x509/certificate.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
 import { loadCompiledPolicy, loadValidPolicy, policyForLoad } from '../load-policy.ts'
+import { subjectOf } from './authorities.ts'
 import { rootKind, trustRootSchema, writtenRootKind, type CompiledRoot } from './roots.ts'
 
 const root = await authority('Root', { notAfter: inDays(29) })
@@ -163,6 +173,14 @@ describe('a trust root of certificates', () => {
     }
     expect(await once({})).toEqual([])
     expect(await once({ revoked: { keys: ['ab'.repeat(32)] } })).toEqual(['CERTIFICATE_INVALID'])
+  })
+
+  test('has certificates that messages name by their whole subject', async () => {
+    const { der } = await authority([
+      [ORGANIZATION, 'Acme'],
+      [COMMON_NAME, 'Root'],
+    ])
+    expect(subjectOf(der)).toBe('"O=Acme, CN=Root"')
   })
 
   test('is warned about a certificate that ends within 30 days, or is not of an authority', async () => {
