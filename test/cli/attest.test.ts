@@ -1,5 +1,5 @@
-import { generateKeyPairSync } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { createHash, generateKeyPairSync } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -108,6 +108,33 @@ describe('attest', () => {
     expect((await modelseal(JUDGE)).code).toBe(0)
     await rm(join(directory, 'vad/README.md'))
     failed(await modelseal(attest('model-card', '--no-check')), 'FILE_NOT_FOUND')
+  })
+
+  test('makes a data card from croissant.json, and refuses one whose digests differ from those that were signed', async () => {
+    const croissant = (sha256: string) => ({
+      '@context': { '@vocab': 'https://schema.org/', cr: 'http://mlcommons.org/croissant/' },
+      '@type': 'Dataset',
+      conformsTo: 'http://mlcommons.org/croissant/1.1',
+      name: 'voices',
+      license: 'https://spdx.org/licenses/CC0-1.0',
+      distribution: [{ '@type': 'cr:FileObject', contentUrl: 'weights.bin', sha256 }],
+    })
+    const weights = createHash('sha256')
+      .update(await readFile(join(directory, 'vad/weights.bin')))
+      .digest('hex')
+    await rm(join(directory, 'vad/README.md'))
+    await write('vad/croissant.json', JSON.stringify(croissant(weights)))
+    expect((await modelseal(SIGN)).code).toBe(0)
+    const made = await modelseal(attest('data-card'))
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toContain('made from    "vad/croissant.json"')
+    expect(made.stdout).toContain('digests      1 in the document, as signed')
+    await requiring({ type: 'data-card', where: [{ field: 'licence', oneOf: ['cc0-1.0'] }] })
+    expect((await modelseal(JUDGE)).code).toBe(0)
+    await write('other.json', JSON.stringify(croissant(SHA)))
+    const other = await modelseal(attest('data-card', '--from', 'other.json'))
+    failed(other, 'ATTESTATION_INPUT')
+    expect(other.stderr).toContain('it states another SHA-256 than that of the signed content of "weights.bin"')
   })
 
   test('makes a provenance from options', async () => {

@@ -46,7 +46,15 @@ function contentsOf(text: string): AttestedContents {
       limitations: [text],
       metrics: [{ metric: text, value: text, slice: text }],
     },
-    'data-card': { ...card, tasks: [text], sizes: [text], classifications: [text], sensitiveData: [text] },
+    'data-card': {
+      ...card,
+      tasks: [text],
+      sizes: [text],
+      classifications: [text],
+      sensitiveData: [text],
+      urls: [text],
+      citations: [text],
+    },
     provenance: {
       buildDefinition: {
         buildType: text,

@@ -82,6 +82,8 @@ const CONTENTS: { [K in Kind]: Describe<AttestedContents[K]> } = {
         ...list('classification', card.classifications, show),
         ...list('sensitive data', card.sensitiveData, show),
         ...list('made from', card.ancestors, show),
+        ...list('page', card.urls, show),
+        ...list('cite as', card.citations, show),
       ],
     }
   },

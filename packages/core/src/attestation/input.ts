@@ -48,6 +48,13 @@ export function readAttestationInput(bytes: Uint8Array, file?: string): unknown 
   )
 }
 
+const OPEN_BRACE = 0x7b
+
+/** No text with front matter begins with a brace. */
+export function isJson(bytes: Uint8Array): boolean {
+  return bytes[bytes.findIndex((byte) => byte > 0x20)] === OPEN_BRACE
+}
+
 /** @throws {@link ModelSealError} `ATTESTATION_INPUT` */
 export function checkInputSize({ length }: Uint8Array, file?: string): void {
   if (length <= MAX_STATEMENT_BYTES) return

@@ -19,7 +19,7 @@ export async function checkContents(
   options: ContentsOptions,
 ): Promise<HashedAmount> {
   const { method, hashType } = manifest.serialization
-  if (method === 'shards') {
+  if (method === 'shards' || options.further) {
     const contents = await Contents.compareNames(source, manifest, options)
     await contents.checkRest()
     return contents.checked

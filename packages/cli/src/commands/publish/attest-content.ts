@@ -27,6 +27,8 @@ export interface AttestedContent {
   source: string
   /** The file that it was made from. */
   from?: string
+  /** Its content. */
+  bytes?: Uint8Array
   /** What a policy has verified about the model. */
   verified?: VerifiedByPolicy
 }
@@ -126,13 +128,15 @@ export async function contentOf(model: string, flags: ContentFlags, session: Ses
     if (type === 'provenance') return provenanceOf(flags)
     if (type === 'verification-summary') return attestedVerdict(model, flags, session)
   }
-  const from = flags.from ?? (await readmeOf(model, type))
+  const from = flags.from ?? (await cardSourceOf(model, type))
+  const { bytes } = await readAttestationFile(from)
   const predicate = await makeAttestation(type, {
-    ...(await readAttestationFile(from)),
+    bytes,
+    file: from,
     name: basename(isRemote(model) ? new URL(model).pathname : resolve(model)),
   })
   const { shown } = await import('@modelseal/core/errors')
-  return { predicate, source: shown(from), from }
+  return { predicate, source: shown(from), from, bytes }
 }
 
 async function provenanceOf(flags: ContentFlags): Promise<AttestedContent> {
@@ -148,10 +152,12 @@ async function provenanceOf(flags: ContentFlags): Promise<AttestedContent> {
 }
 
 /** What a card is made from if no file is given. */
-async function readmeOf(model: string, type: string): Promise<string> {
+async function cardSourceOf(model: string, type: string): Promise<string> {
   if (/^(?:model|data)-card$/.test(type) && !isRemote(model)) {
     const path = join(model, 'README.md')
     if (existsSync(path) || !existsSync(model)) return path
+    const croissant = join(model, 'croissant.json')
+    if (type === 'data-card' && existsSync(croissant)) return croissant
     const { ModelSealError, shown } = await import('@modelseal/core/errors')
     throw new ModelSealError('FILE_NOT_FOUND', `There is no ${type.replace('-', ' ')} at ${shown(path)}.`, {
       file: path,

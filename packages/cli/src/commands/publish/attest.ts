@@ -62,7 +62,8 @@ it believes.
 Types:
   evaluation            --from FILE: results in JSON
   model-card            README.md of the model, or --from FILE: a README.md or CycloneDX document
-  data-card             the same for a dataset
+  data-card             the same for a dataset; or its croissant.json, or --from FILE: a Croissant document, whose SHA-256
+                        digests of files must be those that were signed
   provenance            the CI environment; or --builder and --build-type; or --from FILE: SLSA provenance v1 in JSON
   verification-summary  --verifier-id URI: the verdict of the policy; or --from FILE
   a URI                 --from FILE: the predicate in JSON
@@ -78,13 +79,14 @@ async function attest(
   model: string,
   { type, signature, output, check, tsaUrl }: Flags,
   { signal, onProgress }: Session,
-  { predicate, verified, signer }: AttestedContent & Pick<Signing, 'signer'>,
+  { predicate, from, bytes, verified, signer }: AttestedContent & Pick<Signing, 'signer'>,
 ): Promise<AttestedModel> {
   const { attestModel } = await import('@modelseal/core/attestation')
   return attestModel(model, {
     signer,
     type,
     predicate,
+    from: from !== undefined && bytes ? { bytes, file: from } : undefined,
     signature,
     output,
     modelIdentity: verified?.modelIdentity,
@@ -113,6 +115,7 @@ async function attestingOutcome(
       ['about', `${shown(name)}, the name under which it was signed`],
       ['root digest', rootDigest],
       ['content', checked ? `${amount(checked)}, as signed` : NOT_CHECKED],
+      ...(attested.compared === undefined ? [] : [['digests', statedDigests(attested.compared)] as const]),
       ...(ignored.length > 0 ? [['not attested', `${listed(ignored, shown)}: the bundle ignores them`] as const] : []),
       ...whoAndWhen(attested, shown),
       [added ? 'added to' : 'is in', shown(output)],
@@ -132,6 +135,7 @@ async function attestingOutcome(
         name,
         from,
         checked: checked && { files: checked.files, bytes: checked.bytes },
+        compared: attested.compared,
         ignored: attested.ignored,
         signer,
         logEntries,
@@ -139,6 +143,11 @@ async function attestingOutcome(
       },
     },
   }
+}
+
+function statedDigests(compared: number): string {
+  if (compared === 0) return 'none compared: the document states no SHA-256 of a file in this directory'
+  return `${compared} in the document, as signed`
 }
 
 function notRead(place: string | undefined, shown: (text: string) => string): string {

@@ -22,6 +22,7 @@ export const CARD_PROPERTIES = {
   library: 'modelseal:library',
   task: 'modelseal:task',
   size: 'modelseal:size',
+  citation: 'modelseal:citation',
 } as const
 
 const documentSchema = s.openObject({

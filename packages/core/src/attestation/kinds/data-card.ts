@@ -24,6 +24,7 @@ const componentSchema = s.openObject({
   data: boundedList(
     s.openObject({ classification: cardText.optional(), sensitiveData: boundedList(cardText).optional() }),
   ).optional(),
+  externalReferences: boundedList(s.openObject({ type: cardText, url: cardText })).optional(),
 })
 
 /** What a data card says about a dataset. */
@@ -36,6 +37,10 @@ export interface DataCard extends Card {
   classifications: readonly string[]
   /** Which of the data is sensitive. */
   sensitiveData: readonly string[]
+  /** Addresses of its pages. */
+  urls: readonly string[]
+  /** How to cite it, often in BibTeX. */
+  citations: readonly string[]
 }
 
 export const dataCard = defineKind<DataCard>({
@@ -46,13 +51,15 @@ export const dataCard = defineKind<DataCard>({
   isOne: (predicate) => !modelCard.isOne?.(predicate) && componentsOf(predicate, isDataset).length > 0,
   read(predicate, fault) {
     const parts = readCardBy(componentSchema, predicate, isDataset, fault)
-    const { data = [] } = parts.component
+    const { data = [], externalReferences = [] } = parts.component
     return {
       ...cardOf(parts),
       tasks: propertiesOf(parts.component, CARD_PROPERTIES.task),
       sizes: propertiesOf(parts.component, CARD_PROPERTIES.size),
       classifications: texts(data.map(({ classification }) => classification)),
       sensitiveData: texts(data.flatMap((one) => one.sensitiveData ?? [])),
+      urls: texts(externalReferences.map(({ type, url }) => (type === 'website' ? url : undefined))),
+      citations: propertiesOf(parts.component, CARD_PROPERTIES.citation),
     }
   },
   make: (source) => makeCard(source, 'data'),
@@ -64,6 +71,7 @@ export const dataCard = defineKind<DataCard>({
     'source-dataset': ({ ancestors }) => ancestors,
     classification: ({ classifications }) => classifications,
     'sensitive-data': ({ sensitiveData }) => sensitiveData,
+    url: ({ urls }) => urls,
   },
 })
 

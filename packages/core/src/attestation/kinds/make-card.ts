@@ -1,48 +1,50 @@
+import { parseStrictJson } from '../../bundle/json.ts'
 import { ModelSealError } from '../../errors.ts'
 import { isFields } from '../../schema/compounds.ts'
 import * as s from '../../schema/define.ts'
-import { cannotMake, checkInputSize, readAttestationInput } from '../input.ts'
+import { croissantBounds } from '../../signing/datasets/croissant.ts'
+import { cannotMake, checkInputSize, isJson, readAttestationInput } from '../input.ts'
+import { croissantDataset } from './croissant/croissant-dataset.ts'
 import { CARD_PROPERTIES, CYCLONEDX_VERSIONS } from './cyclonedx.ts'
 import { cycloneDxLibrary, validateCycloneDx } from './cyclonedx-library.ts'
 import { readFrontMatter } from './front-matter.ts'
-import { faultsIn, readBy, type AttestationFile } from './kind.ts'
+import { faultsIn, readBy, type AttestationFile, type PredicateFault } from './kind.ts'
 import { defined, boundedList, MAX_TEXT, boundedName, boundedUri } from './values.ts'
 
-const OPEN_BRACE = 0x7b
-
 /**
- * Makes the CycloneDX document of a card from a `README.md` as on Hugging Face, or takes the document from a file. The document is
- * validated against the published schema.
+ * Makes the CycloneDX document of a card from a `README.md` as on Hugging Face or, for a dataset, from a Croissant document, or takes
+ * the document from a file. The document is validated against the published schema.
  *
- * @throws {@link ModelSealError} `ATTESTATION_INPUT`, `CYCLONEDX_UNAVAILABLE`, and `JSON_*` for a CycloneDX document
+ * @throws {@link ModelSealError} `ATTESTATION_INPUT`, `CYCLONEDX_UNAVAILABLE`, and `JSON_*` for a CycloneDX or Croissant document
  */
 export async function makeCard(source: AttestationFile, type: 'machine-learning-model' | 'data'): Promise<object> {
   const { bytes, file } = source
   checkInputSize(bytes, file)
   const document = isJson(bytes)
-    ? readAttestationInput(bytes, file)
+    ? fromJson(source, type)
     : documentOf(type === 'data' ? datasetOf(source) : modelOf(source))
-  if (isFields(document) && Object.hasOwn(document, '@context')) throw isJsonLd(file)
-  await validateCycloneDx(document, faultsIn('ATTESTATION_INPUT', cannotMake('a card', file), file))
+  await validateCycloneDx(document, cardFaults(file))
   return document as object
 }
 
-/** No text with front matter begins with a brace. */
-function isJson(bytes: Uint8Array): boolean {
-  return bytes[bytes.findIndex((byte) => byte > 0x20)] === OPEN_BRACE
-}
-
-/** Croissant documents are JSON-LD. */
-function isJsonLd(file: string | undefined): ModelSealError {
-  return new ModelSealError(
+/** Numbers in a Croissant document may have any number of digits, because none gets into the card. */
+function fromJson({ bytes, file }: AttestationFile, type: 'machine-learning-model' | 'data'): unknown {
+  const json = parseStrictJson(bytes, croissantBounds('input file', file))
+  if (!isFields(json) || !Object.hasOwn(json, '@context')) return readAttestationInput(bytes, file)
+  if (type === 'data') return documentOf(croissantDataset(json, cardFaults(file)))
+  throw new ModelSealError(
     'ATTESTATION_INPUT',
-    `${cannotMake('a card', file)}: it is JSON-LD, such as a Croissant document.`,
+    `${cannotMake('the card of a model', file)}: it is JSON-LD, such as a Croissant document.`,
     {
       file,
       expected: 'a README.md with front matter, or a CycloneDX document',
-      hint: 'Signing a dataset compares the digests in its Croissant document with its files. A card is made from its README.md.',
+      hint: 'Croissant documents describe datasets: use the type "data-card".',
     },
   )
+}
+
+function cardFaults(file: string | undefined): PredicateFault {
+  return faultsIn('ATTESTATION_INPUT', cannotMake('a card', file), file)
 }
 
 function documentOf(component: object): object {
@@ -145,7 +147,7 @@ function readReadme<Fields>(
   lists: readonly string[],
 ): { fields: Fields; text: string } {
   const { fields, text } = readFrontMatter(bytes, file)
-  const fault = faultsIn('ATTESTATION_INPUT', cannotMake('a card', file), file)
+  const fault = cardFaults(file)
   if (text.length > MAX_TEXT) throw fault('', `a text of at most ${MAX_TEXT} characters`, `${text.length} characters`)
   const listed = isFields(fields) ? { ...fields } : fields
   if (isFields(listed))

@@ -49,7 +49,7 @@ export const NAMED_KINDS: readonly NamedKind[] = [
     name: 'data-card',
     what: 'a data card',
     types: CARD_TYPES,
-    fields: [...CARD_FIELDS, 'size', 'source-dataset', 'classification', 'sensitive-data'],
+    fields: [...CARD_FIELDS, 'size', 'source-dataset', 'classification', 'sensitive-data', 'url'],
     caseless: CASELESS,
     digests: { only: [], among: ['source-dataset'] },
     hasMetrics: false,

@@ -4,8 +4,8 @@ import * as s from '../../schema/define.ts'
 
 /** The entries of any list that is read. */
 const MAX_ENTRIES = 1_000
-const MAX_NAME = 1_000
-const MAX_URI = 8_192
+export const MAX_NAME = 1_000
+export const MAX_URI = 8_192
 /** Descriptions may be the whole text of a model card. */
 export const MAX_TEXT = 2 * 1024 * 1024
 

@@ -1,12 +1,22 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { AttestationFile } from '../../attestation/kinds/kind.ts'
 import { kindOfStatement, readPredicate } from '../../attestation/kinds/kinds.ts'
 import { predicateTypeOf } from '../../attestation/predicate-type.ts'
 import { attestationDigest, attestationSteps, writeAttestation } from '../../attestation/statement.ts'
 import { statementSteps } from '../../bundle/statement.ts'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
-import { callback, flag, path as pathCopy, required, signal as signalCopy, text } from '../../kinds.ts'
+import {
+  bytesCopy,
+  callback,
+  flag,
+  path as pathCopy,
+  required,
+  signal as signalCopy,
+  text,
+  type Copy,
+} from '../../kinds.ts'
 import { checkContents } from '../../manifest/check-contents.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { GIT_PATHS, nameWithin } from '../../manifest/ignores.ts'
@@ -16,7 +26,7 @@ import { SIGNER } from '../../signing/sign-model.ts'
 import { signPayload } from '../../signing/sign-statement.ts'
 import type { LoggedAt, SignedAt, SignedBy, Signer } from '../../signing/signer.ts'
 import { checkTimestampUrl } from '../../signing/timestamp.ts'
-import { plainCopy, snapshot, type Shape } from '../../snapshot.ts'
+import { knownOptions, plainCopy, snapshot, type Shape } from '../../snapshot.ts'
 import { appendLine } from '../../source/append-line.ts'
 import { CLAIMS_NAME } from '../../source/claims-name.ts'
 import { claimsBeside } from '../../source/local/local-claims.ts'
@@ -29,6 +39,7 @@ import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
 import { checkAttestationOutput, isReadByLoads } from './attestation-output.ts'
 import { isAttestedAlready } from './attested-already.ts'
+import { StatedByCroissant } from './stated-by-croissant.ts'
 
 export interface AttestOptions {
   signer: Signer
@@ -36,6 +47,11 @@ export interface AttestOptions {
   type: string
   /** The content, which must be representable in JSON and, for a known kind, have the form that its type prescribes. */
   predicate: object
+  /**
+   * The file that the content was made from, as for `makeAttestation()`. If it is a Croissant document, the SHA-256 digests that it states
+   * must be those of the signed files.
+   */
+  from?: Pick<AttestationFile, 'bytes' | 'file'> | undefined
   /** The bundle of the model, whose root digest is attested: a path, or a location in the format of the source. Default: where a load looks. */
   signature?: string | undefined
   /**
@@ -56,10 +72,15 @@ export interface AttestOptions {
   onProgress?: ProgressCallback | undefined
 }
 
+const FROM: Shape<NonNullable<AttestOptions['from']>> = { bytes: required(bytesCopy), file: text }
+
+const inputCopy: Copy = (value, option) => knownOptions(value as AttestOptions['from'], FROM, `attestModel: ${option}`)
+
 const OPTIONS: Shape<AttestOptions> = {
   signer: required(SIGNER),
   type: required(text),
   predicate: required(plainCopy),
+  from: inputCopy,
   signature: signatureCopy,
   output: pathCopy,
   modelIdentity: text,
@@ -89,6 +110,8 @@ export interface AttestedModel {
   predicateType: string
   /** Files and bytes that were hashed and compared with the bundle; absent if they were not. */
   checked?: { files: number; bytes: number }
+  /** With a Croissant document in `from`: the number of its digests that were compared with those of the signed files. */
+  compared?: number
   /**
    * Files and directories of the model that its bundle ignores, so that the attestation is not about them. Absent if there are none, or if
    * the files were not checked.
@@ -106,7 +129,7 @@ export interface AttestedModel {
  *
  * @param model path of a directory or file; with `check: false` and `output`, also a URL or a source
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`, `ATTESTATION_MALFORMED`,
- * `ROOT_DIGEST_MISMATCH`, `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, `TSA_*`, `ABORTED`, and what the signer throws
+ * `ROOT_DIGEST_MISMATCH`, `ATTESTATION_INPUT` and `JSON_*` for what it was made from, `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, `TSA_*`, `ABORTED`, and what the signer throws
  * @example
  * ```ts
  * const signer = await keySigner({ privateKey: 'evaluation.key' })
@@ -129,7 +152,9 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
     const manifest = await manifestOf(found, options.modelIdentity, signal)
     const output = localPlace(options.output ?? outputFor(found, manifest))
     await checkAttestationOutput(output)
-    const checked = options.check === false ? undefined : await checkedFiles(found, manifest, options)
+    const stated = options.from && (await StatedByCroissant.in(options.from, manifest, signal))
+    const checked = options.check === false ? undefined : await checkedFiles(found, manifest, { ...options, stated })
+    const compared = stated?.compare()
     const ignored = checked ? ignoredHere(found, manifest) : []
     const { modelName: name, rootDigest } = manifest
     const payload = Buffer.from(
@@ -154,6 +179,7 @@ export async function attestModel(model: string | URL | ModelSource, given: Atte
       name,
       predicateType,
       ...(checked ? { checked } : {}),
+      ...(compared === undefined ? {} : { compared }),
       ...(ignored.length > 0 ? { ignored } : {}),
       ...(who ? { signer: who } : {}),
       ...(signed.logEntries?.length ? { logEntries: signed.logEntries } : {}),
@@ -208,7 +234,7 @@ function outputFor({ files: { local, path } }: FoundModel, { serialization: { ig
 async function checkedFiles(
   { files: { local, path }, bundles }: FoundModel,
   manifest: Manifest,
-  { signal, onProgress }: AttestOptions,
+  { signal, onProgress, stated }: AttestOptions & { stated: StatedByCroissant | undefined },
 ): Promise<{ files: number; bytes: number }> {
   if (!local) {
     throw new ModelSealError(
@@ -221,7 +247,7 @@ async function checkedFiles(
   }
   const ignored = bundles.flatMap((bundle) => nameWithin(local, bundle.path) || [])
   try {
-    return await checkContents(local, manifest, { ignored, signal, onProgress })
+    return await checkContents(local, manifest, { ignored, signal, onProgress, further: stated?.further })
   } catch (error) {
     throw error instanceof ModelSealError && error.problems ? withHint(error, changedHint(error)) : error
   }

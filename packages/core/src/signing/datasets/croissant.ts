@@ -1,4 +1,4 @@
-import { parseJsonInTurns } from '../../bundle/json.ts'
+import { parseJsonInTurns, type JsonBounds } from '../../bundle/json.ts'
 import { shown } from '../../errors.ts'
 import { nameFault } from '../../manifest/names.ts'
 
@@ -28,11 +28,12 @@ type Node = Readonly<Record<string, unknown>>
  */
 export async function readCroissant(
   bytes: Uint8Array,
-  file: string,
+  file: string | undefined,
   signal?: AbortSignal,
 ): Promise<CroissantFile[] | undefined> {
-  const bounds = { what: `Croissant document ${shown(file)}`, file, maxValues: MAX_VALUES, maxKeys: MAX_KEYS }
-  const objects = nodesIn(await parseJsonInTurns(bytes, bounds, signal)).filter(isFileObject)
+  const objects = nodesIn(await parseJsonInTurns(bytes, croissantBounds('Croissant document', file), signal)).filter(
+    isFileObject,
+  )
   if (objects.length === 0) return undefined
   const repositories = new Set(objects.filter(isRepository).flatMap((node) => texts(node, '@id', 'name')))
   return objects.flatMap((node) => {
@@ -44,6 +45,16 @@ export async function readCroissant(
     const names = namesMeantBy(url)
     return names ? [{ names, sha256 }] : []
   })
+}
+
+/** Limits for JSON that may be a Croissant document. @param what for messages */
+export function croissantBounds(what: string, file: string | undefined): JsonBounds {
+  return {
+    what: `${what}${file === undefined ? '' : ` ${shown(file)}`}`,
+    file,
+    maxValues: MAX_VALUES,
+    maxKeys: MAX_KEYS,
+  }
 }
 
 /** All objects of a document, at any depth. */

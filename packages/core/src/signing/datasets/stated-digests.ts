@@ -64,16 +64,44 @@ async function readDocument(
   }
 }
 
-function differences({ name: document, files }: CroissantDocument, built: BuiltManifest): SigningWarning[] {
-  const { manifest } = built
+/** How the files of a Croissant document differ from those that were signed. */
+export interface StatedDifferences {
+  differing: readonly StatedDigest[]
+  /** Names of files that were not signed. */
+  missing: readonly string[]
+}
+
+/** @param digestOf SHA-256 of a signed file, in lowercase hex */
+export function compareStated(
+  files: readonly CroissantFile[],
+  digestOf: (name: string) => string | undefined,
+): StatedDifferences {
   const differing: StatedDigest[] = []
   const missing: string[] = []
   for (const { names, sha256 } of files) {
-    const file = names.find((name) => manifest.files.has(name))
-    const signed = file === undefined ? undefined : (built.whole?.get(file) ?? manifest.files.get(file)?.digests[0])
+    const [file, signed] = firstKnown(names, digestOf)
     if (file === undefined || signed === undefined) missing.push(names[0])
     else if (sha256.toLowerCase() !== signed) differing.push({ file, stated: sha256, signed })
   }
+  return { differing, missing }
+}
+
+function firstKnown(
+  names: readonly string[],
+  digestOf: (name: string) => string | undefined,
+): readonly [file?: string, signed?: string] {
+  for (const name of names) {
+    const signed = digestOf(name)
+    if (signed !== undefined) return [name, signed]
+  }
+  return []
+}
+
+function differences({ name: document, files }: CroissantDocument, built: BuiltManifest): SigningWarning[] {
+  const { manifest, whole } = built
+  const { differing, missing } = compareStated(files, (name) => {
+    return manifest.files.has(name) ? (whole?.get(name) ?? manifest.files.get(name)?.digests[0]) : undefined
+  })
   const by = shown(document)
   const named = namesForMessage(differing.map(({ file }) => file))
   return [
@@ -85,7 +113,7 @@ function differences({ name: document, files }: CroissantDocument, built: BuiltM
         digests: differing,
       },
     ),
-    ...warning('CROISSANT_FILE', missing, {
+    ...warning('CROISSANT_FILE', [...missing], {
       message: `${by} describes ${namesForMessage(missing)}, but no such content was signed. Correct ${by}, or add what is missing, and sign again.`,
     }),
   ]

@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'vitest'
+import { refusal } from '../../../testing/scratch.ts'
+import { dataCard } from '../data-card.ts'
+import { faultsIn } from '../kind.ts'
+import { makePredicate } from '../kinds.ts'
+import { modelCard } from '../model-card.ts'
+
+const CONTEXT = {
+  '@language': 'en',
+  '@vocab': 'https://schema.org/',
+  sc: 'https://schema.org/',
+  cr: 'http://mlcommons.org/croissant/',
+  rai: 'http://mlcommons.org/croissant/RAI/',
+  dct: 'http://purl.org/dc/terms/',
+  citeAs: 'cr:citeAs',
+  conformsTo: 'dct:conformsTo',
+  data: { '@id': 'cr:data', '@type': '@json' },
+}
+
+const DOCUMENT = {
+  '@context': CONTEXT,
+  '@type': 'sc:Dataset',
+  name: 'voices',
+  conformsTo: 'http://mlcommons.org/croissant/1.1',
+}
+
+const FULL = {
+  ...DOCUMENT,
+  description: 'Calls, *transcribed*.',
+  version: '1.10.0',
+  license: 'https://creativecommons.org/licenses/by/4.0/',
+  url: 'https://data.example/voices',
+  citeAs: '@misc{voices, title={Voices}}',
+  creator: [
+    { '@type': 'sc:Person', name: 'Ada' },
+    { '@type': 'sc:Organization', name: 'Lab', url: 'https://lab.example' },
+  ],
+  publisher: { '@type': 'Organization', name: 'Archive' },
+  keywords: ['speech', 'task_categories:automatic-speech-recognition', '10K - 100K', 'size_categories:1K<n<10K'],
+  inLanguage: ['de', { '@type': 'Language', name: 'Danish' }],
+  isBasedOn: { '@id': 'https://data.example/calls' },
+  'prov:wasDerivedFrom': [{ '@id': 'https://data.example/old', 'prov:label': 'old calls' }],
+  'rai:personalSensitiveInformation': ['Gender', 'Language'],
+  datePublished: '2026-01-01',
+  distribution: [{ '@type': 'cr:FileObject', '@id': 'a', name: 'a', contentUrl: 'a.csv', sha256: 'a'.repeat(64) }],
+  recordSet: [{ '@type': 'cr:RecordSet', data: [{ x: 0.12345678901234567 }] }],
+}
+
+const bytesOf = (document: unknown) => Buffer.from(typeof document === 'string' ? document : JSON.stringify(document))
+const make = (document: unknown, kind = dataCard) =>
+  makePredicate(kind, { bytes: bytesOf(document), file: 'croissant.json', name: 'directory' })
+const fault = faultsIn('ATTESTATION_MALFORMED', 'Cannot read', undefined)
+/** The card that is read from what was made from a document with other properties. */
+const card = async (properties: object = {}, base: object = DOCUMENT) =>
+  dataCard.read((await make({ ...base, ...properties })) as Record<string, unknown>, fault)
+
+describe('a data card from a Croissant document', () => {
+  test('has what the document says about the dataset', async () => {
+    const read = await card({}, FULL)
+    expect(read).toMatchObject({
+      name: 'voices',
+      version: '1.10.0',
+      description: 'Calls, *transcribed*.',
+      licences: ['cc-by-4.0'],
+      authors: ['Ada', 'Lab'],
+      suppliers: ['Archive'],
+      tags: FULL.keywords,
+      languages: ['de', 'Danish'],
+      ancestors: ['https://data.example/calls', 'old calls'],
+      tasks: ['automatic-speech-recognition'],
+      sizes: ['10K<n<100K', '1K<n<10K'],
+      sensitiveData: ['Gender', 'Language'],
+      urls: ['https://data.example/voices'],
+      citations: ['@misc{voices, title={Voices}}'],
+    })
+    expect(
+      Object.fromEntries(Object.entries(dataCard.fields).map(([name, values]) => [name, values(read)])),
+    ).toMatchObject({
+      licence: ['cc-by-4.0'],
+      url: ['https://data.example/voices'],
+      'source-dataset': ['https://data.example/calls', 'old calls'],
+    })
+    expect(Math.abs(Date.parse(dataCard.statedAt(read)!) - Date.now())).toBeLessThan(60_000)
+  })
+
+  test('has only the name if the document has no more', async () => {
+    const read = await card({
+      conformsTo: ['http://mlcommons.org/croissant/1.0', 'http://mlcommons.org/croissant/RAI/1.0'],
+    })
+    expect(read).toMatchObject({ name: 'voices', licences: [], authors: [], tags: [], urls: [], citations: [] })
+    expect(read.version).toBeUndefined()
+  })
+
+  test.each([
+    ['https://spdx.org/licenses/Apache-2.0.html', 'apache-2.0'],
+    ['http://www.apache.org/licenses/LICENSE-2.0', 'apache-2.0'],
+    ['https://choosealicense.com/licenses/mit/', 'mit'],
+    ['https://opensource.org/license/mit', 'mit'],
+    ['https://creativecommons.org/publicdomain/zero/1.0/', 'cc0-1.0'],
+    ['https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode', 'cc-by-nc-sa-4.0'],
+    ['CC-BY-4.0', 'cc-by-4.0'],
+    ['https://licences.example/ours', 'https://licences.example/ours'],
+    [
+      'https://creativecommons.org.evil.example/licenses/by/4.0/',
+      'https://creativecommons.org.evil.example/licenses/by/4.0/',
+    ],
+    [{ '@type': 'sc:CreativeWork', name: 'House Rules', url: 'https://licences.example' }, 'House Rules'],
+    [{ '@type': 'sc:CreativeWork', name: 'The licence', url: 'https://spdx.org/licenses/MIT' }, 'mit'],
+    [{ '@id': 'https://spdx.org/licenses/MIT' }, 'mit'],
+  ])('names the licence %j as %s', async (license, expected) => {
+    expect((await card({ license })).licences).toEqual([expected])
+  })
+
+  test.each([
+    ['prefixes', { name: undefined, 'sc:name': 'voices', 'cr:citeAs': 'x' }],
+    [
+      'full names',
+      { name: undefined, 'http://schema.org/name': 'voices', 'http://mlcommons.org/croissant/citeAs': 'x' },
+    ],
+    ['values in objects', { name: { '@value': 'voices', '@language': 'en' }, citeAs: [{ '@value': 'x' }] }],
+    [
+      'own terms',
+      {
+        '@context': [CONTEXT, { title: 'sc:name', cite: { '@id': 'cr:citeAs' } }],
+        name: undefined,
+        title: 'voices',
+        cite: 'x',
+      },
+    ],
+    ['a context elsewhere', { '@context': 'http://mlcommons.org/croissant/1.0', citeAs: 'x' }],
+    ['a context without terms', { '@context': { '@vocab': 'http://schema.org/' }, '@type': 'Dataset', citeAs: 'x' }],
+  ])('is made from a document with %s', async (_, properties) => {
+    expect(await card(properties)).toMatchObject({ name: 'voices', citations: ['x'] })
+  })
+
+  test('does not take a name in another vocabulary for its own', async () => {
+    const read = await card({
+      '@context': { ...CONTEXT, url: 'https://other.example/url', keywords: null },
+      url: 'x',
+      keywords: ['y'],
+    })
+    expect(read).toMatchObject({ urls: [], tags: [] })
+    await expect(make({ ...DOCUMENT, '@context': { '@vocab': 'https://other.example/' } })).rejects.toEqual(
+      refusal('ATTESTATION_INPUT', { expected: 'a text', found: 'nothing' }),
+    )
+  })
+
+  test.each<[what: string, properties: object, details: object]>([
+    ['no version of Croissant', { conformsTo: undefined }, { found: 'nothing' }],
+    [
+      'another version of Croissant',
+      { conformsTo: 'http://mlcommons.org/croissant/2.0' },
+      { found: '"http://mlcommons.org/croissant/2.0"' },
+    ],
+    ['another type', { '@type': 'sc:CreativeWork' }, { expected: '"sc:Dataset"', found: '"sc:CreativeWork"' }],
+    ['no name', { name: undefined }, { expected: 'a text', found: 'nothing' }],
+    ['an empty name', { name: '' }, { expected: 'a text', found: '""' }],
+    ['two names', { name: ['a', 'b'] }, { expected: 'one value', found: '"2 values"' }],
+    ['a name that is given twice', { 'sc:name': 'other' }, { found: '"name and sc:name"' }],
+    ['a long name', { name: 'x'.repeat(1_001) }, { expected: 'a text of at most 1000 characters' }],
+    ['a version that is a number', { version: 1.1 }, { expected: 'a text', found: '1.1' }],
+    ['a description that is an object', { description: { text: 'x' } }, { expected: 'a text' }],
+    [
+      'a creator without a name',
+      { creator: [{ '@type': 'sc:Person' }] },
+      { message: expect.stringContaining('"creator[0]"') as string },
+    ],
+    [
+      'a creator with two names',
+      { creator: { name: ['a', 'b'] } },
+      { message: expect.stringContaining('"creator.name"') as string },
+    ],
+    ['a creator that is a number', { creator: 7 }, { expected: 'a text', found: '7' }],
+    ['a list in a list', { keywords: [['a']] }, { message: expect.stringContaining('"keywords[0]"') as string }],
+    ['too many keywords', { keywords: Array(1_001).fill('x') }, { expected: 'at most 1000 values' }],
+    ['a URL of another kind', { url: 'javascript:x' }, { expected: 'an HTTP URL' }],
+    ['a URL that is none', { url: 'not a url' }, { expected: 'an HTTP URL' }],
+    [
+      'a context elsewhere',
+      { '@context': 'https://other.example/context' },
+      { message: expect.stringContaining('"@context"') as string },
+    ],
+    ['no context', { '@context': null }, { message: expect.stringContaining('"@context"') as string }],
+  ])('is refused for %s', async (_, properties, details) => {
+    await expect(make({ ...DOCUMENT, ...properties })).rejects.toEqual(
+      refusal('ATTESTATION_INPUT', { file: 'croissant.json', ...details }),
+    )
+  })
+
+  test('is refused for JSON that can be read in two ways, or takes too much memory', async () => {
+    const text = JSON.stringify(DOCUMENT)
+    await expect(make(text.replace('"name"', '"name":"x","name"'))).rejects.toEqual(refusal('JSON_DUPLICATE_KEY'))
+    await expect(make(text.slice(0, -1))).rejects.toEqual(refusal('JSON_INVALID'))
+    await expect(make({ ...DOCUMENT, deep: JSON.parse('['.repeat(40) + ']'.repeat(40)) as unknown })).rejects.toEqual(
+      refusal('JSON_TOO_COMPLEX'),
+    )
+    await expect(make(text.padEnd(4 * 1024 * 1024 + 1))).rejects.toEqual(refusal('ATTESTATION_INPUT'))
+  })
+
+  test('is not the card of a model', async () => {
+    await expect(make(DOCUMENT, modelCard as never)).rejects.toEqual(
+      refusal('ATTESTATION_INPUT', {
+        file: 'croissant.json',
+        hint: 'Croissant documents describe datasets: use the type "data-card".',
+      }),
+    )
+  })
+})
