@@ -86,5 +86,5 @@ export default defineConfig({
     ownSourceMaps,
     licenses,
   ],
-  onSuccess: writeLicenses,
+  onSuccess: () => writeLicenses(),
 })

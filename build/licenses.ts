@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { standardText } from './license-texts.ts'
 import type { Build, Plugin } from './plugin.ts'
 
 /** Packages in the built files: directory, and which of its files were bundled. Their licenses must be distributed with them. */
@@ -25,20 +26,21 @@ export function carry(metafile: Metafile): void {
   }
 }
 
-export async function writeLicenses(): Promise<void> {
+export async function writeLicenses(file = 'dist/LICENSES.txt'): Promise<void> {
   if (carried.size === 0) return
   const texts = [...carried].map(async ([directory, files]) => {
     const { name, version } = await manifestIn(directory)
     return `${name} ${version}\n\n${await licenseIn(directory, files)}`
   })
-  await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).sort().join('\n\n'))
+  await writeFile(file, (await Promise.all(texts)).sort().join('\n\n'))
 }
 
 async function licenseIn(directory: string, files: ReadonlySet<string>): Promise<string> {
   const file = (await readdir(directory)).find((name) => /^licen[cs]e/i.test(name))
   if (file !== undefined) return readFile(join(directory, file), 'utf8')
   // Published without its text, which is the same as that of our own license.
-  const { license } = await manifestIn(directory)
+  const { license, author } = await manifestIn(directory)
+  if (typeof author === 'string' && (license === 'MIT' || license === 'ISC')) return standardText(license, author)
   const ours = await readFile('LICENSE', 'utf8')
   if (license === 'Apache-2.0') return ours
   // The other license is at the beginning of the files that are under it.
@@ -54,6 +56,7 @@ interface Manifest {
   name: string
   version: string
   license?: string
+  author?: unknown
 }
 
 async function manifestIn(directory: string): Promise<Manifest> {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 
 /** Everything that the build reads, apart from Node.js and the packages of the lockfile. */
 const INPUTS = ['package.json', 'pnpm-lock.yaml', 'tsconfig.json', 'tsup.config.ts', 'build']
-const INPUTS_OF_PACKAGE = ['package.json', 'LICENSE', 'src']
+const INPUTS_OF_PACKAGE = ['package.json', 'LICENSE', 'src', 'tsup.config.ts']
 
 /** True if neither the inputs nor the results have changed since {@link recordBuild}. */
 export function isBuilt(root) {
@@ -24,12 +24,12 @@ function stampOf(root) {
 
 /** Digests of the content of the inputs, and of the names, sizes and times of the results. */
 function stateOf(root) {
-  const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)
+  const packages = ['actions', ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)]
   const inputs = createHash('sha256')
   for (const path of [...INPUTS, ...packages.flatMap((name) => INPUTS_OF_PACKAGE.map((input) => `${name}/${input}`))])
     for (const file of filesIn(root, path)) inputs.update(`${file}\0`).update(readFileSync(join(root, file)))
   const results = createHash('sha256')
-  for (const name of packages)
+  for (const name of [...packages, 'actions/sign', 'actions/verify'])
     for (const file of filesIn(root, `${name}/dist`)) {
       const { size, mtimeMs } = statSync(join(root, file))
       results.update(`${file}\0${size}\0${mtimeMs}\n`)
