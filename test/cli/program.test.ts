@@ -17,6 +17,14 @@ describe('the command line', () => {
     ['a misspelt method alone', ['verify', '--signature', 'keys', 'certficate'], 'Did you mean certificate?'],
     ['a method by another name', ['sign', 'keyless', 'vad'], 'Did you mean sigstore?'],
     ['a misspelt command of a group', ['policy', 'chekc', 'policy.yaml'], 'Did you mean check?'],
+    ['a misspelt method of a command of a group', ['advisory', 'sign', 'kye', 'feed.yaml'], 'Did you mean key?'],
+    ['help about an unknown command', ['help', 'sing'], "Unknown command 'sing' (Did you mean sign?)"],
+    ['help about an unknown method', ['help', 'sign', 'kye'], "Unknown method 'kye' of 'sign' (Did you mean key?)"],
+    ['help about an unknown command of a group', ['help', 'policy', 'zzz'], "Unknown command 'zzz' of 'policy'"],
+    ['help about what is no command', ['help', 'digest', 'vad'], "'digest' has no commands below it"],
+    ['a misspelt choice', [...SIGN, '--hash-type', 'sha25'], 'blake3 (Did you mean sha256?)'],
+    ['a misspelt option with its value', [...SIGN, '--hash-tpye=blake3'], "'--hash-tpye' (Did you mean --hash-type?)"],
+    ['a misspelt option of a method', ['sign', 'vad', '--privat-key', 'k'], 'Did you mean --private-key?'],
     ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],
     ['a misspelt required option', ['sign', 'key', 'vad', '--private-kye', 'k'], 'Did you mean --private-key?'],
     ['no model', ['sign', 'key', '--private-key', 'k'], "Missing required argument 'model'"],
@@ -46,6 +54,14 @@ describe('the command line', () => {
       const { code, stdout, stderr } = await modelseal(args)
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toMatch(/Examples?:\n {2}\$ /)
+    }
+  })
+
+  test('"help" with the words of a command prints its help', async () => {
+    for (const words of [['sign', 'key'], ['policy', 'check'], ['advisory', 'sign', 'key'], ['digest'], []]) {
+      const help = await modelseal([...words, '--help'])
+      expect(help).toMatchObject({ code: 0, stderr: '' })
+      expect(await modelseal(['help', ...words])).toEqual(help)
     }
   })
 

@@ -5,6 +5,7 @@ import { causeOf, isError, messageOf } from '@modelseal/core/any-realm'
 import { commandAsWritten, commandNamed, commandPath } from './command-path.ts'
 import { logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
+import { suggestion } from './suggestion.ts'
 
 /** The failure of a command. */
 interface Failure {
@@ -53,11 +54,34 @@ async function wrongUsage({ message }: CommanderError, command: Command): Promis
     .replace(/^./, (letter) => letter.toUpperCase())
   const help = `See "${`modelseal ${commandAsWritten(command)}`.trim()} --help".`
   const ofMethod = methodHint(message, command)
+  const meant = meantValue(message) ?? meantOption(message, command)
   // The option itself is right, so no other name is suggested.
   const told = ofMethod === undefined ? sentence : sentence.replace(/ \(Did you mean [^)]*\)$/, '')
   const hint = ofMethod === undefined ? help : `${ofMethod} ${help}`
-  const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(told) ? told : `${told}.`, { hint })
+  const suggested = meant === undefined ? told : `${told.replace(/\.$/, '')} ${meant}`
+  const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(suggested) ? suggested : `${suggested}.`, { hint })
   return { error: error.toJSON() }
+}
+
+/** For a value that is not one of the choices. */
+function meantValue(message: string): string | undefined {
+  const [, value, choices] = /'([^']*)' is invalid[^.]*\. Allowed choices are ([^.]+)\.$/.exec(message) ?? []
+  return value === undefined || choices === undefined ? undefined : suggestion(value, choices.split(', '))
+}
+
+/** For a misspelt option with a value after `=`, or of a method that was given without the method. */
+function meantOption(message: string, command: Command): string | undefined {
+  const [, option] = /^error: unknown option '(--[\w-]+)(?:=[^]*)?'$/.exec(message) ?? []
+  if (option === undefined) return undefined
+  const known = new Set(
+    [command, ...command.commands].flatMap(({ options }) => options.flatMap(({ long }) => long ?? [])),
+  )
+  if (known.has(option)) return undefined
+  const names = Array.from(known, (long) => long.slice(2))
+  return suggestion(option.slice(2), names)
+    ?.replace('mean ', 'mean --')
+    .replace('one of ', 'one of --')
+    .replaceAll(', ', ', --')
 }
 
 /** For an option of a method that was given without the method. */

@@ -11,6 +11,7 @@ export function logLevelOption(): Option {
     '--log-level <level>',
     'debug adds stack traces to failures; warning, error and critical hide progress and fingerprints',
   )
+    .choices(LEVELS)
     .argParser(logLevel)
     .env('MODEL_SIGNING_LOG_LEVEL')
     .default('info')

@@ -1,4 +1,5 @@
 import { reportFailure } from './failure.ts'
+import { withHelpOption } from './help-command.ts'
 import { withDefaultMethod, withSummaryMethod } from './default-method.ts'
 import { listenForInterrupts } from './interrupts.ts'
 import { refuseMisspeltMethod } from './misspelt-method.ts'
@@ -20,7 +21,7 @@ export async function main(args: readonly string[], version: string): Promise<vo
   const normalised = withDefaultMethod(withSummaryMethod(spelledWithDashes(args, program), program), program)
   try {
     refuseMisspeltMethod(normalised, program)
-    await program.parseAsync(normalised, { from: 'user' })
+    await program.parseAsync(withHelpOption(normalised, program), { from: 'user' })
     // Some commands end normally then.
     process.exitCode = interrupts.exitCode ?? process.exitCode
   } catch (error) {

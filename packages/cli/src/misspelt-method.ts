@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import type { Command } from 'commander'
+import { commandPath } from './command-path.ts'
 import { optionNames } from './option-names.ts'
+import { suggestion } from './suggestion.ts'
 
 /** Names of methods in other tools. */
 const OTHER_NAMES: Readonly<Partial<Record<string, string>>> = {
@@ -22,14 +24,30 @@ const OTHER_NAMES: Readonly<Partial<Record<string, string>>> = {
 export function refuseMisspeltMethod(args: readonly string[], program: Command): void {
   const [name, ...rest] = fromFirstWord(args, program)
   const command = program.commands.find((known) => known.name() === name)
-  if (!command || command.commands.length === 0 || rest.some((arg) => arg === '--help' || arg === '-h')) return
-  const [word] = fromFirstWord(rest, command)
+  if (command && !rest.some((arg) => arg === '--help' || arg === '-h')) refuseIn(command, rest)
+}
+
+function refuseIn(command: Command, args: readonly string[]): void {
+  const [word, ...rest] = fromFirstWord(args, command)
+  if (word === undefined || command.commands.length === 0) return
+  const method = command.commands.find((known) => known.name() === word)
+  if (method) refuseIn(method, rest)
+  else if (!existsSync(word)) refuseIfSimilar(word, command)
+}
+
+/**
+ * Refuses a word that is similar to a command below this one.
+ *
+ * @throws CommanderError
+ */
+export function refuseIfSimilar(word: string, command: Command): void {
   const methods = command.commands.map((method) => method.name())
-  if (word === undefined || methods.includes(word) || existsSync(word)) return
   const meant = Object.hasOwn(OTHER_NAMES, word) ? OTHER_NAMES[word] : undefined
-  const suggestion =
-    meant !== undefined && methods.includes(meant) ? `(Did you mean ${meant}?)` : nearMethod(word, methods)
-  if (suggestion !== undefined) command.error(`error: unknown method '${word}' of '${name ?? ''}' ${suggestion}`)
+  const suggested =
+    meant !== undefined && methods.includes(meant) ? `(Did you mean ${meant}?)` : suggestion(word, methods)
+  if (suggested === undefined) return
+  const name = commandPath(command)
+  command.error(`error: unknown ${name === '' ? `command '${word}'` : `method '${word}' of '${name}'`} ${suggested}`)
 }
 
 /** Skips the options before the first word, including those of an omitted method, and their values. */
@@ -39,17 +57,4 @@ function fromFirstWord(args: readonly string[], command: Command): readonly stri
   while (args[index]?.startsWith('-') && args[index] !== '--') index += takesValue.get(args[index] ?? '') ? 2 : 1
 
   return args.slice(args[index] === '--' ? args.length : index)
-}
-
-/** Uses the suggestions of commander. */
-function nearMethod(word: string, methods: readonly string[]): string | undefined {
-  const strict = new Command().exitOverride().configureOutput({ outputError: () => {} })
-  for (const method of methods) strict.command(method)
-  try {
-    strict.parse([word], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return /\(Did you mean [^)]*\)/.exec(error.message)?.[0]
-    throw error
-  }
-  return undefined
 }
