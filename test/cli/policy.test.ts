@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { directory, failed, modelseal, POLICY, SIGN, useWorkingDirectory, write } from './modelseal.ts'
@@ -37,6 +37,19 @@ describe('policy init', () => {
     await write('modelseal.policy.yaml', text.replace(`${field}: "`, 'path: "'))
     const checked = await modelseal(['policy', 'check', 'modelseal.policy.yaml'])
     expect(checked).toMatchObject({ code: 1, stdout: expect.stringContaining(`write it under "${field}"`) })
+  })
+
+  test('tells editors where the JSON Schema is: in the nearest node_modules, or where it will be installed', async () => {
+    const firstLine = async (policy: string) => {
+      await modelseal(['policy', 'init', policy, '--public-key', '../release.pub'])
+      return (await readFile(join(directory, policy), 'utf8')).split('\n')[0]
+    }
+    await mkdir(join(directory, 'deploy'))
+    const schema = 'node_modules/@modelseal/core/policy.schema.json'
+    expect(await firstLine('deploy/a.yaml')).toBe(`# yaml-language-server: $schema=${schema}`)
+    await mkdir(join(directory, 'node_modules/@modelseal/core'), { recursive: true })
+    await write(schema, '{}')
+    expect(await firstLine('deploy/b.yaml')).toBe(`# yaml-language-server: $schema=../${schema}`)
   })
 
   test('reports a missing directory as a write error', async () => {

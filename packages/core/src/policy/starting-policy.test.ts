@@ -56,6 +56,21 @@ describe('a starting policy', () => {
     expect((await compiled(startingPolicy(KEY, models))).rules[0]?.match.written).toEqual(match)
   })
 
+  test('tells editors where its JSON Schema is', () => {
+    const line = (schema?: string) => startingPolicy(KEY, '**', [], schema).split('\n')[0]
+    expect(line()).toBe('# yaml-language-server: $schema=node_modules/@modelseal/core/policy.schema.json')
+    expect(line('../policy.schema.json')).toBe('# yaml-language-server: $schema=../policy.schema.json')
+  })
+
+  test.each(['a\nb', 'a\u2028b', ' a'])(
+    'refuses the path %j of a JSON Schema, which would not end in its line',
+    (schema) => {
+      expect(() => startingPolicy(KEY, '**', [], schema)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error,
+      )
+    },
+  )
+
   test('is still valid with what it suggests in comments', async () => {
     const { rules, ages, revocations } = await compiled(withSuggestions(startingPolicy(KEY)))
     expect(rules[0]?.mode).toBe('audit')

@@ -29,18 +29,30 @@ export type StartingSigner =
  * @param models glob for the models: paths relative to the policy, sources such as `hf://org/*`, or URLs (default: all below
  * the policy)
  * @param kinds of the attestations that models must have, such as `evaluation`, each with a comment on what to fill in
+ * @param schema path of the JSON Schema for editors, relative to the policy
  * @returns YAML
  * @example
  * ```ts
  * await writeFile('modelseal.policy.yaml', startingPolicy({ kind: 'key', publicKey: 'release.pub' }))
  * ```
  */
-export function startingPolicy(signer: StartingSigner, models = '**', kinds: readonly string[] = []): string {
+export function startingPolicy(
+  signer: StartingSigner,
+  models = '**',
+  kinds: readonly string[] = [],
+  schema = 'node_modules/@modelseal/core/policy.schema.json',
+): string {
+  checkedText(schema, 'the path of the JSON Schema')
+  if (/[^\x20-\x7e]|^\s|\s$/.test(schema))
+    throw new ModelSealError('INVALID_ARGUMENT', `Cannot name the JSON Schema ${shown(schema)} in a comment.`, {
+      expected: 'a path of printable ASCII characters',
+    })
   checkObject(signer, 'the signer', 'a signer of the kind key, certificate or github', isStartingSigner)
   checkedText(models, 'the glob for the models')
   const required = kindsOf(kinds)
   const { root, accepted } = PARTS[signer.kind](signer as never)
-  return `# The trust policy of modelseal: who may sign which model. A model that no rule accepts is refused.
+  return `# yaml-language-server: $schema=${schema}
+# The trust policy of modelseal: who may sign which model. A model that no rule accepts is refused.
 # "modelseal policy check" finds mistakes in it; "modelseal policy explain MODEL" shows how it judges a model.
 version: 1
 

@@ -14,7 +14,6 @@ export class TextSchema extends Schema<string> {
   private readonly wrong: Refusal
   private readonly bounds: Bounds = UNBOUNDED
   private readonly format: Format | undefined = undefined
-  private readonly keywords: object = {}
 
   constructor(message?: string) {
     super()
@@ -39,11 +38,6 @@ export class TextSchema extends Schema<string> {
     return this.with({ format: { expression, message, abort } })
   }
 
-  /** Adds the name of a format to the JSON Schema, where editors know it. */
-  jsonFormat(format: string): this {
-    return this.with({ keywords: { format } })
-  }
-
   protected override read(input: unknown, inspection: Inspection): unknown {
     if (typeof input !== 'string') {
       inspection.refuse(input, this.wrong)
@@ -66,7 +60,6 @@ export class TextSchema extends Schema<string> {
       ...(min !== undefined && { minLength: min }),
       ...(max !== undefined && { maxLength: max }),
       ...(this.format && { pattern: this.format.expression.source }),
-      ...this.keywords,
     }
   }
 }

@@ -27,10 +27,11 @@ export abstract class Schema<Value> {
   declare readonly accepted: Value
   readonly description: string | undefined = undefined
   private readonly checks: readonly Check[] = []
+  private readonly keywords: object = {}
 
   /** Inspects the type and content of a value, and returns a copy of it. */
   protected abstract read(input: unknown, inspection: Inspection): unknown
-  /** As a JSON Schema, without the description. */
+  /** As a JSON Schema, without the description and what checks refuse. */
   protected abstract json(): object
 
   /** Checks a value. */
@@ -69,6 +70,11 @@ export abstract class Schema<Value> {
     return this.with({ description })
   }
 
+  /** Adds keywords to the JSON Schema: what the checks refuse, as far as it can say that. */
+  inJson(keywords: object): this {
+    return this.with({ keywords: { ...this.keywords, ...keywords } })
+  }
+
   /** Adds a check of values whose type is right. */
   refine(isValid: (value: Value) => boolean, message: string): this {
     return this.withCheck((value, report) => {
@@ -83,7 +89,11 @@ export abstract class Schema<Value> {
 
   /** As a JSON Schema. */
   toJson(): object {
-    return { ...this.json(), ...(this.description !== undefined && { description: this.description }) }
+    return {
+      ...this.json(),
+      ...this.keywords,
+      ...(this.description !== undefined && { description: this.description }),
+    }
   }
 
   protected with(changes: object): this {

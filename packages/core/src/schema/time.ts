@@ -9,5 +9,5 @@ const DATE_TIME =
 export const timeSchema = s
   .string(A_TIME)
   .regex(DATE_TIME, A_TIME)
-  .jsonFormat('date-time')
+  .inJson({ format: 'date-time' })
   .describe('RFC 3339, with a time zone.')

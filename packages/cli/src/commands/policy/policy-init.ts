@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
 import type { ErrorCode } from '@modelseal/core'
 import type { StartingSigner } from '@modelseal/core/policy'
 import { InvalidArgumentError, Option, type Command } from 'commander'
@@ -104,7 +106,7 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
       hint: 'See "modelseal policy init --help".',
     })
   }
-  const text = startingPolicy(signer, flags.models, flags.require ?? [])
+  const text = startingPolicy(signer, flags.models, flags.require ?? [], schemaFor(file))
   try {
     // Never replaces an existing policy, and never creates one that others can write to: every load would refuse it.
     await writeFile(file, text, { flag: 'wx', mode: 0o644 })
@@ -157,6 +159,17 @@ async function dangersOf(file: string): Promise<string[]> {
   } catch (error) {
     if (error instanceof ModelSealError && error.code === 'POLICY_UNTRUSTED') return elsewhere(error.message)
     throw error
+  }
+}
+
+/** The schema in the nearest node_modules above the policy that has it. By default, where it will be once the package is installed. */
+function schemaFor(file: string): string | undefined {
+  const start = dirname(resolve(file))
+  for (let directory = start; ; directory = dirname(directory)) {
+    const schema = join(directory, 'node_modules/@modelseal/core/policy.schema.json')
+    const path = relative(start, schema).replaceAll('\\', '/')
+    if (existsSync(schema) && /^[\x21-\x7e]+$/.test(path)) return path
+    if (dirname(directory) === directory) return undefined
   }
 }
 

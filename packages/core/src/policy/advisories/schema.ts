@@ -1,7 +1,7 @@
 import * as s from '../../schema/define.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { parseDuration } from '../schema/duration.ts'
-import { durationSchema, fileSchema } from '../schema/text.ts'
+import { durationSchema, fileSchema, FIXED_LENGTH, REACHABLE } from '../schema/text.ts'
 
 /** `advisories`: the feeds that a policy follows. */
 
@@ -13,6 +13,7 @@ const urlSchema = s
   .max(4096)
   .regex(/^[^?#@\s]*$/, A_URL)
   .refine((text) => isHttps(URL.parse(text)), `${A_URL}; http is only for this machine`)
+  .inJson({ pattern: '^[hH][tT][tT][pP][sS]?:[^?#@\\s]+$' })
   .describe('URL of the feed.')
 
 /** A policy that polls more often would need the answer to be pushed. */
@@ -21,13 +22,15 @@ const SHORTEST_REFRESH = 1_000
 const LONGEST = 24 * 24 * 3_600_000
 
 /** A duration with a fixed length, in milliseconds. */
-const fixedDuration = durationSchema.withCheck((text, report) => {
-  const duration = parseDuration(text)
-  if (!duration) return
-  if (duration.months > 0) report({ message: 'expected a duration without years and months' })
-  else if (duration.milliseconds < SHORTEST_REFRESH || duration.milliseconds > LONGEST)
-    report({ message: 'expected a duration of a second to 24 days' })
-})
+const fixedDuration = durationSchema
+  .withCheck((text, report) => {
+    const duration = parseDuration(text)
+    if (!duration) return
+    if (duration.months > 0) report({ message: 'expected a duration without years and months' })
+    else if (duration.milliseconds < SHORTEST_REFRESH || duration.milliseconds > LONGEST)
+      report({ message: 'expected a duration of a second to 24 days' })
+  })
+  .inJson(FIXED_LENGTH)
 
 const tufSchema = s
   .strictObject({
@@ -75,6 +78,12 @@ const advisorySchema = s
       })
     if (file === undefined && millisecondsOf(maxAge, DEFAULT_MAX_AGE) < millisecondsOf(refresh, DEFAULT_REFRESH))
       report({ path: ['maxAge'], message: 'expected a time that is not shorter than "refresh"', input: maxAge })
+  })
+  .inJson({
+    oneOf: [{ required: ['url'] }, { required: ['file'] }, { required: ['tuf'] }],
+    allOf: REACHABLE,
+    if: { required: ['file'] },
+    then: { properties: { refresh: false } },
   })
 
 export const DEFAULT_REFRESH = '5m'

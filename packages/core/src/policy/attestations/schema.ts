@@ -2,7 +2,7 @@ import * as s from '../../schema/define.ts'
 import { kindsOfType, NAMED_KINDS, namedKind } from '../../attestation/kinds/named-kinds.ts'
 import { isTypeName } from '../../attestation/type-name.ts'
 import { signerSchema } from '../methods/methods.ts'
-import { durationSchema, globSchema } from '../schema/text.ts'
+import { durationSchema, globSchema, REACHABLE } from '../schema/text.ts'
 
 /** `require.attestations`: what signed statements about a model must say. */
 
@@ -17,6 +17,7 @@ const comparisons = {
   exists: s
     .boolean()
     .refine((value) => value, 'expected true: nothing can depend on the absence of a statement')
+    .inJson({ const: true })
     .optional()
     .describe('There must be a value.'),
 }
@@ -48,6 +49,13 @@ const conditionSchema = s
       if (condition.metric === undefined && condition[name] !== undefined)
         report({ path: [name], message: 'expected only together with a metric' })
   })
+  .inJson({
+    oneOf: [{ required: ['field'] }, { required: ['metric'] }],
+    anyOf: COMPARISONS.map((name) => ({ required: [name] })),
+    if: { required: ['metric'] },
+    then: { properties: { pattern: false } },
+    else: { properties: Object.fromEntries(OF_METRICS.map((name) => [name, false])) },
+  })
 
 const typeSchema = s
   .string()
@@ -59,6 +67,10 @@ const typeSchema = s
       report({ message: `expected ${names.join(', ')}, or the URI of a predicate type`, values: names })
     if (/^https:\/\/model_signing\//i.test(type))
       report({ message: 'expected no type of model signatures: "signers" says who must have signed the model' })
+  })
+  .inJson({
+    anyOf: [{ enum: NAMED_KINDS.map(({ name }) => name) }, { pattern: '^[A-Za-z][A-Za-z0-9+.\\-]*:\\S+$' }],
+    not: { pattern: '^[hH][tT]{2}[pP][sS]://[mM][oO][dD][eE][lL]_[sS][iI][gG][nN][iI][nN][gG]/' },
   })
   .describe('The kind of the attestation, or the URI of its predicate type.')
 
@@ -110,6 +122,24 @@ const attestationSchema = s
       }
     }
   })
+  .inJson({ allOf: [...REACHABLE, ...ofKinds()] })
+
+/** For the JSON Schema: the fields of each kind, and what only known kinds have. */
+function ofKinds(): object[] {
+  const named = NAMED_KINDS.map((kind) => ({
+    names: [kind.name, ...kind.types].filter((name) => namedKind(name) === kind),
+    fields: { field: { enum: kind.fields }, ...(!kind.hasMetrics && { metric: false }) },
+  }))
+  const typed = (names: readonly string[]) => ({ required: ['type'], properties: { type: { enum: names } } })
+  const conditions = (properties: object) => ({ where: { items: { properties } } })
+  return [
+    ...named.map(({ names, fields }) => ({ if: typed(names), then: { properties: conditions(fields) } })),
+    {
+      if: typed(named.flatMap(({ names }) => names)),
+      else: { properties: { maxAge: false, ...conditions({ metric: false }) } },
+    },
+  ]
+}
 
 /** The field of `require`. */
 export const attestationFields = {

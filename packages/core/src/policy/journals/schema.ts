@@ -1,16 +1,18 @@
 import * as s from '../../schema/define.ts'
 import { parseDuration } from '../schema/duration.ts'
-import { durationSchema, fileSchema } from '../schema/text.ts'
+import { durationSchema, fileSchema, FIXED_LENGTH } from '../schema/text.ts'
 
 /** A segment is written for a day, and must not be deleted while it is. */
 const SHORTEST_RETENTION = 2 * 24 * 3_600_000
 
-const retentionSchema = durationSchema.withCheck((text, report) => {
-  const duration = parseDuration(text)
-  if (!duration) return
-  if (duration.months > 0) report({ message: 'expected a duration without years and months' })
-  else if (duration.milliseconds < SHORTEST_RETENTION) report({ message: 'expected a duration of at least 2 days' })
-})
+const retentionSchema = durationSchema
+  .withCheck((text, report) => {
+    const duration = parseDuration(text)
+    if (!duration) return
+    if (duration.months > 0) report({ message: 'expected a duration without years and months' })
+    else if (duration.milliseconds < SHORTEST_RETENTION) report({ message: 'expected a duration of at least 2 days' })
+  })
+  .inJson(FIXED_LENGTH)
 
 const nameSchema = s.string().length(1, 256, 'expected a name of 1 to 256 characters')
 
@@ -40,7 +42,8 @@ export const journalSchema = s
       .strictObject({
         file: fileSchema.describe('File to which the newest checkpoint is written, on another machine if possible.'),
       })
-      .optional(),
+      .optional()
+      .describe('Where checkpoints leave the host, so that it cannot take back records.'),
     collected: s
       .boolean()
       .optional()

@@ -12,7 +12,7 @@ export interface Glob {
 }
 
 /** Longer than any path that Linux opens. */
-const MAX_GLOB_LENGTH = 4096
+export const MAX_GLOB_LENGTH = 4096
 /** `{a,b}` alternatives multiply; nobody writes more than this by hand. */
 const MAX_ALTERNATIVES = 256
 
@@ -72,7 +72,7 @@ export function pathGlobFault(glob: string): string | undefined {
 function relativeGlobFault(glob: string): string | undefined {
   const fault = globFault(glob)
   if (fault !== undefined) return fault
-  for (const spelled of compileGlob(glob.replace(/^\.\//, '')).spelled) {
+  for (const spelled of compileGlob(glob.replace(/^\.\/(?=[^])/, '')).spelled) {
     const components = glob.startsWith('/') ? spelled.slice(1) : spelled
     if (components.at(-1) === '')
       return `it ends with a slash, which no path does; write ${shown(`${glob.replace(/\/+$/, '')}/**`)} for everything in the directory`

@@ -25,18 +25,26 @@ export interface AcceptedCertificateSigner {
   issuer: TextMatcher | undefined
 }
 
-const typedName = textSchema.refine(
-  (text) => typeof text !== 'string' || /^(?:email|URI|DNS|IP|DirName|RID|otherName:[0-9]+(?:\.[0-9]+)+):./.test(text),
-  'expected a name with its type: email:…, URI:…, DNS:…, IP:… or otherName:OID:…',
-)
+const TYPED = /^(?:email|URI|DNS|IP|DirName|RID|otherName:[0-9]+(?:\.[0-9]+)+):./
+
+const typedName = textSchema
+  .refine(
+    (text) => typeof text !== 'string' || TYPED.test(text),
+    'expected a name with its type: email:…, URI:…, DNS:…, IP:… or otherName:OID:…',
+  )
+  .inJson({ pattern: TYPED.source })
 
 const schema = s.strictObject({
-  certificate: s.strictObject({
-    root: nameSchema.describe('Name of a trust root of certificates.'),
-    subject: textSchema.optional().describe('Subject of the leaf certificate, in the notation of RFC 4514.'),
-    san: typedName.optional().describe('One of its subject alternative names, with its type: email:…, URI:…, DNS:…'),
-    issuer: textSchema.optional().describe('Issuer of the leaf certificate, in the notation of RFC 4514.'),
-  }),
+  certificate: s
+    .strictObject({
+      root: nameSchema.describe('Name of a trust root of certificates.'),
+      subject: textSchema.optional().describe('Subject of the leaf certificate, in the notation of RFC 4514.'),
+      san: typedName
+        .optional()
+        .describe('One of its subject alternative names, with its type: email:…, URI:… or DNS:….'),
+      issuer: textSchema.optional().describe('Issuer of the leaf certificate, in the notation of RFC 4514.'),
+    })
+    .describe('Signers with a certificate: every field must match the leaf certificate.'),
 })
 
 export const certificateMethod = {

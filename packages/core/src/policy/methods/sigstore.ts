@@ -26,17 +26,19 @@ export interface AcceptedSigstoreSigner {
 }
 
 const schema = s.strictObject({
-  sigstore: s.strictObject({
-    root: nameSchema.describe('Name of a Sigstore trust root.'),
-    issuer: textSchema.describe('The OpenID Connect issuer.'),
-    identity: textSchema.describe('The identity that the issuer authenticated.'),
-    extensions: s
-      .optionalFields(s.oneOf(EXTENSION_NAMES), s.string().min(1).max(4096))
-      .optional()
-      .describe(
-        'Extensions that the certificate must have, each with exactly this value: the repository, ref or trigger of a workflow.',
-      ),
-  }),
+  sigstore: s
+    .strictObject({
+      root: nameSchema.describe('Name of a Sigstore trust root.'),
+      issuer: textSchema.describe('The OpenID Connect issuer.'),
+      identity: textSchema.describe('The identity that the issuer authenticated.'),
+      extensions: s
+        .optionalFields(s.oneOf(EXTENSION_NAMES), s.string().min(1).max(4096))
+        .optional()
+        .describe(
+          'Extensions that the certificate must have, each with exactly this value: the repository, ref or trigger of a workflow.',
+        ),
+    })
+    .describe('Keyless signers, by what their identity provider authenticated.'),
 })
 
 export const sigstoreMethod = {

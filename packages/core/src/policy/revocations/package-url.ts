@@ -5,7 +5,10 @@ import { LibraryNeeded } from '../when-needed.ts'
 /** Package URLs (https://github.com/package-url/purl-spec), by which a model has a name and version wherever it is stored. */
 
 /** Longer than any real one. */
-const MAX_LENGTH = 2_048
+export const MAX_PURL_LENGTH = 2_048
+
+/** What JSON Schema can say about them. */
+export const PACKAGE_URL = '^[pP][kK][gG]:'
 
 /**
  * What was expected instead of a text that is not a package URL which a model can have; undefined if it is one.
@@ -14,7 +17,7 @@ const MAX_LENGTH = 2_048
  */
 export function packageUrlFault(text: string): string | undefined {
   const expected = 'expected a package URL such as pkg:huggingface/acme/vad@COMMIT'
-  if (text.length > MAX_LENGTH) return `${expected} of at most ${MAX_LENGTH} characters`
+  if (text.length > MAX_PURL_LENGTH) return `${expected} of at most ${MAX_PURL_LENGTH} characters`
   try {
     const { type, version, qualifiers = {}, subpath } = parse(text)
     // The specification allows a plus in types, but no type has one, and the library writes it as an escape, which it reads as another type.

@@ -2,7 +2,7 @@ import * as s from '../../schema/define.ts'
 import type { Problem } from '../../schema/schema.ts'
 import { timeSchema } from '../../schema/time.ts'
 import { SERIAL } from './fingerprint.ts'
-import { packageUrlFault } from './package-url.ts'
+import { MAX_PURL_LENGTH, PACKAGE_URL, packageUrlFault } from './package-url.ts'
 import { faultyEnd, fileSchema, fingerprintSchema, reasonSchema, rootDigestSchema, textSchema } from '../schema/text.ts'
 
 /** What no rule can accept: `revoked` in a policy, and what advisory feeds deny. */
@@ -10,7 +10,7 @@ import { faultyEnd, fileSchema, fingerprintSchema, reasonSchema, rootDigestSchem
 const window = {
   from: timeSchema.optional().describe('Does not apply to signatures that provably existed before this time.'),
   until: timeSchema.optional().describe('Does not apply to signatures that were provably made at this time or later.'),
-  reason: reasonSchema.optional(),
+  reason: reasonSchema.optional().describe('Why, for people.'),
 }
 
 const fileDigest = s
@@ -20,10 +20,13 @@ const fileDigest = s
     'expected a digest of a whole file, such as sha256: and 64 lowercase hex digits',
   )
 
-const packageUrl = s.string().withCheck((text, report) => {
-  const message = packageUrlFault(text)
-  if (message !== undefined) report({ message })
-})
+const packageUrl = s
+  .string()
+  .withCheck((text, report) => {
+    const message = packageUrlFault(text)
+    if (message !== undefined) report({ message })
+  })
+  .inJson({ pattern: PACKAGE_URL, maxLength: MAX_PURL_LENGTH })
 
 /**
  * The schemas of the entries of each list.
@@ -44,11 +47,16 @@ export function entrySchemas<
       ...more,
     })
     .refine(namesOneKey, `expected a fingerprint${'file' in files.key ? ', or a file' : ''}`)
+    .inJson({ oneOf: [{ required: ['fingerprint'] }, ...('file' in files.key ? [{ required: ['file'] }] : [])] })
   const certificate = s
     .strictObject({
       fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
       ...files.certificate,
-      serial: s.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
+      serial: s
+        .string()
+        .regex(SERIAL, 'expected hex digits, in quotes')
+        .optional()
+        .describe('Serial number of the certificate, beside its issuer.'),
       issuer: s.string().min(1).optional().describe('In the notation of RFC 4514.'),
       ...window,
       ...more,
@@ -57,6 +65,15 @@ export function entrySchemas<
       namesOneCertificate,
       `expected a fingerprint, ${'file' in files.certificate ? 'a file, ' : ''}or serial and issuer`,
     )
+    .inJson({
+      oneOf: [
+        ...['fingerprint', ...('file' in files.certificate ? ['file'] : [])].map((name) => ({
+          required: [name],
+          properties: { serial: false, issuer: false },
+        })),
+        { required: ['serial', 'issuer'] },
+      ],
+    })
   const identity = s.strictObject({
     identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
     issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
@@ -67,13 +84,25 @@ export function entrySchemas<
   const always = { reason: window.reason, ...more }
   return {
     // Objects first: most entries of long lists have a reason.
-    rootDigests: s.union([s.strictObject({ digest: rootDigestSchema, ...window, ...more }), rootDigestSchema]),
-    fileDigests: s.union([s.strictObject({ digest: fileDigest, ...window, ...more }), fileDigest]),
+    rootDigests: s.union([
+      s.strictObject({ digest: rootDigestSchema.describe('Root digest of the model.'), ...window, ...more }),
+      rootDigestSchema,
+    ]),
+    fileDigests: s.union([
+      s.strictObject({ digest: fileDigest.describe('Digest of the whole file.'), ...window, ...more }),
+      fileDigest,
+    ]),
     keys: s.union([key, fingerprintSchema]),
     certificates: s.union([certificate, fingerprintSchema]),
     identities: identity,
-    claims: s.union([s.strictObject({ digest: rootDigestSchema, ...always }), rootDigestSchema]),
-    packages: s.union([s.strictObject({ purl: packageUrl, ...always }), packageUrl]),
+    claims: s.union([
+      s.strictObject({ digest: rootDigestSchema.describe('SHA-256 of the signed statement.'), ...always }),
+      rootDigestSchema,
+    ]),
+    packages: s.union([
+      s.strictObject({ purl: packageUrl.describe('Package URL of the model.'), ...always }),
+      packageUrl,
+    ]),
   }
 }
 
@@ -119,14 +148,17 @@ const { rootDigests, fileDigests, keys, certificates, identities, claims, packag
 )
 
 const lists = {
-  rootDigests: s.array(rootDigests).optional(),
-  fileDigests: s.array(fileDigests).optional(),
+  rootDigests: s.array(rootDigests).optional().describe('Models, named by their root digest.'),
+  fileDigests: s.array(fileDigests).optional().describe('Files, named by the digest of the whole file.'),
   keys: s
     .array(keys)
     .optional()
     .describe('Keys, named by the SHA-256 of the public key (SPKI), in DER or PEM, or by the file of the key.'),
-  certificates: s.array(certificates).optional(),
-  identities: s.array(identities).optional(),
+  certificates: s
+    .array(certificates)
+    .optional()
+    .describe('Certificates, named by their SHA-256, their file, or their serial number and issuer.'),
+  identities: s.array(identities).optional().describe('Identities of signers with certificates.'),
   claims: s.array(claims).optional().describe('Single attestations, named by the SHA-256 of the signed statement.'),
   packages: s
     .array(packages)

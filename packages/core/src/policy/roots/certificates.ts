@@ -22,11 +22,13 @@ export interface CertificatesRoot extends CompiledRootOf<'certificates'> {
 }
 
 const schema = s.strictObject({
-  certificates: s.strictObject({
-    roots: filesSchema.describe('PEM files of root certificates.'),
-    intermediates: filesSchema.optional().describe('PEM files of intermediate certificates that bundles may omit.'),
-    crls: filesSchema.optional().describe('Certificate revocation lists, PEM or DER.'),
-  }),
+  certificates: s
+    .strictObject({
+      roots: filesSchema.describe('PEM files of root certificates.'),
+      intermediates: filesSchema.optional().describe('PEM files of intermediate certificates that bundles may omit.'),
+      crls: filesSchema.optional().describe('Certificate revocation lists, PEM or DER.'),
+    })
+    .describe('Certificate authorities that issue the certificates of signers.'),
 })
 
 export const certificatesRoot = {

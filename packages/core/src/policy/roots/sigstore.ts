@@ -30,12 +30,13 @@ const schema = s.strictObject({
   sigstore: s
     .union([
       s.oneOf(['public-good', 'staging']),
-      s.strictObject({ file: fileSchema }),
+      s.strictObject({ file: fileSchema.describe('A trusted_root.json, relative to the policy file.') }),
       s.strictObject({
         tufUrl: s
           .string()
           .regex(/^[^?#@]*$/, A_URL)
           .refine(isHttpUrl, A_URL)
+          .inJson({ pattern: '^[hH][tT][tT][pP][sS]?://[^\\s?#@]+$' })
           .describe('URL of the TUF repository.'),
         tufRoot: fileSchema.describe('Its root.json, against which everything fetched is verified.'),
       }),

@@ -35,6 +35,7 @@ export const matchSchema = s
       .describe('Models that a program gives to a runtime as bytes, without path or URL: by digest, or any.'),
   })
   .refine((match) => Object.keys(match).length > 0, 'expected one of path, url, source, name, format, memory')
+  .inJson({ minProperties: 1 })
 
 /** A `match` as written in the policy. */
 export type MatchText = s.Infer<typeof matchSchema>

@@ -3,17 +3,29 @@ import { attestationFields } from '../attestations/schema.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { fileRequirementFields } from '../requirements/files.ts'
 import { requirementFields } from '../requirements/requirements.ts'
+import { NOWHERE, SOMEWHERE } from './glob-patterns.ts'
 import { isExplicit, matchSchema } from './match.ts'
-import { nameGlobsSchema, nameSchema, reasonSchema } from './text.ts'
+import { nameGlobsSchema, nameSchema, REACHABLE, reasonSchema } from './text.ts'
 
 /** `rules`: who may sign which models, and further requirements. */
 
 const requireSchema = s.strictObject({ ...requirementFields, ...attestationFields, ...fileRequirementFields })
 
+/** What `isExplicit()` accepts, for the JSON Schema. */
+const PLACE = { if: { type: 'string' }, then: { pattern: SOMEWHERE }, else: { items: { pattern: SOMEWHERE } } }
+const NAMED = { not: { anyOf: [{ pattern: NOWHERE }, { type: 'array', contains: { pattern: NOWHERE } }] } }
+const EXPLICIT = [
+  { required: ['memory'] },
+  ...['path', 'url', 'source'].map((name) => ({
+    required: [name],
+    properties: { path: NAMED, url: PLACE, source: PLACE },
+  })),
+]
+
 export const ruleSchema = s
   .strictObject({
-    name: nameSchema,
-    match: matchSchema,
+    name: nameSchema.describe('Name of the rule, for verdicts and messages.'),
+    match: matchSchema.describe('The models that the rule applies to: those that match every field.'),
     bundle: nameGlobsSchema
       .optional()
       .describe(
@@ -27,7 +39,7 @@ export const ruleSchema = s
       .min(1)
       .optional()
       .describe('The number of distinct signers in the list that must have signed. Default 1.'),
-    require: requireSchema.optional(),
+    require: requireSchema.optional().describe('What signatures and models must meet beyond the signers.'),
   })
   .withCheck((rule, report) => {
     const fault = (path: string[], message: string, input?: unknown) => report({ path, message, input })
@@ -63,6 +75,34 @@ export const ruleSchema = s
         ['match', 'name'],
         `expected no name in the mode ${rule.mode}: without a valid signature, anybody can claim it`,
       )
+  })
+  .inJson({
+    allOf: [
+      ...REACHABLE,
+      {
+        if: { required: ['mode'], properties: { mode: { const: 'skip' } } },
+        then: {
+          required: ['reason'],
+          properties: { signers: false, threshold: false, require: false, match: { anyOf: EXPLICIT } },
+        },
+        else: { required: ['signers'] },
+      },
+      {
+        if: { properties: { match: { type: 'object', required: ['memory'] } } },
+        then: {
+          required: ['mode'],
+          properties: {
+            mode: { const: 'skip' },
+            bundle: false,
+            match: { properties: { path: false, url: false, source: false, name: false } },
+          },
+        },
+      },
+      {
+        if: { properties: { match: { type: 'object', required: ['name'] } } },
+        then: { properties: { mode: { const: 'enforce' } } },
+      },
+    ],
   })
 
 /** A rule as written in the policy. */

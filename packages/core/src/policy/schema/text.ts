@@ -1,7 +1,8 @@
 import * as s from '../../schema/define.ts'
 import { DURATION } from './duration.ts'
+import { GLOB, NAME_GLOB, PATH_GLOB, SOURCE_GLOB, URL_GLOB } from './glob-patterns.ts'
 import { FINGERPRINT, fingerprintFault } from '../revocations/fingerprint.ts'
-import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from '../matching/glob.ts'
+import { globFault, MAX_GLOB_LENGTH, nameGlobFault, pathGlobFault, urlGlobFault } from '../matching/glob.ts'
 import { ANY_FORMAT, FORMAT_NAME, MODEL_FORMATS, misspeltFormat, OTHER_FORMAT } from '../model-formats.ts'
 import { regexpFault } from '../matching/regexp.ts'
 import { sourceGlobFault } from '../matching/source-glob.ts'
@@ -17,20 +18,23 @@ export const fileSchema = s.string().min(1).max(4096).describe('A path, relative
 /** One file or several. */
 export const filesSchema = s.union([fileSchema, s.array(fileSchema).min(1)])
 
-export const globSchema = globWithout(globFault)
-export const pathGlobSchema = globWithout(pathGlobFault)
-export const urlGlobSchema = globWithout(urlGlobFault)
-export const sourceGlobSchema = globWithout(sourceGlobFault)
+export const globSchema = globWithout(globFault, GLOB)
+export const pathGlobSchema = globWithout(pathGlobFault, PATH_GLOB)
+export const urlGlobSchema = globWithout(urlGlobFault, URL_GLOB)
+export const sourceGlobSchema = globWithout(sourceGlobFault, SOURCE_GLOB)
 
-const nameGlobSchema = globWithout(nameGlobFault)
+const nameGlobSchema = globWithout(nameGlobFault, NAME_GLOB)
 /** One glob for names in a model, or several. */
 export const nameGlobsSchema = s.union([nameGlobSchema, s.array(nameGlobSchema).min(1)])
 
-function globWithout(faultOf: (glob: string) => string | undefined) {
-  return s.string().withCheck((glob, report) => {
-    const fault = faultOf(glob)
-    if (fault !== undefined) report({ message: `the glob is not valid: ${fault}` })
-  })
+function globWithout(faultOf: (glob: string) => string | undefined, pattern: string) {
+  return s
+    .string()
+    .withCheck((glob, report) => {
+      const fault = faultOf(glob)
+      if (fault !== undefined) report({ message: `the glob is not valid: ${fault}` })
+    })
+    .inJson({ pattern, maxLength: MAX_GLOB_LENGTH })
 }
 
 const regexpSchema = s.string().withCheck((source, report) => {
@@ -41,8 +45,8 @@ const regexpSchema = s.string().withCheck((source, report) => {
 export const textSchema = s
   .union([
     s.string().min(1).max(4096),
-    s.strictObject({ pattern: globSchema }),
-    s.strictObject({ regexp: regexpSchema }),
+    s.strictObject({ pattern: globSchema.describe('A glob that must match the whole text.') }),
+    s.strictObject({ regexp: regexpSchema.describe('A regular expression that must match the whole text.') }),
   ])
   .describe(
     'Matched exactly. A glob is written as { pattern }, a regular expression as { regexp }; both must match the whole text.',
@@ -54,6 +58,15 @@ export const durationSchema = s
   .string(A_DURATION)
   .regex(DURATION, A_DURATION)
   .describe('180d, 12h, 10m (minutes), 30s, 2w, or an ISO 8601 duration.')
+
+/** For the JSON Schema: no threshold above the number of signers, of lists as short as most are. */
+export const REACHABLE = [1, 2, 3].map((count) => ({
+  if: { required: ['signers'], properties: { signers: { maxItems: count } } },
+  then: { properties: { threshold: { maximum: count } } },
+}))
+
+/** For the JSON Schema of durations whose length is fixed: years and months have several. */
+export const FIXED_LENGTH = { not: { pattern: '^P(?:0*[1-9][0-9]*Y|(?:[0-9]+Y)?0*[1-9][0-9]*M)' } }
 
 /** As modelseal and other tools print it; compared in the form of {@link plainHex}. */
 export const fingerprintSchema = s.string().regex(FINGERPRINT, fingerprintFault)
@@ -73,6 +86,7 @@ const otherFormatSchema = s
     if (meant === undefined) return
     report({ message: 'unknown format; a name one typo away from a known format is not allowed', values: [meant] })
   })
+  .inJson({ not: { const: ANY_FORMAT } })
 /** The known ones by name, so that editors offer them. */
 export const formatSchema = s.union([s.oneOf(MODEL_FORMATS), otherFormatSchema])
 export const anyFormatSchema = s.union([s.oneOf([...MODEL_FORMATS, ANY_FORMAT]), otherFormatSchema])
