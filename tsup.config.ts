@@ -5,6 +5,7 @@ import { commonJsInChunks, ownEngine, requiresFromProcess, yamlOfModules } from 
 import { licenses, writeLicenses } from './build/licenses.ts'
 import { childProcessWhenUsed, lazyNodeModules, namesFromProcess } from './build/modules-of-node.ts'
 import { coreWithoutLibraries, packagesInFiles, librariesInFiles } from './build/program.ts'
+import { relativeMaps } from './build/relative-maps.ts'
 import { ownSourceMaps } from './build/source-maps.ts'
 import { hashingWorker, threadCode } from './build/threads.ts'
 
@@ -86,5 +87,8 @@ export default defineConfig({
     ownSourceMaps,
     licenses,
   ],
-  onSuccess: () => writeLicenses(),
+  onSuccess: async () => {
+    await writeLicenses()
+    await relativeMaps()
+  },
 })

@@ -2,22 +2,26 @@
 // printed in the order of the list. The test runner then runs alone and leaves its report in .cache/reports for
 // scripts/count.mjs.
 import { spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { packAll } from './release/pack.mjs'
 
 const REPORTS = '.cache/reports'
-rmSync(REPORTS, { recursive: true, force: true })
-mkdirSync(REPORTS, { recursive: true })
+const TARBALLS = '.cache/tarballs'
+for (const directory of [REPORTS, TARBALLS]) {
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+}
 
-const published = readdirSync('packages').filter((name) => !manifest(name).private)
-const libraries = published.filter((name) => manifest(name).exports)
+const published = await packAll('.', TARBALLS)
+const libraries = published.filter(({ directory }) => manifest(directory).exports)
 
 const statically = [
   ['lint', 'eslint', ['.']],
   ['types', 'tsc', ['-p', 'tsconfig.json']],
   ['formatting', 'prettier', ['--check', '--log-level', 'warn', '.']],
-  ...libraries.map((name) => [`types as published, ${name}`, 'attw', ['--pack', `packages/${name}`, '--quiet']]),
-  ...published.map((name) => [`publint ${name}`, 'publint', ['--strict', '--pack', 'npm', `packages/${name}`]]),
+  ...libraries.map(({ name, tarball }) => [`types as published, ${name}`, 'attw', [tarball, '--quiet']]),
+  ...published.map(({ name, tarball }) => [`publint ${name}`, 'publint', ['run', '--strict', tarball]]),
 ]
 const tests = [
   'tests',

@@ -6,7 +6,8 @@ import { identityToken } from '../../packages/core/src/testing/sigstore-server.t
 import { expectToVerify, run } from '../support/bundled.ts'
 import { scratchOfSuite } from '../support/models.ts'
 import { signByMethods } from '../support/signed-by-methods.ts'
-import { Installation, pack } from './installation.ts'
+import { packAll } from '../../scripts/release/pack.mjs'
+import { Installation } from './installation.ts'
 
 // Checks what npm installs from the packed packages, and whether that is sufficient.
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
   directory = scratchOfSuite()
   byMethods = join(directory, 'methods')
   await signByMethods(byMethods)
-  pack(join(directory, 'tarballs'))
+  await packAll(ROOT, join(directory, 'tarballs'))
   service = installed('service', ['@modelseal/core', '@modelseal/onnxruntime'])
   program = installed('program', ['modelseal'])
 })

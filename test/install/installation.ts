@@ -2,14 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const PNPM = 'pnpm@12.21.0'
 const PACKAGES = join(import.meta.dirname, '../../packages')
-
-/** Packs all packages as for publishing; `npm pack` would leave `workspace:*` in them. */
-export function pack(tarballs: string): void {
-  const args = ['--yes', PNPM, '--recursive', '--filter', './packages/*', 'pack', '--pack-destination', tarballs]
-  execFileSync('npx', args, { cwd: PACKAGES, stdio: 'pipe' })
-}
 
 /** A directory into which npm installed some of the packages. */
 export class Installation {

@@ -1,0 +1,1 @@
+export function collectedChangelog(changelogs: readonly { name: string; text: string }[]): string
