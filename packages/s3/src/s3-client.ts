@@ -60,6 +60,7 @@ export class S3Client {
   readonly #http: HttpClient
   readonly #stopped = new AbortController()
   readonly #signal: AbortSignal
+  readonly #detached: boolean | undefined
   /** Keys for signatures, which are derived from the credentials once a day: large files are fetched in many requests. */
   readonly #derivedKeys = new Map<string, ArrayBuffer>()
   #region: string
@@ -68,6 +69,7 @@ export class S3Client {
     this.#bucket = bucket
     this.#settings = settings
     this.#region = settings.region
+    this.#detached = detached
     this.#signal = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal
     const hint = 'Check the URL of the model, and AWS_ENDPOINT_URL_S3 if it is set.'
     const options = {
@@ -147,7 +149,7 @@ export class S3Client {
 
   async #signed({ key, query, headers = {}, signal }: S3Request, method: string, seen: Seen) {
     const signals = [this.#signal, signal].filter((each) => each !== undefined)
-    const credentials = await this.#settings.credentials?.get(AbortSignal.any(signals))
+    const credentials = await this.#settings.credentials?.get(AbortSignal.any(signals), this.#detached)
     const url = this.urlOf({ key, query })
     Object.assign(seen, { credentials, region: this.#region })
     if (!credentials) return { url, headers }

@@ -2,7 +2,7 @@ import { readSmallFile } from '@modelseal/core/adapter'
 import { shown } from '@modelseal/core/errors'
 import { isLoopback, plainUrl } from '@modelseal/core/http'
 import type { Credentials } from './credentials.ts'
-import { asked, credentialsIn, serviceUrl, unavailable } from './service.ts'
+import { asked, credentialsIn, serviceUrl, unavailable, type Asking } from './service.ts'
 
 const TIMEOUT_MS = 5_000
 const MAX_TOKEN_BYTES = 64 * 1024
@@ -17,7 +17,7 @@ const HOSTS: ReadonlySet<string> = new Set(['169.254.170.2', '169.254.170.23', '
  */
 export async function containerCredentials(
   environment: Readonly<Record<string, string | undefined>>,
-  signal: AbortSignal,
+  how: Asking,
 ): Promise<Credentials | undefined> {
   const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: path, AWS_CONTAINER_CREDENTIALS_FULL_URI: full } = environment
   if (!path && !full) return undefined
@@ -29,7 +29,7 @@ export async function containerCredentials(
   const what = 'credentials of the container'
   const authorization = await tokenOf(environment)
   const headers = authorization === undefined ? {} : { authorization }
-  const bytes = await asked({ url, what, headers, timeoutMs: TIMEOUT_MS, signal })
+  const bytes = await asked({ url, what, headers, timeoutMs: TIMEOUT_MS, ...how })
   // Those of the machine, which are asked for elsewhere, are not meant for the container.
   if (!bytes) throw unavailable(what, { expected: `credentials at ${shown(plainUrl(url))}`, found: 'none' })
   return credentialsIn(bytes, { what, url })

@@ -91,3 +91,22 @@ test('a function that never answers is given up', async () => {
   const provider = new CredentialProvider(() => new Promise(() => {}), 10)
   await expect(provider.get(NEVER)).rejects.toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
 })
+
+test('waiting for credentials keeps the process alive, unless nobody waits for what they are for', async () => {
+  const asked: boolean[] = []
+  const provider = new CredentialProvider((_, detached) => {
+    asked.push(detached)
+    return new Promise(() => {})
+  })
+  const abort = new AbortController()
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  const detached = provider.get(abort.signal, true)
+  expect(timers()).toBe(before)
+  const awaited = provider.get(abort.signal)
+  expect(timers()).toBe(before + 1)
+  abort.abort()
+  await expect(detached).rejects.toEqual(refusal('ABORTED'))
+  await expect(awaited).rejects.toEqual(refusal('ABORTED'))
+  expect(asked).toEqual([true])
+})

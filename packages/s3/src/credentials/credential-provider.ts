@@ -3,7 +3,7 @@ import { ModelSealError } from '@modelseal/core/errors'
 import type { Credentials } from './credentials.ts'
 
 /** Gets credentials. Returns undefined if there are none. */
-type Ask = (signal: AbortSignal) => Promise<Credentials | undefined>
+type Ask = (signal: AbortSignal, detached: boolean) => Promise<Credentials | undefined>
 
 /** One question, which all requests that need the answer share. */
 interface Asking {
@@ -37,18 +37,20 @@ export class CredentialProvider {
   /**
    * The credentials to sign with now.
    *
+   * @param detached true if nobody waits for what they are for: waiting for them then does not keep the process alive
    * @returns undefined if there are none: then requests are not signed, as for public buckets
    * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE`, `ABORTED`, and what the function of the caller throws
    */
-  async get(signal: AbortSignal): Promise<Credentials | undefined> {
+  async get(signal: AbortSignal, detached = false): Promise<Credentials | undefined> {
     const last = this.#current
     const isDue = last !== undefined && Date.now() >= this.#renewal
     if (isDue) this.forget(last)
-    const asking = (this.#asking ??= this.#begin(isDue ? last : undefined))
+    const asking = (this.#asking ??= this.#begin(detached, isDue ? last : undefined))
     asking.waiting += 1
     const ended = new AbortController()
+    const wait = { signal: AbortSignal.any([signal, ended.signal]), ref: !detached }
     try {
-      return await Promise.race([asking.found, this.#overdue(signal, ended.signal)])
+      return await Promise.race([asking.found, this.#overdue(signal, wait)])
     } finally {
       ended.abort()
       asking.waiting -= 1
@@ -64,9 +66,10 @@ export class CredentialProvider {
   }
 
   /** @param last credentials that will expire soon */
-  #begin(last: Credentials | undefined): Asking {
+  #begin(detached: boolean, last: Credentials | undefined): Asking {
     const stop = new AbortController()
-    const asking: Asking = { found: this.#found(stop.signal, last), stop, waiting: 0, isOver: false }
+    const found = this.#found(() => this.#ask(stop.signal, detached), last)
+    const asking: Asking = { found, stop, waiting: 0, isOver: false }
     const over = () => {
       asking.isOver = true
     }
@@ -77,9 +80,9 @@ export class CredentialProvider {
     return asking
   }
 
-  async #found(signal: AbortSignal, last: Credentials | undefined): Promise<Credentials | undefined> {
+  async #found(ask: () => ReturnType<Ask>, last: Credentials | undefined): Promise<Credentials | undefined> {
     try {
-      const found = await this.#ask(signal)
+      const found = await ask()
       if (found === undefined && this.#isSigning) throw unavailable('there are none any more')
       return this.#keep(found)
     } catch (error) {
@@ -104,8 +107,8 @@ export class CredentialProvider {
     if (this.#asking === asking) this.#asking = undefined
   }
 
-  async #overdue(signal: AbortSignal, ended: AbortSignal): Promise<never> {
-    await sleep(this.#maxAskingMs, undefined, { signal: AbortSignal.any([signal, ended]) }).catch(() => {})
+  async #overdue(signal: AbortSignal, wait: { signal: AbortSignal; ref: boolean }): Promise<never> {
+    await sleep(this.#maxAskingMs, undefined, wait).catch(() => {})
     throw signal.aborted
       ? new ModelSealError('ABORTED', 'The operation was aborted by its caller.', { cause: signal.reason })
       : unavailable(`they did not arrive within ${this.#maxAskingMs / 1_000} seconds`)

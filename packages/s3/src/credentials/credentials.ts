@@ -4,6 +4,7 @@ import { containerCredentials } from './container.ts'
 import { CredentialProvider } from './credential-provider.ts'
 import { instanceCredentials } from './instance.ts'
 import { providerChain } from './provider-chain.ts'
+import type { Asking } from './service.ts'
 import type { Profile } from './shared-files.ts'
 import { webIdentityCredentials } from './web-identity.ts'
 
@@ -34,7 +35,9 @@ export interface Surroundings {
 export function credentialsFrom(given: unknown, surroundings: Surroundings): CredentialProvider | undefined {
   if (given === false) return undefined
   if (given === undefined)
-    return new CredentialProvider(async (signal) => checkedIfAny(await found(surroundings, signal)))
+    return new CredentialProvider(async (signal, detached) =>
+      checkedIfAny(await found(surroundings, { signal, detached })),
+    )
   if (typeof given === 'function')
     return new CredentialProvider(async () => checked(await (given as () => Promise<unknown>)()))
   const fixed = checked(given)
@@ -45,7 +48,7 @@ export function credentialsFrom(given: unknown, surroundings: Surroundings): Cre
  * As the clients of AWS look for them: the environment, an assumed role of a web identity, the shared files, a container, the instance. If the provider
  * chain of AWS is installed, it is asked instead, because it also knows single sign-on, processes and roles.
  */
-async function found(surroundings: Surroundings, signal: AbortSignal): Promise<unknown> {
+async function found(surroundings: Surroundings, how: Asking): Promise<unknown> {
   const { environment, profile, chain = providerChain } = surroundings
   const own = fromEnvironment(environment)
   if (own) return own
@@ -53,10 +56,10 @@ async function found(surroundings: Surroundings, signal: AbortSignal): Promise<u
   if (profile.isPartial) throw unavailable(`the profile ${shown(profile.name)} has only one of key and secret`)
   const ask = chain(surroundings)
   if (ask) return ask()
-  if (environment.AWS_WEB_IDENTITY_TOKEN_FILE) return webIdentityCredentials(surroundings, signal)
+  if (environment.AWS_WEB_IDENTITY_TOKEN_FILE) return webIdentityCredentials(surroundings, how)
   if (profile.needsChain) throw needsChain(profile)
   if (profile.credentials) return profile.credentials
-  return (await containerCredentials(environment, signal)) ?? (await instanceCredentials(environment, signal))
+  return (await containerCredentials(environment, how)) ?? (await instanceCredentials(environment, how))
 }
 
 function checkedIfAny(given: unknown): Credentials | undefined {

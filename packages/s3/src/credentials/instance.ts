@@ -1,6 +1,6 @@
 import { ModelSealError } from '@modelseal/core/errors'
 import type { Credentials } from './credentials.ts'
-import { asked, credentialsIn, serviceUrl, unavailable } from './service.ts'
+import { asked, credentialsIn, serviceUrl, unavailable, type Asking } from './service.ts'
 
 /** It answers at once, or is not there: on other machines, every load without credentials waits for it. */
 const TIMEOUT_MS = 1_000
@@ -14,13 +14,13 @@ const ROLES = '/latest/meta-data/iam/security-credentials/'
  */
 export async function instanceCredentials(
   environment: Readonly<Record<string, string | undefined>>,
-  signal: AbortSignal,
+  how: Asking,
 ): Promise<Credentials | undefined> {
   if (/^true$/i.test(environment.AWS_EC2_METADATA_DISABLED ?? '')) return undefined
   const variable = 'AWS_EC2_METADATA_SERVICE_ENDPOINT'
   const endpoint = serviceUrl(environment[variable] || 'http://169.254.169.254', variable, () => true)
   const what = 'credentials of the instance'
-  const at = (path: string) => ({ url: new URL(path, endpoint), what, timeoutMs: TIMEOUT_MS, signal })
+  const at = (path: string) => ({ url: new URL(path, endpoint), what, timeoutMs: TIMEOUT_MS, ...how })
   const token = await tokenOf(at('/latest/api/token'))
   if (token === undefined) return undefined
   const headers = { 'x-aws-ec2-metadata-token': token }

@@ -3,13 +3,20 @@ import { ModelSealError, shown } from '@modelseal/core/errors'
 import { checkedHttpOptions, collected, HttpClient, plainUrl, type HttpRequest } from '@modelseal/core/http'
 import { checked, type Credentials } from './credentials.ts'
 
-/** A request for credentials. */
-type ServiceRequest = Pick<HttpRequest, 'url' | 'method' | 'headers' | 'content'> & {
-  readonly what: string
-  /** For all of it. */
-  readonly timeoutMs: number
+/** How services are asked. */
+export interface Asking {
   readonly signal: AbortSignal
+  /** True if nobody waits for the answer. Requests other than GET keep the process alive all the same, until their timeout. */
+  readonly detached: boolean
 }
+
+/** A request for credentials. */
+type ServiceRequest = Asking &
+  Pick<HttpRequest, 'url' | 'method' | 'headers' | 'content'> & {
+    readonly what: string
+    /** For all of it. */
+    readonly timeoutMs: number
+  }
 
 const MAX_BYTES = 64 * 1024
 
@@ -20,7 +27,7 @@ const MAX_BYTES = 64 * 1024
  * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE` for a token that cannot be sent, `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `SOURCE_FAILED`, `ABORTED`
  */
 export async function asked(request: ServiceRequest): Promise<Buffer | undefined> {
-  const { timeoutMs, signal, what, ...rest } = request
+  const { timeoutMs, signal, detached, what, ...rest } = request
   // The error of the client would show the value, which is a secret.
   if (Object.values(rest.headers ?? {}).some((value) => !/^[\x20-\x7e]*$/.test(value)))
     throw unavailable(what, { expected: 'a token of printable ASCII, without line breaks', found: 'another one' })
@@ -28,6 +35,7 @@ export async function asked(request: ServiceRequest): Promise<Buffer | undefined
     ...checkedHttpOptions({ totalTimeout: timeoutMs, idleTimeout: timeoutMs }),
     mayRedirect: () => Promise.resolve({ expected: 'no redirect', found: 'one' }),
     hints: { response: HINT, redirect: HINT, timeout: 'and try again.' },
+    detached,
   }
   const client = new HttpClient(request.url.origin, options, signal)
   try {

@@ -3,7 +3,7 @@ import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError } from '@modelseal/core/errors'
 import { isLoopback } from '@modelseal/core/http'
 import type { Credentials, Surroundings } from './credentials.ts'
-import { asked, credentialsIn, serviceUrl } from './service.ts'
+import { asked, credentialsIn, serviceUrl, type Asking } from './service.ts'
 
 const MAX_TOKEN_BYTES = 64 * 1024
 const TIMEOUT_MS = 20_000
@@ -13,10 +13,7 @@ const TIMEOUT_MS = 20_000
  *
  * @throws {@link ModelSealError} `CREDENTIALS_UNAVAILABLE`, `FILE_NOT_FOUND` and other codes of reading the token, and those of {@link asked}
  */
-export async function webIdentityCredentials(
-  { environment, region }: Surroundings,
-  signal: AbortSignal,
-): Promise<Credentials> {
+export async function webIdentityCredentials({ environment, region }: Surroundings, how: Asking): Promise<Credentials> {
   const { AWS_WEB_IDENTITY_TOKEN_FILE: file = '', AWS_ROLE_ARN: role, AWS_ROLE_SESSION_NAME: name } = environment
   if (!role) throw missing('the role that the web identity assumes, in AWS_ROLE_ARN')
   const url = tokenService(environment, region)
@@ -38,7 +35,7 @@ export async function webIdentityCredentials(
     },
   }
   const headers = { accept: 'application/json' }
-  const bytes = await asked({ url, method: 'POST', what, headers, content, timeoutMs: TIMEOUT_MS, signal })
+  const bytes = await asked({ url, method: 'POST', what, headers, content, timeoutMs: TIMEOUT_MS, ...how })
   if (!bytes) throw missing('an answer of the security token service')
   return credentialsIn(bytes, { what, url }, (answer) => {
     const { AssumeRoleWithWebIdentityResponse: response } = (answer ?? {}) as Answer
