@@ -139,7 +139,8 @@ export class S3Client {
         return receive(body)
       }
       // A whole object is an answer to a request for a part of it, but not the one that was requested.
-      if (status < 300) throw otherContent(what, `status ${range ? 206 : 200}`, `status ${status}`)
+      if (status < 300)
+        throw otherContent(what, `status ${range ? 206 : 200}`, `status ${status}`, isSending ? 'send' : 'fetch')
       const stated = await statedError(body)
       Object.assign(seen, { answer: body, stated })
       if (status === 404 && !isSending && stated.code !== 'NoSuchBucket') return undefined

@@ -28,10 +28,10 @@ export function changedObject(what: string, place: string, expected: string, fou
 }
 
 /** The refusal of what the store sent in place of what was requested. */
-export function otherContent(what: string, expected: string, found: string): ModelSealError {
+export function otherContent(what: string, expected: string, found: string, verb = 'fetch'): ModelSealError {
   return new ModelSealError(
     'HTTP_RESPONSE',
-    `Cannot fetch the ${what}: the object store sent an unexpected response.`,
+    `Cannot ${verb} the ${what}: the object store sent an unexpected response.`,
     {
       expected,
       found,

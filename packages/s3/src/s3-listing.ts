@@ -133,7 +133,7 @@ class Listing {
     const place = s3Url(this.#at.bucket, this.#at.path)
     return new ModelSealError(
       'SOURCE_LISTING',
-      `Cannot load the model ${shown(place)}: the object store lists ${found}.`,
+      `Cannot use the listing of ${shown(place)}: the object store lists ${found}.`,
       {
         file,
         hint: 'Do not load this copy. Check AWS_ENDPOINT_URL_S3 if it is set, and ask the owner of the bucket.',

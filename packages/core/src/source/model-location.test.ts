@@ -44,6 +44,18 @@ describe('modelLocation', () => {
     expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
+  test.each([
+    ['s3:/bucket/vad', 's3://bucket/vad'],
+    ['S3:bucket/vad', 's3://bucket/vad'],
+    ['arn:aws:s3:::bucket/vad/m.onnx', 's3://bucket/vad/m.onnx'],
+    ['arn:aws-us-gov:s3:::bucket', 's3://bucket'],
+    ['hf:user:secret@org/vad', 'hf://org/vad'],
+  ])('says what to write in place of %s', (given, url) => {
+    const hint = `If you mean "${url}", write it in this way.`
+    expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', hint }))
+    expect(() => modelLocation(given)).not.toThrow('secret')
+  })
+
   test.each<[string, unknown]>([
     ['an unregistered scheme', 'foo://user:secret@host/x?token=secret'],
     ['one in capitals', 'FOO+Bar://user:secret@host/x'],

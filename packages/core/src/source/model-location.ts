@@ -7,6 +7,7 @@ import { httpModelSource } from './http/http-model-source.ts'
 import type { HttpOptions } from './http/options.ts'
 import { isHttpUrl } from './http/url.ts'
 import { localModelSource } from './local/local-model-source.ts'
+import { meantUrl } from './meant-url.ts'
 import type { ModelPlace, ModelSource } from './model-source.ts'
 import { packageScheme, sourceOfUrl } from './schemes.ts'
 
@@ -24,20 +25,21 @@ export function modelLocation(given: unknown): string | ModelSource {
   if (isHttpUrl(location)) return location
   const scheme = packageScheme(location)
   if (scheme === undefined) {
-    if (typeof location === 'string') refuseWithoutSlashes(location)
+    if (typeof location === 'string') refuseMeantUrl(location)
     return absolutePath(given)
   }
   return sourceFrom(location as string, scheme)
 }
 
-/** A URL of a hub or registry whose slashes were forgotten, unless it is a path that exists. */
-function refuseWithoutSlashes(location: string): void {
-  const [, scheme = '', rest = ''] = /^(hf|oci):\/?(?!\/)(.+)/i.exec(location) ?? []
-  if (scheme === '' || existsSync(location)) return
-  const url = plainPlace(`${scheme.toLowerCase()}://${rest}`)
-  throw new ModelSealError('INVALID_ARGUMENT', `Cannot find a model at ${shown(url.replace('//', ''))}.`, {
+/** What is probably meant to be a URL, unless it is a path that exists. */
+function refuseMeantUrl(location: string): void {
+  const meant = meantUrl(location)
+  if (meant === undefined || existsSync(location)) return
+  const url = plainPlace(meant)
+  // The location itself may contain a secret.
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot find the model: there is no such path.', {
     expected: 'a path that exists, or a URL',
-    hint: `If it is a URL, write it with two slashes: ${shown(url)}.`,
+    hint: `If you mean ${shown(url)}, write it in this way.`,
   })
 }
 

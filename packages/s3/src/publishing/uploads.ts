@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { clearTimeout, setTimeout } from 'node:timers'
-import { shown } from '@modelseal/core/errors'
+import { shown, type ModelSealError } from '@modelseal/core/errors'
 import { collected, type HttpContent } from '@modelseal/core/http'
 import { changedFile, type PublishedFile } from '@modelseal/core/publishing'
 import { parseAnswer, textOf } from '../s3-answer.ts'
@@ -79,13 +79,16 @@ export class Uploads {
     return this.#send({ key, what: named('file', name), method: 'PUT', query, signal }, content)
   }
 
-  /** A multipart upload. What was sent of one that fails is removed. */
+  /**
+   * A multipart upload. What was sent of one that fails is removed. One that was created by a request whose answer was lost stays, without
+   * parts: a list of uploads does not tell it from that of another push of the same object, which must not be ended.
+   */
   async #inParts(file: UploadedFile): Promise<void> {
     const { key, name, size } = file
     const what = named('file', name)
     const created = await this.#answered({ key, what, method: 'POST', query: { uploads: '' } })
     const uploadId = textOf(created, 'UploadId')
-    if (!uploadId) throw otherContent(what, 'the identifier of an upload', 'none')
+    if (!uploadId) throw otherAnswer(what, 'the identifier of an upload', 'none')
     const bytes = Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS))
     const parts = Array.from({ length: Math.ceil(size / bytes) }, (_, index) => ({
       file,
@@ -97,7 +100,7 @@ export class Uploads {
       await inLanes(parts, async (part, index, signal) => {
         const headers = await this.#put(part, signal, { partNumber: String(index + 1), uploadId })
         const tag = headers.get('etag')
-        if (!tag || /[<>&]/.test(tag)) throw otherContent(what, 'an "ETag" of the part', 'none')
+        if (!tag || /[<>&]/.test(tag)) throw otherAnswer(what, 'an "ETag" of the part', 'none')
         tags[index] = tag
       })
       const listed = tags.map((tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${tag}</ETag></Part>`)
@@ -108,7 +111,7 @@ export class Uploads {
       )
       // The answer begins before it is known whether the parts could be joined.
       if (done.name !== 'CompleteMultipartUploadResult')
-        throw otherContent(what, 'that its parts were joined', shown(textOf(done, 'Code') ?? done.name))
+        throw otherAnswer(what, 'that its parts were joined', shown(textOf(done, 'Code') ?? done.name))
     } catch (error) {
       await this.#abort(key, what, uploadId)
       throw error
@@ -134,7 +137,7 @@ export class Uploads {
       return body.headers
     })
     if (headers) return headers
-    throw otherContent(request.what, 'status 200', 'that there is no such thing')
+    throw otherAnswer(request.what, 'status 200', 'that there is no such thing')
   }
 
   async #answered(request: SentRequest, content = contentOf(new Uint8Array(), OCTETS)) {
@@ -144,7 +147,7 @@ export class Uploads {
     try {
       return parseAnswer(text ?? '')
     } catch {
-      throw otherContent(request.what, 'an answer of the API', 'something else')
+      throw otherAnswer(request.what, 'an answer of the API', 'something else')
     }
   }
 
@@ -152,6 +155,10 @@ export class Uploads {
     this.#sent += bytes
     this.#options.onProgress?.(Math.min(this.#sent, this.#total), this.#total)
   }
+}
+
+function otherAnswer(what: string, expected: string, found: string): ModelSealError {
+  return otherContent(what, expected, found, 'send')
 }
 
 type SentRequest = Readonly<{

@@ -103,6 +103,16 @@ test.each(['~/models/vad', '~', '~alice/vad'])(
   },
 )
 
+test.each([
+  ['s3:/bucket/vad', 's3://bucket/vad'],
+  ['arn:aws:s3:::bucket/vad', 's3://bucket/vad'],
+])('a path like %s that does not exist is refused with the URL to write instead', async (path, url) => {
+  process.chdir(scratch())
+  await expect(openLocalSource(path)).rejects.toEqual(
+    refusal('MODEL_NOT_FOUND', { hint: expect.stringContaining(`If you mean "${url}", write it`) as string }),
+  )
+})
+
 describe('a path that looks like a Hub id', () => {
   test('and does not exist is refused with the URL to write instead', async () => {
     process.chdir(scratch())

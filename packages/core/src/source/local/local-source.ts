@@ -1,7 +1,8 @@
 import { existsSync, lstatSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, sep } from 'node:path'
-import { absolutePath, workingDirectory } from '../../absolute-path.ts'
+import { absolutePath, plainPlace, workingDirectory } from '../../absolute-path.ts'
 import { ModelSealError, shown } from '../../errors.ts'
+import { meantUrl } from '../meant-url.ts'
 import { linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import { isGone, unreadable } from '../file-errors.ts'
@@ -63,12 +64,14 @@ export function modelNotFound(path: string, cause: unknown): ModelSealError {
   const absolute = absolutePath(path)
   // An absolute path is already in the message.
   const place = absolute === path ? '' : ` Resolved to ${shown(absolute)}.`
-  const hint = `${missingHint(absolute)}${place}`
+  const hint = `${missingHint(path, absolute)}${place}`
   return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, { file: path, hint, cause })
 }
 
 /** What the caller may have meant by a path that does not exist. */
-function missingHint(absolute: string): string {
+function missingHint(given: string, absolute: string): string {
+  const meant = meantUrl(given)
+  if (meant !== undefined) return `If you mean ${shown(plainPlace(meant))}, write it in this way.`
   const directory = workingDirectory()
   const name = directory === undefined ? '' : relative(directory, absolute).split(sep).join('/')
   const path = 'Give the path of a model directory or file.'
