@@ -27,6 +27,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [
             '**/node_modules/**',
+            'test/documents/**',
             'test/drill/**',
             'test/hubs/**',
             'test/s3/**',

@@ -45,7 +45,7 @@ const blocks = new Map(
   compiled.flatMap((document) => {
     const read = readFileSync(join(ROOT, document), 'utf8')
     const text = document.endsWith('.ts') ? read.replaceAll(/^ \* ?/gm, '') : read
-    return [...text.matchAll(/^```(?:ts|js|typescript|javascript)\n(.*?)^```$/gms)].map(
+    return [...text.matchAll(/^```(?:ts|js|mjs)(?: [^\n]*)?\n(.*?)^```$/gms)].map(
       ([, code = '']): [string, string] => {
         const line = text.slice(0, text.indexOf(code)).split('\n').length
         // Omits the names that the block declares itself.
