@@ -7,7 +7,7 @@ import { parseOciReference } from '../packages/hub/src/oci/reference.ts'
 import { TestSite } from '../packages/core/src/testing/site.ts'
 import { rulesOf } from './support/models.ts'
 
-const text = readFileSync(new URL('../docs/how-to/hubs.md', import.meta.url), 'utf8')
+const text = readFileSync(new URL('../docs/how-to/kserve.md', import.meta.url), 'utf8')
 const blocks = (kind: string) =>
   [...text.matchAll(new RegExp(`^\`\`\`${kind}\n(.*?)^\`\`\`$`, 'gms'))].map(([, block = '']) => block)
 
@@ -29,7 +29,7 @@ interface Manifest {
   }
 }
 
-const manifests = blocks('yaml').map((block) => parse(block) as Manifest)
+const manifests = blocks('yaml checked=kubernetes').map((block) => parse(block) as Manifest)
 const specOf = (kind: string) => manifests.find((manifest) => manifest.kind === kind)?.spec
 
 let site: TestSite
@@ -39,12 +39,12 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
-test('every manifest of docs/how-to/hubs.md is YAML of a known kind', () => {
+test('every manifest of docs/how-to/kserve.md is YAML of a known kind', () => {
   expect(manifests.map(({ kind }) => kind)).toEqual(['Pod', 'ClusterStorageContainer', 'InferenceService'])
 })
 
-test('the policy of docs/how-to/hubs.md is valid', async () => {
-  const [policy, ...others] = blocks('yaml policy')
+test('the policy of docs/how-to/kserve.md is valid', async () => {
+  const [policy, ...others] = blocks('yaml file=pull.policy.yaml')
   expect(others).toEqual([])
   expect(rulesOf(await loadPolicy(await site.policy(policy)))).toHaveLength(2)
 })
@@ -65,5 +65,5 @@ test('the storage container takes the URL of the service', () => {
   expect(hubLocation(uri).revision).toMatch(/^[0-9a-f]{40}$/)
   expect(supportedUriFormats.some(({ prefix }) => uri.startsWith(prefix))).toBe(true)
   expect(container?.image).toBe(specOf('Pod')?.initContainers?.[0]?.image)
-  expect(blocks('dockerfile').filter((block) => block.includes('ENTRYPOINT ["modelseal", "pull"]'))).toHaveLength(1)
+  expect(blocks('dockerfile checked=dockerfile').filter((block) => block.includes('ENTRYPOINT ["modelseal", "pull"]'))).toHaveLength(1)
 })

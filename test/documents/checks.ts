@@ -1,3 +1,8 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseWorkflow, NoOperationTraceWriter } from '@actions/workflow-parser'
 import { validate } from 'dockerfile-utils'
 import { parseAllDocuments } from 'yaml'
@@ -11,5 +16,20 @@ export const CHECKS: Readonly<Record<string, (text: string) => string[] | Promis
       .context.errors.getErrors()
       .map(({ message }) => message),
   dockerfile: (text) => validate(text).map(({ message }) => message),
+  'gitlab-ci': validatePipeline,
   kubernetes: (text) => parseAllDocuments(text).flatMap((document) => validateManifest(document.toJS() as object)),
+}
+
+/** By gitlab-ci-local, which lists the jobs of a pipeline that is valid by the schema of GitLab. */
+function validatePipeline(text: string): string[] {
+  const directory = mkdtempSync(join(tmpdir(), 'modelseal-pipeline-'))
+  try {
+    writeFileSync(join(directory, '.gitlab-ci.yml'), text)
+    spawnSync('git', ['init', '--quiet', directory])
+    const program = createRequire(import.meta.url).resolve('gitlab-ci-local')
+    const { status, stderr } = spawnSync(process.execPath, [program, '--list'], { cwd: directory, encoding: 'utf8' })
+    return status === 0 ? [] : [stderr.trim()]
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { ROOT } from '../support/documents.ts'
@@ -12,8 +13,8 @@ export interface Run {
   output: string
 }
 
-/** The directory that pages show in the place of that in which they run. */
-const SHOWN = '/srv/app'
+/** The port that pages name. They run on one that is free. */
+const PORT = '3000'
 
 const NPX = `#!/bin/sh
 while [ "\${1#-}" != "$1" ]; do shift; done
@@ -38,43 +39,56 @@ export async function runPage(page: string): Promise<Map<Block, Run>> {
   try {
     const [app, bin, results] = ['app', 'bin', 'results'].map((name) => join(root, name)) as [string, string, string]
     for (const directory of [app, bin, results]) mkdirSync(directory)
-    symlinkSync(join(ROOT, 'test/node_modules'), join(app, 'node_modules'))
+    install(join(app, 'node_modules'))
     const program = `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, 'packages/cli/bin/modelseal.cjs')}" "$@"\n`
     for (const [name, text] of Object.entries({ npx: NPX, npm: NPM, modelseal: program })) {
       writeFileSync(join(bin, name), text)
       chmodSync(join(bin, name), 0o755)
     }
-    await FIXTURES[fixtureOf(page) ?? 'nothing']?.(app)
+    await using fixture = await FIXTURES[fixtureOf(page) ?? 'nothing']?.(app)
     const blocks = blocksOf(page)
-    await shell(scriptOf(blocks, results), app, {
-      PATH: [bin, dirname(process.execPath), process.env.PATH].join(delimiter),
+    const port = await freePort()
+    const script = scriptOf(blocks, results, port)
+    await shell(script, app, {
+      PATH: [bin, dirname(process.execPath), join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter),
       HOME: root,
-      ROOT,
+      LANG: 'C.UTF-8',
+      ...fixture?.env,
     })
-    return new Map(blocks.filter(isRun).map((block): [Block, Run] => [block, resultOf(block, results, app)]))
+    const shown = { [app]: '/srv/app', [root]: '/home/me', [ROOT]: '/srv/modelseal', [port]: PORT, ...fixture?.shown }
+    return new Map(blocks.filter(isRun).map((block): [Block, Run] => [block, resultOf(block, results, shown)]))
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
 }
 
+/** The packages of test/, and the test runner. */
+function install(directory: string): void {
+  mkdirSync(directory)
+  const packages = join(ROOT, 'test/node_modules')
+  for (const name of readdirSync(packages)) symlinkSync(join(packages, name), join(directory, name))
+  symlinkSync(join(ROOT, 'node_modules/vitest'), join(directory, 'vitest'))
+}
+
 export const isRun = ({ language, words }: Block): boolean => language === 'sh' && !words.has('checked')
 
-function scriptOf(blocks: readonly Block[], results: string): string {
+function scriptOf(blocks: readonly Block[], results: string, port: string): string {
   const steps = blocks.map((block) => {
+    const code = block.code.replaceAll(PORT, port)
     const file = block.words.get('file')
     if (file !== undefined) {
-      const content = Buffer.from(block.code).toString('base64')
+      const content = Buffer.from(code).toString('base64')
       return `mkdir -p "$(dirname '${file}')"; base64 -d >'${file}' <<'END'\n${content}\nEND\n`
     }
     if (!isRun(block)) return ''
     const place = join(results, String(block.line))
     const first = block.words.has('exit') ? 'set +e' : 'set -e'
-    return `exec >'${place}.out' 2>&1\n${first}\n${block.code}\necho $? >'${place}.status'\n`
+    return `exec >'${place}.out' 2>&1\n${first}\n${code}\necho $? >'${place}.status'\n`
   })
   return `trap 'kill $(jobs -p) 2>/dev/null' EXIT\n${steps.join('')}`
 }
 
-function resultOf({ line }: Block, results: string, app: string): Run {
+function resultOf({ line }: Block, results: string, shown: Readonly<Record<string, string>>): Run {
   const read = (name: string) => {
     try {
       return readFileSync(join(results, `${line}.${name}`), 'utf8')
@@ -85,8 +99,19 @@ function resultOf({ line }: Block, results: string, app: string): Run {
   const status = read('status')
   return {
     status: status === undefined ? undefined : Number(status),
-    output: (read('out') ?? '').replaceAll(app, SHOWN).replaceAll(ROOT, '/srv/modelseal'),
+    output: Object.entries(shown)
+      .reduce((text, [real, name]) => text.replaceAll(real, name), read('out') ?? '')
+      .replace(/(?<=[^\n])$/, '\n'),
   }
+}
+
+function freePort(): Promise<string> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(String(port)))
+    })
+  })
 }
 
 function shell(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<void> {
