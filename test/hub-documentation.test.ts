@@ -65,5 +65,7 @@ test('the storage container takes the URL of the service', () => {
   expect(hubLocation(uri).revision).toMatch(/^[0-9a-f]{40}$/)
   expect(supportedUriFormats.some(({ prefix }) => uri.startsWith(prefix))).toBe(true)
   expect(container?.image).toBe(specOf('Pod')?.initContainers?.[0]?.image)
-  expect(blocks('dockerfile checked=dockerfile').filter((block) => block.includes('ENTRYPOINT ["modelseal", "pull"]'))).toHaveLength(1)
+  expect(
+    blocks('dockerfile checked=dockerfile').filter((block) => block.includes('ENTRYPOINT ["modelseal", "pull"]')),
+  ).toHaveLength(1)
 })

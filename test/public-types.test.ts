@@ -37,6 +37,12 @@ const PLACES: Record<string, string> = { 'docs/explanation/performance.md': 'pac
 /** Untyped code, which adapter-example.test.ts runs. */
 const RUN = ['docs/how-to/adapters.md']
 
+/** A block of code, unless it is CommonJS. */
+const FENCED = /^```(?:ts|js)(?:(?!.*\.cjs) .*)?\n(.*?)^```$/gms
+
+/** Code that imports another file of its page runs there (test/documents). */
+const IMPORTS_FILE = /import\('\./
+
 /** A source file whose example is complete. */
 const COMMENTED = 'packages/core/src/source/model-source.ts'
 
@@ -45,8 +51,9 @@ const blocks = new Map(
   compiled.flatMap((document) => {
     const read = readFileSync(join(ROOT, document), 'utf8')
     const text = document.endsWith('.ts') ? read.replaceAll(/^ \* ?/gm, '') : read
-    return [...text.matchAll(/^```(?:ts|js|mjs)(?: [^\n]*)?\n(.*?)^```$/gms)].map(
-      ([, code = '']): [string, string] => {
+    return [...text.matchAll(FENCED)]
+      .filter(([, code = '']) => !IMPORTS_FILE.test(code))
+      .map(([, code = '']): [string, string] => {
         const line = text.slice(0, text.indexOf(code)).split('\n').length
         // Omits the names that the block declares itself.
         const given = (GIVEN[document] ?? '')
@@ -56,8 +63,7 @@ const blocks = new Map(
           join(ROOT, PLACES[document] ?? 'test', `${document.replaceAll('/', '_')}-line-${line}.mts`),
           `${given.join('\n')}\n${code}\nexport {}`,
         ]
-      },
-    )
+      })
   }),
 )
 

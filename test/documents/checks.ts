@@ -15,7 +15,7 @@ export const CHECKS: Readonly<Record<string, (text: string) => string[] | Promis
     parseWorkflow({ name: 'workflow.yml', content }, new NoOperationTraceWriter())
       .context.errors.getErrors()
       .map(({ message }) => message),
-  dockerfile: (text) => validate(text).map(({ message }) => message),
+  dockerfile: (text) => validate(text).map(({ message }) => (typeof message === 'string' ? message : message.value)),
   'gitlab-ci': validatePipeline,
   kubernetes: (text) => parseAllDocuments(text).flatMap((document) => validateManifest(document.toJS() as object)),
 }

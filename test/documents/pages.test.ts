@@ -39,9 +39,12 @@ describe.concurrent.each(pages)('%s', (page) => {
   })
 
   // public-types.test.ts compiles it.
-  test.each(blocks.filter(({ words }) => words.has('compiled')))('line $line says that it is only compiled', ({ after }) => {
-    expect(after).toMatch(NOT_RUN)
-  })
+  test.each(blocks.filter(({ words }) => words.has('compiled')))(
+    'line $line says that it is only compiled',
+    ({ after }) => {
+      expect(after).toMatch(NOT_RUN)
+    },
+  )
 
   test('has no block that nothing runs, compiles or checks', () => {
     expect(blocks.filter((block) => !isKnown(block)).map(({ line }) => line)).toEqual([])
@@ -66,7 +69,9 @@ function isKnown({ language, words }: Block): boolean {
 }
 
 function update(page: string, blocks: readonly Block[], runs: ReadonlyMap<number, Run>): void {
-  const outputs = shown(blocks).filter(([, line, code]) => !pattern(code).test(comparable(runs.get(line)?.output ?? '')))
+  const outputs = shown(blocks).filter(
+    ([, line, code]) => !pattern(code).test(comparable(runs.get(line)?.output ?? '')),
+  )
   writeOutputs(page, new Map(outputs.map(([own, line]) => [own, runs.get(line)?.output ?? ''])))
 }
 
