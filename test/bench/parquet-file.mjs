@@ -16,7 +16,7 @@ const FIRST_READ = 512 * 1024
 /**
  * Writes row groups with a number, a text and an embedding that no codec makes smaller, until the file has a size.
  *
- * @returns the number of rows; the size of the largest row group; what has to be read of the end of the file to know its index
+ * @returns the number of rows; where each row group is; what has to be read of the end of the file to know its index
  */
 export function writeParquet(path, bytes) {
   const groups = Math.max(2, Math.ceil(bytes / (GROUP_ROWS * (ROW_BYTES + 16))))
@@ -39,8 +39,11 @@ export function writeParquet(path, bytes) {
   for (let group = 0; group < groups; group++)
     writer.write({ columnData: columns(group), rowGroupSize: GROUP_ROWS, dictionarySize: 0 })
   writer.finish()
-  const largestGroup = Math.max(...writer.row_groups.map(({ total_compressed_size: size }) => Number(size)))
-  return { rows: groups * GROUP_ROWS, largestGroup, footer: Math.max(FIRST_READ, footerBytes(path)) }
+  const placed = writer.row_groups.map(({ columns, total_compressed_size: size }) => {
+    const start = Math.min(...columns.map(({ meta_data: { data_page_offset: offset } }) => Number(offset)))
+    return { start, end: start + Number(size) }
+  })
+  return { rows: groups * GROUP_ROWS, groups: placed, footer: Math.max(FIRST_READ, footerBytes(path)) }
 }
 
 function footerBytes(path) {

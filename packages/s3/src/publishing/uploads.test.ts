@@ -87,7 +87,9 @@ describe('a large file', () => {
       return true
     }
     const message = expect.stringContaining('Cannot send the file "weights"') as string
-    await expect((await uploads()).files([file('weights', 65 * MIB)])).rejects.toEqual(refusal('HTTP_RESPONSE', { message }))
+    await expect((await uploads()).files([file('weights', 65 * MIB)])).rejects.toEqual(
+      refusal('HTTP_RESPONSE', { message }),
+    )
     expect(store.uploads.size).toBe(0)
   })
 })
