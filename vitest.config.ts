@@ -34,6 +34,7 @@ export default defineConfig({
             'test/interop/**',
             'test/journal/**',
             'test/bundlers/**',
+            'test/container/**',
             'test/install/**',
             'test/pages/**',
             'test/sigstore/**',
