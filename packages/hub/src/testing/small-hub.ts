@@ -185,7 +185,7 @@ export class SmallHub {
 
 /** Files in large file storage. */
 export function isLarge(name: string): boolean {
-  return /\.(?:bin|onnx|safetensors)$/.test(name)
+  return /\.(?:bin|onnx|parquet|safetensors)$/.test(name)
 }
 
 export function entriesOf(files: HubFiles, folder: string, isDeep: boolean): object[] {

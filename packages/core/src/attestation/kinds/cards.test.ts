@@ -47,6 +47,11 @@ task_categories: [text-classification]
 size_categories: 1K<n<10K
 source_datasets: [original, 'extended|squad']
 pretty_name: Voices
+configs:
+  - { config_name: default, data_files: [{ split: train, path: data/train-* }] }
+dataset_info:
+  features: [{ name: id, dtype: int32 }]
+  splits: [{ name: train, num_bytes: 4096, num_examples: 6000 }]
 ---
 `
 
