@@ -12,14 +12,14 @@ export function referencePython() {
   return pythonWith(join(here, 'requirements.txt'), join(root, '.cache/interop'))
 }
 
-/** Creates an environment if it does not exist. Without Python, reports that and ends the process. */
-export function pythonWith(requirements, environment) {
+/** Creates an environment if it does not exist. Without Python, reports that and ends the process. @param options of pip */
+export function pythonWith(requirements, environment, options = []) {
   const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
   const stamp = join(environment, 'installed.txt')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === readFileSync(requirements, 'utf8')) return python
   mkdirSync(dirname(environment), { recursive: true })
   run('python3', ['-m', 'venv', '--clear', environment])
-  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements])
+  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...options, '-r', requirements])
   writeFileSync(stamp, readFileSync(requirements, 'utf8'))
   return python
 }

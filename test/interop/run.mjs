@@ -1,11 +1,19 @@
-// npm run test:interop: creates a virtual environment with the reference tool in .cache/interop, then
-// runs test/interop/*.test.ts against it. Fails without Python, because skipping the tests would defeat
+// npm run test:interop: creates a virtual environment with the reference tool in .cache/interop, has Python write datasets in
+// .cache/datasets, then runs test/interop/*.test.ts against them. Fails without Python, because skipping the tests would defeat
 // its purpose.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { referencePython, root, run } from './environment.mjs'
+import { fileURLToPath } from 'node:url'
+import { pythonWith, referencePython, root, run } from './environment.mjs'
 
 const python = referencePython()
+const datasets = join(root, '.cache/datasets')
+const here = (name) => fileURLToPath(new URL(name, import.meta.url))
+const wheels = ['--no-deps', '--only-binary=:all:']
+run(pythonWith(here('datasets.txt'), join(datasets, 'python'), wheels), [
+  here('make_datasets.py'),
+  join(datasets, 'data'),
+])
 mkdirSync(join(root, '.cache/reports'), { recursive: true })
 run(
   'vitest',
@@ -17,5 +25,5 @@ run(
     '--reporter=json',
     '--outputFile.json=.cache/reports/interop.json',
   ],
-  { REFERENCE_PYTHON: python },
+  { REFERENCE_PYTHON: python, DATASETS_OF_PYTHON: join(datasets, 'data') },
 )
