@@ -58,7 +58,7 @@ async function pushTo(target: string, options: PushSettings) {
     return push.push.bind(push)
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'Cannot push: the target is not a hub or a registry.', {
-    expected: 'hf://ORG/NAME or oci://HOST/REPOSITORY:TAG',
+    expected: 'hf://ORG/NAME or oci://HOST/REPOSITORY:TAG (or s3://BUCKET/PREFIX with @modelseal/s3)',
     found: shown(target.replace(/[?#].*$/s, '').replace(/^.*@/s, '…@')),
   })
 }
