@@ -37,6 +37,7 @@ const entry = Object.fromEntries(
     judged: 'src/entries/judged.ts',
     formats: 'src/entries/formats.ts',
     http: 'src/entries/http.ts',
+    distributed: 'src/entries/distributed.ts',
     publishing: 'src/entries/publishing.ts',
     journal: 'src/entries/journal.ts',
     source: 'src/source/model-sources.ts',

@@ -10,7 +10,7 @@ const GROUPS = {
   /** The small entry points. */
   start: /^(entries\/errors|any-realm|environment|loading\/guard|policy\/find-policy)$/,
   /** What every load needs: all that `index.ts` exports. */
-  load: /^(index|entries\/(signing|attestation|advisory|journal|monitor|verification|policy|adapter|judged|formats|http|publishing)|telemetry\/opentelemetry|source\/model-sources|policy\/(compile-policy|advisories\/following\/(advised|tuf-feed))|journal\/(recording\/record-verdict|writing\/keys\/token-key)|loading\/(inspecting\/read-attestations|downloading\/saved-attestations))$/,
+  load: /^(index|entries\/(signing|attestation|advisory|journal|monitor|verification|policy|adapter|judged|formats|http|distributed|publishing)|telemetry\/opentelemetry|source\/model-sources|policy\/(compile-policy|advisories\/following\/(advised|tuf-feed))|journal\/(recording\/record-verdict|writing\/keys\/token-key)|loading\/(inspecting\/read-attestations|downloading\/saved-attestations))$/,
   /** What every load by a policy needs. */
   policy:
     /^(entries\/(advisory|journal|monitor)|journal\/(recording\/record-verdict|writing\/keys\/token-key)|attestation\/(statement|kinds\/kinds)|policy\/(compile-policy|judge|advisories\/following\/(advised|tuf-feed)|attestations\/judge-attestations|expectations|checking\/findings|revocations\/(revoked-signer|revoked-package)))$/,

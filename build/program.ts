@@ -62,6 +62,7 @@ export const coreWithoutLibraries: Plugin = {
 const FOR_HUBS = {
   adapter: '../core/src/entries/adapter.ts',
   http: '../core/src/entries/http.ts',
+  distributed: '../core/src/entries/distributed.ts',
   publishing: '../core/src/entries/publishing.ts',
   source: '../core/src/source/model-sources.ts',
 }

@@ -103,6 +103,10 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
       `CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpContent HttpOptions HttpRequest Range RedirectRule`,
     ),
   },
+  './distributed': {
+    values: names(`SourceHasher hashFilesOnDisk hashingElsewhere`),
+    types: names(`ElsewhereRequest FileElsewhere HashElsewhere HashType HashingOptions ModelSource WantedDigest`),
+  },
   './publishing': {
     values: names(
       `HashedFile changedFile checkServed digestOfFile forPublisher otherBundlesAmong preparePublication publishableBeside pushConflict pushRefused pushUnproven

@@ -6,6 +6,7 @@ import * as formats from './entries/formats.ts'
 import * as judged from './entries/judged.ts'
 import * as monitor from './entries/monitor.ts'
 import * as policy from './entries/policy.ts'
+import * as distributed from './entries/distributed.ts'
 import * as publishing from './entries/publishing.ts'
 import * as signing from './entries/signing.ts'
 import * as verification from './entries/verification.ts'
@@ -24,6 +25,7 @@ const ENTRIES = {
   ...judged,
   ...monitor,
   ...policy,
+  ...distributed,
   ...publishing,
   ...signing,
   ...verification,
@@ -48,6 +50,7 @@ const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown
   ['readAttestations', 'signatur', 'signature', (given) => attestation.readAttestations('m', given)],
   ['certificateSigner', 'chian', 'chain', (given) => signing.certificateSigner({ ...files, ...given })],
   ['checkIdentity', 'isuer', 'issuer', (given) => verification.checkIdentity({} as never, given as never)],
+  ['hashFilesOnDisk', 'signl', 'signal', (given) => distributed.hashFilesOnDisk([], given)],
   ['checkServed', 'ful', 'full', (given) => publishing.checkServed({} as never, {} as never, given)],
   ['configureAdvisories', 'refreshfirst', 'refreshFirst', (given) => core.configureAdvisories(given)],
   ['configureHashing', 'maxThread', 'maxThreads', (given) => core.configureHashing(given)],
@@ -174,6 +177,7 @@ const WITHOUT_OPTIONS = new Set<string>([
   'readRevocationLists',
   'saveCheckpoint',
   'checkAttestationOutput',
+  'hashingElsewhere',
   'provenanceInputs',
   'readFeedSource',
   'removeFromFeed',

@@ -130,6 +130,6 @@ function strong(etag: string | undefined): string | undefined {
 }
 
 async function* entriesOf(listed: Promise<ReadonlyMap<string, S3Entry>>): AsyncGenerator<SourceEntry> {
-  // What the store states of an object is no digest of it, so only names and sizes are passed on.
-  for (const { name, size } of (await listed).values()) yield { name, size }
+  // What the store states of an object is no digest of it.
+  for (const { name, size, etag } of (await listed).values()) yield { name, size, version: etag }
 }

@@ -9,6 +9,7 @@ import { changed, statesOf, type FoundFile, type SourceFile } from '../source/lo
 import { ALGORITHMS } from './algorithms.ts'
 import { totalBytes, workOf } from './batches.ts'
 import { at } from '../at.ts'
+import { elsewhere } from './elsewhere.ts'
 import { CHUNK_BYTES, chunkBuffer, wholeFile } from './hash-file.ts'
 import { guardedCallback, hashFiles, type HashOptions, type ProgressCallback } from './hash-files.ts'
 import { HashingTurns } from './hash-in-turns.ts'
@@ -163,12 +164,12 @@ interface SmallDigests {
   bytes: number
 }
 
-/** Leaves all files if the model is on a file system that is not local, or if other threads hash. */
+/** Leaves all files if the model is on a file system that is not local, or if other threads or machines hash. */
 async function hashSmallFiles(files: readonly FoundFile[], options: HashOptions & Quick): Promise<SmallDigests> {
   const { hashType, signal, onProgress, beginning } = options
   const small: SmallDigests = { digests: [], bytes: 0 }
   const [first] = options.onePerDirectory
-  if (!first || !callingThreadHashes(first.path)) return small
+  if (!first || elsewhere() || !callingThreadHashes(first.path)) return small
   // If a directory is not even old now, nothing can be proven later.
   if (!(await areDirectoriesOld(options))) return small
 

@@ -14,6 +14,8 @@ import { isWithin, nameFault } from './names.ts'
 /** More files than any model has. Keeps an endless listing from filling the memory. */
 const MAX_FILES = 1_000_000
 const SHA256 = /^[0-9a-f]{64}$/
+/** In UTF-16 code units. A longer version counts as none. */
+const MAX_VERSION = 1_024
 /** Entries looked at between two turns of the event loop. */
 const ENTRIES_PER_TURN = 2_000
 
@@ -64,7 +66,7 @@ export async function listed(
 ): Promise<SourceEntry[]> {
   const entries: SourceEntry[] = []
   const list = () => files.list?.(signal) ?? []
-  for await (const { name, size, sha256 } of reader.each('listing of the model', list, checkedEntry)) {
+  for await (const { name, size, sha256, version } of reader.each('listing of the model', list, checkedEntry)) {
     const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
     if (fault !== undefined)
       throw unusable(`an invalid file name (${fault})`, typeof name === 'string' ? name : kindOf(name))
@@ -74,6 +76,7 @@ export async function listed(
       name,
       size: Number.isSafeInteger(size) && Number(size) >= 0 ? size : undefined,
       sha256: typeof sha256 === 'string' && SHA256.test(sha256) ? sha256 : undefined,
+      version: typeof version === 'string' && version.length <= MAX_VERSION ? version : undefined,
     })
   }
   return entries

@@ -227,6 +227,11 @@ export interface SourceEntry {
    * refused (`FILE_MISMATCH`) before the file is read. It never makes a file count as verified.
    */
   readonly sha256?: string | undefined
+  /**
+   * Identifies this content of the file, such as an ETag, if the source reads it in the version that it listed and refuses any other. Several
+   * machines that list the same version read the same bytes. Default: the {@link SourceSession.revision}.
+   */
+  readonly version?: string | undefined
 }
 
 /** Bundles that count together, such as those of several signers. */

@@ -138,12 +138,14 @@ async function streamed(
   { found: { files }, further }: AcceptedModel,
   { reader, comparison, announced }: ComparedListing & { reader: SourceReader },
 ): Promise<SignedFiles> {
-  const { onProgress, maxBytes } = load.options
-  const limit = (await load.opened()).limit(files, maxBytes)
+  const { onProgress, maxBytes, signal } = load.options
+  const opened = await load.opened()
+  const limit = opened.limit(files, maxBytes)
+  const { revision } = opened
   const streams = new StreamedFiles(
     { files, reader, limit },
     comparison,
-    withoutPrototype({ further, onProgress, announced }),
+    withoutPrototype({ further, onProgress, announced, revision, signal }),
   )
   const names = comparison.names
   return {

@@ -1,5 +1,6 @@
 import { ModelSealError } from '../../errors.ts'
 import { at } from '../../at.ts'
+import { elsewhere } from '../../hashing/elsewhere.ts'
 import type { Contents } from '../../manifest/contents.ts'
 import { before } from '../../policy/schema/duration.ts'
 import type { Rule } from '../../policy/rule.ts'
@@ -29,7 +30,8 @@ export class WarmLoad {
 
   /** Looks for a receipt and applies it. */
   static async start(model: WarmModel, { require: { receipts, files } }: Rule): Promise<WarmLoad> {
-    if (!receipts || files === 'loaded') return new WarmLoad(model)
+    // A receipt says that this user has hashed the files, on this machine.
+    if (!receipts || files === 'loaded' || elsewhere()) return new WarmLoad(model)
     const { contents, startedAt } = model
     const found = await findReceipt(model, before(startedAt, receipts.maxAge))
     if (found instanceof Unusable) return new WarmLoad(model, `There is ${found.reason}.`, found)

@@ -135,6 +135,8 @@ async function verifyStreams(
       further: { hashTypes: [], check: () => {} },
       onProgress: options.onProgress,
       announced,
+      revision: remote.revision,
+      signal: options.signal,
     })
     await streams.checkRest(comparison.names.filter((name) => selected?.has(name) !== false))
     return resultOf(signature, streams.checked.files, streams.checked.bytes)

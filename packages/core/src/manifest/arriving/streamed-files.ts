@@ -12,11 +12,14 @@ import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '.
 import { Landing } from '../../source/answers/pieces.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
 import { ignoresRanges } from '../../source/http/request.ts'
+import { at } from '../../at.ts'
+import { elsewhere, type HashElsewhere } from '../../hashing/elsewhere.ts'
 import { hashedArrival, NOWHERE, type Sink } from './arrival.ts'
 import { ArrivalDigests } from './arrival-digests.ts'
 import { ArrivalProgress } from './arrival-progress.ts'
 import type { Comparison } from './comparison.ts'
 import type { FurtherDigests, HashedAmount } from '../contents.ts'
+import { digestsElsewhere } from './digests-elsewhere.ts'
 import { isMismatch } from '../mismatch.ts'
 import { HEAD_BYTES } from '../plain-content.ts'
 
@@ -34,6 +37,9 @@ interface StreamOptions {
   onProgress?: ProgressCallback | undefined
   /** Entries of a listing, by name. */
   announced?: ReadonlyMap<string, SourceEntry> | undefined
+  /** The revision of the source that all files are read at. */
+  revision?: string | undefined
+  signal?: AbortSignal | undefined
 }
 
 interface LimitedRequest extends FileRequest {
@@ -66,6 +72,8 @@ export class StreamedFiles {
   readonly #further: FurtherDigests
   readonly #progress: ArrivalProgress
   readonly #announced: ReadonlyMap<string, SourceEntry>
+  readonly #revision: string | undefined
+  readonly #signal: AbortSignal | undefined
   /** Sizes of the files that were read completely. */
   readonly #sizes = new Map<string, number>()
   #checkedBytes = 0
@@ -75,6 +83,8 @@ export class StreamedFiles {
     this.#comparison = comparison
     this.#further = options.further
     this.#announced = options.announced ?? new Map()
+    this.#revision = options.revision
+    this.#signal = options.signal
     this.#progress = new ArrivalProgress(options.onProgress)
   }
 
@@ -136,12 +146,36 @@ export class StreamedFiles {
 
   /** Reads the files that have not been read yet. */
   async checkRest(names: readonly string[]): Promise<void> {
-    const rest = names.filter((name) => !this.#sizes.has(name))
+    const hash = elsewhere()
+    const left = names.filter((name) => !this.#sizes.has(name))
+    const rest = hash ? await this.#checkElsewhere(left, hash) : left
     await Promise.all(lanes(rest, FILES_AT_A_TIME, (name) => this.#read({ name }, () => NOWHERE)))
     // What a source says to have given counts for nothing.
     const unread = names.find((name) => !this.#sizes.has(name))
     if (unread !== undefined) throw this.#comparison.missing(unread)
     this.#progress.end()
+  }
+
+  /** @returns the names of the files that must be read here */
+  async #checkElsewhere(names: readonly string[], hash: HashElsewhere): Promise<string[]> {
+    const digests = new ArrivalDigests(this.#comparison.digests, this.#further)
+    const files = names.flatMap((name) => {
+      const { size, version = this.#revision } = this.#announced.get(name) ?? {}
+      return size === undefined || version === undefined ? [] : { name, size, version }
+    })
+    for (const { name, size } of files) this.#admission({ name }, this.#comparison.expected(name)?.size)(size)
+    const count = this.#progress.start(files.reduce((sum, { size }) => sum + size, 0))
+    const found = await digestsElsewhere(files, digests.wanted, { hash, signal: this.#signal, count })
+    for (const [index, { name, size }] of files.entries()) {
+      const known = this.#comparison.expected(name)?.size
+      if (known !== undefined && known !== size)
+        throw this.#comparison.wrongSize(name, { expected: known, found: `${size} bytes` })
+      digests.check(name, at(found, index), (main) => this.#comparison.check(name, main, Buffer.alloc(0)))
+      this.#checkedBytes += size
+      this.#sizes.set(name, size)
+      this.#model.limit?.settle(name, size)
+    }
+    return names.filter((name) => !this.#sizes.has(name))
   }
 
   async #copy(name: string, path: string): Promise<void> {

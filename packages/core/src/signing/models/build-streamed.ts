@@ -18,6 +18,9 @@ interface StreamedBuild {
   limit: SizeLimit | undefined
   /** Takes SHA-256 digests that the source states, instead of reading these files. */
   trustStated: boolean
+  /** The revision that all files are read at. */
+  revision: string | undefined
+  signal: AbortSignal | undefined
   /** Whether the SHA-256 of each file is computed besides what the serialization says. */
   alsoWhole: boolean
   onProgress?: ProgressCallback | undefined
@@ -37,7 +40,7 @@ export interface StreamedManifest extends BuiltManifest {
  * @throws {@link ModelSealError} `MODEL_EMPTY`, `FILE_MISSING` (a listed file is not there), `FILE_TOO_LARGE`, and what the source throws
  */
 export async function buildStreamed(serialization: Serialization, model: StreamedBuild): Promise<StreamedManifest> {
-  const { files, reader, entries, limit, trustStated, alsoWhole, onProgress } = model
+  const { files, reader, entries, limit, trustStated, alsoWhole, onProgress, revision, signal } = model
   const found = new FoundDigests(files.path, serialization)
   const isStated = ({ sha256 }: SourceEntry) => trustStated && sha256 !== undefined
   const stated = entries.filter(isStated)
@@ -52,6 +55,8 @@ export async function buildStreamed(serialization: Serialization, model: Streame
       check: (name, _, digest) => void whole.set(name, digest),
     },
     announced,
+    revision,
+    signal,
     onProgress,
   })
   await streams.checkRest(read)

@@ -36,13 +36,31 @@ export async function withRemoteModel<T>(
   { signal, maxBytes }: RemoteOptions,
   work: (remote: RemoteModel) => Promise<T>,
 ): Promise<T> {
+  const { model: remote, close } = await openRemoteModel(model, { signal, maxBytes })
+  try {
+    return await work(remote)
+  } finally {
+    await close()
+  }
+}
+
+/**
+ * Like {@link withRemoteModel}, for a caller that closes the model.
+ *
+ * @throws {@link ModelSealError} as {@link withRemoteModel}
+ */
+export async function openRemoteModel(
+  model: string | URL | ModelSource,
+  { signal, maxBytes }: Pick<RemoteOptions, 'signal' | 'maxBytes'>,
+): Promise<{ model: RemoteModel; close: () => Promise<void> }> {
   const http = maxBytes === undefined ? undefined : { maxBytes }
   const opened = await OpenedSource.open(sourceAt(modelLocation(model), http), { signal })
+  const close = async () => void (await opened.close())
   try {
-    const files = await opened.model()
-    return await work(new RemoteModel(opened, files, signal))
-  } finally {
-    await opened.close()
+    return { model: new RemoteModel(opened, await opened.model(), signal), close }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 
@@ -113,6 +131,11 @@ export class RemoteModel implements ModelToSign {
     return entries.reduce((largest, { size = Infinity }) => Math.max(largest, size), 0)
   }
 
+  /** All files that the source lists, with what it states about them. */
+  entries(): Promise<readonly SourceEntry[]> {
+    return this.#listed()
+  }
+
   /**
    * Hashes the model.
    *
@@ -142,6 +165,8 @@ export class RemoteModel implements ModelToSign {
         entries,
         limit,
         trustStated,
+        revision: this.revision,
+        signal: this.#signal,
         alsoWhole: alsoWhole !== undefined,
         onProgress,
       })

@@ -104,7 +104,7 @@ function checkedLocal(given: unknown): LocalSource {
 
 /** The name itself is validated where it is compared. */
 export function checkedEntry(given: SourceEntry): SourceEntry {
-  return fields(given, 'an entry of the listing', ['name', 'size', 'sha256']) as unknown as SourceEntry
+  return fields(given, 'an entry of the listing', ['name', 'size', 'sha256', 'version']) as unknown as SourceEntry
 }
 
 export function checkedGroup(given: BundleGroup): BundleGroup {

@@ -1,0 +1,26 @@
+/**
+ * For packages that hash the files of models on other machines, as `modelseal fleet` does. The operations themselves stay here: they list the files, compare
+ * their states, and sign or compare the digests.
+ *
+ * @example One model, with files that other threads, processes or machines hash:
+ * ```ts
+ * import { hashFilesOnDisk, hashingElsewhere } from '@modelseal/core/distributed'
+ * import { keySigner, signModel } from '@modelseal/core/signing'
+ *
+ * const signer = await keySigner({ privateKey: 'release.key' })
+ * await hashingElsewhere(
+ *   ({ files, signal }) => hashFilesOnDisk(files, { signal }), // In real use, on another machine.
+ *   () => signModel('models/vad', { signer }),
+ * )
+ * ```
+ *
+ * @packageDocumentation
+ */
+export {
+  hashingElsewhere,
+  type ElsewhereRequest,
+  type FileElsewhere,
+  type HashElsewhere,
+  type WantedDigest,
+} from '../hashing/elsewhere.ts'
+export { hashFilesOnDisk, SourceHasher, type HashingOptions } from '../loading/distributing/part-hasher.ts'

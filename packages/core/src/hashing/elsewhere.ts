@@ -1,0 +1,116 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { ModelSealError, shown } from '../errors.ts'
+import { ALGORITHMS, type HashType } from './algorithms.ts'
+import { at } from '../at.ts'
+import { changed, statesOf, type FileIdentity, type SourceFile } from '../source/local/source-file.ts'
+import { extrasOf, isCopied, type HashJob, type HashResult } from './hash-file.ts'
+
+/** A digest that is wanted of a part of a file: from `start` (inclusive) to `end` (exclusive), in bytes. */
+export interface WantedDigest {
+  readonly hashType: HashType
+  readonly start: number
+  readonly end: number
+}
+
+/** A file that is hashed somewhere else. */
+export interface FileElsewhere {
+  /** Absolute path of a file on disk, or the name of a file within the source of the model. */
+  readonly place: { readonly path: string } | { readonly name: string }
+  /** In bytes. */
+  readonly size: number
+  /** Identifies the state of the file in which it must be hashed: what {@link versionOf} says, or what its source states. */
+  readonly version: string
+  readonly wanted: readonly WantedDigest[]
+}
+
+/** What is to be hashed of one model. */
+export interface ElsewhereRequest {
+  readonly files: readonly FileElsewhere[]
+  readonly signal: AbortSignal | undefined
+  /** Called with the number of bytes that were hashed so far. */
+  readonly onProgress: ((done: number) => void) | undefined
+}
+
+/**
+ * Hashes files somewhere else.
+ *
+ * @returns the digests of each file in lowercase hex, in the order in which they are wanted. Whoever returns them vouches for them
+ */
+export type HashElsewhere = (request: ElsewhereRequest) => Promise<readonly (readonly string[])[]>
+
+const current = new AsyncLocalStorage<HashElsewhere | undefined>()
+
+/**
+ * Runs an operation whose files are hashed by `hash`, unless their bytes are needed here. The operation decides as it always does: it
+ * lists the files, compares their states again afterwards, and compares or signs the digests.
+ */
+export function hashingElsewhere<T>(hash: HashElsewhere, operation: () => Promise<T>): Promise<T> {
+  // What it does to hash them, perhaps in this process, is not part of the operation.
+  return current.run((request) => current.run(undefined, hash, request), operation)
+}
+
+/** How the current operation hashes files somewhere else; undefined if it does not. */
+export function elsewhere(): HashElsewhere | undefined {
+  return current.getStore()
+}
+
+/** Whether the digests of these jobs can come from somewhere else: their bytes are not needed here. */
+export function canBeElsewhere(jobs: readonly HashJob[]): boolean {
+  return jobs.length > 0 && !jobs.some((job) => job.keep || isCopied(job) || Object.hasOwn(job.file, 'fd'))
+}
+
+/**
+ * Has files on disk hashed somewhere else, and checks that they are still in the states that were listed.
+ *
+ * @throws {@link ModelSealError} `FILE_CHANGED`, `WORKER_FAILED` (digests that are none), and what `hash` throws
+ */
+export async function hashedElsewhere(
+  jobs: readonly HashJob[],
+  hash: HashElsewhere,
+  options: { hashType: HashType; signal?: AbortSignal | undefined; onProgress?: (done: number) => void },
+): Promise<HashResult[]> {
+  const { signal, onProgress } = options
+  const files = jobs.map((job): FileElsewhere => {
+    const { path, identity } = job.file
+    const whole = (extrasOf(job).whole ?? []).map((hashType) => ({ hashType, start: 0, end: identity.size }))
+    const ranges = job.ranges.map(({ start, end }) => ({ hashType: options.hashType, start, end }))
+    return { place: { path }, size: identity.size, version: versionOf(identity), wanted: [...ranges, ...whole] }
+  })
+  const digests = checkedDigests(files, await hash({ files, signal, onProgress }))
+  const states = await statesOf(
+    jobs.map(({ file }) => file),
+    signal,
+  )
+  states.forEach((now, index) => checkState(at(jobs, index).file, now))
+  return jobs.map(({ ranges }, index) => {
+    const found = at(digests, index)
+    const whole = found.slice(ranges.length)
+    return { digests: found.slice(0, ranges.length), ...(whole.length > 0 ? { whole } : {}) }
+  })
+}
+
+/** Identifies the state of a file on all machines that see it through one file system. Devices have other numbers elsewhere. */
+export function versionOf({ ino, size, mtimeNs, ctimeNs }: FileIdentity): string {
+  return `${size}-${mtimeNs}-${ctimeNs}-${ino}`
+}
+
+/** @throws {@link ModelSealError} `WORKER_FAILED` unless there is a digest of the right length for each that is wanted */
+export function checkedDigests(files: readonly FileElsewhere[], given: readonly (readonly string[])[]): string[][] {
+  return files.map(({ place, wanted }, index) => {
+    const digests = given[index] ?? []
+    const isRight = ({ hashType }: WantedDigest, part: number): boolean =>
+      new RegExp(`^[0-9a-f]{${ALGORITHMS[hashType].hexLength}}$`).test(digests[part] ?? '')
+    if (digests.length === wanted.length && wanted.every(isRight)) return [...digests]
+    const file = 'path' in place ? place.path : place.name
+    throw new ModelSealError('WORKER_FAILED', `Cannot use the digests of ${shown(file)}: they are incomplete.`, {
+      file,
+      expected: `${wanted.length} digests`,
+    })
+  })
+}
+
+function checkState(listed: SourceFile, now: SourceFile): void {
+  const [was, is] = [listed.identity, now.identity]
+  if (was.dev === is.dev && versionOf(was) === versionOf(is)) return
+  throw changed(listed, 'it changed while it was hashed elsewhere')
+}
