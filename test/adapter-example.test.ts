@@ -39,5 +39,7 @@ test('the safetensors adapter returns the tensors of a signed file under a rule 
 
 test('the code in docs/how-to/adapters.md matches the example', () => {
   const read = (name: string) => readFileSync(join(import.meta.dirname, '..', name), 'utf8')
-  expect(read('docs/how-to/adapters.md')).toContain(`\`\`\`js\n${read('examples/safetensors.mjs')}\`\`\``)
+  expect(read('docs/how-to/adapters.md')).toContain(
+    `\`\`\`js file=safetensors.mjs\n${read('examples/safetensors.mjs')}\`\`\``,
+  )
 })

@@ -43,7 +43,7 @@ describe('the policy of the README', () => {
 
 test('the policy of docs/how-to/journal.md records what it accepts', async () => {
   const page = readFileSync(new URL('../docs/how-to/journal.md', import.meta.url), 'utf8')
-  const policy = /^```yaml\n(version: 1\n.*?)^```$/ms.exec(page)?.[1]
+  const policy = /^```yaml file=policy\.yaml\n(version: 1\n.*?)^```$/ms.exec(page)?.[1]
   const path = await site.policy(policy)
   expect((await checkPolicy(path)).filter(({ severity }) => severity === 'error')).toEqual([])
   expect(await site.judge('models/vad', policy)).toBe('accepted')

@@ -11,7 +11,6 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 describe.each([
   ['README.md', 6],
   ['packages/core/README.md', 1],
-  ['docs/how-to/datasets.md', 2],
   ['packages/onnxruntime/README.md', 6],
   ['packages/tfjs/README.md', 4],
   ['packages/transformers/README.md', 3],

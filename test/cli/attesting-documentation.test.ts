@@ -12,7 +12,7 @@ const document = (name: string) => readFile(new URL(`../../${name}`, import.meta
 async function block(name: string, heading: string, language: string): Promise<string> {
   const text = await document(name)
   const after = text.slice(text.indexOf(`\n## ${heading}\n`))
-  const [, code] = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'ms').exec(after) ?? []
+  const [, code] = new RegExp(`^\`\`\`${language}(?: [^\n]*)?\n(.*?)^\`\`\`$`, 'ms').exec(after) ?? []
   if (code === undefined) throw new Error(`There is no ${language} under "${heading}" in ${name}.`)
   return code
 }

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { parseWorkflow, NoOperationTraceWriter } from '@actions/workflow-parser'
 import { validate } from 'dockerfile-utils'
 import { parseAllDocuments } from 'yaml'
+import { unknownOptions, unknownScripts } from './command-line.ts'
 import { validateManifest } from './kubernetes.ts'
+import { validatePolicyPart } from './policy-part.ts'
 
 /** Checks of what cannot run here, by the word `checked=`. Each returns what is wrong. */
 export const CHECKS: Readonly<Record<string, (text: string) => string[] | Promise<string[]>>> = {
@@ -16,7 +18,10 @@ export const CHECKS: Readonly<Record<string, (text: string) => string[] | Promis
       .context.errors.getErrors()
       .map(({ message }) => message),
   dockerfile: (text) => validate(text).map(({ message }) => (typeof message === 'string' ? message : message.value)),
+  'command-line': unknownOptions,
   'gitlab-ci': validatePipeline,
+  'npm-scripts': unknownScripts,
+  'policy-part': validatePolicyPart,
   kubernetes: (text) => parseAllDocuments(text).flatMap((document) => validateManifest(document.toJS() as object)),
 }
 

@@ -3,13 +3,12 @@ import { documents } from '../support/documents.ts'
 import { CHECKS } from './checks.ts'
 import { blocksOf, writeOutputs, type Block } from './page.ts'
 import { isRun, runPage, type Run } from './run-page.ts'
-import { UNCHECKED } from './unchecked.ts'
 
 // Every block of every page: commands run, files are written for them, and what cannot run here is checked and says so.
 // UPDATE_PAGES=1 npm run test:documents writes what commands print into the pages.
 
 const NOT_RUN = /^\*Not run here: .+\*$/
-const pages = documents().filter((page) => page.startsWith('docs/') && !UNCHECKED.includes(page))
+const pages = documents().filter((page) => page.startsWith('docs/'))
 
 const isUpdate = Boolean(process.env.UPDATE_PAGES)
 
@@ -65,7 +64,9 @@ function checked(block: Block): [number, string, Block][] {
 }
 
 function isKnown({ language, words }: Block): boolean {
-  return language === 'sh' || ['file', 'output', 'checked', 'compiled'].some((word) => words.has(word))
+  return (
+    language === 'sh' || ['file', 'output', 'checked', 'compiled', 'example', 'policy'].some((word) => words.has(word))
+  )
 }
 
 function update(page: string, blocks: readonly Block[], runs: ReadonlyMap<number, Run>): void {
@@ -75,11 +76,13 @@ function update(page: string, blocks: readonly Block[], runs: ReadonlyMap<number
   writeOutputs(page, new Map(outputs.map(([own, line]) => [own, runs.get(line)?.output ?? ''])))
 }
 
-/** Without what differs each time: digests of keys, signatures and commits, times, durations, and ports. */
+/** Without what differs each time: digests of keys, signatures and commits, journals, times, durations, processes and ports. */
 function comparable(output: string): string {
   return output
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(/\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b/g, 'DIGEST')
+    .replaceAll(/modelseal\.journal\/\S+/g, 'JOURNAL')
+    .replaceAll(/(?<=" on "[\w-]+", )\d+/g, 'PID')
     .replaceAll(/\b\d+(?:\.\d+)? (?:ms|s)\b/g, 'DURATION')
     .replaceAll(/(?<=(?:127\.0\.0\.1|localhost):)\d+/g, 'PORT')
 }

@@ -60,7 +60,13 @@ export async function runPage(page: string): Promise<Map<Block, Run>> {
     const port = await freePort()
     const script = scriptOf(blocks, results, port)
     await shell(script, app, {
-      PATH: [bin, dirname(process.execPath), join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter),
+      PATH: [
+        bin,
+        dirname(process.execPath),
+        join(ROOT, 'node_modules/.bin'),
+        join(ROOT, 'test/node_modules/.bin'),
+        process.env.PATH,
+      ].join(delimiter),
       HOME: root,
       LANG: 'C.UTF-8',
       ...fixture?.env,
@@ -72,12 +78,14 @@ export async function runPage(page: string): Promise<Map<Block, Run>> {
   }
 }
 
-/** The packages of test/, and the test runner. */
+/** The packages of test/, and others that pages install. */
 function install(directory: string): void {
   mkdirSync(directory)
   const packages = join(ROOT, 'test/node_modules')
   for (const name of readdirSync(packages)) symlinkSync(join(packages, name), join(directory, name))
-  symlinkSync(join(ROOT, 'node_modules/vitest'), join(directory, 'vitest'))
+  const others = { vitest: '.', hyparquet: 'packages/core', 'tar-stream': 'packages/core' }
+  for (const [name, place] of Object.entries(others))
+    symlinkSync(join(ROOT, place, 'node_modules', name), join(directory, name))
 }
 
 export const isRun = ({ language, words }: Block): boolean => language === 'sh' && !words.has('checked')
