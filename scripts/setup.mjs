@@ -6,11 +6,13 @@ import { fileURLToPath } from 'node:url'
 
 import { questionAbout } from './setup-failure.mjs'
 import { isBuilt, recordBuild } from './unchanged-build.mjs'
+import { useInstalledNode } from './use-installed-node.mjs'
 
 const PNPM = 'pnpm@12.21.0'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 step('Installing the packages in pnpm-lock.yaml', ['install', '--frozen-lockfile'])
+useInstalledNode(root)
 if (isBuilt(root)) console.error('The packages are built.')
 else {
   step('Building the packages', ['--recursive', 'run', 'build'])

@@ -1,0 +1,1 @@
+export function useInstalledNode(root: string, env?: NodeJS.ProcessEnv): void

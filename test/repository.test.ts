@@ -1,0 +1,204 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { useInstalledNode } from '../scripts/use-installed-node.mjs'
+import { problemsOfWorkflow } from './support/workflows.ts'
+
+// The files by which the hosting platform works with this repository.
+
+const ROOT = join(import.meta.dirname, '..')
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+}).split('\n')
+const workflows = readdirSync(join(ROOT, '.github/workflows')).map((name) => `.github/workflows/${name}`)
+
+interface Step {
+  uses?: string
+  run?: string
+  with?: Record<string, unknown>
+}
+interface Workflow {
+  on: Record<string, unknown>
+  permissions?: unknown
+  jobs: Record<
+    string,
+    { permissions?: Record<string, string>; 'timeout-minutes'?: number; steps: Step[]; strategy?: Matrix }
+  >
+}
+interface Matrix {
+  matrix: Record<string, string[]>
+}
+
+test('every YAML file can be read', () => {
+  const yaml = files.filter(
+    (name) => /\.ya?ml$/.test(name) && existsSync(join(ROOT, name)) && !name.includes('fixtures'),
+  )
+  expect(yaml.length).toBeGreaterThan(10)
+  const wrong = yaml.filter((name) => parseAllDocuments(read(name)).some((document) => document.errors.length > 0))
+  expect(wrong).toEqual([])
+})
+
+describe.each(workflows)('%s', (name) => {
+  const text = read(name)
+  const workflow = parse(text) as Workflow
+  const jobs = Object.values(workflow.jobs)
+  const steps = jobs.flatMap((job) => job.steps)
+
+  test('satisfies the schema of GitHub', async () => {
+    expect(await problemsOfWorkflow(text)).toEqual([])
+  })
+
+  test('gives no permission to all jobs, and says what each needs', () => {
+    expect(workflow.permissions).toEqual({})
+    for (const { permissions, 'timeout-minutes': limit } of jobs) {
+      expect(permissions).toBeTypeOf('object')
+      expect(limit).toBeGreaterThan(0)
+    }
+    // A job that may write says why beside it.
+    for (const [line] of text.matchAll(/^.*: write.*$/gm)) expect(line).toMatch(/: write # \w/)
+  })
+
+  test('never runs what strangers wrote with more permissions than they have', () => {
+    expect(Object.keys(workflow.on)).not.toContain('pull_request_target')
+    expect(Object.keys(workflow.on)).not.toContain('workflow_run')
+    if ('pull_request' in workflow.on && name.endsWith('ci.yml'))
+      for (const { permissions } of jobs) expect(permissions).toEqual({ contents: 'read' })
+    // A script gets values as variables: text in it would be run.
+    for (const { run = '' } of steps) expect(run).not.toContain('${{')
+  })
+
+  test('pins actions by their commits, with the version beside them, and leaves no token in the checkout', () => {
+    for (const [line] of text.matchAll(/^.*\buses: .*$/gm)) {
+      if (!/uses: \.\//.test(line)) expect(line).toMatch(/uses: [\w.-]+(\/[\w.-]+)+@[0-9a-f]{40} # v\d+(\.\d+){2}$/)
+    }
+    for (const { uses = '', with: given } of steps)
+      if (uses.startsWith('actions/checkout@')) expect(given).toMatchObject({ 'persist-credentials': false })
+  })
+})
+
+test('all workflows use an action at the same commit', () => {
+  const used = workflows.flatMap((name) =>
+    [...read(name).matchAll(/uses: ([\w.-]+\/[\w.-]+)\S*@([0-9a-f]{40})/g)].map(([, action, commit]) => ({
+      action,
+      commit,
+    })),
+  )
+  for (const { action, commit } of used)
+    expect([...new Set(used.filter((other) => other.action === action).map((other) => other.commit))]).toEqual([commit])
+})
+
+test('CI runs all checks on each system and each Node.js that the packages accept', () => {
+  const { jobs } = parse(read('.github/workflows/ci.yml')) as Workflow
+  const job = jobs['check']
+  expect(job?.steps.some(({ run }) => run === 'bash .ci/run')).toBe(true)
+  const { os, node } = job?.strategy?.matrix ?? {}
+  expect(os?.map((name) => name.split('-')[0])).toEqual(['ubuntu', 'macos', 'windows'])
+  const engines = [...read('packages/core/package.json').matchAll(/"node": "([^"]+)"/g)][0]?.[1]
+  expect(node).toEqual(engines?.split('||').map((range) => /\d+/.exec(range)?.[0]))
+})
+
+test('all packages accept the same versions of Node.js', () => {
+  const manifests = files.filter(
+    (name) =>
+      /(^|\/)package\.json$/.test(name) && /^(packages|actions|examples|test)\/([\w-]+\/)?package\.json$/.test(name),
+  )
+  expect(manifests.length).toBeGreaterThan(10)
+  const ours = manifests.filter((name) => /^(packages\/[\w-]+|actions|examples|test)\/package\.json$/.test(name))
+  for (const name of ours)
+    expect(parse(read(name)), name).toMatchObject({ engines: { node: '^22.22.2 || ^24.15.0 || >=26.0.0' } })
+})
+
+test('forms for issues have what GitHub requires', () => {
+  const forms = readdirSync(join(ROOT, '.github/ISSUE_TEMPLATE')).filter((name) => name !== 'config.yml')
+  expect(forms.length).toBeGreaterThan(1)
+  for (const name of forms) {
+    const form = parse(read(`.github/ISSUE_TEMPLATE/${name}`)) as {
+      name: string
+      description: string
+      body: { type: string; id?: string; attributes: Record<string, string> }[]
+    }
+    expect({ name: form.name, description: form.description }).toEqual({
+      name: expect.any(String),
+      description: expect.any(String),
+    })
+    for (const { type, id, attributes } of form.body) {
+      expect(['markdown', 'textarea', 'input', 'dropdown', 'checkboxes']).toContain(type)
+      if (type === 'markdown') expect(attributes['value']).toBeTypeOf('string')
+      else
+        expect({ id, label: attributes['label'] }).toEqual({
+          id: expect.stringMatching(/^[\w-]+$/),
+          label: expect.any(String),
+        })
+    }
+    expect(new Set(form.body.map(({ id }) => id)).size).toBe(form.body.length)
+  }
+})
+
+test('Dependabot looks at each kind of dependency that the repository has', () => {
+  const { version, updates } = parse(read('.github/dependabot.yml')) as {
+    version: number
+    updates: { 'package-ecosystem': string }[]
+  }
+  expect(version).toBe(2)
+  expect(updates.map((update) => update['package-ecosystem'])).toEqual(['npm', 'github-actions', 'docker'])
+})
+
+test('CODEOWNERS names paths that exist, and teams instead of people', () => {
+  const lines = [...read('.github/CODEOWNERS').matchAll(/^#? ?(\*|\/\S+) +(@\S+)$/gm)].map(
+    ([, path = '', owner = '']) => ({ path, owner }),
+  )
+  expect(lines.length).toBeGreaterThan(3)
+  for (const { path, owner } of lines) {
+    expect(path === '*' || existsSync(join(ROOT, path)), path).toBe(true)
+    expect(owner).toMatch(/^@[\w-]+\/[\w-]+$/)
+  }
+})
+
+test.each(['CONTRIBUTING.md', 'CODE_OF_CONDUCT.md', 'GOVERNANCE.md', 'SECURITY.md', 'LICENSE', 'CHANGELOG.md'])(
+  'there is a %s, whose links lead somewhere',
+  (name) => {
+    const links = [...read(name).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link = '']) => link)
+    expect(links.filter((link) => !/^https?:/.test(link) && !existsSync(join(ROOT, link)))).toEqual([])
+  },
+)
+
+test('CONTRIBUTING names each suite that .ci/run runs', () => {
+  const [, suites = ''] = /^suites (documents .*?) \|\|/m.exec(read('.ci/run')) ?? []
+  expect(suites.split(' ').length).toBeGreaterThan(5)
+  const missing = suites.split(' ').filter((suite) => !read('CONTRIBUTING.md').includes(`\`test:${suite}\``))
+  expect(missing).toEqual([])
+})
+
+describe('MODELSEAL_NODE', () => {
+  const withPinned = () => {
+    const root = mkdtempSync(join(tmpdir(), 'modelseal-node-'))
+    onTestFinished(() => rmSync(root, { recursive: true }))
+    mkdirSync(join(root, 'node_modules/.bin'), { recursive: true })
+    for (const name of ['node', 'node.CMD', 'vitest']) writeFileSync(join(root, 'node_modules/.bin', name), '')
+    return root
+  }
+
+  test.each([undefined, 'pinned'])('leaves the pinned Node.js in place if it is %s', (value) => {
+    const root = withPinned()
+    useInstalledNode(root, { MODELSEAL_NODE: value })
+    expect(existsSync(join(root, 'node_modules/.bin/node'))).toBe(true)
+  })
+
+  test('removes only the pinned Node.js if it is "installed"', () => {
+    const root = withPinned()
+    useInstalledNode(root, { MODELSEAL_NODE: 'installed' })
+    expect(readdirSync(join(root, 'node_modules/.bin'))).toEqual(['vitest'])
+  })
+
+  test('is refused if it is anything else', () => {
+    const root = withPinned()
+    expect(() => useInstalledNode(root, { MODELSEAL_NODE: '24' })).toThrow(
+      'Invalid value of MODELSEAL_NODE: expected "pinned" or "installed", got "24".',
+    )
+  })
+})
