@@ -3,6 +3,7 @@ import { defineConfig } from 'tsup'
 import { fewChunks } from './build/chunks.ts'
 import { commonJsInChunks, ownEngine, requiresFromProcess, yamlOfModules } from './build/libraries.ts'
 import { licenses, writeLicenses } from './build/licenses.ts'
+import { writeManPages } from './build/man-pages.ts'
 import { childProcessWhenUsed, lazyNodeModules, namesFromProcess } from './build/modules-of-node.ts'
 import { coreWithoutLibraries, packagesInFiles, librariesInFiles } from './build/program.ts'
 import { relativeMaps } from './build/relative-maps.ts'
@@ -91,5 +92,6 @@ export default defineConfig({
   onSuccess: async () => {
     await writeLicenses()
     await relativeMaps()
+    if (!library) await writeManPages()
   },
 })

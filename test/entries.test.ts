@@ -64,10 +64,10 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './policy': {
     values: names(
-      `WARNING_CODES checkPolicy explain judgeModel loadPolicy policyDigests previewVerdict startingPolicy testPolicy watchPolicy`,
+      `WARNING_CODES checkPolicy examineHost explain judgeModel loadPolicy policyDigests previewVerdict startingPolicy testPolicy watchPolicy`,
     ),
     types:
-      names(`AcceptedVerdict AdvisoryVerdict BundleVerdict CheckName CheckVerdict Decision ExpectationResult ModelFormat Policy PolicyDigests PolicyFile
+      names(`AcceptedVerdict AdvisoryVerdict BundleVerdict CheckName CheckVerdict Decision DirectoryFacts ExpectationResult HostFacts IsolationFacts ModelFormat Policy PolicyDigests PolicyFile
       PolicyFinding StartingSigner UnverifiedVerdict Verdict VerdictWarning WatchOptions WatchedPolicy`),
   },
   './adapter': {

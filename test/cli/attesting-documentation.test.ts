@@ -42,7 +42,10 @@ test('the results and the policy of docs/how-to/attestations.md belong together'
   const results = await block('docs/how-to/attestations.md', 'Attest a model', 'json')
   // The policy limits the age of the evaluation.
   await write('results.json', results.replace(/(?<="evaluatedOn": ")[^"]+/, new Date().toISOString()))
-  await write('modelseal.policy.yaml', await block('docs/how-to/attestations.md', 'Require attestations', 'yaml policy'))
+  await write(
+    'modelseal.policy.yaml',
+    await block('docs/how-to/attestations.md', 'Require attestations', 'yaml policy'),
+  )
   const keys = (await block('README.md', 'Statements about a model', 'sh')).split('\n').slice(1, 3)
   expect(run(keys.join('\n')).status).toBe(0)
   const verify = ['verify', 'models/vad']

@@ -22,6 +22,8 @@ import { addPolicyInit } from './commands/policy/policy-init.ts'
 import { addPolicyTest } from './commands/policy/policy-test.ts'
 import { addPull } from './commands/verify/pull.ts'
 import { addPush, addPushMethod } from './commands/publish/push.ts'
+import { addCompletion } from './commands/operate/completion.ts'
+import { addDoctor } from './commands/operate/doctor.ts'
 import { addMonitor } from './commands/operate/monitor.ts'
 import { addReceipts } from './commands/operate/receipts.ts'
 import { CERTIFICATE } from './commands/publish/sign-certificate.ts'
@@ -76,6 +78,9 @@ const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   advisory: addAdvisory,
   journal: addJournal,
   incident: addIncident,
+  doctor: addDoctor,
+  completion: (program, perform) =>
+    addCompletion(program, perform, (only) => createProgram('', () => () => Promise.resolve(), only)),
 }
 
 function addSigning(program: Command, perform: Perform): void {

@@ -16,6 +16,12 @@ import { handToThreads } from '../environment.ts'
 
 handToThreads()
 
+export {
+  examineHost,
+  type DirectoryFacts,
+  type HostFacts,
+  type IsolationFacts,
+} from '../loading/operations/examine-host.ts'
 export { testPolicy, type ExpectationResult } from '../loading/operations/judge-expectations.ts'
 export { judgeModel, previewVerdict } from '../loading/operations/judge-model.ts'
 export { checkPolicy } from '../policy/checking/check.ts'

@@ -55,10 +55,11 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
       nonEmpty,
       '**',
     )
-    .option(
-      '--require <kind>',
-      'attestation that models must have: evaluation, model-card, data-card, provenance or verification-summary; may be repeated',
-      (kind: string, kinds: string[] | undefined) => [...(kinds ?? []), kind],
+    .addOption(
+      new Option('--require <kind>', 'attestation that models must have; may be repeated')
+        .choices(['evaluation', 'model-card', 'data-card', 'provenance', 'verification-summary'])
+        // The core checks the kinds.
+        .argParser((kind: string, kinds: string[] | undefined) => [...(kinds ?? []), kind]),
     )
     .addHelpText('after', HELP)
     .action(perform(init))

@@ -37,10 +37,9 @@ export interface AttestedContent {
 export function withContent(command: Command): Command {
   const described = command
     .addOption(
-      new Option(
-        '--type <type>',
-        'evaluation, model-card, data-card, provenance, verification-summary, or the URI of a predicate type',
-      )
+      new Option('--type <type>', 'kind of the statement, or the URI of a predicate type')
+        .choices(['evaluation', 'model-card', 'data-card', 'provenance', 'verification-summary'])
+        // The core checks the type.
         .argParser(nonEmpty)
         .makeOptionMandatory(),
     )

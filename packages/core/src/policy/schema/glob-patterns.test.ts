@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from '../matching/glob.ts'
 import { sourceGlobFault } from '../matching/source-glob.ts'
-import { GLOB, NAME_GLOB, NOWHERE, PATH_GLOB, SOMEWHERE, SOURCE_GLOB, URL_GLOB } from './glob-patterns.ts'
+import { GLOB, NAME_GLOB, ONLY_WILD, PATH_GLOB, SOMEWHERE, SOURCE_GLOB, URL_GLOB } from './glob-patterns.ts'
 import { isExplicit } from './match.ts'
 
 const KINDS = [
@@ -34,7 +34,7 @@ describe('a glob that the policy accepts has the pattern in the JSON Schema:', (
   test('that names something', () => {
     fc.assert(
       fc.property(glob, (text) => {
-        if (globFault(text) === undefined && new RegExp(NOWHERE, 'u').test(text))
+        if (globFault(text) === undefined && new RegExp(ONLY_WILD, 'u').test(text))
           expect(isExplicit({ path: text })).toBe(false)
         if (globFault(text) === undefined && isExplicit({ url: text })) expect(text).toMatch(new RegExp(SOMEWHERE, 'u'))
       }),
@@ -55,9 +55,9 @@ describe('the pattern refuses', () => {
   })
 
   test('what names nothing in the mode skip', () => {
-    for (const text of ['**', '*', '../**', '*/**', './*.onnx']) expect(text).toMatch(new RegExp(NOWHERE, 'u'))
+    for (const text of ['**', '*', '../**', '*/**', './*.onnx']) expect(text).toMatch(new RegExp(ONLY_WILD, 'u'))
     for (const text of ['**', 'https://*/a', 'https:/a', 'hf://**', 'oci://r.example/**', 'hf://datasets/*/a'])
       expect(text).not.toMatch(new RegExp(SOMEWHERE, 'u'))
-    for (const text of ['models/**', 'a', '**/a']) expect(text).not.toMatch(new RegExp(NOWHERE, 'u'))
+    for (const text of ['models/**', 'a', '**/a']) expect(text).not.toMatch(new RegExp(ONLY_WILD, 'u'))
   })
 })

@@ -50,7 +50,7 @@ export const SOURCE_GLOB = `^(?!${SOURCE_FAULTS.join('|')})${CONTENT}`
 
 /** Globs that name no directory, file or host: `isExplicit()` refuses them in the mode skip. */
 const WILD = String.raw`(?:\.{0,2}|[^/\\{}]*[*?][^/\\{}]*)`
-export const NOWHERE = `^${WILD}(?:\\/${WILD})*$`
+export const ONLY_WILD = `^${WILD}(?:\\/${WILD})*$`
 
 /** URLs and sources that `isExplicit()` accepts, or whose alternatives only it can tell. */
 export const SOMEWHERE = String.raw`^(?:[\s\S]*[{\\]|(?!oci:|hf:\/\/datasets(?:\/|$))[^/*?]*:\/\/[^/*?]+(?:\/|$)|(?:oci:\/\/[^/*?]+|hf:\/\/datasets)\/[^/*?]+(?:\/|$))`

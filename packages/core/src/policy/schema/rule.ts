@@ -3,7 +3,7 @@ import { attestationFields } from '../attestations/schema.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { fileRequirementFields } from '../requirements/files.ts'
 import { requirementFields } from '../requirements/requirements.ts'
-import { NOWHERE, SOMEWHERE } from './glob-patterns.ts'
+import { ONLY_WILD, SOMEWHERE } from './glob-patterns.ts'
 import { isExplicit, matchSchema } from './match.ts'
 import { nameGlobsSchema, nameSchema, REACHABLE, reasonSchema } from './text.ts'
 
@@ -13,7 +13,7 @@ const requireSchema = s.strictObject({ ...requirementFields, ...attestationField
 
 /** What `isExplicit()` accepts, for the JSON Schema. */
 const PLACE = { if: { type: 'string' }, then: { pattern: SOMEWHERE }, else: { items: { pattern: SOMEWHERE } } }
-const NAMED = { not: { anyOf: [{ pattern: NOWHERE }, { type: 'array', contains: { pattern: NOWHERE } }] } }
+const NAMED = { not: { anyOf: [{ pattern: ONLY_WILD }, { type: 'array', contains: { pattern: ONLY_WILD } }] } }
 const EXPLICIT = [
   { required: ['memory'] },
   ...['path', 'url', 'source'].map((name) => ({

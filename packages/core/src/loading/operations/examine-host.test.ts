@@ -1,0 +1,58 @@
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { scratch } from '../../testing/scratch.ts'
+import { examineHost } from './examine-host.ts'
+
+let directory: string
+
+beforeEach(() => {
+  directory = scratch({ 'modelseal.policy.yaml': 'version: 1\n' })
+  mkdirSync(join(directory, 'tmp'), { mode: 0o700 })
+  mkdirSync(join(directory, 'cache'), { mode: 0o700 })
+  vi.stubEnv('TMPDIR', join(directory, 'tmp'))
+  vi.stubEnv('MODELSEAL_CACHE', join(directory, 'cache'))
+  vi.stubEnv('MODELSEAL_POLICY', '')
+})
+
+afterEach(() => vi.unstubAllEnvs())
+
+describe('examineHost', () => {
+  test('finds private places for copies and links, and leaves nothing there', async () => {
+    const { temporary, isolation } = await examineHost()
+    expect(temporary).toMatchObject({ path: join(directory, 'tmp'), exists: true, mode: '0700' })
+    expect(temporary.room).toBeGreaterThan(0)
+    for (const level of [isolation.copy, isolation.inPlace]) {
+      expect(level.problem).toBeUndefined()
+      expect(level.place).toBe(join(directory, 'tmp'))
+    }
+    expect(readdirSync(join(directory, 'tmp'))).toEqual([])
+  })
+
+  test.skipIf(process.platform !== 'linux')('says why TMPDIR is not used, and what is used instead', async () => {
+    vi.stubEnv('TMPDIR', join(directory, 'nowhere'))
+    const { isolation, temporary } = await examineHost()
+    expect(temporary).toMatchObject({ exists: false })
+    expect(isolation.copy.place).toBe(join(directory, 'cache/placed'))
+    expect(isolation.copy.notes[0]).toMatch(/^Cannot use TMPDIR for copies: Cannot create a private directory/)
+  })
+
+  test('names the policy, and where it comes from', async () => {
+    const path = join(directory, 'modelseal.policy.yaml')
+    expect((await examineHost({ policy: path })).policy).toEqual({ path, from: 'option' })
+    vi.stubEnv('MODELSEAL_POLICY', path)
+    expect((await examineHost()).policy).toEqual({ path, from: 'environment' })
+  })
+
+  test('reports that there is no policy', async () => {
+    vi.spyOn(process, 'cwd').mockReturnValue(join(scratch({ '.git/HEAD': '' })))
+    expect((await examineHost()).policy).toMatchObject({ problem: { code: 'POLICY_NOT_FOUND' } })
+    vi.restoreAllMocks()
+  })
+
+  test('reports a cache directory into which others could put files', async () => {
+    chmodSync(join(directory, 'cache'), 0o777)
+    const { cache } = await examineHost()
+    expect(cache).toMatchObject({ exists: true, mode: '0777', problem: { code: 'CACHE_UNSAFE' } })
+  })
+})
