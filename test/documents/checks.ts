@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseWorkflow, NoOperationTraceWriter } from '@actions/workflow-parser'
 import { validate } from 'dockerfile-utils'
 import { parseAllDocuments } from 'yaml'
+import { ROOT } from '../support/documents.ts'
 import { unknownOptions, unknownScripts } from './command-line.ts'
 import { validateManifest } from './kubernetes.ts'
 import { validatePolicyPart } from './policy-part.ts'
@@ -30,7 +31,10 @@ function validatePipeline(text: string): string[] {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-pipeline-'))
   try {
     writeFileSync(join(directory, '.gitlab-ci.yml'), text)
+    cpSync(join(ROOT, 'templates'), join(directory, 'templates'), { recursive: true })
     spawnSync('git', ['init', '--quiet', directory])
+    // Only files that Git knows are included.
+    spawnSync('git', ['add', '--all'], { cwd: directory })
     const program = createRequire(import.meta.url).resolve('gitlab-ci-local')
     const { status, stderr } = spawnSync(process.execPath, [program, '--list'], { cwd: directory, encoding: 'utf8' })
     return status === 0 ? [] : [stderr.trim()]

@@ -3,7 +3,17 @@ import { join } from 'node:path'
 import { ROOT } from '../support/documents.ts'
 
 /**
- * A fenced block of a page. The words behind its language say what is done with it here (test/documents/README.md).
+ * A fenced block of a page. The words behind its language say what is done with it:
+ *
+ * | ```` ```sh ```` | runs in the shell of the page; `exit=1`: its last command ends with this status |
+ * | `output` | is what the commands before it print |
+ * | `file=NAME` | is written to this file before the next commands |
+ * | `checked=NAME` | cannot run here, and is checked by one of CHECKS |
+ * | `compiled` | cannot run here, and is compiled by public-types.test.ts, as all code is |
+ * | `example` | is what is printed by something that cannot run here |
+ * | `policy` | is a policy that policy-documentation.test.ts reads |
+ *
+ * What does not run is followed by a line that says so.
  */
 export interface Block {
   language: string
@@ -11,6 +21,8 @@ export interface Block {
   code: string
   /** Of its first line. */
   line: number
+  /** The paragraph before it. */
+  before: string
   /** The first line of text after it, which says what was not run. */
   after: string
 }
@@ -27,6 +39,7 @@ export function blocksOf(page: string): Block[] {
       words: new Map(words.map((word) => word.split('=') as [string, string])),
       code: code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
       line: text.slice(0, match.index).split('\n').length,
+      before: text.slice(0, match.index).trimEnd().split('\n\n').at(-1) ?? '',
       after: after.trim(),
     }
   })

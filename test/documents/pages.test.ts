@@ -45,6 +45,13 @@ describe.concurrent.each(pages)('%s', (page) => {
     },
   )
 
+  test('names each file in the text before it', () => {
+    const files = blocks.flatMap(({ words, before }) =>
+      words.has('file') ? [{ file: words.get('file'), before }] : [],
+    )
+    expect(files.filter(({ file, before }) => !before.includes(`\`${file}\``))).toEqual([])
+  })
+
   test('has no block that nothing runs, compiles or checks', () => {
     expect(blocks.filter((block) => !isKnown(block)).map(({ line }) => line)).toEqual([])
   })
