@@ -1,9 +1,9 @@
-# syntax=docker/dockerfile:1
 # The command line of modelseal in an image with nothing else: no shell, no package manager, no other program than Node.js.
 #
 #   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" --tag modelseal .
 #   docker run --rm --read-only --tmpfs /tmp --volume "$PWD/models:/models:ro" modelseal verify vad --policy policy.yaml
-FROM node:24-trixie-slim AS build
+# Node 24.18 on Debian 12. Dependabot keeps it current.
+FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d AS build
 WORKDIR /source
 COPY . .
 RUN ["node", "container/build.mjs", "/image"]

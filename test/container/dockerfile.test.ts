@@ -23,8 +23,8 @@ test('the Dockerfile has no fault that the linter of the Docker extension knows'
   expect(validate(`${text}\nEXPOSE`, SEVERE)).not.toEqual([])
 })
 
-test('the image starts from nothing, and no stage from a name that says no version', () => {
+test('the image starts from nothing, and each stage before from an image by its digest', () => {
   const bases = [...text.matchAll(/^FROM (\S+)/gm)].map(([, base = '']) => base)
   expect(bases.at(-1)).toBe('scratch')
-  for (const base of bases.slice(0, -1)) expect(base).toMatch(/^node:2[246]-\w+-slim$/)
+  for (const base of bases.slice(0, -1)) expect(base).toMatch(/^node:2[246]-\w+-slim@sha256:[0-9a-f]{64}$/)
 })

@@ -2,7 +2,7 @@ import { chmodSync, linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, syml
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { isThisNode, pathIn } from './this-node.ts'
 
 const { execPath } = process
@@ -62,4 +62,34 @@ describe.skipIf(process.platform === 'win32')('finds this Node.js', () => {
 test('takes the first PATH among variables, as getenv(3) does', () => {
   expect(pathIn(['A=1', 'PATH=/a', 'PATH=/b'])).toBe('/a')
   expect(pathIn(['XPATH=/a'])).toBeUndefined()
+})
+
+describe('on Windows', () => {
+  /** The module asks which system this is when it is loaded. */
+  const onWindows = async () => {
+    const real = process.platform
+    Object.defineProperty(process, 'platform', { value: 'win32', configurable: true })
+    onTestFinished(() => void Object.defineProperty(process, 'platform', { value: real, configurable: true }))
+    vi.resetModules()
+    return import('./this-node.ts')
+  }
+
+  test('a name means the program with the extension "exe" too', async () => {
+    const windows = await onWindows()
+    linkSync(executable, join(directory, 'bin/other.exe'))
+    expect(windows.isThisNode('other', { path: join(directory, 'bin') })).toBe(true)
+    expect(isThisNode('other', { path: join(directory, 'bin') })).toBe(false)
+  })
+
+  test('a name is looked for in the working directory first', async () => {
+    const windows = await onWindows()
+    expect(windows.isThisNode('node', { path: '/nowhere', cwd: join(directory, 'bin') })).toBe(true)
+    expect(isThisNode('node', { path: '/nowhere', cwd: join(directory, 'bin') })).toBe(false)
+  })
+
+  test('the name of the variable PATH has any case', async () => {
+    const windows = await onWindows()
+    expect(windows.pathIn(['Path=C:\\bin'])).toBe('C:\\bin')
+    expect(pathIn(['Path=C:\\bin'])).toBeUndefined()
+  })
 })

@@ -5,6 +5,7 @@ import { foreignFileSystem } from '../../source/local/file-system.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { procFile } from '../../source/proc-file.ts'
 import { systemError } from '../../source/file-errors.ts'
+import { elsewhere } from '../../testing/elsewhere.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { close, linkAny, linkHard, linkInPlace, notInPlace, withOpen } from './link-in-place.ts'
 
@@ -39,13 +40,6 @@ afterEach(() => {
 function listed(name: string): SourceFile {
   const path = join(directory, name)
   return { name, path, identity: identityOf(fs.lstatSync(path, { bigint: true })) }
-}
-
-/** As on a system that is not Linux. */
-function elsewhere(platform: NodeJS.Platform): void {
-  const real = process.platform
-  Object.defineProperty(process, 'platform', { value: platform, configurable: true })
-  onTestFinished(() => void Object.defineProperty(process, 'platform', { value: real, configurable: true }))
 }
 
 /** Runs something on the open file, which stays open for the test. */

@@ -5,6 +5,7 @@ import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import { settled } from '../../source/local/settling.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { temporaryPlaces } from '../../source/private/temporary-places.ts'
+import { elsewhere } from '../../testing/elsewhere.ts'
 import { placingOf, type PlacingGiven } from '../../testing/placing-of.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 
@@ -142,9 +143,7 @@ describe('a file in place', () => {
 })
 
 test('other systems have neither procfs nor descriptors to link to', async () => {
-  const real = process.platform
-  Object.defineProperty(process, 'platform', { value: 'darwin', configurable: true })
-  onTestFinished(() => void Object.defineProperty(process, 'platform', { value: real, configurable: true }))
+  elsewhere('darwin')
   const { placing } = placingOf(['a'])
   const { isolation, path } = await placing.place(['a'])
   expect([isolation, fs.lstatSync(path('a')).isFile()]).toEqual(['in-place', true])

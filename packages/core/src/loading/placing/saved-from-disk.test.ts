@@ -1,10 +1,11 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import type { Placement } from '../../manifest/contents.ts'
 import { systemError } from '../../source/file-errors.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
+import { elsewhere } from '../../testing/elsewhere.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { copyFromDisk, pathIn, saveFromDisk, type FilesOnDisk } from './copy-from-disk.ts'
 
@@ -139,9 +140,7 @@ describe.runIf(LINUX)('a clone', () => {
 })
 
 test('other systems clone nothing', async () => {
-  const real = process.platform
-  Object.defineProperty(process, 'platform', { value: 'darwin', configurable: true })
-  onTestFinished(() => void Object.defineProperty(process, 'platform', { value: real, configurable: true }))
+  elsewhere('darwin')
   cloning()
   await copyFromDisk(onDisk(), NAMES, target)
   expect(fs.copyFileSync).not.toHaveBeenCalled()

@@ -1,9 +1,10 @@
 import * as fs from 'node:fs'
 import * as promises from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { procFile } from '../../source/proc-file.ts'
 import { systemError } from '../../source/file-errors.ts'
+import { elsewhere } from '../../testing/elsewhere.ts'
 import { scratch } from '../../testing/scratch.ts'
 import { staysInPlace } from './stays-in-place.ts'
 
@@ -17,18 +18,12 @@ vi.mock(import('../../source/proc-file.ts'), async (original) => {
 let path: string
 beforeEach(() => {
   path = join(scratch({ 'a b\\c/x': '' }), 'a b\\c')
-  platform('linux')
+  elsewhere('linux')
 })
 afterEach(() => {
   vi.mocked(procFile).mockReset()
   vi.mocked(promises.access).mockReset()
 })
-
-function platform(value: NodeJS.Platform): void {
-  const real = process.platform
-  Object.defineProperty(process, 'platform', { value, configurable: true })
-  onTestFinished(() => void Object.defineProperty(process, 'platform', { value: real, configurable: true }))
-}
 
 /** The table of mounts of this process (proc_pid_mountinfo(5)). */
 function mounted(...at: string[]): void {
@@ -47,7 +42,7 @@ test('a directory like any other can be renamed', async () => {
 test('a mount point cannot, even of the same file system', async () => {
   mounted('/', `${dirname(path)}/a\\040b\\134c`)
   expect(await staysInPlace(path)).toBe(true)
-  platform('darwin')
+  elsewhere('darwin')
   expect(await staysInPlace(path)).toBe(false)
 })
 
