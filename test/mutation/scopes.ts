@@ -16,7 +16,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
   [
     'core/src/attestation',
     'core/src/attestation/kinds',
-    'core/src/bundle',
     'core/src/loading',
     'core/src/loading/adapting',
     'core/src/loading/attestations',

@@ -74,7 +74,7 @@ function* unescapedSteps(text: Buffer): Steps<Buffer | undefined> {
     if (end < text.length && escape >= end - REST_OF_ESCAPE) end = escape
     const piece = unescaped(text.toString('latin1', start, end))
     if (piece === undefined) return undefined
-    length += plain.write(piece, length)
+    length += plain.write(piece, length, 'latin1')
     start = end
     yield
   }

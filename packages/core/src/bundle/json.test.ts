@@ -84,6 +84,7 @@ describe('a repeated key in an object', () => {
     ['of a character beyond U+FFFF', '{"😀":1,"\\ud83d\\ude00":2}'],
     ['after white space', '{"a" : 1 ,\n"a"\t: 2}'],
     ['after a text that ends with a backslash', '{"x":"\\\\","a":1,"a":2}'],
+    ['after a text with a quote in it', '{"x":"\\"b","a":1,"a":2}'],
     ['after a text that ends with a quote', '{"x":"\\\\\\"","a":1,"a":2}'],
   ])('is refused: %s', (_, text) => refuses(text, 'JSON_DUPLICATE_KEY'))
 
