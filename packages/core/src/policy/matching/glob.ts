@@ -70,9 +70,10 @@ export function pathGlobFault(glob: string): string | undefined {
 }
 
 function relativeGlobFault(glob: string): string | undefined {
-  const fault = globFault(glob)
+  const below = glob.replace(/^\.\/(?=[^])/, '')
+  const fault = globFault(glob) ?? globFault(below)
   if (fault !== undefined) return fault
-  for (const spelled of compileGlob(glob.replace(/^\.\/(?=[^])/, '')).spelled) {
+  for (const spelled of compileGlob(below).spelled) {
     const components = glob.startsWith('/') ? spelled.slice(1) : spelled
     if (components.at(-1) === '')
       return `it ends with a slash, which no path does; write ${shown(`${glob.replace(/\/+$/, '')}/**`)} for everything in the directory`

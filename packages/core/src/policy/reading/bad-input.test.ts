@@ -140,6 +140,7 @@ describe('a policy is refused, with file, line and column, for', () => {
         ['models/v/', 'write \\"models/v/**\\"'],
         ['/', 'ends with a slash'],
         ['./', 'ends with a slash'],
+        ['./!a', 'means different things to different tools'],
         ['models//v', 'empty component'],
         ['{a,}/v', 'empty component'],
         ['{/srv,models}/v', 'empty component'],

@@ -7,10 +7,10 @@
  * No character that means different things to different tools, no `!` in front, nothing missing after a backslash, and `**` only as a
  * whole component.
  */
-const CONTENT = String.raw`(?!!)(?![\s\S]*(?:[^/{},*\\]\*\*(?!\*)|(?:^|[^*\\])\*\*[^/{},*]))(?:\\[\s\S]|[^\\[\]()])+$`
+const CONTENT = String.raw`(?!!)(?![\s\S]*(?:[^/{},*\\]\*\*(?!\*)|(?:^|[^*\\])\*\*[^/{},*\\]))(?:\\[\s\S]|[^\\[\]()])+$`
 
 /** No empty component, no `.`, no `..` after another component, and no slash at the end. */
-const RELATIVE = String.raw`(?!\.$|\/\.\.(?:\/|$))(?![\s\S]*(?:\/\/|\/\.(?:\/|$)|[^/.}]\/\.\.(?:\/|$)|\/$))`
+const RELATIVE = String.raw`(?!\.$|\.\/!|\/\.\.(?:\/|$))(?![\s\S]*(?:\/\/|\/\.(?:\/|$)|[^/.}]\/\.\.(?:\/|$)|\/$))`
 
 const NO_URL = String.raw`(?![A-Za-z][A-Za-z0-9+.\-]+:\/\/)`
 

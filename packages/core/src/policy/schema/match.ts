@@ -9,9 +9,18 @@ const urlGlobsSchema = s.union([urlGlobSchema, s.array(urlGlobSchema).min(1)])
 const sourceGlobsSchema = s.union([sourceGlobSchema, s.array(sourceGlobSchema).min(1)])
 const pathGlobsSchema = s.union([pathGlobSchema, s.array(pathGlobSchema).min(1)])
 
-const memoryDigest = s
-  .string()
-  .regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 lowercase hex digits, the digest of the bytes')
+const DIGEST = /^sha256:[0-9a-f]{64}$/
+
+/** @param words that it may be instead */
+function digestOr(...words: readonly string[]) {
+  return s
+    .string()
+    .withCheck((text, report) => {
+      if (DIGEST.test(text)) return
+      report({ message: 'expected sha256: and 64 lowercase hex digits, the digest of the bytes', values: words })
+    })
+    .inJson({ pattern: DIGEST.source })
+}
 
 export const matchSchema = s
   .strictObject({
@@ -30,7 +39,7 @@ export const matchSchema = s
       .optional()
       .describe('The format that the loader reads: one format of an adapter, several, or any.'),
     memory: s
-      .union([s.literal('any'), memoryDigest, s.array(memoryDigest).min(1)])
+      .union([s.literal('any'), digestOr('any'), s.array(digestOr()).min(1)])
       .optional()
       .describe('Models that a program gives to a runtime as bytes, without path or URL: by digest, or any.'),
   })
