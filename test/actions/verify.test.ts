@@ -76,6 +76,16 @@ test('annotates each of several files', async () => {
   expect(summary).toContain('| b.bin | FILE\\_UNSIGNED |')
 })
 
+test('names a few of many files, and says how many there are', async () => {
+  for (let index = 0; index < 70; index++) writeFileSync(join(workspace, `models/vad/extra-${index}.bin`), '')
+  const { commands, summary, outputs } = await verify()
+  expect(commands).toHaveLength(10)
+  expect(summary.match(/^\| extra-\d+\.bin \|/gm)).toHaveLength(50)
+  expect(summary).toContain('And 20 more.')
+  const verdict = JSON.parse(readFileSync(outputs['verdict-file'] ?? '', 'utf8')) as { error: { problems: object[] } }
+  expect(verdict.error.problems).toHaveLength(70)
+})
+
 test.each(['audit', 'skip'])('fails if a rule in the mode %s allows the model without a signature', async (mode) => {
   // Nobody signs for a rule that skips.
   policy({ rest: mode === 'skip' ? { mode, signers: undefined, reason: 'an experiment' } : { mode } })

@@ -140,3 +140,14 @@ test('does not replace the signature of another model', async () => {
     commands: [{ properties: { title: 'modelseal: SIGNATURE_EXISTS' } }],
   })
 })
+
+test('takes no name of a model for a command or for Markdown', async () => {
+  const model = 'models/x\n::add-mask::y\n##[error]z <img src=x> | `q` @team'
+  mkdirSync(join(workspace, model), { recursive: true })
+  writeFileSync(join(workspace, model, 'weights.bin'), 'w')
+  const { code, commands, summary, log, outputs } = await sign({ model, 'trust-config': stack.trustConfig })
+  expect({ code, commands }).toEqual({ code: 0, commands: [] })
+  expect(outputs['signature']).toBe(join(workspace, model, 'model.sig'))
+  expect(log).not.toMatch(/^\s*::|##\[/m)
+  expect(summary).not.toMatch(/<img|`q`|@team|\n::|##\[/)
+})
