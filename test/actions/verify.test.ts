@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { TestRegistry } from '../../packages/hub/src/testing/oci-registry.ts'
 import { runAction } from '../support/actions-runner.ts'
 
 // Inputs that would be Markdown, commands of the runner, or lines of their own.
@@ -50,6 +51,18 @@ test('lets the job go on with a model that the policy accepts', async () => {
   expect(log).toContain('Accepted: ')
   expect(summary).toContain('### Model accepted')
   expect(summary).toContain('| files checked | 2 of 2 |')
+})
+
+test('verifies a model in a registry', async () => {
+  const registry = await TestRegistry.start()
+  const names = ['config.json', 'model.sig', 'weights.bin']
+  registry.pushFiles(new Map(names.map((name) => [name, readFileSync(join(workspace, 'models/vad', name))])))
+  policy({ rest: { match: { url: 'oci://127.0.0.1:*/models/*' } } })
+  const accepted = await verify({ model: registry.url() })
+  expect(accepted).toMatchObject({ code: 0, outputs: { decision: 'accepted' } })
+  expect(accepted.summary).toMatch(/\| revision \| sha256:[0-9a-f]{64} \|/)
+  policy()
+  expect(await verify({ model: registry.url() })).toMatchObject({ code: 1, outputs: { decision: 'refused' } })
 })
 
 test('fails at the file that is not what was signed', async () => {
