@@ -28,6 +28,7 @@ export default defineConfig({
           exclude: [
             '**/node_modules/**',
             'test/documents/**',
+            'test/docs/**',
             'test/drill/**',
             'test/hubs/**',
             'test/s3/**',

@@ -19,6 +19,7 @@ const libraries = published.filter(({ directory }) => manifest(directory).export
 const statically = [
   ['lint', 'eslint', ['.']],
   ['types', 'tsc', ['-p', 'tsconfig.json']],
+  ['types of the site', 'tsc', ['-p', 'docs/.vitepress']],
   ['formatting', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ...libraries.map(({ name, tarball }) => [`types as published, ${name}`, 'attw', [tarball, '--quiet']]),
   ...published.map(({ name, tarball }) => [`publint ${name}`, 'publint', ['run', '--strict', tarball]]),

@@ -82,9 +82,10 @@ export class Browser {
     while ((await this.run('document.URL + document.readyState')) !== `${url}complete`) continue
   }
 
-  /** @returns the value of an expression in the page */
+  /** @returns the value of an expression in the page, once it is known */
   async run(expression: string): Promise<unknown> {
-    return (await this.send('Runtime.evaluate', { expression, returnByValue: true })).result?.result?.value
+    return (await this.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true })).result?.result
+      ?.value
   }
 
   async close(): Promise<void> {
