@@ -176,6 +176,19 @@ test('CONTRIBUTING names each suite that .ci/run runs', () => {
   expect(missing).toEqual([])
 })
 
+test('each answer to the questions of OpenSSF Best Practices names files that exist', () => {
+  const answers = parse(read('.bestpractices.json')) as Record<string, string>
+  const questions = Object.keys(answers).flatMap((name) => (name.endsWith('_status') ? [name.slice(0, -7)] : []))
+  expect(Object.keys(answers)).toHaveLength(questions.length * 2)
+  for (const name of questions) {
+    expect(answers[`${name}_status`]).toMatch(/^(Met|N\/A)$/)
+    const named =
+      answers[`${name}_justification`]?.match(/[\w.-]+(\/[\w.-]+)+|\b[A-Z_]+\.md|LICENSE|[\w.-]+\.(json|yaml|js)\b/g) ??
+      []
+    expect(named.map((path) => path.replace(/\.$/, '')).filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  }
+})
+
 describe('MODELSEAL_NODE', () => {
   const withPinned = () => {
     const root = mkdtempSync(join(tmpdir(), 'modelseal-node-'))
