@@ -38,6 +38,7 @@ export default defineConfig({
             'test/container/**',
             'test/install/**',
             'test/pages/**',
+            'test/release/**',
             'test/sigstore/**',
             'test/tfjs-node/**',
             'test/vitest-pools/**',

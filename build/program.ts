@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { basename } from 'node:path'
 import { carry } from './licenses.ts'
 import { ONE_FILE } from './one-file.ts'
 import type { Build, Plugin } from './plugin.ts'
@@ -39,16 +39,14 @@ export const coreWithoutLibraries: Plugin = {
         sourcemap: 'inline',
         plugins: [threadCode],
       })
-      for (const { path, text } of outputFiles) chunks.set(path, text)
+      for (const { path, text } of outputFiles) chunks.set(basename(path), text)
     })
     build.onResolve({ filter: /^@modelseal\/core(\/|$)/ }, ({ path }) => ({
-      path: resolve('core', `${path.split('/')[2] ?? 'index'}.js`),
+      // Without the directory, in which the same program would be another one.
+      path: `${path.split('/')[2] ?? 'index'}.js`,
       namespace: 'core',
     }))
-    build.onResolve({ filter: /^\./, namespace: 'core' }, ({ path, importer }) => ({
-      path: resolve(dirname(importer), path),
-      namespace: 'core',
-    }))
+    build.onResolve({ filter: /^\./, namespace: 'core' }, ({ path }) => ({ path: basename(path), namespace: 'core' }))
     build.onLoad({ filter: /.*/, namespace: 'core' }, ({ path }) => {
       const contents = chunks.get(path)
       if (contents === undefined)

@@ -1,13 +1,10 @@
 // node scripts/release/pack.mjs DIRECTORY: packs every built package as it is published.
-import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import { manifestOf, packedDocs, publishedPackages } from './packed-docs.mjs'
-
-const run = promisify(execFile)
+import { run } from './programs.mjs'
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   if (process.argv.length !== 3)
@@ -41,7 +38,7 @@ async function packPackage(root, name, destination) {
       writeFileSync(join(copy, path), text)
     }
     const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', resolve(destination)]
-    const { stdout } = await run('npm', args, { cwd: copy, shell: process.platform === 'win32', maxBuffer: 1 << 26 })
+    const stdout = await run(copy, 'npm', args)
     return {
       name: manifest.name,
       directory: name,

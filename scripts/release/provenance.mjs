@@ -4,9 +4,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeProvenance } from '../../packages/core/dist/attestation.js'
-
-const STATEMENT = 'https://in-toto.io/Statement/v1'
-export const PREDICATE = 'https://slsa.dev/provenance/v1'
+import { PREDICATE, STATEMENT } from './statements.mjs'
 
 /**
  * In a CI system, the statement says what its variables say. On another machine it says only what the machine can know: the

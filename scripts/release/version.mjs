@@ -1,35 +1,31 @@
 // npm run release:version: gives all packages the version that the changesets ask for, and writes the changelogs.
-import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { collectedChangelog } from './changelog.mjs'
 import { manifestOf, publishedPackages } from './packed-docs.mjs'
-import { pnpm } from './programs.mjs'
+import { pnpm, run } from './programs.mjs'
 
 /** Journals name the version that wrote them, and the core cannot read its package.json when it is bundled. */
 const CONSTANT = 'packages/core/src/journal/writing/segments/segment-record.ts'
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  console.log(`The packages have the version ${setVersion(join(import.meta.dirname, '../..'))}.`)
+  console.log(`The packages have the version ${await setVersion(join(import.meta.dirname, '../..'))}.`)
 
 /**
  * @param root directory of the workspace
- * @returns the new version
+ * @returns {Promise<string>} the new version
  */
-export function setVersion(root) {
+export async function setVersion(root) {
   const before = manifestOf(root, 'core').version
-  execFileSync(process.execPath, [join(root, 'node_modules/@changesets/cli/bin.js'), 'version'], {
-    cwd: root,
-    stdio: 'pipe',
-  })
+  await run(root, process.execPath, [join(root, 'node_modules/@changesets/cli/bin.js'), 'version'])
   const { version } = manifestOf(root, 'core')
   const source = readFileSync(join(root, CONSTANT), 'utf8')
   const line = `export const VERSION = '${before}'`
   if (!source.includes(line)) throw new Error(`Cannot set the version: ${CONSTANT} does not contain "${line}".`)
   writeFileSync(join(root, CONSTANT), source.replace(line, `export const VERSION = '${version}'`))
   // The lockfile has the versions by which the packages name each other.
-  pnpm(root, ['install', '--lockfile-only', '--prefer-offline', '--no-frozen-lockfile'])
+  await pnpm(root, ['install', '--lockfile-only', '--prefer-offline', '--no-frozen-lockfile'])
   writeFileSync(join(root, 'CHANGELOG.md'), collectedChangelog(changelogsIn(root)))
   return version
 }

@@ -1,0 +1,1 @@
+export function run(cwd: string, command: string, args: readonly string[]): Promise<string>

@@ -1,0 +1,3 @@
+import type { Subject } from './statements.mjs'
+
+export function checkPublished(registry: string, subject: Subject): Promise<void>

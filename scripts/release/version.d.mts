@@ -1,0 +1,1 @@
+export function setVersion(root: string): Promise<string>
