@@ -59,7 +59,8 @@ const CARRIED = /^@modelseal\/core\/(any-realm|environment|errors|find-policy|gu
 export default defineConfig({
   entry,
   format: library ? ['esm', 'cjs'] : ['cjs'],
-  dts: library ? { entry, compilerOptions: { stripInternal: true } } : false,
+  // The order of types would depend on which file was read first.
+  dts: library ? { entry, compilerOptions: { stripInternal: true, stableTypeOrdering: true } } : false,
   clean: true,
   shims: !carriesCore,
   splitting: library,

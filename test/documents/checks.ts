@@ -21,9 +21,16 @@ export const CHECKS: Readonly<Record<string, (text: string) => string[] | Promis
   dockerfile: (text) => validate(text).map(({ message }) => (typeof message === 'string' ? message : message.value)),
   'command-line': unknownOptions,
   'gitlab-ci': validatePipeline,
+  commands: parseCommands,
   'npm-scripts': unknownScripts,
   'policy-part': validatePolicyPart,
   kubernetes: (text) => parseAllDocuments(text).flatMap((document) => validateManifest(document.toJS() as object)),
+}
+
+/** By the shell, without running them. */
+function parseCommands(input: string): string[] {
+  const { status, stderr } = spawnSync('sh', ['-n'], { input, encoding: 'utf8' })
+  return status === 0 ? [] : [stderr.trim()]
 }
 
 /** By gitlab-ci-local, which lists the jobs of a pipeline that is valid by the schema of GitLab. */
