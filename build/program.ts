@@ -93,7 +93,8 @@ function packageInFile(build: Build, name: string, file: string): void {
       plugins: [coreAsGiven(core)],
     })
     carry(metafile)
-    used = [...core]
+    // In the order of names, because esbuild resolves in any order.
+    used = [...core].sort()
     await mkdir('dist', { recursive: true })
     await writeFile(`dist/${file}.cjs`, outputFiles[0]?.text ?? '')
   })
