@@ -23,6 +23,7 @@ describe('the command line', () => {
     ['help about an unknown command of a group', ['help', 'policy', 'zzz'], "Unknown command 'zzz' of 'policy'"],
     ['help about what is no command', ['help', 'digest', 'vad'], "'digest' has no commands below it"],
     ['a misspelt choice', [...SIGN, '--hash-type', 'sha25'], 'blake3 (Did you mean sha256?)'],
+    ['a misspelt type of records', ['journal', 'export', 'j', '--type', 'load,ned'], "'ned' (Did you mean end?)"],
     ['a misspelt option with its value', [...SIGN, '--hash-tpye=blake3'], "'--hash-tpye' (Did you mean --hash-type?)"],
     ['a misspelt option of a method', ['sign', 'vad', '--privat-key', 'k'], 'Did you mean --private-key?'],
     ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],

@@ -1,8 +1,9 @@
 import type { ExportedJournals, ExportFormat, ExportOptions } from '@modelseal/journal'
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { onJournals, timeOption, withJournals, type Journals, type JournalsFlags } from '../../journals.ts'
 import { pathOption, withJson } from '../../options.ts'
 import { summary } from '../../output.ts'
+import { suggestion } from '../../suggestion.ts'
 import { written, type Outcome, type Perform, type Session } from '../../perform.ts'
 
 interface Flags extends JournalsFlags {
@@ -52,6 +53,7 @@ Examples:
 
 async function run({ journals, keys }: Journals, flags: Flags, { signal }: Session): Promise<Outcome> {
   const { format, since, until, type: types, output } = flags
+  await refuseMisspelt(types)
   const options = { format, since, until, types, keys, signal }
   if (output === undefined) {
     const exported = await exportTo(journals, { ...options, write: written })
@@ -73,6 +75,15 @@ async function run({ journals, keys }: Journals, flags: Flags, { signal }: Sessi
     lines: summary(`Wrote ${shown(output)}`, [['records', records.toLocaleString('en')]]),
     json: { result: { output, complete, records, journals: reports } },
     ...(exported && (await told(exported))),
+  }
+}
+
+/** Types that are similar to none are refused by the export. */
+async function refuseMisspelt(types: readonly string[] = []): Promise<void> {
+  const { RECORD_TYPES } = await import('@modelseal/core/journal')
+  for (const type of types) {
+    const meant = RECORD_TYPES.some((known) => known === type) ? undefined : suggestion(type, RECORD_TYPES)
+    if (meant !== undefined) throw new InvalidArgumentError(`Unknown type of records '${type}' ${meant}`)
   }
 }
 
