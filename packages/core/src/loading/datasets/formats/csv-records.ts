@@ -8,6 +8,8 @@ import { malformed, readerPackage } from './reader-package.ts'
 const FORMAT = 'CSV'
 /** A piece is parsed at once, and its records are many times larger. */
 const PIECE_BYTES = 64 * 1024
+/** Of a record. The limit of bytes does not count what separates fields, so a record of empty ones could be of any size. */
+const MAX_FIELDS = 100_000
 
 /** How a file of records is written. */
 interface CsvFormat {
@@ -27,8 +29,29 @@ export async function* csvRecords(
   { delimiter, maxBytes }: CsvFormat,
 ): AsyncGenerator<Record<string, string>, void> {
   const { parse } = readerPackage('csv-parse', 7) as typeof CsvParse
-  const parser = parse({ columns: true, bom: true, delimiter, max_record_size: maxBytes })
   const failure: { cause?: unknown } = {}
+  const refuse = (found: string, expected: string, line: number): never => {
+    failure.cause = malformed(name, FORMAT, { line, expected, found })
+    throw failure.cause
+  }
+  const parser = parse({
+    bom: true,
+    delimiter,
+    // In any mixture: the parser's own choice is the first one in the file, and the others would become content.
+    record_delimiter: ['\r\n', '\n', '\r'],
+    max_record_size: maxBytes,
+    columns: (names: string[]) => {
+      // A record has one value for each name.
+      const known = new Set<string>()
+      for (const column of names) {
+        if (known.has(column)) refuse(`${shown(column)} twice`, 'columns with different names', 1)
+        known.add(column)
+      }
+      return names
+    },
+    cast: (value, { index, lines }) =>
+      index < MAX_FIELDS ? value : refuse('more', `records of at most ${MAX_FIELDS} fields`, lines),
+  })
   const input = Readable.from(remembering(smaller(name, pieces), failure), { objectMode: false })
   // A failure is reported to whoever reads the records.
   pipeline(input, parser, () => {})

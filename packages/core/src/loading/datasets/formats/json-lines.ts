@@ -5,6 +5,7 @@ import { malformed } from './reader-package.ts'
 
 const LINE_FEED = 0x0a
 const FORMAT = 'JSON lines'
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Parses one value a line. Lines with nothing but white space are skipped.
@@ -21,9 +22,10 @@ export async function* jsonLines(
   let number = 0
   for await (const line of linesOf(name, pieces, maxBytes)) {
     number++
+    if (turns.isDue) await turns.next()
+    if (line.length === 0) continue
     const json = decoded(name, line, number)
     if (json.trim() !== '') yield parsed(name, json, number)
-    if (turns.isDue) await turns.next()
   }
 }
 
@@ -64,7 +66,7 @@ async function* linesOf(name: string, pieces: AsyncIterable<Uint8Array>, maxByte
 
 function decoded(name: string, line: Uint8Array, number: number): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(line)
+    return UTF8.decode(line)
   } catch (cause) {
     throw malformed(name, FORMAT, { line: number, expected: 'UTF-8', found: 'other bytes', cause })
   }

@@ -95,6 +95,42 @@ describe('CSV', () => {
     await expect(recordsOf('a.csv', content)).rejects.toEqual(refusal(MALFORMED, details))
   })
 
+  test('may end its lines in several ways', async () => {
+    const records = [
+      { a: '1', b: '2' },
+      { a: '3', b: '4\n' },
+    ]
+    for (const content of ['a,b\n1,2\r\n3,"4\n"\r\n', 'a,b\r\n1,2\n3,"4\n"', '"a","b"\r1,2\r3,"4\n"\r'])
+      for (const pieceBytes of [1, 2, 100]) expect(await recordsOf('a.csv', content, {}, pieceBytes)).toEqual(records)
+  })
+
+  test('is refused if two columns have one name, of which a record would have one value', async () => {
+    await expect(recordsOf('a.csv', 'a,b,a\n1,2,3\n')).rejects.toEqual(
+      refusal(MALFORMED, { line: 1, expected: 'columns with different names', found: '"a" twice' }),
+    )
+  })
+
+  test('is refused if a record has too many fields, before it ends', async () => {
+    const most = 100_000
+    const names = Array.from({ length: most }, (_, index) => index).join(',')
+    expect(await recordsOf('a.csv', `${names}\n`, {}, most)).toEqual([])
+    for (const [begin, field, line] of [
+      ['', ',', 1],
+      ['', '"",', 1],
+      ['a\n', ',', 2],
+    ] as const) {
+      let pulled = 0
+      async function* endless() {
+        yield await Promise.resolve(Buffer.from(begin))
+        for (;;) yield await Promise.resolve((pulled++, Buffer.from(field.repeat(10_000))))
+      }
+      await expect(listOf(recordParser('a.csv', {})(endless()))).rejects.toEqual(
+        refusal(MALFORMED, { line, expected: `records of at most ${most} fields`, found: 'more' }),
+      )
+      expect(pulled).toBeLessThan(100)
+    }
+  })
+
   test('is refused if a record is too long', async () => {
     const long = `a,b\n1,"${'x'.repeat(1_000)}"\n`
     expect(await recordsOf('a.csv', long)).toHaveLength(1)

@@ -168,6 +168,18 @@ describe('a tar is refused', () => {
     )
   })
 
+  test('with a size that is no number', async () => {
+    const found = '"Invalid size of a"'
+    for (const size of [0x81, 0xfe]) {
+      const tar = edited(await tarOf(['a', '1'], ['b', '2']), (header) => header.writeUInt8(size, 124))
+      await expect(listed(tar)).rejects.toEqual(malformed('valid headers', found))
+    }
+    const negative = edited(await tarOf(['a', '1']), (header) => header.fill(0xff, 124, 135).writeUInt8(0, 135))
+    await expect(listed(negative)).rejects.toEqual(malformed('valid headers', '"Invalid header"'))
+    const text = await tarOf(['a', '1', { pax: { size: 'x' } }])
+    await expect(listed(text)).rejects.toEqual(malformed('valid headers', '"Invalid header"'))
+  })
+
   test('with something after its end', async () => {
     const tar = Buffer.concat([await tarOf(['a', '1']), await tarOf(['b', '1'])])
     await expect(listed(tar)).rejects.toEqual(

@@ -133,8 +133,10 @@ class HeaderParser {
     // A piece is passed on when the parser is done with the one before.
     this.#tar = extract({ highWaterMark: 1 })
     this.#tar.on('entry', (header, content, next) => {
-      this.#header = header as TarHeader
       content.on('error', () => {})
+      // The parser passes on a size that it cannot decode, and would wait for the content without end.
+      if (!Number.isInteger(header.size)) return this.#tar.destroy(new Error(`Invalid size of ${header.name}`))
+      this.#header = header as TarHeader
       content.on('end', () => next())
       content.resume()
     })
