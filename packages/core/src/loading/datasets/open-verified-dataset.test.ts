@@ -104,6 +104,19 @@ describe.each([
     await dataset.close()
   })
 
+  test.each(['a.jsonl', 'a.csv'])(
+    'gives no record of %s once it is closed, also none of bytes that were read',
+    async (name) => {
+      const dataset = await opened(await signed(signing, { [name]: '1\n2\n3\n4\n' }))
+      const records = await dataset.records(name)
+      expect((await records.next()).done).toBe(false)
+      await dataset.close()
+      const closed = refusal('INVALID_ARGUMENT', { message: expect.stringContaining('it was closed') as string })
+      await expect(records.next()).rejects.toEqual(closed)
+      expect(await records.next()).toEqual({ done: true, value: undefined })
+    },
+  )
+
   test('reads a file that was changed before it was read as changed', async () => {
     const path = await signed(signing)
     await using dataset = await opened(path)
@@ -216,7 +229,7 @@ describe('the policy', () => {
   })
 
   test('revokes a dataset that is open, which then hands out nothing more', async () => {
-    const path = await signed()
+    const path = await signed({ shardSize: SHARD }, { ...CONTENT, 'n.jsonl': '1\n2\n' })
     const rules = [{ name: 'any', match: { path: '**' }, signers: [{ key: 'a' }] }]
     const changing = await policyOf(rules)
     const watched = await watchPolicy(changing)
@@ -224,6 +237,8 @@ describe('the policy', () => {
     const buffer = await dataset.asyncBuffer('rows.jsonl')
     const stream = (await dataset.stream('rows.jsonl')).getReader()
     await stream.read()
+    const records = await dataset.records('n.jsonl')
+    expect(await records.next()).toEqual({ done: false, value: 1 })
     const told = new Promise((resolve) => dataset.revoked.addEventListener('abort', resolve))
     const name = changing.slice(site.path.length + 1)
     const roots = { a: { publicKey: 'a.pub' } }
@@ -236,6 +251,7 @@ describe('the policy', () => {
     const denied = refusal('MODEL_REVOKED')
     await expect(buffer.slice(0, 1)).rejects.toEqual(denied)
     await expect(stream.read()).rejects.toEqual(denied)
+    await expect(records.next()).rejects.toEqual(denied)
     await expect(dataset.read('README.md')).rejects.toEqual(denied)
     await expect(dataset.asyncBuffer('README.md')).rejects.toEqual(denied)
   })

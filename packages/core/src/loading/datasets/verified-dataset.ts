@@ -108,7 +108,9 @@ abstract class DatasetHandle<V extends Verdict> {
    */
   async rows(name: string, options?: RowOptions): Promise<Record<string, unknown>[]> {
     const chosen = rowOptions(options)
-    return parquetRows(name, await this.asyncBuffer(name), chosen)
+    const rows = await parquetRows(name, await this.asyncBuffer(name), chosen)
+    this.#model.checkOpen()
+    return rows
   }
 
   /**
@@ -124,7 +126,7 @@ abstract class DatasetHandle<V extends Verdict> {
    */
   async records(name: string, options?: RecordOptions): Promise<AsyncGenerator<unknown, void>> {
     const parse = recordParser(checkedText(name, NAME), options)
-    return parse(await this.#opened(name))
+    return this.#whileOpen(parse(await this.#opened(name)))
   }
 
   /**
@@ -180,14 +182,15 @@ abstract class DatasetHandle<V extends Verdict> {
   async #opened(name: string): Promise<AsyncGenerator<Uint8Array<ArrayBuffer>>> {
     this.#model.checkOpen()
     await this.#ranges.size(name)
-    return this.#pieces(name)
+    return this.#whileOpen(this.#ranges.pieces(name))
   }
 
-  async *#pieces(name: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  /** Passes on what is handed out. Nothing more is, once the dataset is revoked or closed. */
+  async *#whileOpen<T>(items: AsyncIterable<T>): AsyncGenerator<T, void> {
     this.#model.checkOpen()
-    for await (const piece of this.#ranges.pieces(name)) {
+    for await (const item of items) {
       this.#model.checkOpen()
-      yield piece
+      yield item
       this.#model.checkOpen()
     }
   }

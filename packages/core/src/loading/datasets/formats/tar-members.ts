@@ -135,7 +135,10 @@ class HeaderParser {
     this.#tar.on('entry', (header, content, next) => {
       content.on('error', () => {})
       // The parser passes on a size that it cannot decode, and would wait for the content without end.
-      if (!Number.isInteger(header.size)) return this.#tar.destroy(new Error(`Invalid size of ${header.name}`))
+      if (!Number.isInteger(header.size)) {
+        this.#tar.destroy(new Error(`Invalid size of ${header.name}`))
+        return
+      }
       this.#header = header as TarHeader
       content.on('end', () => next())
       content.resume()
