@@ -61,6 +61,19 @@ describe('of this machine', () => {
     expect(statuses).toEqual(['ok', 'advice', 'problem'])
   })
 
+  test('what is not suitable gets advice that helps', () => {
+    const advice = (note: string) =>
+      isolationFindings({ ...FACTS, isolation: { ...FACTS.isolation, inPlace: { place: '/p', notes: [note] } } })[1]
+    expect(advice('Cannot use TMPDIR for links: no.')).toMatchObject({
+      status: 'advice',
+      found: 'possible, through private directories in "/p". Cannot use TMPDIR for links: no.',
+      action: expect.stringContaining('Set TMPDIR') as string,
+    })
+    const remote =
+      'The working directory is on a file system (0x1) that is not known to be local, so models in it are copied.'
+    expect(advice(remote)?.action).toContain('file system of this machine')
+  })
+
   test('a policy with an error is a problem, and one with risks gets advice', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'modelseal-'))
     onTestFinished(() => rmSync(directory, { recursive: true }))

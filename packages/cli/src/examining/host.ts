@@ -53,6 +53,8 @@ export async function placeFindings({ cache, temporary }: HostFacts): Promise<Fi
 const SET_TMPDIR =
   'Set TMPDIR to a directory with enough room that belongs to this user and that others cannot write to.'
 
+const KEEP_LOCAL = 'Put large models on a file system of this machine if copies take too long or too much room.'
+
 /** Models of this size are common. */
 const LITTLE_ROOM = 2_000_000_000
 
@@ -88,7 +90,8 @@ function ofLevel(
   if (fault) return { ...problem(subject, fault), status: without }
   const found = `possible, through private directories in "${place}"`
   if (notes.length === 0) return { status: 'ok', subject, found }
-  return { status: 'advice', subject, found: `${found}. ${notes.join(' ')}`, action: SET_TMPDIR }
+  const action = notes.some((note) => note.startsWith('Cannot use')) ? SET_TMPDIR : KEEP_LOCAL
+  return { status: 'advice', subject, found: `${found}. ${notes.join(' ')}`, action }
 }
 
 /** The message of an error may already contain the hint. */
