@@ -1,6 +1,7 @@
 import { parseJsonInTurns, type JsonBounds } from '../../bundle/json.ts'
 import { shown } from '../../errors.ts'
 import { nameFault } from '../../manifest/names.ts'
+import { eachOf, inTurns, type Steps } from '../../source/turns.ts'
 
 /** The largest Croissant document that is read. Each file that it describes takes some 400 bytes. */
 export const MAX_CROISSANT_BYTES = 16 * 1024 * 1024
@@ -31,20 +32,35 @@ export async function readCroissant(
   file: string | undefined,
   signal?: AbortSignal,
 ): Promise<CroissantFile[] | undefined> {
-  const objects = nodesIn(await parseJsonInTurns(bytes, croissantBounds('Croissant document', file), signal)).filter(
-    isFileObject,
-  )
+  const json = await parseJsonInTurns(bytes, croissantBounds('Croissant document', file), signal)
+  return inTurns(fileSteps(json), signal)
+}
+
+function* fileSteps(json: unknown): Steps<CroissantFile[] | undefined> {
+  const objects: Node[] = []
+  yield* eachOf(nodesIn(json), (node) => isFileObject(node) && objects.push(node))
   if (objects.length === 0) return undefined
-  const repositories = new Set(objects.filter(isRepository).flatMap((node) => texts(node, '@id', 'name')))
-  return objects.flatMap((node) => {
-    const [url] = texts(node, 'contentUrl')
-    const [sha256] = texts(node, 'sha256')
-    const containers = texts(node, 'containedIn').map((id) => id.replace(/^#/, ''))
-    // Anything that is not in a repository is in an archive.
-    if (url === undefined || sha256 === undefined || !containers.every((id) => repositories.has(id))) return []
-    const names = namesMeantBy(url)
-    return names ? [{ names, sha256 }] : []
+  const repositories = new Set<string>()
+  yield* eachOf(objects, (node) => {
+    if (isRepository(node)) for (const id of texts(node, '@id', 'name')) repositories.add(id)
   })
+  const files: CroissantFile[] = []
+  yield* eachOf(objects, (node) => {
+    const file = fileOf(node, repositories)
+    if (file) files.push(file)
+  })
+  return files
+}
+
+/** @returns undefined for a file that is elsewhere, or has no digest */
+function fileOf(node: Node, repositories: ReadonlySet<string>): CroissantFile | undefined {
+  const [url] = texts(node, 'contentUrl')
+  const [sha256] = texts(node, 'sha256')
+  const containers = texts(node, 'containedIn').map((id) => id.replace(/^#/, ''))
+  // Anything that is not in a repository is in an archive.
+  if (url === undefined || sha256 === undefined || !containers.every((id) => repositories.has(id))) return undefined
+  const names = namesMeantBy(url)
+  return names && { names, sha256 }
 }
 
 /** Limits for JSON that may be a Croissant document. @param what for messages */
@@ -58,15 +74,13 @@ export function croissantBounds(what: string, file: string | undefined): JsonBou
 }
 
 /** All objects of a document, at any depth. */
-function nodesIn(json: unknown): Node[] {
-  const nodes: Node[] = []
+function* nodesIn(json: unknown): Generator<Node> {
   const values = [json]
   for (const value of values) {
     if (typeof value !== 'object' || value === null) continue
-    if (!Array.isArray(value)) nodes.push(value as Node)
-    for (const inner of Object.values(value)) values.push(inner)
+    if (!Array.isArray(value)) yield value as Node
+    for (const inner of Object.values(value)) if (typeof inner === 'object') values.push(inner)
   }
-  return nodes
 }
 
 /** `cr:FileObject`, in Croissant 0.8 `sc:FileObject`. */
@@ -81,9 +95,9 @@ function isRepository(node: Node): boolean {
 
 /** The texts of a property, by any of its names: a context can give it a prefix, and a value can be an object. */
 function texts(node: Node, ...properties: readonly string[]): string[] {
-  return Object.entries(node)
-    .filter(([name]) => properties.includes(localName(name)))
-    .flatMap(([, value]) => value)
+  return Object.keys(node)
+    .filter((name) => properties.some((property) => name.endsWith(property) && localName(name) === property))
+    .flatMap((name) => node[name])
     .flatMap((value) => {
       if (typeof value === 'string') return value
       if (typeof value !== 'object' || value === null) return []

@@ -17,6 +17,8 @@ const CONTEXT = {
   data: { '@id': 'cr:data', '@type': '@json' },
 }
 
+const CONTROL_FREE = 'a text without control characters'
+
 const DOCUMENT = {
   '@context': CONTEXT,
   '@type': 'sc:Dataset',
@@ -175,6 +177,16 @@ describe('a data card from a Croissant document', () => {
     ['too many keywords', { keywords: Array(1_001).fill('x') }, { expected: 'at most 1000 values' }],
     ['a URL of another kind', { url: 'javascript:x' }, { expected: 'an HTTP URL' }],
     ['a URL that is none', { url: 'not a url' }, { expected: 'an HTTP URL' }],
+    ['a URL with white space', { url: ' https://data.example/\n' }, { expected: 'an HTTP URL' }],
+    ['a URL that moves the cursor', { url: 'https://data.example/\u001b[2J' }, { expected: CONTROL_FREE }],
+    ['a name that moves the cursor', { name: 'voices\u009b2J' }, { expected: CONTROL_FREE }],
+    ['a licence with a bell', { license: { url: 'https://data.example/\u0007' } }, { expected: CONTROL_FREE }],
+    ['too many types', { '@type': Array(1_001).fill('sc:Dataset') }, { expected: 'at most 1000 values' }],
+    [
+      'a long term, of which each name would make a copy',
+      { '@context': { ...CONTEXT, p: `https://schema.org/${'x'.repeat(8_192)}` } },
+      { expected: 'terms of at most 8192 characters', found: '"8211 characters"' },
+    ],
     [
       'a context elsewhere',
       { '@context': 'https://other.example/context' },

@@ -59,7 +59,9 @@ function checkVersion(dataset: JsonLdNode, fault: PredicateFault): void {
 
 function addressOf(dataset: JsonLdNode, fault: PredicateFault): string | undefined {
   const url = dataset.text('sc:url', MAX_URI)
-  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) throw fault('url', 'an HTTP URL', url)
+  // White space, which parsing drops, would stay in the card.
+  const isAddress = url === undefined || (/^https?:/i.test(url) && !/\s/.test(url) && URL.canParse(url))
+  if (!isAddress) throw fault('url', 'an HTTP URL', url)
   return url
 }
 

@@ -1,5 +1,6 @@
 import { isFields } from '../../../schema/compounds.ts'
 import type { PredicateFault } from '../kind.ts'
+import { MAX_URI } from '../values.ts'
 
 /** The namespaces of the properties that are read, by the prefix that names them here and, by convention, in documents. */
 const NAMESPACES = {
@@ -24,6 +25,9 @@ const MAX_STEPS = 4
 /** Of one property: what any list of an attestation may have. */
 const MAX_VALUES = 1_000
 
+/** They would change what a terminal shows, of whoever prints a card. */
+const CONTROL = /[^\P{Cc}\t\n\r]/u
+
 /** Contexts that are elsewhere are not fetched. These define nothing else than {@link NAMESPACES} and {@link DEFAULT_TERMS}. */
 const KNOWN_CONTEXT = /^https?:\/\/(?:schema\.org|mlcommons\.org\/croissant)(?:\/|$)/
 
@@ -39,13 +43,16 @@ export class JsonLdContext {
     for (const part of [context].flat()) {
       if (typeof part === 'string' && KNOWN_CONTEXT.test(part)) continue
       if (!isFields(part)) throw fault('@context', 'an object, or a context of Croissant or schema.org', part)
-      this.#define(part)
+      this.#define(part, fault)
     }
   }
 
-  #define(definitions: Readonly<Record<string, unknown>>): void {
+  #define(definitions: Readonly<Record<string, unknown>>, fault: PredicateFault): void {
     for (const [name, definition] of Object.entries(definitions)) {
       const iri = isFields(definition) ? definition['@id'] : definition
+      // A copy of it is made for each name that begins with it.
+      if (typeof iri === 'string' && iri.length > MAX_URI)
+        throw fault('@context', `terms of at most ${MAX_URI} characters`, `${iri.length} characters`)
       // Null is no meaning.
       if (name === '@vocab') this.#vocabulary = typeof iri === 'string' ? iri : ''
       else if (!name.startsWith('@')) this.#terms.set(name, typeof iri === 'string' ? iri : '')
@@ -99,9 +106,9 @@ export class JsonLdNode {
 
   /** Whether it is of a class. */
   isA(type: Term): boolean {
-    return [this.#properties['@type']]
-      .flat()
-      .some((one) => typeof one === 'string' && this.#context.termOf(one) === type)
+    const types = [this.#properties['@type']].flat()
+    if (types.length > MAX_VALUES) throw this.#fault('@type', `at most ${MAX_VALUES} values`, `${types.length} values`)
+    return types.some((one) => typeof one === 'string' && this.#context.termOf(one) === type)
   }
 
   /**
@@ -151,6 +158,7 @@ export class JsonLdNode {
 
   #checked(value: unknown, path: string, maxLength: number): string {
     if (typeof value !== 'string' || value === '') throw this.#fault(path, 'a text', value)
+    if (CONTROL.test(value)) throw this.#fault(path, 'a text without control characters', value)
     if (value.length <= maxLength) return value
     throw this.#fault(path, `a text of at most ${maxLength} characters`, `${value.length} characters`)
   }
