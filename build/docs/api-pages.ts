@@ -40,6 +40,7 @@ const OPTIONS: PluginOptions & Record<string, unknown> = {
   excludeInternal: true,
   excludePrivate: true,
   excludeExternals: true,
+  groupOrder: ['Functions', 'Classes', 'Variables', '*'],
   // Type errors are the business of tsc.
   skipErrorChecking: true,
   // Links to what an entry does not export become code.

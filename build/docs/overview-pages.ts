@@ -1,38 +1,44 @@
-import type { Pages } from './pages.ts'
+import { posix } from 'node:path'
 import { page, plain } from './markdown.ts'
+import type { Pages } from './pages.ts'
+import { placeOf } from './places.ts'
 
-const DIVISIONS: Record<string, string> = {
+/** Folders of the site with an overview, and its title. */
+const FOLDERS: Record<string, string> = {
+  'reference/packages': 'Packages',
   tutorial: 'Start',
   'how-to': 'How to',
   reference: 'Reference',
   explanation: 'Explanation',
+  project: 'Project',
+  '': 'modelseal',
 }
 
-/** An overview of each division of the documentation that nobody wrote one for: its pages by title. */
-export function overviewPages(sources: Pages): Pages {
-  const divisions = Object.entries(DIVISIONS).map(([division, title]) => {
-    const items = [...sources].filter(([path]) =>
-      new RegExp(`^docs/${division}/([\\w-]+|[\\w-]+/index)\\.md$`).test(path),
-    )
-    const links = items
-      .filter(([path]) => path !== `docs/${division}/index.md`)
-      .map(([path, text]) => ({ title: titleOf(text), to: path.slice(`docs/${division}/`.length) }))
-      .sort((a, b) => a.title.localeCompare(b.title, 'en'))
-    return [
-      `docs/${division}/index.md`,
-      page(title, links.map((link) => `- [${plain(link.title)}](${link.to})`).join('\n')),
-    ] as const
-  })
-  const home = page(
-    'modelseal',
-    Object.entries(DIVISIONS)
-      .map(([division, title]) => `- [${title}](${division}/index.md)`)
-      .join('\n'),
-  )
-  const packages = [...sources].filter(([path]) => /^packages\/[\w-]+\/README\.md$/.test(path))
-  const links = packages.map(([path, text]) => `- [${plain(titleOf(text))}](../../../${path})`)
-  const packagePage = ['docs/reference/packages/index.md', page('Packages', links.join('\n'))] as const
-  return new Map([packagePage, ['docs/index.md', home] as const, ...divisions].filter(([path]) => !sources.has(path)))
+/** An overview of each folder that nobody wrote one for: its pages by title. */
+export function overviewPages(written: Pages): Pages {
+  const sources = new Map(written)
+  for (const [folder, title] of Object.entries(FOLDERS)) {
+    const path = posix.join('docs', folder, 'index.md')
+    if (!sources.has(path)) sources.set(path, overview(path, title, sources))
+  }
+  return new Map([...sources].filter(([path]) => !written.has(path)))
+}
+
+function overview(path: string, title: string, sources: Pages): string {
+  const folder = posix.dirname(path)
+  const links = [...sources]
+    .filter(([source]) => isIn(posix.dirname(placeOf(path)), placeOf(source)))
+    .map(([source, text]) => ({ title: titleOf(text), to: posix.relative(folder, source) }))
+    .sort((a, b) => a.title.localeCompare(b.title, 'en'))
+  return page(title, links.map((link) => `- [${plain(link.title)}](${link.to})`).join('\n'))
+}
+
+/** Whether a page is in a folder, or is the overview of a folder in it. */
+function isIn(folder: string, place: string): boolean {
+  const directory = posix.dirname(place)
+  return posix.basename(place) === 'index.md'
+    ? posix.dirname(directory) === folder && directory !== folder
+    : directory === folder
 }
 
 /** The first heading of a page, without its marks. */

@@ -23,7 +23,7 @@ const FOLDERS: Record<string, string> = {
 }
 
 /** What comes first in its division; other pages follow by title. */
-const FIRST = ['index.md', 'policy.md', 'errors.md', 'security.md']
+const FIRST = ['policy.md', 'errors.md', 'security.md']
 
 /** The sidebar, from the pages that exist and their titles. */
 export function sidebar(source: string): Item[] {
@@ -31,17 +31,19 @@ export function sidebar(source: string): Item[] {
     .filter(([division]) => existsSync(join(source, division)))
     .map(([division, text]) => ({
       text,
+      link: `/${division}/`,
       items: [...pagesIn(source, division), ...foldersIn(source, division)],
     }))
 }
 
 function pagesIn(source: string, folder: string): Item[] {
-  const names = globSync('*.md', { cwd: join(source, folder) })
+  // The heading of a folder leads to its index.
+  const names = globSync('*.md', { cwd: join(source, folder) }).filter((name) => name !== 'index.md')
   const pages = names.map((name) => ({ name, text: titleOf(readFileSync(join(source, folder, name), 'utf8')) || name }))
   const rank = (name: string) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length)
   return pages
     .sort((a, b) => rank(a.name) - rank(b.name) || a.text.localeCompare(b.text, 'en'))
-    .map(({ name, text }) => ({ text, link: `/${folder}/${name.replace(/(index)?\.md$/, '')}` }))
+    .map(({ name, text }) => ({ text, link: `/${folder}/${name.replace(/\.md$/, '')}` }))
 }
 
 function foldersIn(source: string, division: string): Item[] {
@@ -53,7 +55,6 @@ function foldersIn(source: string, division: string): Item[] {
     .sort((a, b) => rank(a) - rank(b))
     .map((name) => {
       const folder = posix.join(division, name)
-      const items = pagesIn(source, folder).filter(({ link }) => link !== `/${folder}/`)
-      return { text: FOLDERS[name] ?? name, link: `/${folder}/`, collapsed: true, items }
+      return { text: FOLDERS[name] ?? name, link: `/${folder}/`, collapsed: true, items: pagesIn(source, folder) }
     })
 }

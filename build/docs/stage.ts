@@ -4,19 +4,7 @@ import { withErrorLinks } from './error-pages.ts'
 import { block, code, page } from './markdown.ts'
 import { overviewPages } from './overview-pages.ts'
 import type { Pages } from './pages.ts'
-
-/** Documents outside docs/ that are pages of the site too, and where. */
-const ELSEWHERE: Record<string, string> = {
-  'README.md': 'overview.md',
-  'SECURITY.md': 'explanation/security.md',
-  'ARCHITECTURE.md': 'explanation/architecture.md',
-  'CHANGELOG.md': 'project/changelog.md',
-  'CONTRIBUTING.md': 'project/contributing.md',
-  'CODE_OF_CONDUCT.md': 'project/code-of-conduct.md',
-  'GOVERNANCE.md': 'project/governance.md',
-  'actions/README.md': 'reference/actions.md',
-  'examples/README.md': 'tutorial/examples.md',
-}
+import { ELSEWHERE, placeOf } from './places.ts'
 
 /** Languages of the files that a page shows, by extension. */
 const LANGUAGES: Record<string, string> = {
@@ -138,16 +126,6 @@ class Site {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, text)
   }
-}
-
-/** Where a file of the repository is in the source of the site. */
-export function placeOf(path: string): string {
-  const place = ELSEWHERE[path]
-  if (place !== undefined) return place
-  const readme = /^packages\/([\w-]+)\/README\.md$/.exec(path)
-  if (readme) return `reference/packages/${readme[1]}.md`
-  if (path.startsWith('docs/')) return path.slice('docs/'.length)
-  return `source/${path}.md`
 }
 
 /** Changes what is not in blocks of code. */
