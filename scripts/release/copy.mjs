@@ -16,11 +16,22 @@ export async function copyWorkspace(root, copy) {
   }
 }
 
-/** Installs what building the packages needs, and builds them. */
-export async function buildCopy(copy) {
-  const packages = ['--filter', './packages/*']
-  await pnpm(copy, [...packages, '--filter', 'modelseal-workspace', 'install', '--frozen-lockfile', '--prefer-offline'])
-  await pnpm(copy, ['--recursive', ...packages, 'run', 'build'])
+const PACKAGES = ['--filter', './packages/*']
+
+/** Installs what setting the version and building the packages need. */
+export function installCopy(copy) {
+  return pnpm(copy, [
+    ...PACKAGES,
+    '--filter',
+    'modelseal-workspace',
+    'install',
+    '--frozen-lockfile',
+    '--prefer-offline',
+  ])
+}
+
+export function buildCopy(copy) {
+  return pnpm(copy, ['--recursive', ...PACKAGES, 'run', 'build'])
 }
 
 async function listed(directory, command, ...options) {

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { keySigner } from '../../packages/core/dist/signing.js'
 import { makeArtefacts, placesOf } from './artefacts.mjs'
-import { buildCopy, copyWorkspace } from './copy.mjs'
+import { buildCopy, copyWorkspace, installCopy } from './copy.mjs'
 import { run } from './programs.mjs'
 import { EXAMPLES, makeProject, PACKAGE_MANAGERS, runExample } from './projects.mjs'
 import { startRegistry } from './registry.mjs'
@@ -23,7 +23,10 @@ rules:
 `
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  await main(join(import.meta.dirname, '../..'), process.argv[2])
+  await main(join(import.meta.dirname, '../..'), process.argv[2]).catch(({ message }) => {
+    console.error(message)
+    process.exitCode = 1
+  })
 
 async function main(root, given) {
   const directory = given === undefined ? mkdtempSync(join(tmpdir(), 'modelseal-release-')) : resolve(given)
@@ -46,13 +49,14 @@ async function main(root, given) {
 /**
  * Makes the release in a copy of the workspace, with a key that signs nothing else.
  *
- * @param {(copy: string) => Promise<void>} prepare what to do with the copy before it is built
+ * @param {(copy: string) => Promise<void>} prepare what to do with the installed copy before it is built
  * @returns {Promise<{ version: string, packages: Record<string, string>, artefacts: string, policy: string, copy: string }>}
  */
 export async function makeRelease(root, directory, prepare = async () => {}) {
   const copy = join(directory, 'source')
   step('Copying the workspace')
   await copyWorkspace(root, copy)
+  await installCopy(copy)
   await prepare(copy)
   step('Building the packages')
   await buildCopy(copy)
