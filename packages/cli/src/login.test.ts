@@ -7,7 +7,7 @@ const URL = 'https://login.example/?state=1&nonce=2'
 /** A terminal on this system, and the programs that are started. */
 function terminalOn(platform: NodeJS.Platform) {
   const spawn = vi.fn(() => Object.assign(new EventEmitter(), { unref() {} }))
-  vi.spyOn(process, 'getBuiltinModule').mockImplementation((() => ({ spawn })))
+  vi.spyOn(process, 'getBuiltinModule').mockImplementation(() => ({ spawn }))
   vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   const before = [process, process.stdin, process.stderr].map((of) => Object.getOwnPropertyDescriptors(of))
   Object.defineProperty(process, 'platform', { value: platform, configurable: true })
