@@ -105,7 +105,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './distributed': {
     values: names(`SourceHasher hashFilesOnDisk hashingElsewhere`),
-    types: names(`ElsewhereRequest FileElsewhere HashElsewhere HashType HashingOptions ModelSource WantedDigest`),
+    types: names(`ElsewhereRequest FileElsewhere HashElsewhere HashType ModelSource PartHashingOptions WantedDigest`),
   },
   './publishing': {
     values: names(

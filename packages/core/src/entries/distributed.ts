@@ -23,4 +23,4 @@ export {
   type HashElsewhere,
   type WantedDigest,
 } from '../hashing/elsewhere.ts'
-export { hashFilesOnDisk, SourceHasher, type HashingOptions } from '../loading/distributing/part-hasher.ts'
+export { hashFilesOnDisk, SourceHasher, type PartHashingOptions } from '../loading/distributing/part-hasher.ts'

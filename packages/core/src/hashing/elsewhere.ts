@@ -18,7 +18,7 @@ export interface FileElsewhere {
   readonly place: { readonly path: string } | { readonly name: string }
   /** In bytes. */
   readonly size: number
-  /** Identifies the state of the file in which it must be hashed: what {@link versionOf} says, or what its source states. */
+  /** Identifies the state of the file in which it must be hashed: what {@link stateVersion} says, or what its source states. */
   readonly version: string
   readonly wanted: readonly WantedDigest[]
 }
@@ -64,7 +64,7 @@ export function canBeElsewhere(jobs: readonly HashJob[]): boolean {
  *
  * @throws {@link ModelSealError} `FILE_CHANGED`, `WORKER_FAILED` (digests that are none), and what `hash` throws
  */
-export async function hashedElsewhere(
+export async function jobsElsewhere(
   jobs: readonly HashJob[],
   hash: HashElsewhere,
   options: { hashType: HashType; signal?: AbortSignal | undefined; onProgress?: (done: number) => void },
@@ -74,7 +74,7 @@ export async function hashedElsewhere(
     const { path, identity } = job.file
     const whole = (extrasOf(job).whole ?? []).map((hashType) => ({ hashType, start: 0, end: identity.size }))
     const ranges = job.ranges.map(({ start, end }) => ({ hashType: options.hashType, start, end }))
-    return { place: { path }, size: identity.size, version: versionOf(identity), wanted: [...ranges, ...whole] }
+    return { place: { path }, size: identity.size, version: stateVersion(identity), wanted: [...ranges, ...whole] }
   })
   const digests = checkedDigests(files, await hash({ files, signal, onProgress }))
   const states = await statesOf(
@@ -90,7 +90,7 @@ export async function hashedElsewhere(
 }
 
 /** Identifies the state of a file on all machines that see it through one file system. Devices have other numbers elsewhere. */
-export function versionOf({ ino, size, mtimeNs, ctimeNs }: FileIdentity): string {
+export function stateVersion({ ino, size, mtimeNs, ctimeNs }: FileIdentity): string {
   return `${size}-${mtimeNs}-${ctimeNs}-${ino}`
 }
 
@@ -111,6 +111,6 @@ export function checkedDigests(files: readonly FileElsewhere[], given: readonly 
 
 function checkState(listed: SourceFile, now: SourceFile): void {
   const [was, is] = [listed.identity, now.identity]
-  if (was.dev === is.dev && versionOf(was) === versionOf(is)) return
+  if (was.dev === is.dev && stateVersion(was) === stateVersion(is)) return
   throw changed(listed, 'it changed while it was hashed elsewhere')
 }

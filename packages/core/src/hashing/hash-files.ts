@@ -6,7 +6,7 @@ import type { HashType } from './algorithms.ts'
 import { piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import { at } from '../at.ts'
 import { clearInterval, setInterval } from '../real-time.ts'
-import { canBeElsewhere, elsewhere, hashedElsewhere } from './elsewhere.ts'
+import { canBeElsewhere, elsewhere, jobsElsewhere } from './elsewhere.ts'
 import { fairTurn } from './fair-turns.ts'
 import { descriptorOf, isCopied, type HashJob, type HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
@@ -55,7 +55,7 @@ export async function hashFiles(jobs: readonly HashJob[], given: HashOptions): P
   const hash = elsewhere()
   if (hash && canBeElsewhere(jobs)) {
     const report = guarded.onProgress
-    const results = await hashedElsewhere(jobs, hash, {
+    const results = await jobsElsewhere(jobs, hash, {
       ...guarded,
       onProgress: (done) => report?.(Math.min(done, total), total),
     })

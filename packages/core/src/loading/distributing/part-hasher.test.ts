@@ -3,7 +3,7 @@ import { lstatSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { readBundle } from '../../bundle/read-bundle.ts'
-import { hashingElsewhere, versionOf, type FileElsewhere, type HashElsewhere } from '../../hashing/elsewhere.ts'
+import { hashingElsewhere, stateVersion, type FileElsewhere, type HashElsewhere } from '../../hashing/elsewhere.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel, type DigestOptions } from '../../signing/digest-model.ts'
 import { signModel, type SignOptions } from '../../signing/sign-model.ts'
@@ -119,7 +119,7 @@ describe('a model on disk whose files are hashed elsewhere', () => {
 
   test('leaves and uses no receipt: this user has hashed nothing', async () => {
     vi.stubEnv('XDG_CACHE_HOME', scratch())
-    onTestFinished(() => vi.unstubAllEnvs())
+    onTestFinished(() => void vi.unstubAllEnvs())
     const model = scratch(CONTENTS)
     await signModel(model, { signer: await signer() })
     const policy = policyWithReceipts()
@@ -235,7 +235,7 @@ describe('files on disk', () => {
   test('get the digests that are wanted, by their hash types', async () => {
     const model = scratch(CONTENTS)
     const path = join(model, 'b.bin')
-    const version = versionOf(identityOf(lstatSync(path, { bigint: true })))
+    const version = stateVersion(identityOf(lstatSync(path, { bigint: true })))
     const done: number[] = []
     const wanted = [
       { hashType: 'sha256', start: 7, end: 18 },
@@ -252,7 +252,7 @@ describe('files on disk', () => {
 
   test('are refused in another state, even of the same size', async () => {
     const path = join(scratch(CONTENTS), 'b.bin')
-    const version = versionOf(identityOf(lstatSync(path, { bigint: true })))
+    const version = stateVersion(identityOf(lstatSync(path, { bigint: true })))
     utimesSync(path, 1, 1)
     const wanted = [{ hashType: 'sha256' as const, start: 0, end: 18 }]
     const file = { place: { path }, size: 18, version, wanted }

@@ -1,7 +1,7 @@
 import { at } from '../../at.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { StreamHasher } from '../../hashing/stream-hasher.ts'
-import { versionOf, type FileElsewhere, type WantedDigest } from '../../hashing/elsewhere.ts'
+import { stateVersion, type FileElsewhere, type WantedDigest } from '../../hashing/elsewhere.ts'
 import { hashFiles } from '../../hashing/hash-files.ts'
 import { callback, signal as abortSignal } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
@@ -15,12 +15,12 @@ import type { ModelFiles, ModelSource, SourceBody, SourceEntry } from '../../sou
 const PARTS_AT_A_TIME = 4
 
 /** How files are hashed for another machine. */
-export interface HashingOptions {
+export interface PartHashingOptions {
   signal?: AbortSignal | undefined
   onProgress?: ((done: number) => void) | undefined
 }
 
-const OPTIONS: Shape<HashingOptions> = { signal: abortSignal, onProgress: callback }
+const OPTIONS: Shape<PartHashingOptions> = { signal: abortSignal, onProgress: callback }
 
 /**
  * Hashes files on this machine's disks that another machine has listed, if they are in the states that it saw.
@@ -30,7 +30,7 @@ const OPTIONS: Shape<HashingOptions> = { signal: abortSignal, onProgress: callba
  */
 export async function hashFilesOnDisk(
   files: readonly FileElsewhere[],
-  given: HashingOptions = {},
+  given: PartHashingOptions = {},
 ): Promise<string[][]> {
   const { signal, onProgress } = snapshot(given, OPTIONS, 'hashFilesOnDisk')
   const found = files.map(({ place }) => ({ name: pathIn(place), path: pathIn(place) }))
@@ -76,7 +76,7 @@ export class SourceHasher {
    * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_CHANGED` (another version, or not as many bytes), `SOURCE_UNLISTED`,
    * `SOURCE_LISTING`, `ABORTED`, and what the source throws
    */
-  async hash(files: readonly FileElsewhere[], given: HashingOptions = {}): Promise<string[][]> {
+  async hash(files: readonly FileElsewhere[], given: PartHashingOptions = {}): Promise<string[][]> {
     const { signal, onProgress } = snapshot(given, OPTIONS, 'hash')
     const entries = await (this.#entries ??= this.#listed())
     for (const file of files) this.#checkEntry(file, entries)
@@ -174,7 +174,7 @@ function byType(files: readonly FileElsewhere[]) {
 }
 
 function checkVersion(state: SourceFile, { size, version }: FileElsewhere): void {
-  const found = versionOf(state.identity)
+  const found = stateVersion(state.identity)
   if (state.identity.size === size && found === version) return
   throw changed(state, `it is not in the state that was listed (expected ${version}, found ${found})`)
 }

@@ -1,5 +1,5 @@
 import type { HashedAmount } from '../../manifest/contents.ts'
-import type { Target } from '../../manifest/arriving/streamed-files.ts'
+import type { Target } from '../../source/private/partial-file.ts'
 import type { FileRequest } from '../../source/size-limit.ts'
 import type { AllowedIsolation, IsolationLevel } from '../placing/isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'

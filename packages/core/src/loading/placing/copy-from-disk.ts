@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, constants, copyFileSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import type { Target } from '../../manifest/arriving/streamed-files.ts'
+import type { Target } from '../../source/private/partial-file.ts'
 import type { Contents, Placement } from '../../manifest/contents.ts'
 import { errno } from '../../source/file-errors.ts'
 import { checkUnchanged, openListed } from '../../source/local/open-file.ts'

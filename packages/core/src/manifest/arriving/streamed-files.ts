@@ -7,19 +7,18 @@ import { BodyBuffer } from '../../source/body-buffer.ts'
 import { lanes } from '../../source/lanes.ts'
 import type { ModelFiles, SignedContent, SourceBody, SourceEntry } from '../../source/model-source.ts'
 import { FileCopy } from '../../source/private/file-copy.ts'
-import { PartialFile } from '../../source/private/partial-file.ts'
+import { PartialFile, type Target } from '../../source/private/partial-file.ts'
 import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
 import { Landing } from '../../source/answers/pieces.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
 import { ignoresRanges } from '../../source/http/request.ts'
-import { at } from '../../at.ts'
 import { elsewhere, type HashElsewhere } from '../../hashing/elsewhere.ts'
 import { hashedArrival, NOWHERE, type Sink } from './arrival.ts'
 import { ArrivalDigests } from './arrival-digests.ts'
 import { ArrivalProgress } from './arrival-progress.ts'
 import type { Comparison } from './comparison.ts'
 import type { FurtherDigests, HashedAmount } from '../contents.ts'
-import { digestsElsewhere } from './digests-elsewhere.ts'
+import { hashedElsewhere } from './hashed-elsewhere.ts'
 import { isMismatch } from '../mismatch.ts'
 import { HEAD_BYTES } from '../plain-content.ts'
 
@@ -57,23 +56,13 @@ interface LimitedRequest extends FileRequest {
 const FILES_AT_A_TIME = 6
 type SinkFor<S> = (length: number | undefined) => S | Promise<S>
 
-/** Where a file is downloaded to. */
-export interface Target {
-  readonly name: string
-  readonly path: string
-  /** Path of the file until it is complete. */
-  readonly partial: string
-}
-
 /** Reads files as streams. Each is hashed as it arrives, and counts only once its end was reached. */
 export class StreamedFiles {
   readonly #model: StreamedModel
   readonly #comparison: Comparison
-  readonly #further: FurtherDigests
   readonly #progress: ArrivalProgress
   readonly #announced: ReadonlyMap<string, SourceEntry>
-  readonly #revision: string | undefined
-  readonly #signal: AbortSignal | undefined
+  readonly #options: StreamOptions
   /** Sizes of the files that were read completely. */
   readonly #sizes = new Map<string, number>()
   #checkedBytes = 0
@@ -81,10 +70,8 @@ export class StreamedFiles {
   constructor(model: StreamedModel, comparison: Comparison, options: StreamOptions) {
     this.#model = model
     this.#comparison = comparison
-    this.#further = options.further
     this.#announced = options.announced ?? new Map()
-    this.#revision = options.revision
-    this.#signal = options.signal
+    this.#options = options
     this.#progress = new ArrivalProgress(options.onProgress)
   }
 
@@ -146,36 +133,29 @@ export class StreamedFiles {
 
   /** Reads the files that have not been read yet. */
   async checkRest(names: readonly string[]): Promise<void> {
+    const isLeft = (name: string): boolean => !this.#sizes.has(name)
     const hash = elsewhere()
-    const left = names.filter((name) => !this.#sizes.has(name))
-    const rest = hash ? await this.#checkElsewhere(left, hash) : left
+    if (hash) await this.#checkElsewhere(names.filter(isLeft), hash)
+    const rest = names.filter(isLeft)
     await Promise.all(lanes(rest, FILES_AT_A_TIME, (name) => this.#read({ name }, () => NOWHERE)))
     // What a source says to have given counts for nothing.
-    const unread = names.find((name) => !this.#sizes.has(name))
+    const unread = names.find(isLeft)
     if (unread !== undefined) throw this.#comparison.missing(unread)
     this.#progress.end()
   }
 
-  /** @returns the names of the files that must be read here */
-  async #checkElsewhere(names: readonly string[], hash: HashElsewhere): Promise<string[]> {
-    const digests = new ArrivalDigests(this.#comparison.digests, this.#further)
-    const files = names.flatMap((name) => {
-      const { size, version = this.#revision } = this.#announced.get(name) ?? {}
-      return size === undefined || version === undefined ? [] : { name, size, version }
-    })
-    for (const { name, size } of files) this.#admission({ name }, this.#comparison.expected(name)?.size)(size)
-    const count = this.#progress.start(files.reduce((sum, { size }) => sum + size, 0))
-    const found = await digestsElsewhere(files, digests.wanted, { hash, signal: this.#signal, count })
-    for (const [index, { name, size }] of files.entries()) {
-      const known = this.#comparison.expected(name)?.size
-      if (known !== undefined && known !== size)
-        throw this.#comparison.wrongSize(name, { expected: known, found: `${size} bytes` })
-      digests.check(name, at(found, index), (main) => this.#comparison.check(name, main, Buffer.alloc(0)))
+  async #checkElsewhere(names: readonly string[], hash: HashElsewhere): Promise<void> {
+    const { limit } = this.#model
+    const { signal, revision } = this.#options
+    const digests = new ArrivalDigests(this.#comparison.digests, this.#options.further)
+    const how = { hash, signal, progress: this.#progress, wanted: digests.wanted }
+    const stated = { announced: this.#announced, revision, comparison: this.#comparison, limit }
+    for (const { name, size, found } of await hashedElsewhere(names, stated, how)) {
+      digests.check(name, found, (main) => this.#comparison.check(name, main, Buffer.alloc(0)))
       this.#checkedBytes += size
       this.#sizes.set(name, size)
-      this.#model.limit?.settle(name, size)
+      limit?.settle(name, size)
     }
-    return names.filter((name) => !this.#sizes.has(name))
   }
 
   async #copy(name: string, path: string): Promise<void> {
@@ -285,7 +265,7 @@ export class StreamedFiles {
       if (first) count(chunk.length)
       if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
     }
-    const digests = new ArrivalDigests(this.#comparison.digests, this.#further)
+    const digests = new ArrivalDigests(this.#comparison.digests, this.#options.further)
     const arrival = { begun, chunks, arrived, landing, announced: announced ?? known }
     const found = await hashedArrival(arrival, digests, sink)
     if (known !== undefined && known !== bytes)

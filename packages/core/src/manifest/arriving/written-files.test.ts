@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { FILES, streamed, type Content } from '../../testing/streamed.ts'
-import type { Target } from './streamed-files.ts'
+import type { Target } from '../../source/private/partial-file.ts'
 
 describe('copying', () => {
   test('writes the files that were hashed', async () => {

@@ -10,6 +10,14 @@ const PIECE_BYTES = 512 * 1024
 /** Neither follows a link nor waits for the reader of a FIFO. Windows has neither, nor the flags. */
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
+/** Where a file is downloaded to. */
+export interface Target {
+  readonly name: string
+  readonly path: string
+  /** Path of the file until it is complete. */
+  readonly partial: string
+}
+
 /**
  * A file that is downloaded into a directory of the caller. It gets its name only once all of it has been accepted. What an
  * interrupted download left is continued, but none of it is believed: it is read and hashed like bytes that arrive.
