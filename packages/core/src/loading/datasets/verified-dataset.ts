@@ -103,8 +103,8 @@ abstract class DatasetHandle<V extends Verdict> {
   /**
    * Reads rows of a Parquet file with the optional package `hyparquet`. Only the index of the file and what the rows and columns need is read.
    *
-   * @throws {@link ModelSealError} `DATASET_READER_UNAVAILABLE`, `DATASET_MALFORMED`; `INVALID_ARGUMENT` for a column that the file does not have;
-   * and what {@link asyncBuffer} throws
+   * @throws {@link ModelSealError} `DATASET_READER_UNAVAILABLE`, `DATASET_MALFORMED`; `FILE_TOO_LARGE` for more than 33,554,432 values and rows;
+   * `INVALID_ARGUMENT` for a column that the file does not have; and what {@link asyncBuffer} throws
    */
   async rows(name: string, options?: RowOptions): Promise<Record<string, unknown>[]> {
     const chosen = rowOptions(options)

@@ -1,10 +1,14 @@
 import type * as Hyparquet from 'hyparquet'
 import { messageOf } from '../../../any-realm.ts'
-import { shown } from '../../../errors.ts'
+import { ModelSealError, shown } from '../../../errors.ts'
 import { invalidArgument, invalidOption, listOf, text, type Copy } from '../../../kinds.ts'
 import { snapshot, type Shape } from '../../../snapshot.ts'
 import type { AsyncBuffer } from '../async-buffer.ts'
+import { parquetIndex } from './parquet-index.ts'
 import { malformed, readerPackage } from './reader-package.ts'
+
+/** Of one call: they take some 2 GB. */
+const MAX_VALUES = 2 ** 25
 
 /** Decompresses one page. */
 export type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array
@@ -41,41 +45,68 @@ export function rowOptions(given: RowOptions | undefined): Readonly<RowOptions> 
 /**
  * Reads rows of a Parquet file with hyparquet: its index, and then only what the rows and columns need.
  *
- * @throws {@link ModelSealError} `DATASET_READER_UNAVAILABLE`, `DATASET_MALFORMED`, `INVALID_ARGUMENT` for a column that the file does not
- * have, and what reading ranges throws
+ * @throws {@link ModelSealError} `DATASET_READER_UNAVAILABLE`, `DATASET_MALFORMED`, `FILE_TOO_LARGE` for too many rows, `INVALID_ARGUMENT` for a column that
+ * the file does not have, and what reading ranges throws
  */
 export async function parquetRows(
   name: string,
   buffer: AsyncBuffer,
-  { columns, rowStart, rowEnd, compressors }: RowOptions,
+  { columns, rowStart = 0, rowEnd, compressors }: RowOptions,
 ): Promise<Record<string, unknown>[]> {
-  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = readerPackage('hyparquet', 1) as typeof Hyparquet
+  const reader = readerPackage('hyparquet', 1) as typeof Hyparquet
   const file = remembering(buffer)
   try {
-    const metadata = await parquetMetadataAsync(file)
-    const known = parquetSchema(metadata).children.map(({ element }) => element.name)
+    const metadata = await parquetIndex(name, file, reader)
+    const tree = reader.parquetSchema(metadata).children
+    const known = tree.map(({ element }) => element.name)
     const unknown = columns?.find((column) => !known.includes(column))
-    if (unknown !== undefined) {
-      const failure = invalidArgument('columns', `columns of the file: ${known.map(shown).join(', ')}`, unknown)
-      file.failures.push(failure)
-      throw failure
-    }
-    return await parquetReadObjects({
+    if (unknown !== undefined)
+      throw invalidArgument('columns', `columns of the file: ${known.map(shown).join(', ')}`, unknown)
+    const total = Number(metadata.num_rows)
+    checkCount(name, Math.min(rowEnd ?? total, total) - rowStart, (columns ?? known).length)
+    const rows = await reader.parquetReadObjects({
       file,
       metadata,
       ...(columns ? { columns: [...columns] } : {}),
-      ...(rowStart === undefined ? {} : { rowStart }),
+      rowStart,
       ...(rowEnd === undefined ? {} : { rowEnd }),
       ...(compressors ? { compressors } : {}),
     })
+    const leaves = tree.flatMap(({ element, children }) => (children.length > 0 ? [] : element.name))
+    checkComplete(name, rows, columns ? leaves.filter((column) => columns.includes(column)) : leaves)
+    return rows
   } catch (cause) {
     if (file.failures.length > 0) throw file.failures[0]
+    if (cause instanceof ModelSealError) throw cause
     throw malformed(name, 'Parquet', {
       found: shown(messageOf(cause)),
       hint: 'If it is compressed by another codec than Snappy, pass the "compressors" of the package hyparquet-compressors.',
       cause,
     })
   }
+}
+
+/** A few bytes can stand for any number of equal values, so that the size of a file is no limit. */
+function checkCount(name: string, rows: number, columns: number): void {
+  // A row is a value, too.
+  const values = rows * (columns + 1)
+  if (values <= MAX_VALUES) return
+  throw new ModelSealError('FILE_TOO_LARGE', `Cannot read so many rows of the file ${shown(name)} at once.`, {
+    file: name,
+    expected: `at most ${MAX_VALUES} values and rows`,
+    found: `${rows} rows of ${columns} columns`,
+    hint: 'Read fewer at a time, with the options "rowStart", "rowEnd" and "columns".',
+  })
+}
+
+/** Null is a value; undefined is what hyparquet returns after the last one. */
+function checkComplete(name: string, rows: readonly Record<string, unknown>[], columns: readonly string[]): void {
+  for (const column of columns)
+    if (rows.some((row) => row[column] === undefined))
+      throw malformed(name, 'Parquet', {
+        expected: 'as many values as rows',
+        found: `fewer in the column ${shown(column)}`,
+      })
 }
 
 /** Remembers why a range was refused, whatever the reader makes of the error. */
