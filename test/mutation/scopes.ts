@@ -39,7 +39,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy/checking',
     'core/src/policy/journals',
     'core/src/policy/matching',
-    'core/src/policy/methods',
     'core/src/policy/reading',
     'core/src/policy/requirements',
     'core/src/policy/revocations',

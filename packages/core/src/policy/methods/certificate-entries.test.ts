@@ -51,6 +51,7 @@ describe('a signer is warned about', () => {
     ['CN=A, OU=Acme', 'CN=A,OU=Acme'],
     ['CN=A,  O=Acme', 'CN=A,O=Acme'],
     ['CN=A,O = Acme', 'CN=A,O=Acme'],
+    ['CN = A, O=b = c', 'CN=A,O=b = c'],
     ['/O=a/b/CN=A', 'O=a/b,CN=A'],
   ])('that is written as %s instead of %s', (written, instead) => {
     const message = (field: string) =>
@@ -67,6 +68,9 @@ describe('a signer is warned about', () => {
   test('whose alternative name has a space after its type', () => {
     expect(found({ san: 'email: a@b.example' })).toEqual([
       ['SIGNER_MISSPELT', 'The san "email: a@b.example" cannot match anything. Write "email:a@b.example".'],
+    ])
+    expect(found({ san: 'email:  a@b.example' }).map(([, message]) => message)).toEqual([
+      expect.stringContaining('Write "email:a@b.example".'),
     ])
     for (const san of ['email:a@b.example', 'DNS:CN = A', 'email:a: b', 'otherName:1.2: a'] as const)
       expect(codes({ san })).toEqual([])

@@ -1,5 +1,5 @@
 import { createPrivateKey, sign, webcrypto } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { parseBundle, writeBundle, type UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { CertificateMaterial } from '../../bundle/materials/certificate.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../../bundle/dsse.ts'
@@ -144,7 +144,11 @@ describe('a signer is accepted', () => {
 
   test('unless its authority has revoked it', async () => {
     const crls = [await revocationList(intermediate, { revoked: [{ certificate: leaf }] })]
+    const checks = vi.spyOn(Effort.prototype, 'signatures')
+    onTestFinished(() => checks.mockRestore())
     await expect(identify(bundle, [accepted()], policy({ crls }))).rejects.toEqual(refusal('CERTIFICATE_REVOKED'))
+    // It is not verified a second time, which would use up what other bundles need.
+    expect(checks).toHaveBeenCalledTimes(2)
   })
 })
 

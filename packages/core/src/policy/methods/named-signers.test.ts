@@ -53,6 +53,7 @@ describe('an entry is revoked by its names', () => {
     [['a@b.example', 'c'], 'c', true],
     [['a@b.example'], 'c@b.example', false],
     [['a@b.example'], { pattern: 'email:*@b.example' }, true],
+    [['release@b.example'], { pattern: 'email:*@b.example' }, true],
     [['CN=a@b.example'], { pattern: 'email:*' }, false],
     [['a b@b.example'], { pattern: 'email:*' }, false],
     [['x:a@b.example'], { pattern: 'email:*' }, false],
@@ -74,6 +75,7 @@ describe('an entry is revoked by its names', () => {
     expect(revokes(['a'], revoked, 'https://other.example')).toBe(false)
     expect(revokes(['a'], revoked, { pattern: 'https://i.*' })).toBe(false)
     expect(revokes(['a'], revoked)).toBe(false)
+    expect(revokes(['a'], [{ identity: 'a', issuer: { pattern: '**' } }])).toBe(false)
   })
 
   test('for good only: a signature can be proven to be outside every window', () => {

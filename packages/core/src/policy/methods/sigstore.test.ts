@@ -173,6 +173,7 @@ describe('a signer is warned about', () => {
         'https://auth0.com/',
         'https://a.auth0.com/x/',
         'https://a/b.auth0.com/',
+        'https://i.example/https://a.auth0.com/',
       ] as const
     ).map(
       (issuer) =>
@@ -188,6 +189,7 @@ describe('a signer is warned about', () => {
     'i',
     'x i.example',
     'https://a.auth0.com/',
+    'https://acme.eu.auth0.com/',
     'i.example:1',
     'x https:a/',
     'http://i/',

@@ -115,7 +115,7 @@ async function verify(
 
 function sigstoreFault(field: string, text: string): string | undefined {
   if (field === 'identity' && mailtoFault(text) !== undefined) return mailtoFault(text)
-  const [, untyped] = /^(?:email|URI|DNS): *(.+)$/is.exec(text) ?? []
+  const untyped = /^(?:email|URI|DNS): *(.+)/is.exec(text)?.[1]
   if (field === 'identity' && untyped !== undefined)
     return `Sigstore identities are written without a type: write ${shown(untyped)}.`
   if (field === 'issuer' && /^[\w-]+(\.[\w-]+)+(\/|$)/.test(text))
