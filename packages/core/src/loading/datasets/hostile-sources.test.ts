@@ -242,6 +242,28 @@ describe('while the file is swapped', () => {
   })
 })
 
+test('memory stays bounded: of many files that were signed whole, few are hashed at the same time', async () => {
+  const names = Array.from({ length: 20 }, (_, index) => `${index}.csv`)
+  await site.model('many', Object.fromEntries(names.map((name) => [name, name])))
+  await site.sign('many', 'a', 'many.sig')
+  let live = 0
+  let most = 0
+  const read: Read = async ({ name }, receive) => {
+    most = Math.max(most, ++live)
+    await setImmediate()
+    live--
+    if (name === '7.csv') throw new Error('disk on fire')
+    await receive({ chunks: [Buffer.from(name)] })
+  }
+  const files = { read, list: () => names.map((name) => ({ name })) }
+  const source = memorySource('mem://d', new Map([['model.sig', readFileSync(site.file('many.sig'))]]), { files })
+  await using dataset = await openVerifiedDataset(source, { policy })
+  const buffers = await Promise.allSettled(names.map((name) => dataset.asyncBuffer(name)))
+  const refused = buffers.flatMap((one): unknown => (one.status === 'rejected' ? [one.reason] : []))
+  expect(refused).toEqual([refusal('SOURCE_FAILED')])
+  expect(most).toBe(4)
+})
+
 test('memory stays bounded: many ranges of a large file at the same time keep few shards', async () => {
   const shardSize = 1024 * 1024
   const shards = 200

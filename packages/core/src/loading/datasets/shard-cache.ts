@@ -1,5 +1,5 @@
-/** Shards that are read at the same time. Each takes as much memory as it has bytes. */
-const READS_AT_A_TIME = 4
+/** Shards, or files that are hashed whole, that are read at the same time. Each takes as much memory as is kept of it. */
+export const READS_AT_A_TIME = 4
 
 /**
  * Keeps verified shards up to a number of bytes. Those that were not used for the longest time make room for others. Requests for a
@@ -59,18 +59,26 @@ export class ShardCache {
     this.#bytes = 0
   }
 
-  async #read(key: string, read: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
+  /** Does work that takes memory when it is its turn. It must not wait for other such work. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= READS_AT_A_TIME) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#running++
     try {
-      const shard = await read()
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#running--
+    }
+  }
+
+  async #read(key: string, read: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      const shard = await this.inTurn(read)
       this.add(key, shard)
       return shard
     } finally {
       this.#reading.delete(key)
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#running--
     }
   }
 }

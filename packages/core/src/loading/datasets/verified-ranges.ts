@@ -16,7 +16,7 @@ import type { SourceBody } from '../../source/model-source.ts'
 import { MAX_SHARD_BYTES, type SignedParts } from '../files/signed-parts.ts'
 import { memoryFor, type Ranges } from './ranges.ts'
 import { RecentParts } from './recent-parts.ts'
-import type { ShardCache } from './shard-cache.ts'
+import { READS_AT_A_TIME, type ShardCache } from './shard-cache.ts'
 
 /** Size of the parts of which our own digests are made while a file is hashed that was signed whole: 4 MiB. */
 const OWN_SHARD_BYTES = 4 * 1024 * 1024
@@ -111,7 +111,8 @@ export class VerifiedRanges implements Ranges {
     const { hashType, shardSize } = this.#comparison.digests
     // The policy revokes files by digests of whole files, which no shard tells.
     const isUnknown = this.#parts.further.hashTypes.length > 0
-    if (size === undefined || shardSize > MAX_SHARD_BYTES || isUnknown) return this.#hashedWhole(name)
+    if (size === undefined || shardSize > MAX_SHARD_BYTES || isUnknown)
+      return this.#cache.inTurn(() => this.#hashedWhole(name))
     return { hashType, shardSize, size, digests, isOwn: false }
   }
 
@@ -122,7 +123,7 @@ export class VerifiedRanges implements Ranges {
       const { size: known } = this.#comparison.expected(name)
       const own = { hashType: 'sha256', partBytes: OWN_SHARD_BYTES } as const
       const digests = new ArrivalDigests(this.#comparison.digests, further, [own])
-      const recent = new RecentParts(OWN_SHARD_BYTES, this.#cache.maxBytes / 2)
+      const recent = new RecentParts(OWN_SHARD_BYTES, this.#cache.maxBytes / 2 / READS_AT_A_TIME)
       let size = 0
       let head = Buffer.alloc(0)
       const arrived = (chunk: Uint8Array) => {
