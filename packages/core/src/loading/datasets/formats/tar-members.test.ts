@@ -127,14 +127,25 @@ describe('a tar is refused', () => {
     await expect(listed(tar)).rejects.toEqual(malformed(files, 'the directory "x/" with content'))
   })
 
-  test.each(['/a', '../a', 'a/../../b', 'a//b', 'a/./b', '..', '..\\a', '\\a', 'C:a', 'c:\\a', 'x'.repeat(4_097)])(
-    'with the name %s',
-    async (name) => {
-      const found = expect.stringMatching(/^the name "/) as string
-      const tar = await tarOf([name, '1'])
-      await expect(listed(tar)).rejects.toEqual(malformed('names of files in the archive', found))
-    },
-  )
+  test.each([
+    '/a',
+    '../a',
+    'a/../../b',
+    'a//b',
+    'a/./b',
+    '..',
+    '..\\a',
+    '\\a',
+    'C:a',
+    'c:\\a',
+    'a\u001b[2J',
+    'a\n',
+    'x'.repeat(4_097),
+  ])('with the name %s', async (name) => {
+    const found = expect.stringMatching(/^the name "/) as string
+    const tar = await tarOf([name, '1'])
+    await expect(listed(tar)).rejects.toEqual(malformed('names of files in the archive', found))
+  })
 
   test('with the name of a directory that leads out of it', async () => {
     const tar = await tarOf(['../x/', '', { type: 'directory' }])

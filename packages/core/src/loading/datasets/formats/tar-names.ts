@@ -40,7 +40,7 @@ export function memberName(
 
 function isImpossible(name: string): boolean {
   const isBad = (part: string) => part === '' || part === '.' || part === '..'
-  // The last one stands for bytes that are not UTF-8.
-  const hasBad = name.split(/[/\\]/).some(isBad) || /^[a-z]:|[\0\ufffd]/i.test(name)
+  // The last one stands for bytes that are not UTF-8. Control characters would change what a terminal shows.
+  const hasBad = name.split(/[/\\]/).some(isBad) || /^[a-z]:|[\p{Cc}\ufffd]/iu.test(name)
   return hasBad || name.length > MAX_NAME_LENGTH
 }
