@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
 import { at } from '../at.ts'
 import { changed, statesOf, type FileIdentity, type SourceFile } from '../source/local/source-file.ts'
-import { extrasOf, isCopied, type HashJob, type HashResult } from './hash-file.ts'
+import { extrasOf, type HashJob, type HashResult } from './hash-file.ts'
 
 /** A digest that is wanted of a part of a file: from `start` (inclusive) to `end` (exclusive), in bytes. */
 export interface WantedDigest {
@@ -41,8 +41,8 @@ export type HashElsewhere = (request: ElsewhereRequest) => Promise<readonly (rea
 const current = new AsyncLocalStorage<HashElsewhere | undefined>()
 
 /**
- * Runs an operation whose files are hashed by `hash`, unless their bytes are needed here. The operation decides as it always does: it
- * lists the files, compares their states again afterwards, and compares or signs the digests.
+ * Runs an operation whose files are hashed by `hash`, except for those that it hands out as bytes or by a path. The operation decides as it
+ * always does: it lists the files, compares their states again afterwards, and compares or signs the digests.
  */
 export function hashingElsewhere<T>(hash: HashElsewhere, operation: () => Promise<T>): Promise<T> {
   // What it does to hash them, perhaps in this process, is not part of the operation.
@@ -52,11 +52,6 @@ export function hashingElsewhere<T>(hash: HashElsewhere, operation: () => Promis
 /** How the current operation hashes files somewhere else; undefined if it does not. */
 export function elsewhere(): HashElsewhere | undefined {
   return current.getStore()
-}
-
-/** Whether the digests of these jobs can come from somewhere else: their bytes are not needed here. */
-export function canBeElsewhere(jobs: readonly HashJob[]): boolean {
-  return jobs.length > 0 && !jobs.some((job) => job.keep || isCopied(job) || Object.hasOwn(job.file, 'fd'))
 }
 
 /**

@@ -6,7 +6,7 @@ import type { HashType } from './algorithms.ts'
 import { piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import { at } from '../at.ts'
 import { clearInterval, setInterval } from '../real-time.ts'
-import { canBeElsewhere, elsewhere, jobsElsewhere } from './elsewhere.ts'
+import { elsewhere, jobsElsewhere } from './elsewhere.ts'
 import { fairTurn } from './fair-turns.ts'
 import { descriptorOf, isCopied, type HashJob, type HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
@@ -27,6 +27,8 @@ export interface HashOptions {
   modelWork?: number | undefined
   /** Called with problems that did not affect the digests. */
   warn?: ((warning: HashingWarning) => void) | undefined
+  /** Whether the files may be hashed as `hashingElsewhere()` says. Only for a caller that hands out neither their bytes nor a path to them. */
+  mayBeElsewhere?: boolean | undefined
 }
 
 /** Less work than this is done on the calling thread, because starting a worker costs more. */
@@ -52,8 +54,8 @@ export async function hashFiles(jobs: readonly HashJob[], given: HashOptions): P
     signal: options.signal,
     onProgress: options.onProgress && guardedCallback(options.onProgress),
   }
-  const hash = elsewhere()
-  if (hash && canBeElsewhere(jobs)) {
+  const hash = options.mayBeElsewhere ? elsewhere() : undefined
+  if (hash && jobs.length > 0) {
     const report = guarded.onProgress
     const results = await jobsElsewhere(jobs, hash, {
       ...guarded,

@@ -102,6 +102,7 @@ export async function hashWholeFiles(files: readonly FoundFile[], given: HashOpt
   const jobs = left.map((file) => wholeFile(file))
   const results = await hashFiles(jobs, {
     ...options,
+    mayBeElsewhere: true,
     onProgress: report && ((done, total) => report(bytes + done, bytes + total)),
   })
   let next = 0

@@ -89,7 +89,7 @@ export async function buildManifestKnowing(
     return digests?.length === ranges.length ? digests : undefined
   })
   const unknown = jobs.filter((_, index) => !known[index])
-  const results = await hashFiles(unknown, { ...options, hashType: serialization.hashType })
+  const results = await hashFiles(unknown, { ...options, hashType: serialization.hashType, mayBeElsewhere: true })
 
   const resources: Resource[] = []
   const whole = new Map<string, string>()

@@ -4,6 +4,7 @@ import { workOf } from '../hashing/batches.ts'
 import { at } from '../at.ts'
 import { furtherOf, type HashJob, type HashResult } from '../hashing/hash-file.ts'
 import { withoutPrototype } from '../snapshot.ts'
+import { elsewhere } from '../hashing/elsewhere.ts'
 import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/hash-files.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
@@ -11,6 +12,7 @@ import { listingOf, statesOf, type Listing, type SourceFile } from '../source/lo
 import { eachOf, inTurns, type Steps } from '../source/turns.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'
+import { MatchedFiles } from './matched-files.ts'
 import { digestProblem, mismatch, notSigned } from './mismatch.ts'
 import { contentIn } from './plainer-cause.ts'
 import { rangesOf, type Serialization } from './serialization.ts'
@@ -60,11 +62,10 @@ export class Contents {
   readonly listed: readonly SourceFile[]
   readonly #options: ContentsOptions
   readonly #totalBytes: number
-  readonly #checked = new Set<string>()
+  readonly #matched = new MatchedFiles()
   /** The digests of each hashed file, in the order of the hash types. */
   readonly #furtherDigests = new Map<string, readonly string[]>()
   #takenOver = false
-  #checkedBytes = 0
   #reportedBytes = 0
 
   /**
@@ -105,7 +106,8 @@ export class Contents {
 
   /** How much was found to match so far. */
   get checked(): HashedAmount {
-    return { files: this.#takenOver ? this.#files.size : this.#checked.size, bytes: this.#checkedBytes }
+    const { amount } = this.#matched
+    return this.#takenOver ? { ...amount, files: this.#files.size } : amount
   }
 
   /**
@@ -125,7 +127,7 @@ export class Contents {
    */
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     const placements = requests.map((request) => ({ file: this.file(request.name), copyTo: undefined, request }))
-    const results = await this.#hash(placements, true)
+    const results = await this.#hash(placements, { keep: true })
     return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
   }
 
@@ -136,9 +138,9 @@ export class Contents {
     return file
   }
 
-  /** Whether the file was found to match the manifest. */
+  /** Whether the file was found to match the manifest, hashed by this process or by one that left a receipt: its path may be handed out. */
   isChecked(name: string): boolean {
-    return this.#takenOver || this.#checked.has(name)
+    return this.#takenOver || this.#matched.wasHashedHere(name)
   }
 
   /**
@@ -147,7 +149,7 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
   async check(placements: readonly Placement[]): Promise<void> {
-    await this.#hash(placements, false)
+    await this.#hash(placements)
   }
 
   /** Hash types of the additional digests that every file is judged by. */
@@ -196,20 +198,23 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
   async checkRest(): Promise<void> {
-    await this.#hash(await inTurns(this.#rest(), this.#options.signal), false)
+    await this.#hash(await inTurns(this.#rest(), this.#options.signal), { mayBeElsewhere: true })
   }
 
   *#rest(): Steps<Placement[]> {
     const rest: Placement[] = []
     yield* eachOf(this.#files.values(), (file) => {
-      if (!this.isChecked(file.name)) rest.push({ file, copyTo: undefined })
+      if (!this.#takenOver && !this.#matched.has(file.name)) rest.push({ file, copyTo: undefined })
     })
     return rest
   }
 
-  async #hash(placements: readonly Placement[], keep: boolean): Promise<HashResult[]> {
+  async #hash(
+    placements: readonly Placement[],
+    { keep = false, mayBeElsewhere = false }: { keep?: boolean; mayBeElsewhere?: boolean } = {},
+  ): Promise<HashResult[]> {
     const files = placements.map(({ file }) => file)
-    const before = this.#checkedBytes
+    const before = this.#matched.amount.bytes
     const { onProgress, signal, warn } = this.#options
     await inTurns(this.#sizeSteps(files, this.#options.limit), signal)
     const limits = new RequestLimits()
@@ -221,9 +226,11 @@ export class Contents {
       ...(this.#takenOver ? {} : { modelWork: workOf(this.#files.size, this.#totalBytes) }),
       signal,
       warn,
+      mayBeElsewhere,
       onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
     })
-    await inTurns(this.#compare(files, results), signal)
+    const isElsewhere = mayBeElsewhere && elsewhere() !== undefined
+    await inTurns(this.#compare(files, results, isElsewhere), signal)
     return results
   }
 
@@ -245,7 +252,7 @@ export class Contents {
   }
 
   /** A file counts as matching once all of them were found to match. */
-  *#compare(files: readonly SourceFile[], results: readonly HashResult[]): Steps<void> {
+  *#compare(files: readonly SourceFile[], results: readonly HashResult[], isElsewhere: boolean): Steps<void> {
     const problems: FileProblem[] = []
     yield* eachOf(files, ({ name }, index) => {
       const { digests } = this.#manifest.listed(name)
@@ -255,7 +262,7 @@ export class Contents {
     if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
     if (this.furtherHashTypes.length > 0)
       yield* eachOf(files, ({ name }, index) => this.#checkFurther(name, furtherOf(at(results, index))))
-    yield* eachOf(files, (file) => this.#count(file))
+    yield* eachOf(files, (file) => this.#matched.add(file, isElsewhere))
   }
 
   *#sizeSteps(files: readonly SourceFile[], limit: SizeLimit | undefined): Steps<void> {
@@ -270,12 +277,6 @@ export class Contents {
     const { further } = this.#options
     further?.hashTypes.forEach((hashType, index) => further.check(name, hashType, at(digests, index)))
     this.#furtherDigests.set(name, digests)
-  }
-
-  #count({ name, identity }: SourceFile): void {
-    if (this.#checked.has(name)) return
-    this.#checked.add(name)
-    this.#checkedBytes += identity.size
   }
 
   /** Keeps the reported progress from shrinking, because files are read concurrently and more than once. */

@@ -12,7 +12,10 @@ import type { ModelSource } from '../../source/model-source.ts'
 import { keyPair, sha256 } from '../../testing/bundles.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
+import { listReceipts } from '../../receipts/receipts.ts'
+import { downloadModel } from '../downloading/download-model.ts'
 import { judgeModel } from '../operations/judge-model.ts'
+import { signModelAgain } from '../operations/sign-again.ts'
 import { verifyModel } from '../operations/verify-model.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { hashFilesOnDisk, SourceHasher } from './part-hasher.ts'
@@ -140,6 +143,48 @@ describe('a model on disk whose files are hashed elsewhere', () => {
     )
     expect(Buffer.from(opened.gathered).toString()).toBe(CONTENTS['b.bin'])
     expect(asked.map(({ place }) => place)).not.toContainEqual({ path: join(model, 'b.bin') })
+  })
+
+  const asSigned: HashElsewhere = async ({ files }) =>
+    files.map(({ place, wanted }) =>
+      wanted.map(() => ('path' in place && place.path.endsWith('b.bin') ? sha256(CONTENTS['b.bin']) : sha256('{}'))),
+    )
+
+  /** A signed model, one file of which was changed: only whoever hashes it here notices. */
+  async function changedModel(): Promise<string> {
+    const model = scratch({ 'a/config.json': '{}', 'b.bin': CONTENTS['b.bin'] })
+    await signModel(model, { signer: await signer() })
+    writeFileSync(join(model, 'b.bin'), 'weights of a thief')
+    return model
+  }
+
+  test.each(['in-place', 'copy'] as const)('is hashed here where a path to it is handed out: %s', async (isolation) => {
+    const model = await changedModel()
+    const options = { policy: policyWithReceipts(), isolation }
+    const during = hashingElsewhere(asSigned, () =>
+      openVerifiedModel(model, options, (reader) => reader.place(['b.bin'])),
+    )
+    await expect(during).rejects.toEqual(refusal('FILE_MISMATCH'))
+    const opened = await hashingElsewhere(asSigned, () => openVerifiedModel(model, options))
+    onTestFinished(() => opened.close())
+    await expect(opened.place(['b.bin'])).rejects.toEqual(refusal('FILE_MISMATCH'))
+  })
+
+  test('is hashed here where it is saved', async () => {
+    const model = await changedModel()
+    const to = scratch()
+    const saving = hashingElsewhere(asSigned, () => downloadModel(model, to, { policy: policyWithReceipts() }))
+    await expect(saving).rejects.toEqual(refusal('FILE_MISMATCH'))
+  })
+
+  test('leaves no receipt when it is signed again', async () => {
+    vi.stubEnv('XDG_CACHE_HOME', scratch())
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const model = scratch(CONTENTS)
+    const by = await signer()
+    const { remembered } = await hashingElsewhere(onDisk(), () => signModelAgain(model, { signer: by }))
+    expect(remembered).toEqual({ files: 0, reason: 'the files were hashed elsewhere' })
+    expect(await listReceipts()).toEqual([])
   })
 })
 

@@ -1,6 +1,7 @@
 import { LARGEST_BUNDLE_BYTES } from '../../bundle/bundle.ts'
 import { readBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError } from '../../errors.ts'
+import { elsewhere } from '../../hashing/elsewhere.ts'
 import type { KnownDigests } from '../../manifest/build.ts'
 import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../../receipts/receipt.ts'
 import { ReceiptStore } from '../../receipts/store.ts'
@@ -103,6 +104,8 @@ async function leaveReceipt(
   hashedAt: number,
   lastHashedAt: number,
 ): Promise<SignedAgain['remembered']> {
+  // A receipt says that this user has hashed the files, on this machine.
+  if (elsewhere()) return { files: 0, reason: 'the files were hashed elsewhere' }
   const times = { hashedAt, lastHashedAt }
   const model = { model: source.path, rootDigest, bundleDigest, ...times, files: listed, partial: true }
   const { receipt, leftOut } = makeReceipt(model)

@@ -45,7 +45,8 @@ async function hashFilesAgain({ verified, content }: JudgedLoad, hashTypes: Unkn
     // What has changed does not match what was signed. What is added to the directory later is not part of what was loaded.
     const options = withoutPrototype({ ignoreUnsignedFiles: true, further: recorder })
     const contents = await Contents.compareNames(local, verified.manifest, options)
-    return contents.checkRest()
+    // Not by `checkRest()`: the runtime has these files, so they are hashed here.
+    return contents.check(contents.sourceFiles.map((file) => ({ file, copyTo: undefined })))
   }
   if (!content.unverified) throw notHere()
   const { root, names, seen } = content.unverified
