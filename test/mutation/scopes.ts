@@ -40,7 +40,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy/journals',
     'core/src/policy/matching',
     'core/src/policy/reading',
-    'core/src/policy/requirements',
     'core/src/policy/revocations',
     'core/src/policy/roots',
     'core/src/policy/schema',

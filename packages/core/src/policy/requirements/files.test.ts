@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { accepts } from '../../testing/evidence.ts'
-import { compileFileRequirements, fileRequirementFields as fields } from './files.ts'
+import { compileFileRequirements, fileRequirementFields as fields, ofDataset } from './files.ts'
 
 const DAY = 86_400_000
 
@@ -32,6 +32,13 @@ describe('what a rule requires of files', () => {
     const given = { files: 'loaded', isolation: ['memory'], maxBundleBytes: 7, pinned: true } as const
     expect({ ...compileFileRequirements({ ...given, isolation: ['memory'] }) }).toEqual(given)
     expect({ ...compileFileRequirements({ pinned: false }) }).toEqual({ files: 'all' })
+  })
+
+  test('is for datasets that only files that are read are checked, unless it says otherwise', () => {
+    const of = (given: Parameters<typeof compileFileRequirements>[0]) => ofDataset(compileFileRequirements(given))
+    expect({ ...of({ pinned: true }) }).toEqual({ files: 'loaded', pinned: true })
+    expect(Object.getPrototypeOf(of({}))).toBeNull()
+    for (const files of ['all', 'loaded', 'ignore-unsigned'] as const) expect(of({ files }).files).toBe(files)
   })
 
   test('allows unsigned files by glob', () => {

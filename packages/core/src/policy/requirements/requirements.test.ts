@@ -23,6 +23,10 @@ describe('requirements', () => {
     ])
   })
 
+  test('say why no signer can meet them, as the end of a sentence', () => {
+    for (const { explain } of REQUIREMENTS) expect(explain).toMatch(/^[a-z].*[a-zA-Z]$/)
+  })
+
   test('refuse with existing codes', () => {
     for (const { codes } of REQUIREMENTS) for (const code of codes) expect(ERROR_CODES).toHaveProperty(code)
   })
