@@ -30,7 +30,7 @@ test('the settings of a journal are those of the policy, with absolute paths', (
 })
 
 test('the settings that a policy does not state are the default ones, or absent', () => {
-  expect(settingsOf({ directory: '/var/journal' }, place)).toEqual({
+  expect(settingsOf({ directory: '/var/journal' }, place)).toStrictEqual({
     directory: '/var/journal',
     place: place.place,
     required: false,
