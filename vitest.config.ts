@@ -30,6 +30,7 @@ export default defineConfig({
             'test/documents/**',
             'test/docs/**',
             'test/drill/**',
+            'test/fleet/**',
             'test/hubs/**',
             'test/s3/**',
             'test/interop/**',

@@ -67,14 +67,14 @@ const FOR_HUBS = {
 
 /**
  * Packages of this project that few commands need, each in a file that is loaded when it is used: that of hubs, with what reads archives, for
- * `hf://` and `oci://` URLs, that of object stores, and that of journals. They use the core of the program, which is passed to them: a copy would be larger, and would
+ * `hf://` and `oci://` URLs, that of object stores, that of journals, and that of fleets. They use the core of the program, which is passed to them: a copy would be larger, and would
  * not know the program's settings.
  */
 export const packagesInFiles: Plugin = {
   name: 'packages in files',
   setup(build) {
-    for (const [name, file] of Object.entries({ hub: 'hubs', journal: 'journals', s3: 'object-stores' }))
-      packageInFile(build, name, file)
+    const files = { fleet: 'fleets', hub: 'hubs', journal: 'journals', s3: 'object-stores' }
+    for (const [name, file] of Object.entries(files)) packageInFile(build, name, file)
   },
 }
 

@@ -104,8 +104,12 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     ),
   },
   './distributed': {
-    values: names(`SourceHasher hashFilesOnDisk hashingElsewhere`),
-    types: names(`ElsewhereRequest FileElsewhere HashElsewhere HashType ModelSource PartHashingOptions WantedDigest`),
+    values: names(
+      `SourceHasher array canonicalJson hashFilesOnDisk hashingElsewhere int isCanonicalJson lanes literal oneOf strictObject string`,
+    ),
+    types: names(
+      `ElsewhereRequest FileElsewhere HashElsewhere HashType ModelSource PartHashingOptions Schema WantedDigest`,
+    ),
   },
   './publishing': {
     values: names(
@@ -118,7 +122,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   './journal': {
     values:
       names(`ADVISORY_CHANNEL COLLECTED_FILE COMMITS CommitTree HEADS HeadsBySegment JOURNAL_CHANNEL JOURNAL_FILE KEY_FILE MAX_CHECKPOINT_BYTES
-      MAX_COLLECTED_FILE MAX_JOURNAL_FILE PACKED Problems RECORD_TYPES SEGMENTS SegmentProgress UNSIGNED_SEGMENT checkLine checkPrivate checkpointAt checkpointFrom commitAt
+      MAX_COLLECTED_FILE MAX_JOURNAL_FILE PACKED Problems RECORD_TYPES SEGMENTS SegmentProgress UNSIGNED_SEGMENT checkLine checkPrivate checkPrivateFile checkpointAt checkpointFrom commitAt
       commitFile commitIn cosignaturesBy cosignedAt enableJournal foreignReference isAboutLoad largest leafBytes makeCacheFolder makeDirectories misplaced newestCheckpoint newestIndex openJournal
       originOf packFile packIn parseNote problemLine proofOfGrowth pruneJournal
       readCheckpointFile readCollected readCommit readCommits readJournal readJournalFile readLine readLines readSegment readVerifierKey segmentIdsIn

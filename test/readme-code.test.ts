@@ -15,6 +15,7 @@ describe.each([
   ['packages/tfjs/README.md', 4],
   ['packages/transformers/README.md', 3],
   ['packages/hub/README.md', 5],
+  ['packages/fleet/README.md', 1],
   ['packages/s3/README.md', 4],
   ['packages/journal/README.md', 4],
 ])('the JavaScript of %s', (readme, count) => {

@@ -41,11 +41,12 @@ describe('a process loads only what it needs:', () => {
     expect(loadedFiles(stderr).slice(3)).toEqual(['cli/dist/main.cjs'])
   })
 
-  test('hubs, object stores, journals and the libraries for certificates and Sigstore are in five files beside the program, which need no package', async () => {
+  test('fleets, hubs, object stores, journals and the libraries for certificates and Sigstore are in six files beside the program, which need no package', async () => {
     const program = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
     const files = new Set(Array.from(program.matchAll(/require\("\.\/([^"]+)"\)/g), ([, file = '']) => file))
     expect([...files].sort()).toEqual([
       'certificate-libraries.cjs',
+      'fleets.cjs',
       'hubs.cjs',
       'journals.cjs',
       'object-stores.cjs',
@@ -118,8 +119,8 @@ describe('a process loads only what it needs:', () => {
   })
 
   test('the program depends on the libraries that its core loads, in the versions that the core is built with', async () => {
-    const [core, program, hub, objectStores] = await Promise.all(
-      ['core', 'cli', 'hub', 's3'].map((name) => manifestOf(name)),
+    const [core, program, hub, objectStores, fleet] = await Promise.all(
+      ['core', 'cli', 'hub', 's3', 'fleet'].map((name) => manifestOf(name)),
     )
     const text = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
     const loaded = [...text.matchAll(/\b(?:require|import|optionalPackage)\(["']([@a-z][^"']*)["']/g)]
@@ -145,7 +146,8 @@ describe('a process loads only what it needs:', () => {
     const ofHub = hub?.peerDependencies
     const optional = Object.entries(core!.peerDependencies!).filter(([name]) => INSTALLED_BY_USERS.test(name))
     expect(optional).toHaveLength(2)
-    expect(peerDependencies).toEqual({ ...ofHub, ...objectStores?.peerDependencies, ...Object.fromEntries(optional) })
+    const others = { ...objectStores?.peerDependencies, ...fleet?.peerDependencies }
+    expect(peerDependencies).toEqual({ ...ofHub, ...others, ...Object.fromEntries(optional) })
     const names = Object.keys(peerDependencies!)
     expect(peerDependenciesMeta).toEqual(Object.fromEntries(names.map((name) => [name, { optional: true }])))
   })

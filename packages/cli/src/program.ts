@@ -6,6 +6,10 @@ import { addFeedShowing } from './commands/advisory/show.ts'
 import { addFeedSigning, SIGN_FEED_HELP } from './commands/advisory/sign.ts'
 import { addFeedVerifying } from './commands/advisory/verify.ts'
 import { addAttestMethod, ATTEST_HELP } from './commands/publish/attest.ts'
+import { addFleetPlanning } from './commands/fleet/plan.ts'
+import { addFleetSigning, SIGN_FLEET_HELP } from './commands/fleet/sign.ts'
+import { addFleetVerifying } from './commands/fleet/verify.ts'
+import { addFleetWorking } from './commands/fleet/worker.ts'
 import { addIncident } from './commands/respond/incident.ts'
 import { addJournalExport } from './commands/journal/export.ts'
 import { addJournalFollowing } from './commands/journal/follow.ts'
@@ -78,6 +82,7 @@ const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   advisory: addAdvisory,
   journal: addJournal,
   incident: addIncident,
+  fleet: addFleet,
   doctor: addDoctor,
   completion: (program, perform) =>
     addCompletion(program, perform, (only) => createProgram('', () => () => Promise.resolve(), only)),
@@ -167,6 +172,24 @@ function addJournal(program: Command, perform: Perform): void {
   addJournalPushing(journal, perform)
   addJournalServing(journal, perform)
   addJournalWitnessing(journal, perform)
+}
+
+function addFleet(program: Command, perform: Perform): void {
+  const fleet = program
+    .command('fleet')
+    .description('Sign and verify catalogues of models, whose files many machines hash.')
+  const sign = fleet
+    .command('sign')
+    .description('Sign the models of a catalogue.')
+    .addHelpText('after', SIGN_FLEET_HELP)
+  addFleetSigning(sign, perform, SIGSTORE)
+  addFleetSigning(sign, perform, KEY)
+  addFleetSigning(sign, perform, CERTIFICATE)
+  addFleetSigning(sign, perform, PKCS11_KEY)
+  addFleetSigning(sign, perform, PKCS11_CERTIFICATE)
+  addFleetVerifying(fleet, perform)
+  addFleetPlanning(fleet, perform)
+  addFleetWorking(fleet, perform)
 }
 
 const ADVISORY_HELP = `

@@ -157,6 +157,14 @@ export const ERROR_CODES = {
   SOURCE_LISTING: 'the source of a model lists impossible names, or too many',
   SOURCE_UNLISTED: 'the source of a model cannot list its files',
 
+  // A fleet that signs and verifies catalogues
+  CATALOGUE_INVALID: 'a catalogue cannot be read, or a line of it is not the path or URL of a model',
+  FLEET_QUEUE: 'the queue of a fleet cannot be reached or used',
+  FLEET_PACKAGES: 'the packages that reach the queue of a fleet cannot be loaded',
+  FLEET_JOB: 'a job of a fleet is malformed, or asks for what the worker may not read',
+  FLEET_RESULT: 'no authentic result of a job came back, however often it was given out',
+  FLEET_DISAGREES: 'two workers of a fleet computed different digests of the same bytes',
+
   // Pushing a model to a hub or registry
   PUSH_UNAVAILABLE: 'the package that uploads to the hub cannot be loaded',
   PUSH_REFUSED: 'the hub or registry does not accept the model',

@@ -24,3 +24,6 @@ export {
   type WantedDigest,
 } from '../hashing/elsewhere.ts'
 export { hashFilesOnDisk, SourceHasher, type PartHashingOptions } from '../loading/distributing/part-hasher.ts'
+export { canonicalJson, isCanonicalJson } from '../schema/canonical-json.ts'
+export { array, int, literal, oneOf, strictObject, string, type Schema } from '../schema/define.ts'
+export { lanes } from '../source/lanes.ts'

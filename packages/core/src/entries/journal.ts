@@ -79,6 +79,7 @@ export {
 } from '../journal/reading/verify-journal.ts'
 export { throwIfAborted } from '../source/aborted.ts'
 export { checkPrivate } from '../source/private/ownership.ts'
+export { checkPrivateFile } from '../source/private/private-file.ts'
 export { readLines } from '../journal/reading/segments/read-lines.ts'
 export { makeCacheFolder, makeDirectories } from '../source/private/cache-directory.ts'
 export { readVerifierKey, verifierKey } from '../journal/format/verifier-key.ts'

@@ -3,8 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { readVerifierKey } from '@modelseal/core/journal'
-import { checkPrivateFile } from './private-file.ts'
+import { checkPrivateFile, readVerifierKey } from '@modelseal/core/journal'
 
 /** A host that may send its journals. */
 export interface Sender {

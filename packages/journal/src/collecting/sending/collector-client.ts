@@ -3,9 +3,9 @@ import { Agent, request as secureRequest } from 'node:https'
 import { clearTimeout, setTimeout } from 'node:timers'
 import { readSmallFile } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
+import { checkPrivateFile } from '@modelseal/core/journal'
 import { remoteUrl } from '../../remote-url.ts'
 import { milliseconds } from '../../repeating.ts'
-import { checkPrivateFile } from '../private-file.ts'
 import { MAX_ANSWER, pathOf, type CollectedState, type JournalQuestion, type Target } from '../protocol.ts'
 
 /** Where a journal is sent, and how the host proves who it is. */

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { ModelSealError, shown } from '@modelseal/core/errors'
+import { ModelSealError, shown } from '../../errors.ts'
 
 /**
  * Refuses a file of secrets that other users can read or change. A missing file is reported by whoever reads it.

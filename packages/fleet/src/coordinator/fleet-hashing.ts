@@ -1,0 +1,210 @@
+import { lanes, type ElsewhereRequest } from '@modelseal/core/distributed'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import { isUrl } from '../catalogue/model-line.ts'
+import { jobsOf, type PlannedJob } from '../jobs/split.ts'
+import { authenticResult, type Result } from '../results/result.ts'
+import type { ResultStore } from '../results/result-store.ts'
+import type { WorkerSecrets } from '../results/worker-secrets.ts'
+import type { Order, WorkQueue } from '../queue/work-queue.ts'
+import type { FairWindow } from './fair-window.ts'
+
+/** How often a job is given out again if what came back was not authentic. */
+const MOST_ATTEMPTS = 5
+
+/** A result that does not count, and why. */
+export interface RejectedResult {
+  readonly job: string
+  readonly reason: string
+}
+
+/** What a run has done so far. */
+export interface FleetCounts {
+  /** Jobs that workers did in this run. */
+  jobs: number
+  /** Jobs that were done before. */
+  reused: number
+  /** Bytes that workers read in this run. */
+  bytes: number
+  rejected: number
+}
+
+/** What the coordinator needs to have files hashed. */
+export interface HashingParts {
+  readonly queue: WorkQueue
+  readonly store: ResultStore
+  readonly secrets: WorkerSecrets
+  readonly window: FairWindow
+  /** Share of the jobs that two workers do, between 0 and 1. */
+  readonly audit: number
+  /** Milliseconds after which a stored result does not count any more. */
+  readonly maxAge: number
+  readonly onRejected: (rejected: RejectedResult) => void
+}
+
+/** Has the files of models hashed by workers, and believes only what they have authenticated. */
+export class FleetHashing {
+  readonly counts: FleetCounts = { jobs: 0, reused: 0, bytes: 0, rejected: 0 }
+  readonly #parts: HashingParts
+  /** Jobs that are being done: two models may have the same one. */
+  readonly #current = new Map<string, Promise<readonly string[]>>()
+
+  constructor(parts: HashingParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * @param model path or URL of the model
+   * @returns the digests of each file, in the order in which they are wanted
+   * @throws {@link ModelSealError} `FLEET_RESULT`, `FLEET_DISAGREES`, `FLEET_QUEUE`, `FILE_WRITE_FAILED`, `FILE_UNREADABLE`, `ABORTED`, and what a worker
+   * refuses the job with
+   */
+  async hash(model: string, { files, signal, onProgress }: ElsewhereRequest): Promise<string[][]> {
+    const digests = files.map(({ wanted }) => wanted.map(() => ''))
+    const source = files.some(({ place }) => 'path' in place) ? undefined : model
+    const jobs = [...jobsOf(files, source)]
+    const failure = new AbortController()
+    const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal
+    let done = 0
+    const work = async (job: PlannedJob) => {
+      const found = await this.#digestsOf(job, model, either)
+      job.places.forEach(([file, wanted], index) => {
+        const digest = digests[file]
+        if (digest) digest[wanted] = found[index] ?? ''
+      })
+      onProgress?.((done += job.bytes))
+    }
+    const running = lanes(jobs, this.#parts.queue.window, work)
+    try {
+      await Promise.all(running)
+      return digests
+    } catch (error) {
+      failure.abort()
+      await Promise.allSettled(running)
+      throw error
+    } finally {
+      this.#parts.window.leave(model)
+    }
+  }
+
+  async #digestsOf(job: PlannedJob, model: string, signal: AbortSignal): Promise<readonly string[]> {
+    const current = this.#current.get(job.id)
+    if (current) {
+      const found = await current.catch(() => undefined)
+      if (found) return found
+    }
+    const work = this.#done(job, model, signal)
+    this.#current.set(job.id, work)
+    try {
+      return await work
+    } finally {
+      if (this.#current.get(job.id) === work) this.#current.delete(job.id)
+    }
+  }
+
+  async #done(job: PlannedJob, model: string, signal: AbortSignal): Promise<readonly string[]> {
+    const { store, audit } = this.#parts
+    const lines = await this.#stored(job)
+    const isAudited = Math.random() < audit
+    const needed = isAudited ? 2 : 1
+    const orders: Order[] = []
+    if (lines.size >= needed) this.counts.reused += 1
+    while (lines.size < needed) {
+      const [not] = lines.keys()
+      const order: Order = { id: job.id, text: job.text, ...(not === undefined ? {} : { not }) }
+      const { worker, line } = await this.#given(job, { order, model, signal })
+      lines.set(worker, line)
+      orders.push(order)
+    }
+    const results = [...lines.values()].map((line) => authenticResult(line, job, this.#parts.secrets))
+    const [first, ...others] = results.filter((result) => typeof result !== 'string')
+    if (!first) throw unauthentic(job, 'none')
+    for (const other of others) if (!isSame(first, other)) throw await this.#disagreeing(job, orders, [first, other])
+    if (orders.length > 0) await store.write('results', job.id, [...lines.values()])
+    for (const order of orders) await this.#parts.queue.forget(order)
+    return first.digests
+  }
+
+  /** The authentic results that are kept, by their workers. */
+  async #stored(job: PlannedJob): Promise<Map<string, string>> {
+    const { store, secrets, maxAge } = this.#parts
+    const lines = new Map<string, string>()
+    const earliest = (Date.now() - maxAge) / 1_000
+    for (const line of await store.lines('results', job.id)) {
+      const result = authenticResult(line, job, secrets)
+      if (typeof result === 'string') this.#reject(job, result)
+      else if (!result.refusal && result.time >= earliest) lines.set(result.worker, line)
+    }
+    return lines
+  }
+
+  /** Has a worker do a job, again if what came back is not authentic. */
+  async #given(
+    job: PlannedJob,
+    { order, model, signal }: { order: Order; model: string; signal: AbortSignal },
+  ): Promise<{ worker: string; line: string }> {
+    const { queue, window, secrets } = this.#parts
+    const turn = { model, source: sourceOf(model), bytes: job.bytes }
+    let reason = ''
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const line = await window.run(turn, signal, () => queue.run(order, signal))
+      const result = authenticResult(line, job, secrets)
+      if (typeof result !== 'string' && result.refusal) {
+        await queue.forget(order)
+        throw new ModelSealError(result.refusal.code, result.refusal.message)
+      }
+      if (typeof result !== 'string' && result.worker !== order.not) {
+        this.counts.jobs += 1
+        this.counts.bytes += job.bytes
+        return { worker: result.worker, line }
+      }
+      reason = typeof result === 'string' ? result : `${result.worker} did it a second time`
+      this.#reject(job, reason)
+      await queue.forget(order)
+    }
+    throw unauthentic(job, reason)
+  }
+
+  async #disagreeing(job: PlannedJob, orders: Order[], [one, other]: [Result, Result]): Promise<ModelSealError> {
+    for (const order of orders) await this.#parts.queue.forget(order)
+    const index = one.digests.findIndex((digest, place) => digest !== other.digests[place])
+    const name = job.job.files.flatMap((file) => file.parts.map(() => file.name))[index] ?? ''
+    return new ModelSealError(
+      'FLEET_DISAGREES',
+      `Cannot use the digests of ${shown(name)}: the workers ${one.worker} and ${other.worker} computed different ones.`,
+      {
+        file: name,
+        expected: `${one.digests[index] ?? ''} (${one.worker})`,
+        found: `${other.digests[index] ?? ''} (${other.worker})`,
+        hint: 'One of them is broken or lies. Find out which, remove it from the file of workers, and run the command again.',
+      },
+    )
+  }
+
+  #reject({ id: job }: PlannedJob, reason: string): void {
+    this.counts.rejected += 1
+    this.#parts.onRejected({ job, reason })
+  }
+}
+
+/** The host or bucket that a model is read from. */
+function sourceOf(model: string): string {
+  if (!isUrl(model)) return 'disk'
+  const { protocol, host } = new URL(model)
+  return `${protocol}//${host}`
+}
+
+function isSame(one: Result, other: Result): boolean {
+  return one.digests.join() === other.digests.join()
+}
+
+function unauthentic({ id, job }: PlannedJob, found: string): ModelSealError {
+  return new ModelSealError(
+    'FLEET_RESULT',
+    `Cannot use the results of the job ${id.slice(0, 16)}: none of them is authentic.`,
+    {
+      ...(job.files[0] ? { file: job.files[0].name } : {}),
+      found,
+      hint: 'Check that the file of workers has the secret of every worker, and who else can write to the queue.',
+    },
+  )
+}

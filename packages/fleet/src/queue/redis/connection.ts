@@ -1,0 +1,60 @@
+import { clearTimeout, setTimeout } from 'node:timers'
+import type { Redis } from 'ioredis'
+import { messageOf } from '@modelseal/core/any-realm'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import { queuePackages } from './packages.ts'
+
+/** The queue of all coordinators and workers that use one Redis. */
+export const QUEUE = 'modelseal-fleet'
+/** In milliseconds. */
+const CONNECT_TIMEOUT = 10_000
+const MOST_BETWEEN_ATTEMPTS = 2_000
+
+/**
+ * Connects to Redis, and waits until it answers. From then on, commands wait while it is away.
+ *
+ * @param url `redis:`, or `rediss:` for TLS; may have a user and a password
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `ABORTED`
+ */
+export async function connect(url: string, signal: AbortSignal | undefined): Promise<Redis> {
+  const place = placeOf(url)
+  const { Redis } = queuePackages()
+  const redis = new Redis(url, {
+    maxRetriesPerRequest: null,
+    retryStrategy: (attempt: number) => Math.min(100 * attempt, MOST_BETWEEN_ATTEMPTS),
+  })
+  let last = 'no answer'
+  // Without a listener it would end the process.
+  redis.on('error', (error: unknown) => (last = messageOf(error)))
+  const { promise: stopped, reject } = Promise.withResolvers<never>()
+  const stop = () => {
+    reject(new Error(last))
+  }
+  const timer = setTimeout(stop, CONNECT_TIMEOUT)
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted) stop()
+  try {
+    // It refuses the command if a password is missing.
+    await Promise.race([redis.ping(), stopped])
+    return redis
+  } catch (cause) {
+    redis.disconnect()
+    if (signal?.aborted) throw new ModelSealError('ABORTED', 'The caller aborted the operation.')
+    throw new ModelSealError('FLEET_QUEUE', `Cannot use the queue at ${shown(place)}: ${messageOf(cause)}.`, {
+      hint: 'Check that Redis is running, the URL of the queue, and its password.',
+      cause,
+    })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** @returns the URL without what is secret */
+function placeOf(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed && /^rediss?:$/.test(parsed.protocol) && parsed.host !== '') return `${parsed.protocol}//${parsed.host}`
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot use the queue: its URL is not one of Redis.', {
+    expected: 'a URL such as redis://127.0.0.1:6379, or rediss:// for TLS',
+  })
+}

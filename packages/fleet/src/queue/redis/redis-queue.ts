@@ -1,0 +1,158 @@
+import { clearInterval, setInterval, setTimeout } from 'node:timers'
+import type { Queue, QueueEvents } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { messageOf } from '@modelseal/core/any-realm'
+import { ModelSealError } from '@modelseal/core/errors'
+import { connect, QUEUE } from './connection.ts'
+import { nameOf } from './order-data.ts'
+import { queuePackages } from './packages.ts'
+import type { Order, WorkQueue } from '../work-queue.ts'
+
+/** Jobs in Redis at a time, for one coordinator. */
+const WINDOW = 256
+/** Milliseconds between two looks at all jobs that are given out: events may get lost, and Redis may be emptied. */
+const LOOK_EVERY = 2_000
+/** Seconds for which a finished job stays, for a coordinator that is started again. */
+const KEPT_FOR = 24 * 3_600
+const MOST_KEPT = 10_000
+/** How often a job may fail in the queue, as when a worker is stopped. */
+const MOST_FAILURES = 100
+
+interface Pending {
+  readonly order: Order
+  readonly resolve: (text: string) => void
+  readonly reject: (error: unknown) => void
+  failures: number
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `ABORTED` */
+export async function openRedisQueue(url: string, signal: AbortSignal | undefined): Promise<WorkQueue> {
+  const { bullmq } = queuePackages()
+  const redis = await connect(url, signal)
+  const queue = new bullmq.Queue(QUEUE, { connection: redis })
+  const eventsConnection = redis.duplicate()
+  eventsConnection.on('error', ignore)
+  const events = new bullmq.QueueEvents(QUEUE, { connection: eventsConnection })
+  queue.on('error', ignore)
+  events.on('error', ignore)
+  return new RedisQueue(queue, events, [redis, eventsConnection])
+}
+
+/** Gives jobs to workers on other machines. A job that workers were killed over is given to others, and one that Redis lost is put there again. */
+class RedisQueue implements WorkQueue {
+  readonly window = WINDOW
+  readonly #queue: Queue
+  readonly #events: QueueEvents
+  readonly #connections: readonly Redis[]
+  readonly #pending = new Map<string, Pending>()
+  readonly #timer: NodeJS.Timeout
+  #looking = false
+
+  constructor(queue: Queue, events: QueueEvents, connections: readonly Redis[]) {
+    this.#queue = queue
+    this.#events = events
+    this.#connections = connections
+    events.on('completed', ({ jobId, returnvalue }) => this.#completed(jobId, returnvalue))
+    events.on('failed', ({ jobId }) => this.#inBackground(() => this.#look(jobId)))
+    this.#timer = setInterval(() => this.#inBackground(() => this.#lookAtAll()), LOOK_EVERY)
+  }
+
+  async run(order: Order, signal: AbortSignal | undefined): Promise<string> {
+    const name = nameOf(order)
+    const stop = () => this.#settle(name)?.reject(new ModelSealError('ABORTED', 'The caller aborted the operation.'))
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        this.#pending.set(name, { order, resolve, reject, failures: 0 })
+        signal?.addEventListener('abort', stop, { once: true })
+        if (signal?.aborted) stop()
+        // It may have been finished for an earlier run.
+        this.#inBackground(async () => {
+          await this.#add(order)
+          await this.#look(name)
+        })
+      })
+    } finally {
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  async forget(order: Order): Promise<void> {
+    // A job that some worker is at cannot be removed. It expires.
+    await this.#queue.remove(nameOf(order)).catch(ignore)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    // If Redis is away, there is nothing to say to it.
+    await Promise.race([
+      Promise.allSettled([this.#events.close(), this.#queue.close()]),
+      new Promise((resolve) => setTimeout(resolve, 1_000)),
+    ])
+    for (const connection of this.#connections) connection.disconnect()
+  }
+
+  async #add(order: Order): Promise<void> {
+    const { id, text, not } = order
+    const data = { id, text, ...(not === undefined ? {} : { not }) }
+    await this.#queue.add('hash', data, {
+      jobId: nameOf(order),
+      removeOnComplete: { age: KEPT_FOR, count: MOST_KEPT },
+      removeOnFail: { age: KEPT_FOR, count: MOST_KEPT },
+    })
+  }
+
+  async #lookAtAll(): Promise<void> {
+    if (this.#looking) return
+    this.#looking = true
+    try {
+      for (const name of [...this.#pending.keys()]) await this.#look(name)
+    } finally {
+      this.#looking = false
+    }
+  }
+
+  async #look(name: string): Promise<void> {
+    const pending = this.#pending.get(name)
+    if (!pending) return
+    const job = await this.#queue.getJob(name)
+    if (!job) return this.#pending.has(name) ? this.#add(pending.order) : undefined
+    const state = await job.getState()
+    if (state === 'completed') {
+      const { returnvalue = null } = ((await this.#queue.getJob(name)) ?? {}) as { returnvalue?: unknown }
+      // Nothing, if it was forgotten and given out again meanwhile.
+      if (returnvalue !== null && this.#pending.get(name) === pending) this.#completed(name, returnvalue)
+    } else if (state === 'failed') {
+      pending.failures += 1
+      if (pending.failures > MOST_FAILURES) this.#settle(name)?.reject(failedTooOften(job.failedReason))
+      await this.#queue.remove(name)
+      if (this.#pending.has(name)) await this.#add(pending.order)
+    }
+  }
+
+  #completed(name: string, value: unknown): void {
+    // Anything else is no result, which the coordinator finds out.
+    this.#settle(name)?.resolve(typeof value === 'string' ? value : JSON.stringify(value ?? null))
+  }
+
+  #settle(name: string): Pending | undefined {
+    const pending = this.#pending.get(name)
+    this.#pending.delete(name)
+    return pending
+  }
+
+  /** What fails because Redis is away, or was emptied at this moment, is done at the next look. */
+  #inBackground(work: () => Promise<unknown>): void {
+    work().catch(ignore)
+  }
+}
+
+function failedTooOften(reason: unknown): ModelSealError {
+  return new ModelSealError('FLEET_QUEUE', `Cannot have a job done: it failed in the queue ${MOST_FAILURES} times.`, {
+    found: messageOf(reason),
+    hint: 'Look at the output of the workers.',
+  })
+}
+
+function ignore(): undefined {
+  return undefined
+}

@@ -1,0 +1,98 @@
+import { ModelSealError } from '@modelseal/core/errors'
+import { readWorkerKey } from '../../results/worker-secrets.ts'
+import { JobPerformer } from '../../worker/job-performer.ts'
+import type { Readable } from '../../worker/readable.ts'
+import { connect, QUEUE } from './connection.ts'
+import { orderFrom } from './order-data.ts'
+import { queuePackages } from './packages.ts'
+
+/** Milliseconds for which a worker has a job without saying that it is still at it. */
+const LOCK = 10_000
+/** Milliseconds between two looks for jobs whose worker was killed. */
+const STALLED_EVERY = 5_000
+/** A job may be taken over as often as workers are killed. */
+const MOST_STALLED = 1_000
+/** Milliseconds after which an audit is offered again, if this worker did the job the first time. */
+const LEFT_FOR_OTHERS = 200
+
+export interface WorkerOptions {
+  /** URL of Redis, `redis:` or `rediss:`. */
+  queue: string
+  /** File with the name and the secret of this worker, which only this user can read. */
+  secretFile: string
+  /** Directories whose files this worker reads for others. */
+  roots?: readonly string[] | undefined
+  /** Beginnings of URLs of models that it reads for others. */
+  urls?: readonly string[] | undefined
+  /** Jobs that it does at a time. Default: 2. */
+  concurrency?: number | undefined
+  /** Stops the worker: it finishes no job, and others take them over. */
+  signal: AbortSignal
+  /** Stops the worker once the jobs that it has begun are done. */
+  finish?: AbortSignal | undefined
+  /** Called for each job that was done. */
+  onJob?: ((job: string) => void) | undefined
+}
+
+/**
+ * Hashes what coordinators ask for, until it is stopped.
+ *
+ * @returns the number of jobs that it did
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `ABORTED`, and what reading the secret throws
+ */
+export async function runWorker(options: WorkerOptions): Promise<{ jobs: number }> {
+  const { signal, finish = signal, roots = [], urls = [] } = options
+  if (roots.length + urls.length === 0)
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot start the worker: it may read nothing.', {
+      expected: 'a directory or the beginning of a URL of models',
+    })
+  const key = await readWorkerKey(options.secretFile)
+  const { bullmq } = queuePackages()
+  const redis = await connect(options.queue, signal)
+  const readable: Readable = { roots, urls }
+  const performer = new JobPerformer(key, readable)
+  let jobs = 0
+  const worker = new bullmq.Worker<unknown, string>(
+    QUEUE,
+    async (job, token) => {
+      const order = orderFrom(job.data)
+      if (!order) throw new bullmq.UnrecoverableError('not an order')
+      if (order.not === key.name) {
+        await job.moveToDelayed(Date.now() + LEFT_FOR_OTHERS, token)
+        throw new bullmq.DelayedError()
+      }
+      const result = await performer.perform(order, signal)
+      jobs += 1
+      options.onJob?.(order.id)
+      return result
+    },
+    {
+      name: key.name,
+      connection: redis,
+      concurrency: options.concurrency ?? 2,
+      lockDuration: LOCK,
+      stalledInterval: STALLED_EVERY,
+      maxStalledCount: MOST_STALLED,
+    },
+  )
+  // Redis is away, or a job was lost with it.
+  worker.on('error', () => undefined)
+  try {
+    await stopped(finish, signal)
+    await Promise.race([worker.close(), stopped(signal)])
+    if (signal.aborted) await worker.close(true).catch(() => undefined)
+    return { jobs }
+  } finally {
+    await performer.close()
+    redis.disconnect()
+  }
+}
+
+/** Waits for one of the signals. */
+function stopped(...signals: AbortSignal[]): Promise<void> {
+  return new Promise((resolve) => {
+    const either = AbortSignal.any(signals)
+    if (either.aborted) resolve()
+    else either.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,51 @@
+import { hashFilesOnDisk, type FileElsewhere } from '@modelseal/core/distributed'
+import { ModelSealError } from '@modelseal/core/errors'
+import { readJob, type Job, type WrittenJob } from '../jobs/job.ts'
+import { refusalOf, sealResult } from '../results/result.ts'
+import type { WorkerKey } from '../results/worker-secrets.ts'
+import { OpenSources } from './open-sources.ts'
+import { checkReadable, type Readable } from './readable.ts'
+
+/** Does jobs for a coordinator, and authenticates what it found. */
+export class JobPerformer {
+  readonly #key: WorkerKey
+  readonly #readable: Readable | undefined
+  readonly #sources = new OpenSources()
+
+  /** @param readable undefined if this process wrote the jobs itself */
+  constructor(key: WorkerKey, readable: Readable | undefined) {
+    this.#key = key
+    this.#readable = readable
+  }
+
+  /**
+   * @returns the text of the result, which may be a refusal
+   * @throws {@link ModelSealError} `ABORTED`
+   */
+  async perform(written: WrittenJob, signal: AbortSignal | undefined): Promise<string> {
+    const { name: worker, secret } = this.#key
+    try {
+      const job = readJob(written)
+      if (this.#readable) await checkReadable(job, this.#readable)
+      const digests = await this.#digests(job, signal)
+      return sealResult({ job: written.id, worker, secret }, { digests: digests.flat() })
+    } catch (error) {
+      // Work that was broken off is no refusal.
+      if (signal?.aborted || (error instanceof ModelSealError && error.code === 'ABORTED')) throw error
+      return sealResult({ job: written.id, worker, secret }, refusalOf(error))
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#sources.close()
+  }
+
+  #digests({ source, files }: Job, signal: AbortSignal | undefined): Promise<string[][]> {
+    const wanted = files.map(({ name, size, version, parts }): FileElsewhere => {
+      return { place: source === undefined ? { path: name } : { name }, size, version, wanted: parts }
+    })
+    return source === undefined
+      ? hashFilesOnDisk(wanted, { signal })
+      : this.#sources.with(source, (hasher) => hasher.hash(wanted, { signal }))
+  }
+}

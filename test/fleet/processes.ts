@@ -1,0 +1,119 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { newWorkerKey } from '@modelseal/fleet'
+import { Redis } from 'ioredis'
+
+const PROGRAM = join(import.meta.dirname, '../../packages/cli/bin/modelseal.cjs')
+
+/** A Redis on a loopback address that keeps nothing on disk, and workers in processes of their own. */
+export class TestFleet {
+  readonly directory = mkdtempSync(join(tmpdir(), 'modelseal-fleet-'))
+  readonly models = join(this.directory, 'models')
+  readonly results = join(this.directory, 'results')
+  readonly workers = join(this.directory, 'workers')
+  readonly url: string
+  readonly password: string
+  readonly #port: number
+  readonly #running = new Map<string, ChildProcess>()
+  #server: ChildProcess | undefined
+  #secrets = ''
+
+  static async start(password = ''): Promise<TestFleet> {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    const fleet = new TestFleet(port, password)
+    await fleet.startRedis()
+    return fleet
+  }
+
+  private constructor(port: number, password: string) {
+    this.#port = port
+    this.password = password
+    this.url = `redis://${password === '' ? '' : `:${password}@`}127.0.0.1:${port}`
+    mkdirSync(this.models)
+    this.#write(this.workers, '')
+  }
+
+  async startRedis(): Promise<void> {
+    const args = [
+      '--bind',
+      '127.0.0.1',
+      '--port',
+      String(this.#port),
+      '--save',
+      '',
+      '--rdbcompression',
+      'no',
+      '--dir',
+      this.directory,
+    ]
+    const auth = this.password === '' ? [] : ['--requirepass', this.password]
+    this.#server = spawn('redis-server', [...args, ...auth], { stdio: 'ignore' })
+    await this.onRedis((redis) => redis.ping())
+  }
+
+  async stopRedis(): Promise<void> {
+    const server = this.#server
+    if (!server || server.exitCode !== null || server.signalCode !== null) return
+    const ended = once(server, 'exit')
+    server.kill('SIGKILL')
+    await ended
+  }
+
+  async onRedis<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(this.url, { retryStrategy: () => 50 })
+    redis.on('error', () => undefined)
+    try {
+      return await work(redis)
+    } finally {
+      redis.disconnect()
+    }
+  }
+
+  /** Gives a worker a secret that the coordinator knows. */
+  addWorker(name: string): string {
+    const line = newWorkerKey(name)
+    this.#secrets += line
+    this.#write(this.workers, this.#secrets)
+    const file = join(this.directory, `${name}.secret`)
+    this.#write(file, line)
+    return file
+  }
+
+  startWorker(name: string, file = join(this.directory, `${name}.secret`)): ChildProcess {
+    const args = ['fleet', 'worker', '--queue', this.url, '--secret-file', file, '--root', this.directory]
+    const child = spawn(process.execPath, [PROGRAM, ...args, '--max-workers', '1'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    this.#running.set(name, child)
+    return child
+  }
+
+  async killWorker(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#running.get(name)
+    this.#running.delete(name)
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+  }
+
+  async stop(): Promise<void> {
+    for (const name of [...this.#running.keys()]) await this.killWorker(name)
+    await this.stopRedis()
+    await setTimeout(50)
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  #write(path: string, text: string): void {
+    writeFileSync(path, text, { mode: 0o600 })
+    chmodSync(path, 0o600)
+  }
+}
