@@ -29,6 +29,7 @@ const ENTRIES: Record<string, string> = {
   hub: 'hub/src/index.ts',
   s3: 's3/src/index.ts',
   journal: 'journal/src/index.ts',
+  fleet: 'fleet/src/index.ts',
 }
 
 const OPTIONS: PluginOptions & Record<string, unknown> = {

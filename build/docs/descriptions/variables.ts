@@ -28,6 +28,10 @@ export const VARIABLE_DESCRIPTIONS: Record<string, Record<string, string>> = {
     MODELSEAL_DEBUG: '`1`: the command line adds stack traces to failures.',
     MODEL_SIGNING_LOG_LEVEL: 'The same as `--log-level`, as for the reference tool.',
   },
+  'A fleet': {
+    MODELSEAL_QUEUE:
+      'The same as `--queue`: URL of the Redis of a [fleet](../how-to/fleet.md). Unlike the option, other users of the machine do not see its password.',
+  },
   'Hugging Face (`hf://`)': {
     HF_TOKEN: 'Access token.',
     HF_ACCESS_TOKEN: 'Access token, as for Transformers.js.',

@@ -130,6 +130,7 @@ const FILES = new Set([
   'model',
   'feed',
   'journal',
+  'catalogue',
   'old',
   'new',
   'document',

@@ -16,6 +16,7 @@
  *
  * @packageDocumentation
  */
+export type { HashType } from '../hashing/algorithms.ts'
 export {
   hashingElsewhere,
   type ElsewhereRequest,
@@ -27,3 +28,4 @@ export { hashFilesOnDisk, SourceHasher, type PartHashingOptions } from '../loadi
 export { canonicalJson, isCanonicalJson } from '../schema/canonical-json.ts'
 export { array, int, literal, oneOf, strictObject, string, type Schema } from '../schema/define.ts'
 export { lanes } from '../source/lanes.ts'
+export type { ModelSource } from '../source/model-source.ts'

@@ -1,0 +1,145 @@
+// Signs one large model in shards of 64 MiB, and many small ones, with workers on this machine beside one process. Each hashes in one thread. Run after a build:
+//   npm run bench:fleet
+//   npm run bench:fleet -- --mib 256 --models 200 --rounds 1
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { generateKeyPairSync, randomFillSync } from 'node:crypto'
+import { appendFile, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { configureHashing } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
+import { fleetStatus, newWorkerKey, signCatalogue } from '@modelseal/fleet'
+import { setupFleet } from '../fleet/setup.mjs'
+import { median } from './measure.mjs'
+
+const MIB = 1024 * 1024
+const PROGRAM = join(import.meta.dirname, '../../packages/cli/bin/modelseal.cjs')
+const { values: given } = parseArgs({
+  options: {
+    mib: { type: 'string', default: '4096' },
+    models: { type: 'string', default: '2000' },
+    rounds: { type: 'string', default: '3' },
+    directory: { type: 'string', default: tmpdir() },
+  },
+})
+const [mib, models, rounds] = [given.mib, given.models, given.rounds].map(Number)
+
+setupFleet()
+const root = await mkdtemp(join(given.directory, 'modelseal-bench-'))
+process.env.MODELSEAL_CACHE = join(root, 'cache')
+const children = []
+try {
+  configureHashing({ maxThreads: 1 })
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  await writeFile(join(root, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const signer = await keySigner({ privateKey: join(root, 'key') })
+  const url = await startRedis()
+  for (const name of ['one', 'two']) await addWorker(name)
+
+  await writeLarge(join(root, 'large/model'))
+  const shardSize = 64 * MIB
+  const alone = () => signModel(join(root, 'large/model'), { signer, shardSize, signature: join(root, 'alone.sig') })
+  const fleet = async (catalogue) => {
+    await rm(join(root, 'results'), { recursive: true, force: true })
+    const options = { queue: url, workers: join(root, 'workers'), results: join(root, 'results'), again: true }
+    const run = await signCatalogue(join(root, catalogue), { ...options, signer, shardSize })
+    for await (const outcome of run) if ('error' in outcome) throw outcome.error
+    return run.counts
+  }
+  // Fills the cache of the system.
+  await alone()
+  const base = await seconds(alone)
+  console.log(`one process:  ${rate(base)}`)
+  for (const [count, name] of ['one', 'two'].entries()) {
+    await startWorker(name, url)
+    const took = await seconds(() => fleet('large'))
+    console.log(`${count + 1} worker(s):  ${rate(took)}, ${(base / took).toFixed(2)} x`)
+  }
+
+  await writeSmall(join(root, 'small'))
+  const before = await fleetStatus(url)
+  let [most, mostRedis] = [0, 0]
+  let isDone = false
+  const watching = (async () => {
+    while (!isDone) {
+      most = Math.max(most, process.memoryUsage.rss())
+      mostRedis = Math.max(mostRedis, (await fleetStatus(url)).redisBytes)
+      await setTimeout(500)
+    }
+  })()
+  const start = process.hrtime.bigint()
+  const { jobs } = await fleet('small')
+  const took = Number(process.hrtime.bigint() - start) / 1e9
+  isDone = true
+  await watching
+  console.log(`${models} small models: ${took.toFixed(1)} s, ${((1_000 * took) / jobs).toFixed(1)} ms a job`)
+  console.log(
+    `memory: coordinator ${megabytes(most)}, Redis ${megabytes(mostRedis)} (${megabytes(before.redisBytes)} before)`,
+  )
+} finally {
+  for (const child of children) child.kill('SIGKILL')
+  await setTimeout(100)
+  await rm(root, { recursive: true, force: true, maxRetries: 5 })
+}
+
+async function startRedis() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', root]
+  children.push(spawn('redis-server', args, { stdio: 'ignore' }))
+  return `redis://127.0.0.1:${port}`
+}
+
+async function addWorker(name) {
+  const line = newWorkerKey(name)
+  await writeFile(join(root, `${name}.secret`), line, { mode: 0o600 })
+  await appendFile(join(root, 'workers'), await readFile(join(root, `${name}.secret`)), { mode: 0o600 })
+}
+
+async function startWorker(name, url) {
+  const args = ['fleet', 'worker', '--queue', url, '--secret-file', join(root, `${name}.secret`), '--root', root]
+  const options = ['--max-workers', '1', '--concurrency', '2']
+  children.push(spawn(process.execPath, [PROGRAM, ...args, ...options], { stdio: 'ignore' }))
+  while (!(await fleetStatus(url)).workers.includes(name)) await setTimeout(100)
+}
+
+async function writeLarge(directory) {
+  await mkdir(directory, { recursive: true })
+  const file = await open(join(directory, 'weights.bin'), 'w')
+  const block = randomFillSync(Buffer.alloc(16 * MIB))
+  for (let written = 0; written < mib; written += 16) await file.write(block)
+  await file.close()
+}
+
+async function writeSmall(directory) {
+  for (let index = 0; index < models; index++) {
+    const model = join(directory, `model-${index}`)
+    await mkdir(model, { recursive: true })
+    await writeFile(join(model, 'config.json'), JSON.stringify({ index }))
+    await writeFile(join(model, 'weights.bin'), randomFillSync(Buffer.alloc(4_096)))
+  }
+}
+
+async function seconds(work) {
+  const times = []
+  for (let round = 0; round < rounds; round++) {
+    const start = process.hrtime.bigint()
+    await work()
+    times.push(Number(process.hrtime.bigint() - start) / 1e9)
+  }
+  return median(times)
+}
+
+function rate(took) {
+  return `${took.toFixed(2)} s, ${Math.round(mib / took)} MiB/s`
+}
+
+function megabytes(bytes) {
+  return `${Math.round(bytes / 1e6)} MB`
+}
