@@ -114,6 +114,7 @@ test('a coordinator that is killed has lost nothing: the next one fetches what w
     timeout: 30_000,
   })
   expect(worker.exitCode).toBeNull()
+  expect(await fleetStatus(fleet.url)).toMatchObject({ workers: ['one'] })
   await fleet.killWorker('one')
   // No worker is left.
   const { counts, failures } = await signed({ shardSize: 70_000_000 })

@@ -32,7 +32,8 @@ export async function fleetStatus(url: string, signal?: AbortSignal): Promise<Fl
     const workers = await queue.getWorkers()
     const [, used = '0'] = /^used_memory:(\d+)/m.exec(await redis.info('memory')) ?? []
     const { waiting = 0, prioritized = 0, delayed = 0, active = 0, completed: done = 0, failed = 0 } = counts
-    const names = workers.map(({ name = '' }) => name.slice(name.lastIndexOf(':') + 1))
+    // BullMQ puts the name of the queue in place of that of the connection.
+    const names = workers.map(({ rawname = '' }) => rawname.slice(rawname.lastIndexOf(':') + 1))
     return {
       waiting: waiting + prioritized + delayed,
       active,
