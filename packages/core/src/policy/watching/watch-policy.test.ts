@@ -128,7 +128,7 @@ test('a mistake of ours is not taken for a policy that is not valid', async () =
   const policy = await watchPolicy(path, { onError })
   await site.policy(text('b'), 'mistaken.yaml')
   vi.mocked(loadPolicy.loadCompiledPolicy).mockRejectedValueOnce(new TypeError('ours'))
-  await expect(policy.current()).rejects.toThrow(TypeError)
+  await expect(policy.current()).rejects.toThrow(new TypeError('ours'))
   expect(onError).not.toHaveBeenCalled()
 })
 
@@ -136,11 +136,15 @@ test('only functions are called', async () => {
   const path = await site.policy(text('a'))
   for (const options of [{ onReload: 1 }, { onError: 'x' }, { onChange: () => {} }])
     await expect(watchPolicy(path, options as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  await expect(watchPolicy(path, { onChange: () => {} } as never)).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining('watchPolicy') as string }),
+  )
 })
 
 test('a watched policy is recognized by its method', async () => {
   const watched = await watchPolicy(await site.policy(text('a')))
   expect([watched, { current: () => {} }].map(isWatchedPolicy)).toEqual([true, true])
-  const others = [undefined, null, 'current', () => {}, {}, { current: 1 }, await watched.current()]
+  const callable = Object.assign(() => {}, { current: () => {} })
+  const others = [undefined, null, 'current', callable, {}, { current: 1 }, await watched.current()]
   expect(others.map(isWatchedPolicy)).toEqual(others.map(() => false))
 })
