@@ -83,6 +83,21 @@ describe.each(workflows)('%s', (name) => {
   })
 })
 
+test('only the job that publishes can sign, and it runs no tests', () => {
+  const { jobs } = parse(read('.github/workflows/release.yml')) as Workflow
+  const signing = Object.entries(jobs).filter(([, { permissions }]) => permissions?.['id-token'] === 'write')
+  expect(signing.map(([name]) => name)).toEqual(['publish'])
+  expect(signing[0]?.[1]).toMatchObject({ needs: 'test' })
+  for (const { run = '' } of signing[0]?.[1].steps ?? []) expect(run).not.toMatch(/\btest\b(?! ")/)
+})
+
+test('what is released under a version is the source of that version', () => {
+  for (const name of ['actions', 'image'])
+    expect(read(`.github/workflows/${name}.yml`)).toContain(
+      'test "$VERSION" = "$(jq --raw-output .version packages/core/package.json)"\n',
+    )
+})
+
 test('all workflows use an action at the same commit', () => {
   const used = workflows.flatMap((name) =>
     [...read(name).matchAll(/uses: ([\w.-]+\/[\w.-]+)\S*@([0-9a-f]{40})/g)].map(([, action, commit]) => ({
