@@ -96,6 +96,10 @@ describe('of the network', () => {
     expect(finding).toMatchObject({ status: 'advice', found: expect.stringContaining('proxy.example:3128') as string })
     expect(JSON.stringify(finding)).not.toContain('secret')
     expect(proxies({ HTTPS_PROXY, NODE_USE_ENV_PROXY: '1' })).toMatchObject([{ status: 'ok' }])
+    for (const noUrl of ['user:secret@proxy.example:3128', 'secret'])
+      expect(proxies({ HTTPS_PROXY: noUrl })).toMatchObject([
+        { found: 'HTTPS_PROXY (not a URL), which Node.js does not use' },
+      ])
     expect(proxies({})).toEqual([{ status: 'ok', subject: 'proxies', found: 'none' }])
   })
 

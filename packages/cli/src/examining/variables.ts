@@ -27,7 +27,7 @@ export function proxies(environment: Environment): Finding[] {
 
 /** Without user and password. */
 function hostOf(url: string): string {
-  return URL.parse(url)?.host ?? 'not a URL'
+  return URL.parse(url)?.host || 'not a URL'
 }
 
 const TOKENS: Readonly<Record<string, readonly string[]>> = {
