@@ -84,6 +84,11 @@ export async function jobsElsewhere(
   })
 }
 
+/** The path of a file, or its name within its source. */
+export function placeOf(place: FileElsewhere['place']): string {
+  return 'path' in place ? place.path : place.name
+}
+
 /** Identifies the state of a file on all machines that see it through one file system. Devices have other numbers elsewhere. */
 export function stateVersion({ ino, size, mtimeNs, ctimeNs }: FileIdentity): string {
   return `${size}-${mtimeNs}-${ctimeNs}-${ino}`
@@ -96,7 +101,7 @@ export function checkedDigests(files: readonly FileElsewhere[], given: readonly 
     const isRight = ({ hashType }: WantedDigest, part: number): boolean =>
       new RegExp(`^[0-9a-f]{${ALGORITHMS[hashType].hexLength}}$`).test(digests[part] ?? '')
     if (digests.length === wanted.length && wanted.every(isRight)) return [...digests]
-    const file = 'path' in place ? place.path : place.name
+    const file = placeOf(place)
     throw new ModelSealError('WORKER_FAILED', `Cannot use the digests of ${shown(file)}: they are incomplete.`, {
       file,
       expected: `${wanted.length} digests`,

@@ -1,7 +1,7 @@
 import { at } from '../../at.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { StreamHasher } from '../../hashing/stream-hasher.ts'
-import { stateVersion, type FileElsewhere, type WantedDigest } from '../../hashing/elsewhere.ts'
+import { placeOf, stateVersion, type FileElsewhere, type WantedDigest } from '../../hashing/elsewhere.ts'
 import { hashFiles } from '../../hashing/hash-files.ts'
 import { callback, signal as abortSignal } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
@@ -33,7 +33,7 @@ export async function hashFilesOnDisk(
   given: PartHashingOptions = {},
 ): Promise<string[][]> {
   const { signal, onProgress } = snapshot(given, OPTIONS, 'hashFilesOnDisk')
-  const found = files.map(({ place }) => ({ name: pathIn(place), path: pathIn(place) }))
+  const found = files.map(({ place }) => ({ name: placeOf(place), path: placeOf(place) }))
   const states = await statesOf(found, signal)
   states.forEach((state, index) => checkVersion(state, at(files, index)))
   const digests = files.map(({ wanted }) => wanted.map(() => ''))
@@ -110,7 +110,7 @@ export class SourceHasher {
   }
 
   #checkEntry({ place, size, version }: FileElsewhere, entries: ReadonlyMap<string, SourceEntry>): void {
-    const name = 'name' in place ? place.name : place.path
+    const name = placeOf(place)
     const entry = entries.get(name)
     if (!entry)
       throw new ModelSealError('FILE_MISSING', `Cannot hash the file ${shown(name)}: its source does not list it.`, {
@@ -135,9 +135,9 @@ interface Part {
 }
 
 async function hashedPart({ files, reader, file, wanted, count }: Part): Promise<string> {
-  const name = 'name' in file.place ? file.place.name : file.place.path
+  const name = placeOf(file.place)
   const length = wanted.end - wanted.start
-  const isWhole = length === file.size
+  const isWhole = wanted.start === 0 && wanted.end === file.size
   const range = isWhole ? undefined : { start: wanted.start, end: wanted.end }
   const hasher = new StreamHasher(wanted.hashType, Infinity)
   let bytes = 0
@@ -177,10 +177,6 @@ function checkVersion(state: SourceFile, { size, version }: FileElsewhere): void
   const found = stateVersion(state.identity)
   if (state.identity.size === size && found === version) return
   throw changed(state, `it is not in the state that was listed (expected ${version}, found ${found})`)
-}
-
-function pathIn(place: FileElsewhere['place']): string {
-  return 'path' in place ? place.path : place.name
 }
 
 function changedVersion(name: string, expected: string, found: string): ModelSealError {
