@@ -1,7 +1,7 @@
 /** Records of OpenTelemetry logs, and events of spans. The names are those in `packages/core/src/telemetry`. */
 export const LOG_DESCRIPTIONS: Record<string, string> = {
   'modelseal.load':
-    'A verdict. `INFO` if the model was accepted, `WARN` if the mode `audit` accepted what would have been refused, `ERROR` if it was refused.',
+    'A verdict. `INFO` if the model was accepted or its check was skipped, `WARN` if the mode `audit` tolerated what would have been refused, `ERROR` if it was refused.',
   'modelseal.revoked': 'A model that was loaded before has been revoked (`ERROR`).',
   'modelseal.policy': 'A watched policy has a new version (`INFO`), or a new version that cannot be used (`ERROR`).',
   'modelseal.advisory': 'An advisory feed has a new version (`INFO`), or looking for one failed (`WARN`).',
@@ -19,7 +19,7 @@ export const SPAN_EVENT_DESCRIPTIONS: Record<string, string> = {
 
 /** Attributes of spans, metrics and log records. */
 export const ATTRIBUTE_DESCRIPTIONS: Record<string, string> = {
-  'modelseal.decision': '`accepted`, `refused` or `skipped`.',
+  'modelseal.decision': '`accepted`, `refused`, `tolerated` (loaded unverified under the mode `audit`) or `skipped`.',
   'modelseal.code': '[Code](errors.md) of the refusal; under the mode `audit`, of the refusal that was tolerated.',
   'modelseal.rule': 'Name of the rule that decided.',
   'modelseal.mode': 'Mode of the rule: `enforce`, `audit` or `skip`.',

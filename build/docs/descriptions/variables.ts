@@ -5,7 +5,7 @@ export const VARIABLE_DESCRIPTIONS: Record<string, Record<string, string>> = {
     MODELSEAL_POLICY_OWNER:
       'User id of another user who may [own the policy](policy.md#who-may-own-the-policy), besides root and the user of the process.',
     MODELSEAL_MODE:
-      '`enforce` (default) or `audit`. With `audit`, models that a policy would refuse are loaded, and the verdict says why it would have refused them ([modes](policy.md#modes)).',
+      'For `@modelseal/register`: `enforce` (default) or `audit`. With `audit`, models that a policy would refuse are loaded, and the verdict says why it would have refused them ([audits without a rule](policy.md#audits-without-a-rule)).',
     MODELSEAL_ISOLATION:
       '`memory`, `copy`, `in-place` or `auto`: how runtimes get the bytes that were hashed ([isolation](../../SECURITY.md#isolation)).',
     MODELSEAL_ON_REVOKED: '`release` or `exit`: what happens to a model that is revoked after it was loaded.',
