@@ -38,7 +38,7 @@ function optionsOf(args) {
   const options = { policy: { type: 'string' }, directory: { type: 'string' }, registry: { type: 'string' } }
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
   const [version, ...others] = positionals
-  if (!/^\d+\.\d+\.\d+/.test(version ?? '') || others.length > 0 || values.policy === undefined) {
+  if (!/^\d+\.\d+\.\d+(-[\w.-]+)?$/.test(version ?? '') || others.length > 0 || values.policy === undefined) {
     console.error(`Usage: ${USAGE}`)
     process.exit(2)
   }
@@ -58,7 +58,7 @@ export async function verifyPackage({ name, version, policy, directory, registry
   const subject = { name, version, digests }
   checkSbom(sbom, subject)
   const made = checkProvenance(provenance, subject)
-  await checkPublished(registry, subject)
+  await checkPublished(registry, { name, version, tarball })
   return { ...made, signer: verdict.bundles.find(({ counted }) => counted)?.signer?.name }
 }
 

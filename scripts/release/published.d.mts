@@ -1,3 +1,4 @@
-import type { Subject } from './statements.mjs'
-
-export function checkPublished(registry: string, subject: Subject): Promise<void>
+export function checkPublished(
+  registry: string,
+  signed: { name: string; version: string; tarball: Uint8Array },
+): Promise<void>

@@ -50,5 +50,7 @@ function parsed(bytes, what) {
 }
 
 function shown(value) {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing')
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing')
+  // What a registry says must not drive a terminal.
+  return text.replace(/[^\x20-\x7e]/g, (char) => `\\u{${char.codePointAt(0).toString(16)}}`)
 }
