@@ -1,5 +1,6 @@
 import { at } from '../at.ts'
 import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { Contents, type ContentsOptions, type HashedAmount } from './contents.ts'
 import { findSigned } from './find-signed.ts'
@@ -16,8 +17,9 @@ import { contentIn } from './plainer-cause.ts'
 export async function checkContents(
   source: LocalSource,
   manifest: Manifest,
-  options: ContentsOptions,
+  given: ContentsOptions,
 ): Promise<HashedAmount> {
+  const options = withoutPrototype(given)
   const { method, hashType } = manifest.serialization
   if (method === 'shards' || options.further) {
     const contents = await Contents.compareNames(source, manifest, options)
