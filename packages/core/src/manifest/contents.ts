@@ -127,7 +127,7 @@ export class Contents {
    */
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     const placements = requests.map((request) => ({ file: this.file(request.name), copyTo: undefined, request }))
-    const results = await this.#hash(placements, { keep: true })
+    const results = await this.#hash(placements, 'kept')
     return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
   }
 
@@ -149,7 +149,7 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
   async check(placements: readonly Placement[]): Promise<void> {
-    await this.#hash(placements)
+    await this.#hash(placements, 'placed')
   }
 
   /** Hash types of the additional digests that every file is judged by. */
@@ -198,7 +198,7 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
   async checkRest(): Promise<void> {
-    await this.#hash(await inTurns(this.#rest(), this.#options.signal), { mayBeElsewhere: true })
+    await this.#hash(await inTurns(this.#rest(), this.#options.signal), 'compared')
   }
 
   *#rest(): Steps<Placement[]> {
@@ -209,10 +209,9 @@ export class Contents {
     return rest
   }
 
-  async #hash(
-    placements: readonly Placement[],
-    { keep = false, mayBeElsewhere = false }: { keep?: boolean; mayBeElsewhere?: boolean } = {},
-  ): Promise<HashResult[]> {
+  async #hash(placements: readonly Placement[], use: 'kept' | 'placed' | 'compared'): Promise<HashResult[]> {
+    // Whatever is handed out is hashed here.
+    const mayBeElsewhere = use === 'compared'
     const files = placements.map(({ file }) => file)
     const before = this.#matched.amount.bytes
     const { onProgress, signal, warn } = this.#options
@@ -220,7 +219,7 @@ export class Contents {
     const limits = new RequestLimits()
     for (const { file, request } of placements) if (request) limits.check(request, file.identity.size)
 
-    const results = await hashFiles(await inTurns(this.#jobs(placements, keep), signal), {
+    const results = await hashFiles(await inTurns(this.#jobs(placements, use === 'kept'), signal), {
       hashType: this.serialization.hashType,
       // After a receipt took over all files, only the requested file is hashed, so the size of the model does not count.
       ...(this.#takenOver ? {} : { modelWork: workOf(this.#files.size, this.#totalBytes) }),
