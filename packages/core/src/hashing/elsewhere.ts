@@ -85,7 +85,7 @@ export async function jobsElsewhere(
 }
 
 /** The path of a file, or its name within its source. */
-export function placeOf(place: FileElsewhere['place']): string {
+export function pathOrName(place: FileElsewhere['place']): string {
   return 'path' in place ? place.path : place.name
 }
 
@@ -101,7 +101,7 @@ export function checkedDigests(files: readonly FileElsewhere[], given: readonly 
     const isRight = ({ hashType }: WantedDigest, part: number): boolean =>
       new RegExp(`^[0-9a-f]{${ALGORITHMS[hashType].hexLength}}$`).test(digests[part] ?? '')
     if (digests.length === wanted.length && wanted.every(isRight)) return [...digests]
-    const file = placeOf(place)
+    const file = pathOrName(place)
     throw new ModelSealError('WORKER_FAILED', `Cannot use the digests of ${shown(file)}: they are incomplete.`, {
       file,
       expected: `${wanted.length} digests`,

@@ -1,7 +1,7 @@
 import { at } from '../../at.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { StreamHasher } from '../../hashing/stream-hasher.ts'
-import { placeOf, stateVersion, type FileElsewhere, type WantedDigest } from '../../hashing/elsewhere.ts'
+import { pathOrName, stateVersion, type FileElsewhere, type WantedDigest } from '../../hashing/elsewhere.ts'
 import { hashFiles } from '../../hashing/hash-files.ts'
 import { callback, signal as abortSignal } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
@@ -33,7 +33,7 @@ export async function hashFilesOnDisk(
   given: PartHashingOptions = {},
 ): Promise<string[][]> {
   const { signal, onProgress } = snapshot(given, OPTIONS, 'hashFilesOnDisk')
-  const found = files.map(({ place }) => ({ name: placeOf(place), path: placeOf(place) }))
+  const found = files.map(({ place }) => ({ name: pathOrName(place), path: pathOrName(place) }))
   const states = await statesOf(found, signal)
   states.forEach((state, index) => checkVersion(state, at(files, index)))
   const digests = files.map(({ wanted }) => wanted.map(() => ''))
@@ -110,7 +110,7 @@ export class SourceHasher {
   }
 
   #checkEntry({ place, size, version }: FileElsewhere, entries: ReadonlyMap<string, SourceEntry>): void {
-    const name = placeOf(place)
+    const name = pathOrName(place)
     const entry = entries.get(name)
     if (!entry)
       throw new ModelSealError('FILE_MISSING', `Cannot hash the file ${shown(name)}: its source does not list it.`, {
@@ -135,7 +135,7 @@ interface Part {
 }
 
 async function hashedPart({ files, reader, file, wanted, count }: Part): Promise<string> {
-  const name = placeOf(file.place)
+  const name = pathOrName(file.place)
   const length = wanted.end - wanted.start
   const isWhole = wanted.start === 0 && wanted.end === file.size
   const range = isWhole ? undefined : { start: wanted.start, end: wanted.end }
