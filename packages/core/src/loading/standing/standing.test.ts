@@ -810,7 +810,7 @@ describe('what happens then:', () => {
     }
     await vi.waitFor(() => expect(onRevoked).toHaveBeenCalledExactlyOnceWith(message))
     expect(told).toEqual([message])
-    expect(message.error.message).toMatch(/was revoked after it was loaded: The key ".+" is revoked by the policy/)
+    expect(message.error.message).toMatch(/was revoked after it was loaded: The key sha256:.+ is revoked by the policy/)
   })
 
   test('the process ends', async () => {

@@ -36,7 +36,7 @@ describe('a window of revocation', () => {
   const windowed = revoking({ rootDigests: [{ digest: DIGEST, from: FROM, until: UNTIL }] })
   const at = (earliest: number, latest: number) => windowed.rootDigest(DIGEST, { earliest, latest })?.message
 
-  const certainly = /^The model with the root digest (ab){32} is revoked by the policy\. /
+  const certainly = /^The model with the root digest sha256:(ab){32} is revoked by the policy\. /
   const possibly =
     / is revoked by the policy for a period, and nothing trusted proves that the signature was made outside it\. /
 
@@ -93,7 +93,9 @@ describe('a refusal', () => {
       file: undefined,
       hint: 'Do not load the model. Ask its publisher for another version.',
     })
-    expect(parts(refused)?.sentence).toContain(`The model with the root digest ${DIGEST} is revoked by the policy.`)
+    expect(parts(refused)?.sentence).toContain(
+      `The model with the root digest sha256:${DIGEST} is revoked by the policy.`,
+    )
     expect(revoking({ rootDigests: [DIGEST] }).rootDigest(DIGEST, undefined)?.found).toBeUndefined()
     expect(revoking({ rootDigests: [DIGEST] }).rootDigest(OTHER, undefined)).toBeUndefined()
   })
@@ -159,7 +161,7 @@ describe('a refusal', () => {
     const revocations = revoking({ keys: [DIGEST] })
     expect(parts(revocations.key([OTHER, DIGEST], undefined))).toEqual({
       code: 'KEY_REVOKED',
-      sentence: `The key "${DIGEST}" is revoked by the policy.`,
+      sentence: `The key sha256:${DIGEST} is revoked by the policy.`,
       file: undefined,
     })
     expect(revocations.key(DIGEST, undefined)?.hint).toBe(
@@ -238,7 +240,7 @@ describe('a key that the policy names', () => {
       revocations.know(publicKey.key, another)
       for (const fingerprint of [own, ...others, ofFile, another])
         expect(parts(revocations.key(fingerprint, undefined))?.sentence).toBe(
-          `The key "${fingerprint}" is revoked by the policy.`,
+          `The key sha256:${fingerprint} is revoked by the policy.`,
         )
       expect(revocations.key(OTHER, undefined)).toBeUndefined()
     }

@@ -82,7 +82,8 @@ export class Revocations {
   rootDigest(digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
     const match = this.#lookUp(exactName('root', digest), when)
     return (
-      match && revokedError({ code: 'MODEL_REVOKED', what: `The model with the root digest ${digest}` }, match, when)
+      match &&
+      revokedError({ code: 'MODEL_REVOKED', what: `The model with the root digest sha256:${digest}` }, match, when)
     )
   }
 
@@ -133,7 +134,7 @@ export class Revocations {
     for (const named of [given].flat()) {
       for (const fingerprint of this.#keys.get(named) ?? [named]) {
         const match = this.#lookUp(exactName('key', fingerprint), when)
-        if (match) return revokedError({ code: 'KEY_REVOKED', what: `The key ${shown(named)}` }, match, when)
+        if (match) return revokedError({ code: 'KEY_REVOKED', what: `The key sha256:${named}` }, match, when)
       }
     }
     return undefined

@@ -143,7 +143,7 @@ describe('the signer of a bundle is revoked', () => {
     const { publicKey } = keyPair()
     const byKey = { material: { method: 'key', hint: publicKey.fingerprint } } as unknown as UnverifiedBundle
     const refused = await revokedSigner(byKey, revoking({ keys: [publicKey.fingerprint] }), undefined)
-    expect(refused?.message).toContain(`The key "${publicKey.fingerprint}" is revoked`)
+    expect(refused?.message).toContain(`The key sha256:${publicKey.fingerprint} is revoked`)
     const other = revoking({ keys: [keyOf(root)], certificates: [keyOf(root)], identities: [{ identity: 'CN=Root' }] })
     expect(await revokedSigner(byKey, other, undefined)).toBeUndefined()
   })
@@ -235,7 +235,7 @@ describe('the claims of a bundle that is not verified', () => {
     for (const revoked of [{ digest }, { digest, from: '2001-01-01T00:00:00Z', until: '2001-01-02T00:00:00Z' }]) {
       const refused = await revokedByClaim(bundle, revoking({ rootDigests: [revoked] }), undefined)
       expect(refused?.code).toBe('MODEL_REVOKED')
-      expect(refused?.message).toContain(`The model with the root digest ${digest} is revoked`)
+      expect(refused?.message).toContain(`The model with the root digest sha256:${digest} is revoked`)
     }
     expect(await revokedByClaim(bundle, revoking({ rootDigests: ['ab'.repeat(32)] }), undefined)).toBeUndefined()
   })
