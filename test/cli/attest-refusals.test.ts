@@ -67,7 +67,7 @@ describe('attest refuses', () => {
       attest('verification-summary', '--verifier-id', 'https://v.example', '--no-check'),
       "'--no-check' cannot be used",
     ],
-    ['a misspelt method', ['attest', 'certificat', 'vad', '--type', 'evaluation'], 'Did you mean certificate?'],
+    ['a misspelt method', ['attest', 'certificat', 'vad', '--type', 'evaluation'], "Did you mean 'certificate'?"],
   ])('%s, with exit code 2', async (_, args, words) => {
     const { code, stdout, stderr } = await modelseal(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

@@ -100,5 +100,5 @@ test('answers with nothing where nothing can stand', async () => {
 test('names the shell that was probably meant', async () => {
   const { code, stderr } = await modelseal(['completion', 'basj'])
   expect(code).toBe(2)
-  expect(stderr).toContain('Allowed choices are bash, zsh, fish (Did you mean bash?)')
+  expect(stderr).toContain("Allowed choices are bash, zsh, fish. Did you mean 'bash'?")
 })

@@ -12,22 +12,27 @@ describe('the command line', () => {
   test.each([
     ['no command', [], 'Usage: modelseal'],
     ['no method and no model', ['sign'], "Missing required argument 'model'"],
-    ['an unknown command', ['sing', 'key'], 'Did you mean sign?'],
-    ['a misspelt method', ['sign', 'kye', 'vad'], "Unknown method 'kye' of 'sign' (Did you mean key?)"],
-    ['a misspelt method alone', ['verify', '--signature', 'keys', 'certficate'], 'Did you mean certificate?'],
-    ['a method by another name', ['sign', 'keyless', 'vad'], 'Did you mean sigstore?'],
-    ['a misspelt command of a group', ['policy', 'chekc', 'policy.yaml'], 'Did you mean check?'],
-    ['a misspelt method of a command of a group', ['advisory', 'sign', 'kye', 'feed.yaml'], 'Did you mean key?'],
-    ['help about an unknown command', ['help', 'sing'], "Unknown command 'sing' (Did you mean sign?)"],
-    ['help about an unknown method', ['help', 'sign', 'kye'], "Unknown method 'kye' of 'sign' (Did you mean key?)"],
+    ['an unknown command', ['sing', 'key'], ". Did you mean 'sign'?"],
+    ['a misspelt method', ['sign', 'kye', 'vad'], "Unknown method 'kye' of 'sign'. Did you mean 'key'?"],
+    ['a misspelt method alone', ['verify', '--signature', 'keys', 'certficate'], ". Did you mean 'certificate'?"],
+    ['a method by another name', ['sign', 'keyless', 'vad'], ". Did you mean 'sigstore'?"],
+    [
+      'a misspelt command of a group',
+      ['policy', 'chekc', 'policy.yaml'],
+      "command 'chekc' of 'policy'. Did you mean 'check'?",
+    ],
+    ['a misspelt method of a command of a group', ['advisory', 'sign', 'kye', 'feed.yaml'], ". Did you mean 'key'?"],
+    ['help about an unknown command', ['help', 'sing'], "Unknown command 'sing'. Did you mean 'sign'?"],
+    ['help about an unknown method', ['help', 'sign', 'kye'], "Unknown method 'kye' of 'sign'. Did you mean 'key'?"],
     ['help about an unknown command of a group', ['help', 'policy', 'zzz'], "Unknown command 'zzz' of 'policy'"],
+    ['help about a misspelt command of a group', ['help', 'policy', 'chekc'], 'See "modelseal policy --help".'],
     ['help about what is no command', ['help', 'digest', 'vad'], "'digest' has no commands below it"],
-    ['a misspelt choice', [...SIGN, '--hash-type', 'sha25'], 'blake3 (Did you mean sha256?)'],
-    ['a misspelt type of records', ['journal', 'export', 'j', '--type', 'load,ned'], "'ned' (Did you mean end?)"],
-    ['a misspelt option with its value', [...SIGN, '--hash-tpye=blake3'], "'--hash-tpye' (Did you mean --hash-type?)"],
-    ['a misspelt option of a method', ['sign', 'vad', '--privat-key', 'k'], 'Did you mean --private-key?'],
-    ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],
-    ['a misspelt required option', ['sign', 'key', 'vad', '--private-kye', 'k'], 'Did you mean --private-key?'],
+    ['a misspelt choice', [...SIGN, '--hash-type', 'sha25'], "blake3. Did you mean 'sha256'?"],
+    ['a misspelt type of records', ['journal', 'export', 'j', '--type', 'load,ned'], "'ned'. Did you mean 'end'?"],
+    ['a misspelt option with its value', [...SIGN, '--hash-tpye=blake3'], "'--hash-tpye'. Did you mean '--hash-type'?"],
+    ['a misspelt option of a method', ['sign', 'vad', '--privat-key', 'k'], ". Did you mean '--private-key'?"],
+    ['an unknown option', [...SIGN, '--private-kye', 'k'], ". Did you mean '--private-key'?"],
+    ['a misspelt required option', ['sign', 'key', 'vad', '--private-kye', 'k'], ". Did you mean '--private-key'?"],
     ['no model', ['sign', 'key', '--private-key', 'k'], "Missing required argument 'model'"],
     ['an empty model', ['digest', ''], 'The value is empty.'],
     ['two models', ['digest', 'vad', 'vad'], 'Too many arguments'],
@@ -55,6 +60,14 @@ describe('the command line', () => {
       const { code, stdout, stderr } = await modelseal(args)
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toMatch(/Examples?:\n {2}\$ /)
+    }
+  })
+
+  test('prints help that fits into 80 columns, but for examples', async () => {
+    for (const args of [['--help'], ['policy', '--help'], ['advisory', '--help'], ['sign', '--help']]) {
+      const { stdout } = await modelseal(args)
+      const [lists = ''] = stdout.split(/^Examples?:$/m)
+      for (const line of lists.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
     }
   })
 

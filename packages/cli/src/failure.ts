@@ -27,7 +27,7 @@ export async function reportFailure(thrown: unknown, program: Command, args: rea
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return USAGE_EXIT_CODE
 
-  const command = commandNamed(program, args)
+  const command = commandNamed(program, args[0] === 'help' ? args.slice(1) : args)
   const failure = thrown instanceof CommanderError ? await wrongUsage(thrown, command) : await failureOf(thrown)
   if (asksForJson(args)) {
     const { error, verdict } = failure
@@ -59,8 +59,17 @@ async function wrongUsage({ message }: CommanderError, command: Command): Promis
   const told = ofMethod === undefined ? sentence : sentence.replace(/ \(Did you mean [^)]*\)$/, '')
   const hint = ofMethod === undefined ? help : `${ofMethod} ${help}`
   const suggested = meant === undefined ? told : `${told.replace(/\.$/, '')} ${meant}`
-  const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(suggested) ? suggested : `${suggested}.`, { hint })
+  const question = suggested.replace(/ ?\(Did you mean (?:one of )?([^)]*)\?\)/, asked)
+  const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(question) ? question : `${question}.`, { hint })
   return { error: error.toJSON() }
+}
+
+/** `(Did you mean key?)` as a sentence of its own. */
+function asked(_: string, names: string): string {
+  return `. Did you mean ${names
+    .split(', ')
+    .map((name) => `'${name}'`)
+    .join(' or ')}?`
 }
 
 /** For a value that is not one of the choices. */

@@ -47,7 +47,8 @@ export function refuseIfSimilar(word: string, command: Command): void {
     meant !== undefined && methods.includes(meant) ? `(Did you mean ${meant}?)` : suggestion(word, methods)
   if (suggested === undefined) return
   const name = commandPath(command)
-  command.error(`error: unknown ${name === '' ? `command '${word}'` : `method '${word}' of '${name}'`} ${suggested}`)
+  const kind = methods.includes('key') ? 'method' : 'command'
+  command.error(`error: unknown ${kind} '${word}'${name === '' ? '' : ` of '${name}'`} ${suggested}`)
 }
 
 /** Skips the options before the first word, including those of an omitted method, and their values. */

@@ -58,6 +58,8 @@ export function createProgram(version: string, perform: Perform, only?: string):
     // A method and its parent may have options of the same name: `verify` and `verify key` both have --signature.
     .enablePositionalOptions()
     .configureOutput({ outputError: () => {} })
+    // With arguments, the longest name would leave no room to wrap the descriptions.
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText('after', PROGRAM_HELP)
     .hook('preAction', (_, command) => refuseMisplacedOptions(command))
 
