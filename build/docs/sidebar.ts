@@ -23,7 +23,7 @@ const FOLDERS: Record<string, string> = {
 }
 
 /** What comes first in its division; other pages follow by title. */
-const FIRST = ['policy.md', 'errors.md', 'security.md']
+const FIRST = ['load-a-model.md', 'sign-a-model.md', 'write-a-policy.md', 'policy.md', 'errors.md', 'security.md']
 
 /** The sidebar, from the pages that exist and their titles. */
 export function sidebar(source: string): Item[] {

@@ -5,6 +5,7 @@ import { block, code, page } from './markdown.ts'
 import { overviewPages } from './overview-pages.ts'
 import type { Pages } from './pages.ts'
 import { ELSEWHERE, placeOf } from './places.ts'
+import { withNotice } from './unpublished.ts'
 
 /** Languages of the files that a page shows, by extension. */
 const LANGUAGES: Record<string, string> = {
@@ -38,7 +39,12 @@ export interface StageOptions {
  * @throws Error that names each link which leads nowhere
  */
 export function stage(options: StageOptions): void {
-  const written = documentsIn(options.root)
+  const documents = documentsIn(options.root)
+  // A project without an address has published nothing.
+  const written =
+    options.repository === ''
+      ? new Map(Array.from(documents, ([path, text]) => [path, withNotice(path, text)]))
+      : documents
   const twice = [...options.generated.keys()].filter((path) => written.has(path))
   if (twice.length > 0) throw new Error(`Cannot build the site: ${twice.join(', ')} would be written twice.`)
   const sources = new Map([...written, ...options.generated].map(([path, text]) => [path, withErrorLinks(path, text)]))

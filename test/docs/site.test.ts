@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -53,6 +53,18 @@ afterAll(async () => {
 test('every link leads to a page and a heading, and nothing is loaded from elsewhere', () => {
   expect(linkProblems(SITE)).toEqual([])
 })
+
+test('a page that installs the packages says that no registry has them', () => {
+  const installing = globSync('{tutorial,how-to,reference/packages}/*.html', { cwd: SITE })
+    .map((name) => ({ name, text: readFileSync(join(SITE, name), 'utf8') }))
+    .filter(({ text }) => text.match(/<div class="language-sh[^]*?<\/pre>/g)?.some(installsPackages))
+  expect(installing.length).toBeGreaterThan(15)
+  for (const { name, text } of installing) expect(text, name).toContain('not on the npm registry yet')
+})
+
+function installsPackages(block: string): boolean {
+  return /npm install [^\n]*@modelseal\//.test(block.replaceAll(/<[^>]+>/g, ''))
+}
 
 describe.each(Object.entries(PAGES))('the page of the kind "%s"', (kind, path) => {
   test.each(SCREENS)('is accessible and fits at $width pixels, $scheme', async ({ width, scheme }) => {
