@@ -9,7 +9,7 @@ import { clockAndTrustRoot } from './trust.ts'
 import { proxies, tokens } from './variables.ts'
 
 const FAULT = { code: 'CACHE_UNSAFE', message: 'Cannot use it. Change its mode.', hint: 'Change its mode.' } as const
-const PLACE = { exists: true, owner: 0, mode: '0700', room: 5e12 }
+const PLACE = { exists: true, writable: true, owner: 0, mode: '0700', room: 5e12 }
 const FACTS: HostFacts = {
   policy: { problem: FAULT },
   cache: { ...PLACE, path: '/cache' },
@@ -40,8 +40,8 @@ describe('of this machine', () => {
   test('little space, a missing TMPDIR and no cache directory get advice', async () => {
     const findings = await placeFindings({
       ...FACTS,
-      cache: { exists: false },
-      temporary: { path: '/none', exists: false },
+      cache: { exists: false, writable: false },
+      temporary: { path: '/none', exists: false, writable: false },
     })
     expect(findings).toMatchObject([
       { status: 'advice', action: expect.stringContaining('MODELSEAL_CACHE') as string },
@@ -50,6 +50,24 @@ describe('of this machine', () => {
     expect(await placeFindings({ ...FACTS, temporary: { ...FACTS.temporary, room: 1e6 } })).toMatchObject([
       { status: 'ok' },
       { status: 'advice', found: expect.stringContaining('1.0 MB free') as string },
+    ])
+  })
+
+  test('directories that this user can neither write to nor create get advice', async () => {
+    const cache = { path: '/cache', exists: false, writable: false }
+    expect(await placeFindings({ ...FACTS, cache, temporary: { ...FACTS.temporary, writable: false } })).toEqual([
+      {
+        status: 'advice',
+        subject: 'cache directory',
+        found: '"/cache" cannot be created by this user',
+        action: expect.stringContaining('MODELSEAL_CACHE') as string,
+      },
+      {
+        status: 'advice',
+        subject: 'TMPDIR',
+        found: '"/tmp" cannot be written to by this user',
+        action: expect.stringContaining('TMPDIR') as string,
+      },
     ])
   })
 

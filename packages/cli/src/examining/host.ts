@@ -36,7 +36,7 @@ export async function placeFindings({ cache, temporary }: HostFacts): Promise<Fi
           status: 'advice',
           subject: 'cache directory',
           found: 'none, because this user has no home directory: no trusted root, receipt or feed is kept',
-          action: 'Set MODELSEAL_CACHE to a directory that this user can create.',
+          action: SET_CACHE,
         }
       : directory('cache directory', cache, shown),
     temporary.exists
@@ -50,6 +50,8 @@ export async function placeFindings({ cache, temporary }: HostFacts): Promise<Fi
   ]
 }
 
+const SET_CACHE = 'Set MODELSEAL_CACHE to a directory that this user can create.'
+
 const SET_TMPDIR =
   'Set TMPDIR to a directory with enough room that belongs to this user and that others cannot write to.'
 
@@ -60,10 +62,14 @@ const LITTLE_ROOM = 2_000_000_000
 
 function directory(
   subject: string,
-  { path = '', exists, owner, mode, room, problem: fault }: DirectoryFacts,
+  { path = '', exists, writable, owner, mode, room, problem: fault }: DirectoryFacts,
   shown: (text: string) => string,
 ): Finding {
   if (fault) return problem(subject, fault)
+  if (!writable) {
+    const found = `${shown(path)} cannot be ${exists ? 'written to' : 'created'} by this user`
+    return { status: 'advice', subject, found, action: subject === 'TMPDIR' ? SET_TMPDIR : SET_CACHE }
+  }
   const free = room === undefined ? '' : `, ${byteCount(room)} free`
   const found = exists
     ? `${shown(path)} (user ${owner ?? '?'}, mode ${mode ?? '?'})${free}`

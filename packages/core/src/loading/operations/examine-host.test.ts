@@ -50,6 +50,14 @@ describe('examineHost', () => {
     vi.restoreAllMocks()
   })
 
+  test('knows whether the cache directory can be created', async () => {
+    expect((await examineHost()).cache).toMatchObject({ exists: true, writable: true })
+    vi.stubEnv('MODELSEAL_CACHE', join(directory, 'new/cache'))
+    expect((await examineHost()).cache).toMatchObject({ exists: false, writable: true })
+    vi.stubEnv('MODELSEAL_CACHE', join(directory, 'modelseal.policy.yaml/cache'))
+    expect((await examineHost()).cache).toMatchObject({ exists: false, writable: false })
+  })
+
   test('reports a cache directory into which others could put files', async () => {
     chmodSync(join(directory, 'cache'), 0o777)
     const { cache } = await examineHost()

@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, openSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, lstatSync, openSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { environment } from '../../environment.ts'
@@ -26,6 +26,8 @@ export interface DirectoryFacts {
   /** Absolute; absent if there is none, such as for a user without a home directory. */
   path?: string
   exists: boolean
+  /** Whether this user may create files in it, or the directory itself. */
+  writable: boolean
   /** Numeric id of the user. */
   owner?: number
   /** As `chmod` takes it. */
@@ -72,7 +74,7 @@ async function policyFacts(given: string | undefined): Promise<HostFacts['policy
 
 async function cacheFacts(): Promise<DirectoryFacts> {
   const folder = cacheFolder('receipts')
-  if (folder === undefined) return { exists: false }
+  if (folder === undefined) return { exists: false, writable: false }
   const facts = directoryFacts(dirname(folder))
   try {
     for (const kind of ['receipts', 'placed', 'tuf']) await checkCacheFolder(kind)
@@ -83,8 +85,9 @@ async function cacheFacts(): Promise<DirectoryFacts> {
 }
 
 function directoryFacts(path: string): DirectoryFacts {
-  const room = roomIn(nearestExisting(path))
-  const facts = { path, ...(room !== Infinity && { room }) }
+  const existing = nearestExisting(path)
+  const room = roomIn(existing)
+  const facts = { path, writable: isWritable(existing), ...(room !== Infinity && { room }) }
   try {
     const stat = lstatSync(path, { bigint: true })
     return { ...facts, exists: true, owner: Number(stat.uid), mode: octalMode(stat) }
@@ -95,7 +98,17 @@ function directoryFacts(path: string): DirectoryFacts {
 
 function nearestExisting(path: string): string {
   const above = dirname(path)
-  return lstatSync(path, { throwIfNoEntry: false }) || above === path ? path : nearestExisting(above)
+  return existsSync(path) || above === path ? path : nearestExisting(above)
+}
+
+/** Not below a file, on a read-only file system, or in a directory of another user. */
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 async function isolationFacts(placed: Placed): Promise<IsolationFacts> {
