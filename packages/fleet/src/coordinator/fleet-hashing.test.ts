@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { ModelSealError } from '@modelseal/core/errors'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
 import { sha256 } from '../../../core/src/testing/bundles.ts'
 import { hashTypesOf, readJob } from '../jobs/job.ts'
@@ -100,6 +100,29 @@ test('a kept result that is too old, forged, or by a worker that is no longer kn
   const forged = fleet(new TestQueue(honest(one)), { store })
   expect(await forged.hashing.hash('vad', asked)).toEqual(RIGHT)
   expect(forged.rejected).toMatchObject([{ job: id, reason: expect.stringContaining('malformed') as string }])
+})
+
+/** As a worker answers whose clock differs from this one by so many minutes. */
+async function at(minutes: number, order: Order): Promise<string> {
+  vi.useFakeTimers({ now: Date.now() + minutes * 60_000, toFake: ['Date'] })
+  return honest(one)(order).finally(() => void vi.useRealTimers())
+}
+
+test('a kept result that is said to be from the future does not count', async () => {
+  const store = new ResultStore(scratch())
+  const asked = request()
+  await fleet(new TestQueue((order) => at(10, order)), { store }).hashing.hash('vad', asked)
+  const again = new TestQueue(honest(one))
+  expect(await fleet(again, { store }).hashing.hash('vad', asked)).toEqual(RIGHT)
+  expect(again.orders).toHaveLength(1)
+})
+
+test('an old result that is still in the queue, or was put there again, does not count', async () => {
+  const queue = new TestQueue((order, count) => (count === 1 ? at(-10, order) : honest(one)(order)))
+  const { hashing, rejected } = fleet(queue, { maxAge: 0 })
+  expect(await hashing.hash('vad', request())).toEqual(RIGHT)
+  expect(rejected).toMatchObject([{ reason: 'one did it at an earlier time' }])
+  expect(queue.forgotten).toHaveLength(2)
 })
 
 test('a result that is not authentic is reported, and the job is done again', async () => {

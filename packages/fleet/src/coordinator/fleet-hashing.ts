@@ -10,6 +10,8 @@ import type { FairWindow } from './fair-window.ts'
 
 /** How often a job is given out again if what came back was not authentic. */
 const MOST_ATTEMPTS = 5
+/** In seconds, by which the clocks of workers may differ from this one. */
+const CLOCKS = 300
 
 /** A result that does not count, and why. */
 export interface RejectedResult {
@@ -126,13 +128,13 @@ export class FleetHashing {
 
   /** The authentic results that are kept, by their workers. */
   async #stored(job: PlannedJob): Promise<Map<string, string>> {
-    const { store, secrets, maxAge } = this.#parts
+    const { store, secrets } = this.#parts
     const lines = new Map<string, string>()
-    const earliest = (Date.now() - maxAge) / 1_000
+    const [earliest, now] = [this.#earliest(), Date.now() / 1_000]
     for (const line of await store.lines('results', job.id)) {
       const result = authenticResult(line, job, secrets)
       if (typeof result === 'string') this.#reject(job, result)
-      else if (!result.refusal && result.time >= earliest) lines.set(result.worker, line)
+      else if (!result.refusal && result.time >= earliest && result.time <= now + CLOCKS) lines.set(result.worker, line)
     }
     return lines
   }
@@ -144,24 +146,37 @@ export class FleetHashing {
   ): Promise<{ worker: string; line: string }> {
     const { queue, window, secrets } = this.#parts
     const turn = { model, source: sourceOf(model), bytes: job.bytes }
+    // What is left in the queue from an earlier run, or put there again, is not newer than what was kept.
+    const earliest = this.#earliest() - CLOCKS
     let reason = ''
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const line = await window.run(turn, signal, () => queue.run(order, signal))
       const result = authenticResult(line, job, secrets)
-      if (typeof result !== 'string' && result.refusal) {
+      const isOld = typeof result !== 'string' && result.time < earliest
+      if (typeof result !== 'string' && result.refusal && !isOld) {
         await queue.forget(order)
         throw new ModelSealError(result.refusal.code, result.refusal.message)
       }
-      if (typeof result !== 'string' && result.worker !== order.not) {
+      if (typeof result !== 'string' && result.worker !== order.not && !isOld) {
         this.counts.jobs += 1
         this.counts.bytes += job.bytes
         return { worker: result.worker, line }
       }
-      reason = typeof result === 'string' ? result : `${result.worker} did it a second time`
+      reason =
+        typeof result === 'string'
+          ? result
+          : isOld
+            ? `${result.worker} did it at an earlier time`
+            : `${result.worker} did it a second time`
       this.#reject(job, reason)
       await queue.forget(order)
     }
     throw unauthentic(job, reason)
+  }
+
+  /** The time, in seconds, since which results count. */
+  #earliest(): number {
+    return (Date.now() - this.#parts.maxAge) / 1_000
   }
 
   async #disagreeing(job: PlannedJob, orders: Order[], [one, other]: [Result, Result]): Promise<ModelSealError> {
