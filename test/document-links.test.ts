@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { documents, ROOT } from './support/documents.ts'
@@ -40,4 +40,10 @@ describe('every link within the repository leads to a file and a heading', () =>
     const links = [...text.matchAll(/\]\((?![a-z]+:)([^)\s]+)\)/g)].map(([, link = '']) => link)
     expect(links.map((link) => faultOf(document, link)).filter((fault) => fault !== undefined)).toEqual([])
   })
+})
+
+test.each(['docs/tutorial', 'docs/how-to'])('the overview of %s names every page there', (folder) => {
+  const overview = readFileSync(join(ROOT, folder, 'index.md'), 'utf8')
+  const pages = globSync('*.md', { cwd: join(ROOT, folder) }).filter((page) => page !== 'index.md')
+  expect(pages.filter((page) => !overview.includes(`](${page})`))).toEqual([])
 })
