@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { environment } from '../../environment.ts'
 import { ModelSealError, type SerializedError } from '../../errors.ts'
+import { path } from '../../kinds.ts'
 import { findPolicy } from '../../policy/find-policy.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { foreignFileSystem } from '../../source/local/file-system.ts'
 import { identityOf } from '../../source/local/source-file.ts'
 import { cacheFolder, checkCacheFolder } from '../../source/private/cache-directory.ts'
@@ -46,14 +48,21 @@ export interface IsolationFacts {
   problem?: SerializedError
 }
 
+interface ExamineOptions {
+  /** Path of the policy. Default: the one that a load would find. */
+  policy?: string | undefined
+}
+
+const OPTIONS: Shape<ExamineOptions> = { policy: path }
+
 /**
  * Examines what this machine allows loads to do, by what a load itself does: it looks for the policy, checks the cache directory, and makes
  * and removes a private directory for copies and one for links. Nothing is created elsewhere, and no model is read.
  *
- * @param policy path of the policy (default: the one that a load would find)
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a relative path in an environment variable if the working directory was deleted
  */
-export async function examineHost({ policy }: { policy?: string | undefined } = {}): Promise<HostFacts> {
+export async function examineHost(given: ExamineOptions = {}): Promise<HostFacts> {
+  const { policy } = snapshot(given, OPTIONS, 'examineHost')
   return {
     policy: await policyFacts(policy),
     cache: await cacheFacts(),
