@@ -55,7 +55,9 @@ export async function openRemoteModel(
 ): Promise<{ model: RemoteModel; close: () => Promise<void> }> {
   const http = maxBytes === undefined ? undefined : { maxBytes }
   const opened = await OpenedSource.open(sourceAt(modelLocation(model), http), { signal })
-  const close = async () => void (await opened.close())
+  const close = async () => {
+    await opened.close()
+  }
   try {
     return { model: new RemoteModel(opened, await opened.model(), signal), close }
   } catch (error) {
