@@ -276,6 +276,15 @@ describe('a model of a source whose files are hashed elsewhere', () => {
   })
 })
 
+test('a worker that is aborted throws ABORTED', async () => {
+  const states = { session: { revision: 'abc' } }
+  const hasher = await SourceHasher.open(memorySource(URL, mapOf(CONTENTS), states))
+  const wanted = [{ hashType: 'sha256' as const, start: 0, end: 18 }]
+  const file = { place: { name: 'b.bin' }, size: 18, version: 'abc', wanted }
+  await expect(hasher.hash([file], { signal: AbortSignal.abort() })).rejects.toEqual(refusal('ABORTED'))
+  await hasher.close()
+})
+
 describe('files on disk', () => {
   test('get the digests that are wanted, by their hash types', async () => {
     const model = scratch(CONTENTS)

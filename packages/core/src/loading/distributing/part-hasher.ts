@@ -6,6 +6,7 @@ import { hashFiles } from '../../hashing/hash-files.ts'
 import { callback, signal as abortSignal } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
 import { openRemoteModel, type RemoteModel } from '../../signing/models/remote-model.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
 import { ignoresRanges } from '../../source/http/request.ts'
 import { lanes } from '../../source/lanes.ts'
 import { changed, statesOf, type SourceFile } from '../../source/local/source-file.ts'
@@ -89,7 +90,7 @@ export class SourceHasher {
     try {
       await Promise.all(
         lanes(parts, PARTS_AT_A_TIME, async ({ file, index, wanted, place }) => {
-          signal?.throwIfAborted()
+          throwIfAborted(signal)
           const count = (bytes: number) => onProgress?.((done += bytes))
           at(digests, index)[place] = await hashedPart({ files: this.#model.files, reader, file, wanted, count })
         }),
