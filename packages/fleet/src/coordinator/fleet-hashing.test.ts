@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { ModelSealError } from '@modelseal/core/errors'
 import { expect, test, vi } from 'vitest'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
@@ -108,10 +109,15 @@ async function at(minutes: number, order: Order): Promise<string> {
   return honest(one)(order).finally(() => void vi.useRealTimers())
 }
 
-test('a kept result that is said to be from the future does not count', async () => {
+test('a result that is said to be from the future does not count, neither from the queue nor from what was kept', async () => {
   const store = new ResultStore(scratch())
   const asked = request()
-  await fleet(new TestQueue((order) => at(10, order)), { store }).hashing.hash('vad', asked)
+  const queue = new TestQueue((order, count) => (count === 1 ? at(10, order) : honest(one)(order)))
+  const { hashing, rejected } = fleet(queue, { store })
+  expect(await hashing.hash('vad', asked)).toEqual(RIGHT)
+  expect(rejected).toMatchObject([{ reason: 'the clock of one is ahead' }])
+  const [order = expect.fail()] = queue.orders
+  await store.write('results', order.id, [await at(10, order)])
   const again = new TestQueue(honest(one))
   expect(await fleet(again, { store }).hashing.hash('vad', asked)).toEqual(RIGHT)
   expect(again.orders).toHaveLength(1)
@@ -169,6 +175,34 @@ test('an audit finds a worker that lies, names both, and keeps nothing', async (
   expect(queue.forgotten).toHaveLength(2)
 })
 
+test('an audit that was begun is done in the next run, whatever a liar did about it', async () => {
+  const store = new ResultStore(scratch())
+  const asked = request()
+  const liar = (order: Order) => (order.not === undefined ? lying(one)(order) : honest(two)(order))
+  const disagrees = refusal('FLEET_DISAGREES')
+  await expect(fleet(new TestQueue(liar), { audit: 1, store }).hashing.hash('vad', asked)).rejects.toEqual(disagrees)
+  // By chance, it would hardly ever be audited.
+  const seldom = { audit: 1e-9, store }
+  await expect(fleet(new TestQueue(liar), seldom).hashing.hash('vad', asked)).rejects.toEqual(disagrees)
+  expect(await fleet(new TestQueue(other), seldom).hashing.hash('vad', asked)).toEqual(RIGHT)
+  const after = new TestQueue(other)
+  await fleet(after, { ...seldom, maxAge: -60_000 }).hashing.hash('vad', asked)
+  expect(after.orders).toHaveLength(1)
+})
+
+test('the worker that is audited cannot end its audit by a refusal', async () => {
+  const refusing = (order: Order) => {
+    const failure = refusalOf(new ModelSealError('FILE_CHANGED', 'It changed.'))
+    return Promise.resolve(sealResult({ job: order.id, worker: 'one', secret: one.secret }, failure))
+  }
+  const queue = new TestQueue((order, count) =>
+    count === 1 ? lying(one)(order) : count === 2 ? refusing(order) : honest(two)(order),
+  )
+  const { hashing, rejected } = fleet(queue, { audit: 1 })
+  await expect(hashing.hash('vad', request())).rejects.toEqual(refusal('FLEET_DISAGREES'))
+  expect(rejected).toMatchObject([{ reason: 'one did it a second time' }])
+})
+
 test('an audit of what was kept asks one other worker', async () => {
   const store = new ResultStore(scratch())
   const asked = request()
@@ -189,6 +223,36 @@ test('what a worker refuses is refused, and may be tried again', async () => {
   )
   await expect(fleet(queue).hashing.hash('vad', request())).rejects.toEqual(refusal('FILE_CHANGED'))
   expect(queue.forgotten).toHaveLength(1)
+})
+
+test.each(['ABORTED', 'FLEET_QUEUE', 'INVALID_ARGUMENT'] as const)(
+  'a worker cannot end the run by %s',
+  async (code) => {
+    const queue = new TestQueue(({ id: job }) =>
+      Promise.resolve(
+        sealResult({ job, worker: 'one', secret: one.secret }, refusalOf(new ModelSealError(code, 'The end.'))),
+      ),
+    )
+    const hint = 'The worker one said so when it was to hash files.'
+    await expect(fleet(queue).hashing.hash('vad', request())).rejects.toEqual(refusal('WORKER_FAILED', { hint }))
+  },
+)
+
+test('of many models that wait for a job which fails, one begins it again', async () => {
+  let running = 0
+  const queue = new TestQueue(async (order, count) => {
+    running += 1
+    expect(running).toBe(1)
+    await setTimeout(5)
+    running -= 1
+    if (count < 3) throw new ModelSealError('FILE_CHANGED', 'It changed.')
+    return honest(one)(order)
+  })
+  const { hashing } = fleet(queue)
+  const asked = request()
+  const outcomes = await Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map((name) => hashing.hash(name, asked)))
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'])
+  expect(queue.orders).toHaveLength(3)
 })
 
 test('a job that two models need is done once', async () => {

@@ -1,5 +1,6 @@
+import { randomInt } from 'node:crypto'
 import { lanes, type ElsewhereRequest } from '@modelseal/core/distributed'
-import { ModelSealError, shown } from '@modelseal/core/errors'
+import { ModelSealError, shown, type ErrorCode } from '@modelseal/core/errors'
 import { isUrl } from '../catalogue/model-line.ts'
 import { jobsOf, type PlannedJob } from '../jobs/split.ts'
 import { authenticResult, type Result } from '../results/result.ts'
@@ -12,6 +13,10 @@ import type { FairWindow } from './fair-window.ts'
 const MOST_ATTEMPTS = 5
 /** In seconds, by which the clocks of workers may differ from this one. */
 const CLOCKS = 300
+/** Of so many draws, a share is audited. */
+const DRAWS = 2 ** 32
+/** Errors that end a run. Only this process decides about that. */
+export const OF_THE_RUN: ReadonlySet<ErrorCode> = new Set(['ABORTED', 'FLEET_QUEUE', 'INVALID_ARGUMENT'])
 
 /** A result that does not count, and why. */
 export interface RejectedResult {
@@ -89,8 +94,8 @@ export class FleetHashing {
   }
 
   async #digestsOf(job: PlannedJob, model: string, signal: AbortSignal): Promise<readonly string[]> {
-    const current = this.#current.get(job.id)
-    if (current) {
+    // Again after each wait: of all that wait for a job which fails, only one may begin it.
+    for (let current = this.#current.get(job.id); current; current = this.#current.get(job.id)) {
       const found = await current.catch(() => undefined)
       if (found) return found
     }
@@ -104,14 +109,15 @@ export class FleetHashing {
   }
 
   async #done(job: PlannedJob, model: string, signal: AbortSignal): Promise<readonly string[]> {
-    const { store, audit } = this.#parts
+    const { store } = this.#parts
     const lines = await this.#stored(job)
-    const isAudited = Math.random() < audit
+    const isAudited = await this.#isAudited(job)
     const needed = isAudited ? 2 : 1
     const orders: Order[] = []
     if (lines.size >= needed) this.counts.reused += 1
     while (lines.size < needed) {
       const [not] = lines.keys()
+      if (not !== undefined) await store.write('audits', job.id, [not])
       const order: Order = { id: job.id, text: job.text, ...(not === undefined ? {} : { not }) }
       const { worker, line } = await this.#given(job, { order, model, signal })
       lines.set(worker, line)
@@ -122,8 +128,16 @@ export class FleetHashing {
     if (!first) throw unauthentic(job, 'none')
     for (const other of others) if (!isSame(first, other)) throw await this.#disagreeing(job, orders, [first, other])
     if (orders.length > 0) await store.write('results', job.id, [...lines.values()])
+    if (isAudited) await store.remove('audits', job.id)
     for (const order of orders) await this.#parts.queue.forget(order)
     return first.digests
+  }
+
+  /** Nobody can foresee it. An audit that was begun is done in the next run: whoever spoils it gains nothing. */
+  async #isAudited({ id }: PlannedJob): Promise<boolean> {
+    const { audit, store } = this.#parts
+    if (audit === 0) return false
+    return randomInt(DRAWS) < audit * DRAWS || (await store.lines('audits', id)).length > 0
   }
 
   /** The authentic results that are kept, by their workers. */
@@ -152,22 +166,17 @@ export class FleetHashing {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const line = await window.run(turn, signal, () => queue.run(order, signal))
       const result = authenticResult(line, job, secrets)
-      const isOld = typeof result !== 'string' && result.time < earliest
-      if (typeof result !== 'string' && result.refusal && !isOld) {
-        await queue.forget(order)
-        throw new ModelSealError(result.refusal.code, result.refusal.message)
-      }
-      if (typeof result !== 'string' && result.worker !== order.not && !isOld) {
+      const fault = typeof result === 'string' ? result : faultOf(result, order, earliest)
+      if (typeof result !== 'string' && fault === undefined) {
+        if (result.refusal) {
+          await queue.forget(order)
+          throw refused(result, result.refusal)
+        }
         this.counts.jobs += 1
         this.counts.bytes += job.bytes
         return { worker: result.worker, line }
       }
-      reason =
-        typeof result === 'string'
-          ? result
-          : isOld
-            ? `${result.worker} did it at an earlier time`
-            : `${result.worker} did it a second time`
+      reason = fault ?? ''
       this.#reject(job, reason)
       await queue.forget(order)
     }
@@ -206,6 +215,21 @@ function sourceOf(model: string): string {
   if (!isUrl(model)) return 'disk'
   const { protocol, host } = new URL(model)
   return `${protocol}//${host}`
+}
+
+/** Why an authentic result does not count; undefined if it does. */
+function faultOf({ worker, time }: Result, { not }: Order, earliest: number): string | undefined {
+  if (worker === not) return `${worker} did it a second time`
+  if (time < earliest) return `${worker} did it at an earlier time`
+  // It would still count as new long after it was computed.
+  if (time > Date.now() / 1_000 + CLOCKS) return `the clock of ${worker} is ahead`
+  return undefined
+}
+
+function refused({ worker }: Result, { code, message }: { code: ErrorCode; message: string }): ModelSealError {
+  return new ModelSealError(OF_THE_RUN.has(code) ? 'WORKER_FAILED' : code, message, {
+    hint: `The worker ${worker} said so when it was to hash files.`,
+  })
 }
 
 function isSame(one: Result, other: Result): boolean {

@@ -8,7 +8,7 @@ import { ResultStore } from '../results/result-store.ts'
 import { ownKey, readWorkerKeys, WorkerSecrets, type WorkerKey } from '../results/worker-secrets.ts'
 import { JobPerformer } from '../worker/job-performer.ts'
 import { FairWindow } from './fair-window.ts'
-import { FleetHashing, type FleetCounts, type RejectedResult } from './fleet-hashing.ts'
+import { FleetHashing, OF_THE_RUN, type FleetCounts, type RejectedResult } from './fleet-hashing.ts'
 
 /** Models that are worked on at a time. */
 const MODELS = 16
@@ -91,10 +91,12 @@ export class Fleet {
     work: (model: string, onProgress: (done: number, total: number) => void) => Promise<T>,
   ): AsyncGenerator<ModelOutcome<T>> {
     const running = new Map<string, Promise<ModelOutcome<T>>>()
+    const end = new AbortController()
     const begin = (model: string) => {
       const onProgress = (done: number, total: number) => this.#options.onProgress?.(model, done, total)
       const outcome = hashingElsewhere(
-        (request) => this.hashing.hash(model, request),
+        ({ signal = end.signal, ...request }) =>
+          this.hashing.hash(model, { ...request, signal: AbortSignal.any([signal, end.signal]) }),
         () => work(model, onProgress),
       )
       const settled = outcome.then((value) => ({ model, ...value })).catch((error: unknown) => failed(model, error))
@@ -111,6 +113,8 @@ export class Fleet {
       }
       while (running.size > 0) yield await next(running)
     } finally {
+      // What is left when a run ends early might wait for workers that never come.
+      end.abort()
       await Promise.allSettled(running.values())
       await this.#queue.close()
     }
@@ -122,9 +126,6 @@ async function next<T>(running: Map<string, Promise<ModelOutcome<T>>>): Promise<
   running.delete(outcome.model)
   return outcome
 }
-
-/** Errors that are not about one model. */
-const OF_THE_RUN = new Set(['ABORTED', 'FLEET_QUEUE', 'INVALID_ARGUMENT'])
 
 function failed(model: string, error: unknown): { model: string; error: ModelSealError } {
   if (error instanceof ModelSealError && !OF_THE_RUN.has(error.code)) return { model, error }

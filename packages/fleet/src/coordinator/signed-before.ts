@@ -1,10 +1,12 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readSmallFile } from '@modelseal/core/adapter'
 import { canonicalJson, isCanonicalJson, literal, strictObject, string, type Schema } from '@modelseal/core/distributed'
 import type { MadeSignature, SignedBy, SignedModel, Signer } from '@modelseal/core/signing'
 import type { ResultStore } from '../results/result-store.ts'
 import type { WorkerKey } from '../results/worker-secrets.ts'
 
+/** As for loads. */
+const MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 const PURPOSE = 'modelseal fleet signed v1\n'
 const SHA256 = /^[0-9a-f]{64}$/
 
@@ -48,7 +50,9 @@ export class SignedBefore {
     const [line] = await this.#store.lines('signed', digestOf(signature))
     const record = line === undefined ? undefined : this.#authentic(line)
     if (record?.place !== digestOf(signature)) return undefined
-    const bundle = await readFile(signature).catch(() => undefined)
+    // Whoever can write to the model may have put a FIFO or a device there.
+    const how = { what: 'signature bundle', maxBytes: MAX_BUNDLE_BYTES }
+    const bundle = await readSmallFile(signature, how).catch(() => undefined)
     return bundle && digestOf(bundle) === record.bundle ? record : undefined
   }
 

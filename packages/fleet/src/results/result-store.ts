@@ -1,14 +1,19 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { codeOf, messageOf } from '@modelseal/core/any-realm'
-import { ModelSealError, shown } from '@modelseal/core/errors'
+import { readSmallFile } from '@modelseal/core/adapter'
+import { messageOf } from '@modelseal/core/any-realm'
+import { ModelSealError, shown, type ErrorCode } from '@modelseal/core/errors'
 import { writeFileWhole } from '@modelseal/core/publishing'
 
 /** Lines longer than any record, together. */
 const MAX_RECORD_BYTES = 1024 * 1024
+/** More than any record has. */
+const MOST_LINES = 8
+/** There is no record, or something that cannot be one, such as a FIFO. */
+const NO_RECORD: ReadonlySet<ErrorCode> = new Set(['FILE_NOT_FOUND', 'FILE_SPECIAL', 'FILE_TOO_LARGE', 'FILE_CHANGED'])
 
-/** What is kept. */
-type Kind = 'results' | 'signed'
+/** What is kept: digests, what was signed, and audits that were begun. */
+type Kind = 'results' | 'signed' | 'audits'
 
 /** Records of finished work in a directory, which outlives the queue. It is not trusted: whoever reads a record authenticates it. */
 export class ResultStore {
@@ -24,16 +29,13 @@ export class ResultStore {
    * @throws {@link ModelSealError} `FILE_UNREADABLE`
    */
   async lines(kind: Kind, id: string): Promise<string[]> {
-    const path = this.#path(kind, id)
     try {
-      const bytes = await readFile(path)
-      return bytes.length > MAX_RECORD_BYTES ? [] : bytes.toString().split('\n').filter(Boolean)
-    } catch (cause) {
-      if (codeOf(cause) === 'ENOENT') return []
-      throw new ModelSealError('FILE_UNREADABLE', `Cannot read the result ${shown(path)}: ${messageOf(cause)}.`, {
-        file: path,
-        cause,
-      })
+      const bytes = await readSmallFile(this.#path(kind, id), { what: 'result', maxBytes: MAX_RECORD_BYTES })
+      const lines = bytes.toString().split('\n').filter(Boolean)
+      return lines.length > MOST_LINES ? [] : lines
+    } catch (error) {
+      if (error instanceof ModelSealError && NO_RECORD.has(error.code)) return []
+      throw error
     }
   }
 
@@ -51,6 +53,11 @@ export class ResultStore {
     }
     const content = Buffer.from(lines.map((line) => `${line}\n`).join(''))
     await writeFileWhole(path, content, { what: 'result', failed: 'FILE_WRITE_FAILED', mode: 0o600 })
+  }
+
+  /** Removes a record, if that is possible. */
+  async remove(kind: Kind, id: string): Promise<void> {
+    await rm(this.#path(kind, id), { force: true }).catch(() => undefined)
   }
 
   #path(kind: Kind, id: string): string {
