@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
@@ -15,6 +15,23 @@ test('a file names a model on each line, relative to itself', async () => {
   expect(openCatalogue(catalogue).place).toBe(join(directory, '.modelseal-fleet'))
 })
 
+test('two spellings of a path are one model, and a byte order mark is none', async () => {
+  const directory = scratch()
+  const lines = ['vad', './vad', 'vad/', join(directory, 'vad//'), `${directory}/x/../vad`]
+  writeFileSync(join(directory, 'list'), `\uFEFF${lines.join('\r\n')}`)
+  expect(new Set(await read(join(directory, 'list')))).toEqual(new Set([join(directory, 'vad')]))
+})
+
+test('a line without end is not kept in memory', async () => {
+  const path = join(scratch(), 'list')
+  // Sparse: it takes no space.
+  writeFileSync(path, 'vad\n')
+  truncateSync(path, 4 * 2 ** 30)
+  const before = process.memoryUsage.rss()
+  await expect(read(path)).rejects.toEqual(refusal('CATALOGUE_INVALID', { line: 2, found: 'a line that is too long' }))
+  expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 2 ** 20)
+})
+
 test('the subdirectories of a directory are models, except for hidden ones', async () => {
   const directory = models('a', 'b')
   mkdirSync(join(directory, '.cache'))
@@ -27,8 +44,12 @@ test.each([
   ['a query', 'https://models.example/vad?X-Amz-Signature=secret'],
   ['a fragment', 'https://models.example/vad#main'],
   ['more characters than a path has', 'x'.repeat(8_193)],
+  ['a gigabyte of blanks', ' '.repeat(200_000)],
+  ['a zero byte', 'vad\0'],
+  ['a tab, which readers of URLs leave out', 'https://models.example/a/.\t./b'],
+  ['bytes that are not UTF-8', Buffer.from([0x76, 0xff])],
 ])('a line with %s is refused, by its number', async (_, line) => {
-  const directory = scratch({ list: `vad\n${line}\n` })
+  const directory = scratch({ list: Buffer.concat([Buffer.from('vad\n'), Buffer.from(line), Buffer.from('\n')]) })
   const refused = refusal('CATALOGUE_INVALID', { file: join(directory, 'list'), line: 2 })
   await expect(read(join(directory, 'list'))).rejects.toEqual(refused)
   await expect(read(join(directory, 'list'))).rejects.not.toThrow('secret')

@@ -1,11 +1,12 @@
-import { opendirSync, statSync } from 'node:fs'
+import { isUtf8 } from 'node:buffer'
+import { opendirSync, statSync, type Stats } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { codeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { isUrl, sourceFault } from './model-line.ts'
 
-/** Longer than any path or key. */
+/** In bytes: longer than any path or key. */
 const MAX_LINE = 8_192
 
 /** Models that are signed or verified together. */
@@ -24,7 +25,7 @@ export interface Catalogue {
  */
 export function openCatalogue(given: string): Catalogue {
   const path = resolve(given)
-  const stat = statSync(path, { throwIfNoEntry: false })
+  const stat = statOf(path)
   const place = join(dirname(path), '.modelseal-fleet')
   if (stat?.isDirectory()) return { place, models: () => subdirectories(path) }
   if (stat?.isFile()) return { place, models: () => lines(path) }
@@ -32,6 +33,14 @@ export function openCatalogue(given: string): Catalogue {
     file: path,
     expected: 'a file with a model on each line, or a directory of models',
   })
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 async function* subdirectories(path: string): AsyncGenerator<string> {
@@ -51,17 +60,43 @@ async function* subdirectories(path: string): AsyncGenerator<string> {
 }
 
 async function* lines(path: string): AsyncGenerator<string> {
+  let line = 0
+  for await (const bytes of linesOf(path)) {
+    line += 1
+    const text = String(bytes).trim()
+    const fault = faultOf(bytes, text)
+    if (fault !== undefined) throw invalidLine(path, line, fault)
+    if (text === '' || text.startsWith('#')) continue
+    // Two spellings of a path are one model.
+    yield isUrl(text) ? text : resolve(dirname(path), text)
+  }
+}
+
+function faultOf(bytes: Buffer, text: string): string | undefined {
+  if (bytes.length > MAX_LINE) return 'a line that is too long'
+  if (!isUtf8(bytes)) return 'bytes that are not UTF-8'
+  if (/\p{Cc}/u.test(text)) return 'a control character'
+  return isUrl(text) ? sourceFault(text) : undefined
+}
+
+/** Lines without their ends. One that is too long is yielded as far as it was read. */
+async function* linesOf(path: string): AsyncGenerator<Buffer> {
   const file = await opened(path)
   try {
-    let line = 0
-    for await (const text of file.readLines()) {
-      line += 1
-      const model = text.trim()
-      if (model === '' || model.startsWith('#')) continue
-      const fault = model.length > MAX_LINE ? 'a line that is too long' : isUrl(model) ? sourceFault(model) : undefined
-      if (fault !== undefined) throw invalidLine(path, line, fault)
-      yield isUrl(model) || isAbsolute(model) ? model : resolve(dirname(path), model)
+    let rest = Buffer.alloc(0)
+    for await (const chunk of file.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
+      rest = Buffer.concat([rest, chunk])
+      let start = 0
+      for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', start)) {
+        yield rest.subarray(start, end)
+        start = end + 1
+      }
+      rest = rest.subarray(start)
+      if (rest.length > MAX_LINE) yield rest
     }
+    if (rest.length > 0) yield rest
+  } catch (error) {
+    throw unreadable(path, error)
   } finally {
     await file.close().catch(() => undefined)
   }

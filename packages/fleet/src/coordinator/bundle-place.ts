@@ -11,8 +11,7 @@ import { isUrl } from '../catalogue/model-line.ts'
  */
 export function bundlePlace(model: string, bundles: string | undefined): string {
   if (!isUrl(model)) {
-    const isDirectory = statSync(model, { throwIfNoEntry: false })?.isDirectory() ?? true
-    return isDirectory ? join(model, 'model.sig') : `${model}.sig`
+    return isDirectory(model) ? join(model, 'model.sig') : `${model}.sig`
   }
   if (bundles === undefined)
     throw new ModelSealError('INVALID_ARGUMENT', `Cannot sign ${shown(model)}: it is not on this machine.`, {
@@ -23,4 +22,13 @@ export function bundlePlace(model: string, bundles: string | undefined): string 
   const readable = model.replace(/^[a-z]+:\/\//i, '').replace(/[^A-Za-z0-9._-]+/g, '-')
   const digest = createHash('sha256').update(model).digest('hex').slice(0, 16)
   return join(bundles, `${readable.slice(-128)}.${digest}.sig`)
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    // Whoever opens it reports what is wrong with it.
+    return true
+  }
 }

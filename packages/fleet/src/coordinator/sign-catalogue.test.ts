@@ -1,5 +1,7 @@
-import { appendFileSync, chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { signModel } from '@modelseal/core/signing'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
@@ -99,6 +101,50 @@ describe('a catalogue in one process', () => {
     expect(outcomes).toMatchObject([{ signed: {} }, { error: { code: 'MODEL_NOT_FOUND' } }])
   })
 
+  test.each([
+    ['a name that is too long', () => 'x'.repeat(300)],
+    ['a file in the place of a directory', (directory: string) => join(directory, 'a/config.json/model')],
+    [
+      'a link to itself',
+      (directory: string) => {
+        symlinkSync('loop', join(directory, 'loop'))
+        return 'loop'
+      },
+    ],
+    ['a device', () => '/dev/zero'],
+    [
+      'a FIFO',
+      (directory: string) => {
+        execFileSync('mkfifo', [join(directory, 'fifo')])
+        return 'fifo'
+      },
+    ],
+    ['a scheme that is none', () => 'nonsense://x'],
+    ['a directory of a URL', () => 'file:///'],
+  ])('goes on after %s', async (_, make) => {
+    const directory = models('a')
+    const [catalogue, results] = [join(directory, 'list'), scratch()]
+    writeFileSync(catalogue, `${make(directory)}\na\n`)
+    const { signer, publicKey } = await signerAndKey()
+    const run = await signed(catalogue, { signer, results, bundles: scratch() })
+    const verified = await all(await verifyCatalogue(catalogue, { results, policy: policyFor(publicKey) }))
+    expect(run.outcomes.filter((outcome) => 'signed' in outcome)).toHaveLength(1)
+    expect(run.outcomes.filter((outcome) => 'error' in outcome)).toHaveLength(1)
+    const accepted = verified.filter((each) => 'verdict' in each && each.verdict.decision === 'accepted')
+    expect([verified.length, accepted.length]).toEqual([2, 1])
+  })
+
+  test('is not held up by a FIFO in the place of a bundle', async () => {
+    const [catalogue, results] = [models('a'), scratch()]
+    const { signer } = await signerAndKey()
+    await signed(catalogue, { signer, results })
+    const bundle = join(catalogue, 'a/model.sig')
+    rmSync(bundle)
+    execFileSync('mkfifo', [bundle])
+    const { outcomes } = await signed(catalogue, { signer, results })
+    expect(outcomes).toMatchObject([{ error: {} }])
+  })
+
   test('is verified by a policy, and a changed model is found', async () => {
     const [catalogue, results] = [models('a', 'b'), scratch()]
     const { signer, publicKey } = await signerAndKey()
@@ -145,13 +191,21 @@ describe('a catalogue in one process', () => {
     await expect(signCatalogue(models('a'), { signer, ...options })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
-  test('with a queue that is none is refused', async () => {
-    const workers = join(scratch({ workers: `one ${'A'.repeat(43)}\n` }), 'workers')
-    chmodSync(workers, 0o600)
-    const { signer } = await signerAndKey()
-    const options = { signer, workers, queue: 'https://models.example' }
-    await expect(signCatalogue(models('a'), options)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  test.each([Number.NaN, -1, '1d' as unknown as number])('is not verified with a maximum age of %s', async (maxAge) => {
+    await expect(verifyCatalogue(models('a'), { maxAge })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
+
+  test.each(['https://models.example', 'redis://:hunter2%zz@127.0.0.1'])(
+    'is refused with the queue %s',
+    async (queue) => {
+      const workers = join(scratch({ workers: `one ${'A'.repeat(43)}\n` }), 'workers')
+      chmodSync(workers, 0o600)
+      const { signer } = await signerAndKey()
+      const failure = await signCatalogue(models('a'), { signer, workers, queue }).catch((error: unknown) => error)
+      expect(failure).toEqual(refusal('INVALID_ARGUMENT'))
+      expect(inspect(failure, { depth: 9 })).not.toContain('hunter2')
+    },
+  )
 })
 
 test('a plan says what is to be hashed, and hashes nothing', async () => {

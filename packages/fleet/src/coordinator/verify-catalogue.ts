@@ -1,4 +1,5 @@
 import { judgeModel, type OpenOptions, type Verdict } from '@modelseal/core'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import { isUrl } from '../catalogue/model-line.ts'
 import { openCatalogue } from '../catalogue/read-catalogue.ts'
 import { bundlePlace } from './bundle-place.ts'
@@ -39,8 +40,15 @@ export async function verifyCatalogue(
   catalogue: string,
   options: VerifyCatalogueOptions = {},
 ): Promise<FleetRun<CatalogueVerdict>> {
+  const { maxAge = MAX_AGE } = options
+  // Nothing would be older than NaN.
+  if (!(typeof maxAge === 'number' && maxAge >= 0))
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot verify the catalogue: an option is wrong.', {
+      expected: '"maxAge" of at least 0 milliseconds',
+      found: shown(String(maxAge)),
+    })
   const opened = openCatalogue(catalogue)
-  const fleet = await Fleet.open(opened, options, options.maxAge ?? MAX_AGE)
+  const fleet = await Fleet.open(opened, options, maxAge)
   const { policy, maxBundleBytes, signal, bundles } = options
   const outcomes = fleet.over(opened, async (model, onProgress): Promise<CatalogueVerdict> => {
     const signature = isUrl(model) && bundles !== undefined ? bundlePlace(model, bundles) : undefined
