@@ -18,6 +18,8 @@ import { sourceFault } from '../catalogue/model-line.ts'
 
 /** Parts of files that one job has at most. */
 export const MOST_PARTS = 1_000
+/** Bytes of a batch of small files; a larger part is a job of its own. */
+export const BATCH_BYTES = 64 * 1024 * 1024
 /** All names of a job together, in characters. */
 export const MOST_NAMES = 256 * 1024
 /** Names may be escaped, and each part has two numbers. */
@@ -62,6 +64,8 @@ const JOB: Schema<Job> = strictObject({
   files: array(FILE),
 })
   .refine(({ files }) => count(files) > 0 && count(files) <= MOST_PARTS, `more than ${MOST_PARTS} parts, or none`)
+  // One job must not read a huge file a thousand times.
+  .refine((job) => count(job.files) === 1 || bytesOf(job) <= BATCH_BYTES, `parts of more than ${BATCH_BYTES} bytes`)
   .refine(
     ({ source }) => source === undefined || sourceFault(source) === undefined,
     'a source that workers must not be given',
@@ -95,7 +99,7 @@ export function readJob({ id, text }: WrittenJob): Job {
 }
 
 /** Bytes that a job reads. */
-export function bytesOf({ files }: Job): number {
+export function bytesOf({ files }: Pick<Job, 'files'>): number {
   return files.flatMap(({ parts }) => parts).reduce((sum, { start, end }) => sum + end - start, 0)
 }
 
@@ -104,7 +108,8 @@ export function hashTypesOf({ files }: Job): WantedDigest['hashType'][] {
   return files.flatMap(({ parts }) => parts.map(({ hashType }) => hashType))
 }
 
-function idOf(text: string): string {
+/** The identity of a job with this text. */
+export function idOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 

@@ -1,8 +1,5 @@
 import type { FileElsewhere, WantedDigest } from '@modelseal/core/distributed'
-import { MOST_NAMES, MOST_PARTS, writeJob, type Job, type WrittenJob } from './job.ts'
-
-/** Bytes of a batch of small files; a larger part is a job of its own. */
-const BATCH_BYTES = 64 * 1024 * 1024
+import { BATCH_BYTES, MOST_NAMES, MOST_PARTS, writeJob, type Job, type WrittenJob } from './job.ts'
 
 /** A job, and whose digests it computes. */
 export interface PlannedJob extends WrittenJob {

@@ -26,6 +26,7 @@ const SECRET = 'A'.repeat(43)
 test.each([
   ['a name twice', `one ${SECRET}\none ${'B'.repeat(43)}\n`],
   ['a secret twice', `one ${SECRET}\ntwo ${SECRET}\n`],
+  ['the name of the coordinator', `${OWN_NAME} ${SECRET}\n`],
   ['nothing', '# none\n'],
   ['a short secret', 'one abc\n'],
   ['a third word', `one ${SECRET} more\n`],

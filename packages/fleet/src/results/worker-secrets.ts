@@ -46,11 +46,12 @@ export async function readWorkerKeys(file: string): Promise<WorkerKey[]> {
   const names = new Set(keys.map(({ name }) => name))
   const secrets = new Set(keys.map(({ secret }) => secret.toString('hex')))
   // Two workers with one secret would be one worker to an audit.
-  if (keys.length > 0 && names.size === keys.length && secrets.size === keys.length) return keys
+  const isEachOnce = names.size === keys.length && secrets.size === keys.length
+  if (keys.length > 0 && isEachOnce && !names.has(OWN_NAME)) return keys
   throw new ModelSealError('INVALID_ARGUMENT', `Cannot use the secrets of workers in ${shown(file)}.`, {
     file,
     expected: 'each worker once, with a secret of its own',
-    found: keys.length === 0 ? 'none' : 'a name or a secret twice',
+    found: keys.length === 0 ? 'none' : isEachOnce ? `a worker called ${OWN_NAME}` : 'a name or a secret twice',
   })
 }
 

@@ -1,6 +1,6 @@
 import { hashFilesOnDisk, type FileElsewhere } from '@modelseal/core/distributed'
 import { ModelSealError } from '@modelseal/core/errors'
-import { readJob, type Job, type WrittenJob } from '../jobs/job.ts'
+import { idOf, readJob, type Job, type WrittenJob } from '../jobs/job.ts'
 import { refusalOf, sealResult } from '../results/result.ts'
 import type { WorkerKey } from '../results/worker-secrets.ts'
 import { OpenSources } from './open-sources.ts'
@@ -23,16 +23,17 @@ export class JobPerformer {
    * @throws {@link ModelSealError} `ABORTED`
    */
   async perform(written: WrittenJob, signal: AbortSignal | undefined): Promise<string> {
-    const { name: worker, secret } = this.#key
+    // It vouches for nothing about a job whose text it has not seen.
+    const authorship = { job: idOf(written.text), worker: this.#key.name, secret: this.#key.secret }
     try {
       const job = readJob(written)
       if (this.#readable) await checkReadable(job, this.#readable)
       const digests = await this.#digests(job, signal)
-      return sealResult({ job: written.id, worker, secret }, { digests: digests.flat() })
+      return sealResult(authorship, { digests: digests.flat() })
     } catch (error) {
       // Work that was broken off is no refusal.
       if (signal?.aborted || (error instanceof ModelSealError && error.code === 'ABORTED')) throw error
-      return sealResult({ job: written.id, worker, secret }, refusalOf(error))
+      return sealResult(authorship, refusalOf(error))
     }
   }
 

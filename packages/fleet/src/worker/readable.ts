@@ -30,12 +30,12 @@ export async function checkReadable({ source, files }: Job, { roots, urls }: Rea
   }
 }
 
-/** What some readers of URLs take as the way to the directory above. */
-const DOTS = /(^|[/\\])(\.|%2e){1,2}([/\\]|$)/i
+/** What readers of URLs or servers may take as the way to the directory above, or leave out so that it becomes one. */
+const DOUBTFUL = /(^|\/)\.{1,2}(\/|$)|%(2e|2f|5c)|[\\\p{Cc}]/iu
 
 function isBelow(source: string, url: string): boolean {
   const beginning = url.endsWith('/') ? url : `${url}/`
-  return source === url || (source.startsWith(beginning) && !DOTS.test(source))
+  return source === url || (source.startsWith(beginning) && !DOUBTFUL.test(source))
 }
 
 function notReadable(file: string, what: string, readable: readonly string[]): ModelSealError {

@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers'
-import type { Redis } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import { messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { queuePackages } from './packages.ts'
@@ -18,8 +18,7 @@ const MOST_BETWEEN_ATTEMPTS = 2_000
  */
 export async function connect(url: string, signal: AbortSignal | undefined): Promise<Redis> {
   const place = placeOf(url)
-  const { Redis } = queuePackages()
-  const redis = new Redis(url, {
+  const redis = clientOf(url, {
     maxRetriesPerRequest: null,
     retryStrategy: (attempt: number) => Math.min(100 * attempt, MOST_BETWEEN_ATTEMPTS),
   })
@@ -50,11 +49,25 @@ export async function connect(url: string, signal: AbortSignal | undefined): Pro
   }
 }
 
+function clientOf(url: string, options: RedisOptions): Redis {
+  const { Redis } = queuePackages()
+  try {
+    return new Redis(url, options)
+  } catch {
+    // Malformed escapes. The cause might show the password.
+    throw invalidUrl()
+  }
+}
+
 /** @returns the URL without what is secret */
 function placeOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed && /^rediss?:$/.test(parsed.protocol) && parsed.host !== '') return `${parsed.protocol}//${parsed.host}`
-  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot use the queue: its URL is not one of Redis.', {
+  throw invalidUrl()
+}
+
+function invalidUrl(): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', 'Cannot use the queue: its URL is not one of Redis.', {
     expected: 'a URL such as redis://127.0.0.1:6379, or rediss:// for TLS',
   })
 }
