@@ -17,9 +17,15 @@ test('a file names a model on each line, relative to itself', async () => {
 
 test('two spellings of a path are one model, and a byte order mark is none', async () => {
   const directory = scratch()
-  const lines = ['vad', './vad', 'vad/', join(directory, 'vad//'), `${directory}/x/../vad`]
+  const lines = ['vad', './vad', 'vad/', join(directory, 'vad//')]
   writeFileSync(join(directory, 'list'), `\uFEFF${lines.join('\r\n')}`)
   expect(new Set(await read(join(directory, 'list')))).toEqual(new Set([join(directory, 'vad')]))
+})
+
+test('a path with ".." is left to whoever opens it', async () => {
+  const directory = scratch()
+  writeFileSync(join(directory, 'list'), '../vad\n/srv/link/../vad\n')
+  expect(await read(join(directory, 'list'))).toEqual([`${directory}/../vad`, '/srv/link/../vad'])
 })
 
 test('a line without end is not kept in memory', async () => {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { opendirSync, statSync, type Stats } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { codeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { isUrl, sourceFault } from './model-line.ts'
@@ -67,9 +67,14 @@ async function* lines(path: string): AsyncGenerator<string> {
     const fault = faultOf(bytes, text)
     if (fault !== undefined) throw invalidLine(path, line, fault)
     if (text === '' || text.startsWith('#')) continue
-    // Two spellings of a path are one model.
-    yield isUrl(text) ? text : resolve(dirname(path), text)
+    yield isUrl(text) ? text : pathOf(text, dirname(path))
   }
+}
+
+/** Two spellings of a path are one model. Whether `..` after a link means what it says is checked by whoever opens it. */
+function pathOf(text: string, directory: string): string {
+  if (!text.split(sep).includes('..')) return resolve(directory, text)
+  return isAbsolute(text) ? text : `${directory}${sep}${text}`
 }
 
 function faultOf(bytes: Buffer, text: string): string | undefined {

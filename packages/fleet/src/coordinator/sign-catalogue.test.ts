@@ -111,6 +111,13 @@ describe('a catalogue in one process', () => {
         return 'loop'
       },
     ],
+    [
+      'a path that links make ambiguous',
+      (directory: string) => {
+        symlinkSync(join(scratch({ 'x/y': '', 'a/z': '' }), 'x'), join(directory, 'link'))
+        return 'link/../a'
+      },
+    ],
     ['a device', () => '/dev/zero'],
     [
       'a FIFO',

@@ -1,8 +1,7 @@
 import { clearInterval, setInterval, setTimeout } from 'node:timers'
 import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { messageOf } from '@modelseal/core/any-realm'
-import { ModelSealError } from '@modelseal/core/errors'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import { connect, QUEUE } from './connection.ts'
 import { nameOf } from './order-data.ts'
 import { queuePackages } from './packages.ts'
@@ -105,7 +104,8 @@ class RedisQueue implements WorkQueue {
     if (this.#looking) return
     this.#looking = true
     try {
-      for (const name of [...this.#pending.keys()]) await this.#look(name)
+      // One that cannot be read must not keep the others from being seen.
+      for (const name of [...this.#pending.keys()]) await this.#look(name).catch(ignore)
     } finally {
       this.#looking = false
     }
@@ -114,19 +114,29 @@ class RedisQueue implements WorkQueue {
   async #look(name: string): Promise<void> {
     const pending = this.#pending.get(name)
     if (!pending) return
-    const job = await this.#queue.getJob(name)
+    const job = await this.#queue.getJob(name).catch(() => this.#removeMalformed(name))
     if (!job) return this.#pending.has(name) ? this.#add(pending.order) : undefined
     const state = await job.getState()
     if (state === 'completed') {
       const { returnvalue = null } = ((await this.#queue.getJob(name)) ?? {}) as { returnvalue?: unknown }
       // Nothing, if it was forgotten and given out again meanwhile.
       if (returnvalue !== null && this.#pending.get(name) === pending) this.#completed(name, returnvalue)
+    } else if (state === 'unknown') {
+      // It is in no list, as when Redis evicted one.
+      await this.#queue.remove(name)
+      if (this.#pending.has(name)) await this.#add(pending.order)
     } else if (state === 'failed') {
       pending.failures += 1
       if (pending.failures > MOST_FAILURES) this.#settle(name)?.reject(failedTooOften(job.failedReason))
       await this.#queue.remove(name)
       if (this.#pending.has(name)) await this.#add(pending.order)
     }
+  }
+
+  /** BullMQ neither reads nor removes it. */
+  async #removeMalformed(name: string): Promise<undefined> {
+    const [redis] = this.#connections
+    await redis?.del(this.#queue.toKey(name))
   }
 
   #completed(name: string, value: unknown): void {
@@ -147,8 +157,8 @@ class RedisQueue implements WorkQueue {
 }
 
 function failedTooOften(reason: unknown): ModelSealError {
-  return new ModelSealError('FLEET_QUEUE', `Cannot have a job done: it failed in the queue ${MOST_FAILURES} times.`, {
-    found: messageOf(reason),
+  return new ModelSealError('FLEET_RESULT', `Cannot have a job done: it failed in the queue ${MOST_FAILURES} times.`, {
+    found: typeof reason === 'string' ? shown(reason) : 'no reason',
     hint: 'Look at the output of the workers.',
   })
 }
