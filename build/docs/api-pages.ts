@@ -30,6 +30,7 @@ const ENTRIES: Record<string, string> = {
   s3: 's3/src/index.ts',
   journal: 'journal/src/index.ts',
   fleet: 'fleet/src/index.ts',
+  'fleet-opentelemetry': 'fleet/src/telemetry/opentelemetry.ts',
 }
 
 const OPTIONS: PluginOptions & Record<string, unknown> = {

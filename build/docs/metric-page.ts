@@ -34,7 +34,8 @@ export function metricPage(): Pages {
     Object.entries(descriptions).map(([name, text]) => [code(name), text])
   const text = page(
     'Metrics, spans and log records',
-    '`instrumentLoads()` of `@modelseal/core/opentelemetry` reports spans and metrics, `instrumentLogs()` log records. Both need the package ' +
+    '`instrumentLoads()` of `@modelseal/core/opentelemetry` reports spans and metrics, `instrumentLogs()` log records. ' +
+      '`instrumentFleet()` of `@modelseal/fleet/opentelemetry` reports the metrics of a [fleet](../how-to/fleet.md#metrics). They need the package ' +
       '`@opentelemetry/api`. No secret is in any of them. [Events](events.md) describes the channels from which they come.',
     '## Metrics',
     table(
@@ -80,7 +81,7 @@ const KINDS: Record<string, string> = {
 export function definedTelemetry(): Telemetry {
   const found: Telemetry = { metrics: [], spans: [], spanEvents: [], logs: [], attributes: [] }
   const attributes = new Set<string>()
-  for (const file of parsedSources(['packages/core/src/telemetry/*.ts']))
+  for (const file of parsedSources(['packages/core/src/telemetry/*.ts', 'packages/fleet/src/telemetry/*.ts']))
     visit(file, (node) => {
       if (ts.isCallExpression(node)) addCall(found, node)
       if (ts.isPropertyAssignment(node) && ts.isStringLiteral(node.name)) attributes.add(node.name.text)

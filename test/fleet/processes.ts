@@ -24,11 +24,7 @@ export class TestFleet {
   #secrets = ''
 
   static async start(password = ''): Promise<TestFleet> {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    server.close()
-    const fleet = new TestFleet(port, password)
+    const fleet = new TestFleet(await freePort(), password)
     await fleet.startRedis()
     return fleet
   }
@@ -87,9 +83,10 @@ export class TestFleet {
     return file
   }
 
-  startWorker(name: string, file = join(this.directory, `${name}.secret`)): ChildProcess {
+  startWorker(name: string, ...options: string[]): ChildProcess {
+    const file = join(this.directory, `${name}.secret`)
     const args = ['fleet', 'worker', '--queue', this.url, '--secret-file', file, '--root', this.directory]
-    const child = spawn(process.execPath, [PROGRAM, ...args, '--max-workers', '1'], {
+    const child = spawn(process.execPath, [PROGRAM, ...args, '--max-workers', '1', ...options], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     this.#running.set(name, child)
@@ -116,4 +113,12 @@ export class TestFleet {
     writeFileSync(path, text, { mode: 0o600 })
     chmodSync(path, 0o600)
   }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
 }

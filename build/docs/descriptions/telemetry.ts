@@ -1,4 +1,4 @@
-/** Records of OpenTelemetry logs, and events of spans. The names are those in `packages/core/src/telemetry`. */
+/** Records of OpenTelemetry logs, and events of spans. The names are those in `packages/core/src/telemetry` and `packages/fleet/src/telemetry`. */
 export const LOG_DESCRIPTIONS: Record<string, string> = {
   'modelseal.load':
     'A verdict. `INFO` if the model was accepted or its check was skipped, `WARN` if the mode `audit` tolerated what would have been refused, `ERROR` if it was refused.',
@@ -38,6 +38,10 @@ export const ATTRIBUTE_DESCRIPTIONS: Record<string, string> = {
   'modelseal.advisory.source': 'URL or path of the feed.',
   'modelseal.advisory.feed': 'Name of the feed.',
   'modelseal.advisory.sequence': 'Number of its version.',
+  'modelseal.fleet.outcome':
+    'What became of a model: `signed`, `unchanged` (it had this signature), `failed`, or the decision about it (`accepted`, `refused`, `tolerated`, `skipped`).',
+  'modelseal.fleet.reason':
+    'Why a job was offered again: `rejected` (its result was not authentic, or too old), `stalled` (its worker was killed), `returned` (its worker was stopped) or `lost` (Redis lost it).',
   'modelseal.journal.directory': 'Directory of the journal.',
   'modelseal.journal.lost': 'How many records were lost since the journal was last written.',
 }

@@ -160,7 +160,8 @@ export const ERROR_CODES = {
   // A fleet that signs and verifies catalogues
   CATALOGUE_INVALID: 'a catalogue cannot be read, or a line of it is not the path or URL of a model',
   FLEET_QUEUE: 'the queue of a fleet cannot be reached or used',
-  FLEET_PACKAGES: 'the packages that reach the queue of a fleet cannot be loaded',
+  FLEET_PACKAGES: 'a package that a fleet needs for its queue or its metrics cannot be loaded',
+  FLEET_METRICS: 'the metrics of a fleet cannot be served at the given address',
   FLEET_JOB: 'a job of a fleet is malformed, or asks for what the worker may not read',
   FLEET_RESULT: 'no authentic result of a job came back, however often it was given out',
   FLEET_DISAGREES: 'two workers of a fleet computed different digests of the same bytes',

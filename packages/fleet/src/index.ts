@@ -12,3 +12,4 @@ export { planCatalogue, type ModelPlan, type PlanOptions } from './coordinator/p
 export { newWorkerKey } from './results/worker-secrets.ts'
 export { fleetStatus, type FleetStatus } from './queue/redis/fleet-status.ts'
 export { runWorker, type WorkerOptions } from './queue/redis/run-worker.ts'
+export { serveFleetMetrics, type ServedMetrics } from './telemetry/serve-metrics.ts'

@@ -1,4 +1,5 @@
 import { ModelSealError } from '@modelseal/core/errors'
+import { report } from '../telemetry/fleet-events.ts'
 
 /** Work that waits for its turn. */
 interface Turn {
@@ -40,6 +41,7 @@ export class FairWindow {
       return await work()
     } finally {
       this.#running -= 1
+      report({ type: 'window', inUse: -1, waiting: 0 })
       this.#count(turn.source, -1)
       this.#beginNext()
     }
@@ -63,6 +65,7 @@ export class FairWindow {
         this.#given.set(turn.model, this.#given.size === 0 ? 0 : Math.min(...this.#given.values()))
       const stop = () => {
         queue.splice(queue.indexOf(waiting), 1)
+        report({ type: 'window', inUse: 0, waiting: -1 })
         reject(aborted())
       }
       const waiting: Waiting = {
@@ -74,6 +77,7 @@ export class FairWindow {
       }
       signal?.addEventListener('abort', stop, { once: true })
       queue.push(waiting)
+      report({ type: 'window', inUse: 0, waiting: 1 })
       this.#beginNext()
     })
   }
@@ -84,6 +88,7 @@ export class FairWindow {
       if (!next) return
       const { model, source, bytes } = next.turn
       this.#running += 1
+      report({ type: 'window', inUse: 1, waiting: -1 })
       this.#count(source, 1)
       this.#given.set(model, (this.#given.get(model) ?? 0) + bytes)
       next.begin()

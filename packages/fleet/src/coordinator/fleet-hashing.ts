@@ -6,6 +6,7 @@ import { jobsOf, type PlannedJob } from '../jobs/split.ts'
 import { authenticResult, type Result } from '../results/result.ts'
 import type { ResultStore } from '../results/result-store.ts'
 import type { WorkerSecrets } from '../results/worker-secrets.ts'
+import { report } from '../telemetry/fleet-events.ts'
 import type { Order, WorkQueue } from '../queue/work-queue.ts'
 import type { FairWindow } from './fair-window.ts'
 
@@ -114,7 +115,10 @@ export class FleetHashing {
     const isAudited = await this.#isAudited(job)
     const needed = isAudited ? 2 : 1
     const orders: Order[] = []
-    if (lines.size >= needed) this.counts.reused += 1
+    if (lines.size >= needed) {
+      this.counts.reused += 1
+      report({ type: 'jobReused' })
+    }
     while (lines.size < needed) {
       const [not] = lines.keys()
       if (not !== undefined) await store.write('audits', job.id, [not])
@@ -126,7 +130,9 @@ export class FleetHashing {
     const results = [...lines.values()].map((line) => authenticResult(line, job, this.#parts.secrets))
     const [first, ...others] = results.filter((result) => typeof result !== 'string')
     if (!first) throw unauthentic(job, 'none')
-    for (const other of others) if (!isSame(first, other)) throw await this.#disagreeing(job, orders, [first, other])
+    const different = others.find((other) => !isSame(first, other))
+    if (isAudited) report({ type: 'audit', agrees: !different })
+    if (different) throw await this.#disagreeing(job, orders, [first, different])
     if (orders.length > 0) await store.write('results', job.id, [...lines.values()])
     if (isAudited) await store.remove('audits', job.id)
     for (const order of orders) await this.#parts.queue.forget(order)
@@ -164,7 +170,13 @@ export class FleetHashing {
     const earliest = this.#earliest() - CLOCKS
     let reason = ''
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const line = await window.run(turn, signal, () => queue.run(order, signal))
+      if (attempt > 0) report({ type: 'jobRedone', reason: 'rejected' })
+      let offered = 0
+      const line = await window.run(turn, signal, () => {
+        offered = process.uptime()
+        report({ type: 'jobOffered' })
+        return queue.run(order, signal)
+      })
       const result = authenticResult(line, job, secrets)
       const fault = typeof result === 'string' ? result : faultOf(result, order, earliest)
       if (typeof result !== 'string' && fault === undefined) {
@@ -174,6 +186,7 @@ export class FleetHashing {
         }
         this.counts.jobs += 1
         this.counts.bytes += job.bytes
+        report({ type: 'jobFinished', bytes: job.bytes, seconds: process.uptime() - offered })
         return { worker: result.worker, line }
       }
       reason = fault ?? ''

@@ -1,3 +1,4 @@
+import type { Verdict } from '@modelseal/core'
 import { hashingElsewhere } from '@modelseal/core/distributed'
 import { ModelSealError } from '@modelseal/core/errors'
 import type { Catalogue } from '../catalogue/read-catalogue.ts'
@@ -7,6 +8,7 @@ import type { WorkQueue } from '../queue/work-queue.ts'
 import { ResultStore } from '../results/result-store.ts'
 import { ownKey, readWorkerKeys, WorkerSecrets, type WorkerKey } from '../results/worker-secrets.ts'
 import { JobPerformer } from '../worker/job-performer.ts'
+import { report } from '../telemetry/fleet-events.ts'
 import { FairWindow } from './fair-window.ts'
 import { FleetHashing, OF_THE_RUN, type FleetCounts, type RejectedResult } from './fleet-hashing.ts'
 
@@ -99,7 +101,10 @@ export class Fleet {
           this.hashing.hash(model, { ...request, signal: AbortSignal.any([signal, end.signal]) }),
         () => work(model, onProgress),
       )
-      const settled = outcome.then((value) => ({ model, ...value })).catch((error: unknown) => failed(model, error))
+      const settled = outcome
+        .then((value) => ({ model, ...value }))
+        .catch((error: unknown) => failed(model, error))
+        .then(reported)
       // Whoever waits for it reports the failure.
       settled.catch(() => undefined)
       running.set(model, settled)
@@ -119,6 +124,17 @@ export class Fleet {
       await this.#queue.close()
     }
   }
+}
+
+/** Counts the outcome, and returns it. */
+function reported<T extends object>(outcome: T): T {
+  if ('error' in outcome && outcome.error instanceof ModelSealError)
+    report({ type: 'model', outcome: 'failed', code: outcome.error.code })
+  else if ('verdict' in outcome) {
+    const { decision, error } = outcome.verdict as Verdict
+    report({ type: 'model', outcome: decision, ...(error ? { code: error.code } : {}) })
+  } else report({ type: 'model', outcome: 'unchanged' in outcome ? 'unchanged' : 'signed' })
+  return outcome
 }
 
 async function next<T>(running: Map<string, Promise<ModelOutcome<T>>>): Promise<ModelOutcome<T>> {

@@ -65,7 +65,7 @@ export function sealResult({ job, worker, secret }: Authorship, outcome: Pick<Re
 }
 
 /** A refusal as a worker reports it. */
-export function refusalOf(error: unknown): Pick<Result, 'digests' | 'refusal'> {
+export function refusalOf(error: unknown): Required<Pick<Result, 'digests' | 'refusal'>> {
   const code = error instanceof ModelSealError ? error.code : 'WORKER_FAILED'
   return { digests: [], refusal: { code, message: messageOf(error).slice(0, MAX_MESSAGE) } }
 }

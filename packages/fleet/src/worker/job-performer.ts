@@ -1,8 +1,9 @@
 import { hashFilesOnDisk, type FileElsewhere } from '@modelseal/core/distributed'
-import { ModelSealError } from '@modelseal/core/errors'
-import { idOf, readJob, type Job, type WrittenJob } from '../jobs/job.ts'
+import { ModelSealError, type ErrorCode } from '@modelseal/core/errors'
+import { bytesOf, idOf, readJob, type Job, type WrittenJob } from '../jobs/job.ts'
 import { refusalOf, sealResult } from '../results/result.ts'
 import type { WorkerKey } from '../results/worker-secrets.ts'
+import { report } from '../telemetry/fleet-events.ts'
 import { OpenSources } from './open-sources.ts'
 import { checkReadable, type Readable } from './readable.ts'
 
@@ -25,15 +26,23 @@ export class JobPerformer {
   async perform(written: WrittenJob, signal: AbortSignal | undefined): Promise<string> {
     // It vouches for nothing about a job whose text it has not seen.
     const authorship = { job: idOf(written.text), worker: this.#key.name, secret: this.#key.secret }
+    const begun = process.uptime()
+    const ended = (of: { bytes: number; code?: ErrorCode }) =>
+      report({ type: 'workEnded', seconds: process.uptime() - begun, ...of })
+    report({ type: 'workBegun' })
     try {
       const job = readJob(written)
       if (this.#readable) await checkReadable(job, this.#readable)
       const digests = await this.#digests(job, signal)
+      ended({ bytes: bytesOf(job) })
       return sealResult(authorship, { digests: digests.flat() })
     } catch (error) {
+      const isBrokenOff = signal?.aborted || (error instanceof ModelSealError && error.code === 'ABORTED')
+      const outcome = refusalOf(error)
+      ended({ bytes: 0, code: isBrokenOff ? 'ABORTED' : outcome.refusal.code })
       // Work that was broken off is no refusal.
-      if (signal?.aborted || (error instanceof ModelSealError && error.code === 'ABORTED')) throw error
-      return sealResult(authorship, refusalOf(error))
+      if (isBrokenOff) throw error
+      return sealResult(authorship, outcome)
     }
   }
 

@@ -4,6 +4,7 @@ import { useHubsFor } from '../../hubs.ts'
 import { nonEmpty, pathOption, withJson, workersOption } from '../../options.ts'
 import { printable } from '../../output.ts'
 import type { Session } from '../../perform.ts'
+import { metricsOption } from './metrics.ts'
 import { ModelsProgress } from './models-progress.ts'
 
 /** Flags of every command that works through a catalogue. */
@@ -14,6 +15,7 @@ export interface FleetFlags {
   audit?: number
   perSource?: number
   bundles?: string
+  metrics?: string
   json?: boolean
 }
 
@@ -30,6 +32,7 @@ export function withFleet(command: Command): Command {
     )
     .option('--audit <percent>', 'have this share of the jobs done by two different workers (default: 0)', percent)
     .option('--per-source <count>', 'jobs that read one host or bucket at a time (default: 64)', positiveCount)
+    .addOption(metricsOption())
     .addOption(pathOption('--bundles <directory>', 'bundles of models that are not on this machine'))
 }
 

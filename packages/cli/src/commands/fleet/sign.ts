@@ -5,6 +5,7 @@ import type { Perform } from '../../perform.ts'
 import type { SigningMethod } from '../publish/signing-method.ts'
 import { timestampOption, type SigningFlags } from '../publish/signing.ts'
 import { fleetOptions, withFleet, type FleetFlags } from './fleet-options.ts'
+import { withMetrics } from './metrics.ts'
 import { runOutcome, type ModelLine } from './outcomes.ts'
 
 interface Flags extends FleetFlags, Omit<HashingFlags, 'ignorePaths' | 'maxBytes'> {
@@ -40,8 +41,10 @@ export function addFleetSigning<MethodFlags extends SigningFlags>(
         const how = { hashType, shardSize, format, wholeFiles, allowSymlinks, ignoreGitPaths, claimsInside }
         const overwrite = flags.force ? ('always' as const) : ('same-model' as const)
         const place = { overwrite, timestampAuthority: flags.tsaUrl, maxBytes: DEFAULT_MAX_BYTES }
-        const run = await signCatalogue(catalogue, { ...options, ...how, ...place, signer, again })
-        return runOutcome({ run, progress, command: `fleet sign ${name}`, json: flags.json === true }, lineOf)
+        return withMetrics(flags, session, async () => {
+          const run = await signCatalogue(catalogue, { ...options, ...how, ...place, signer, again })
+          return runOutcome({ run, progress, command: `fleet sign ${name}`, json: flags.json === true }, lineOf)
+        })
       }),
     )
 }

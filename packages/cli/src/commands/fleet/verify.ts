@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { maxBundleBytesOption, pathOption } from '../../options.ts'
 import type { Perform } from '../../perform.ts'
 import { fleetOptions, withFleet, type FleetFlags } from './fleet-options.ts'
+import { withMetrics } from './metrics.ts'
 import { runOutcome, type ModelLine } from './outcomes.ts'
 
 interface Flags extends FleetFlags {
@@ -24,13 +25,11 @@ export function addFleetVerifying(fleet: Command, perform: Perform): void {
         const { verifyCatalogue } = await import('@modelseal/fleet')
         const { options, progress } = await fleetOptions(flags, session)
         const { policy, maxBundleBytes, hashAgain } = flags
-        const run = await verifyCatalogue(catalogue, {
-          ...options,
-          policy,
-          maxBundleBytes,
-          ...(hashAgain ? { maxAge: 0 } : {}),
+        return withMetrics(flags, session, async () => {
+          const age = hashAgain ? { maxAge: 0 } : {}
+          const run = await verifyCatalogue(catalogue, { ...options, policy, maxBundleBytes, ...age })
+          return runOutcome({ run, progress, command: 'fleet verify', json: flags.json === true }, lineOf)
         })
-        return runOutcome({ run, progress, command: 'fleet verify', json: flags.json === true }, lineOf)
       }),
     )
 }

@@ -6,6 +6,7 @@ import { nonEmpty, pathOption, pathsOption, withJson, workersOption } from '../.
 import { byteCount, counted, jsonLine, summary, printable } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 import { positiveCount, queueOption } from './fleet-options.ts'
+import { metricsOption, withMetrics } from './metrics.ts'
 
 interface WorkerFlags {
   queue: string
@@ -13,6 +14,7 @@ interface WorkerFlags {
   root: string[]
   allow: string[]
   concurrency?: number
+  metrics?: string
   json?: boolean
 }
 
@@ -41,6 +43,7 @@ export function addFleetWorking(fleet: Command, perform: Perform): void {
     )
     .addOption(pathsOption('--allow <url>', 'beginning of URLs of models, such as hf://acme; may be repeated'))
     .option('--concurrency <count>', 'jobs at a time (default: 2)', positiveCount)
+    .addOption(metricsOption())
     .addOption(workersOption())
     .addHelpText('after', WORKER_HELP)
     .action((flags: WorkerFlags, command: Command) =>
@@ -74,13 +77,12 @@ worker (--workers). Both must be readable by their user only. Nobody else may ha
 Example:
   $ (umask 077 && modelseal fleet worker-key host-a > host-a.secret && cat host-a.secret >> workers.secrets)`
 
-async function work(
-  { queue, secretFile, root, allow, concurrency }: WorkerFlags,
-  { signal }: Session,
-): Promise<Outcome> {
+async function work(flags: WorkerFlags, session: Session): Promise<Outcome> {
+  const { queue, secretFile, root, allow, concurrency } = flags
   const { runWorker } = await import('@modelseal/fleet')
   await useHubsFor('hf:', 's3:')
-  const { jobs } = await runWorker({ queue, secretFile, roots: root, urls: allow, concurrency, signal })
+  const options = { queue, secretFile, roots: root, urls: allow, concurrency, signal: session.signal }
+  const { jobs } = await withMetrics(flags, session, () => runWorker(options))
   return { lines: [`Stopped after ${counted(jobs, 'job')}.`], json: { result: { jobs } } }
 }
 

@@ -2,6 +2,7 @@ import { clearInterval, setInterval, setTimeout } from 'node:timers'
 import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { ModelSealError, shown } from '@modelseal/core/errors'
+import { report, type RedoneReason } from '../../telemetry/fleet-events.ts'
 import { connect, QUEUE } from './connection.ts'
 import { nameOf } from './order-data.ts'
 import { queuePackages } from './packages.ts'
@@ -52,6 +53,9 @@ class RedisQueue implements WorkQueue {
     this.#events = events
     this.#connections = connections
     events.on('completed', ({ jobId, returnvalue }) => this.#completed(jobId, returnvalue))
+    events.on('stalled', ({ jobId }) => {
+      if (this.#pending.has(jobId)) report({ type: 'jobRedone', reason: 'stalled' })
+    })
     events.on('failed', ({ jobId }) => this.#inBackground(() => this.#look(jobId)))
     this.#timer = setInterval(() => this.#inBackground(() => this.#lookAtAll()), LOOK_EVERY)
   }
@@ -115,7 +119,7 @@ class RedisQueue implements WorkQueue {
     const pending = this.#pending.get(name)
     if (!pending) return
     const job = await this.#queue.getJob(name).catch(() => this.#removeMalformed(name))
-    if (!job) return this.#pending.has(name) ? this.#add(pending.order) : undefined
+    if (!job) return this.#addAgain(name, 'lost')
     const state = await job.getState()
     if (state === 'completed') {
       const { returnvalue = null } = ((await this.#queue.getJob(name)) ?? {}) as { returnvalue?: unknown }
@@ -124,13 +128,20 @@ class RedisQueue implements WorkQueue {
     } else if (state === 'unknown') {
       // It is in no list, as when Redis evicted one.
       await this.#queue.remove(name)
-      if (this.#pending.has(name)) await this.#add(pending.order)
+      await this.#addAgain(name, 'lost')
     } else if (state === 'failed') {
       pending.failures += 1
       if (pending.failures > MOST_FAILURES) this.#settle(name)?.reject(failedTooOften(job.failedReason))
       await this.#queue.remove(name)
-      if (this.#pending.has(name)) await this.#add(pending.order)
+      await this.#addAgain(name, 'returned')
     }
+  }
+
+  async #addAgain(name: string, reason: RedoneReason): Promise<void> {
+    const pending = this.#pending.get(name)
+    if (!pending) return
+    report({ type: 'jobRedone', reason })
+    await this.#add(pending.order)
   }
 
   /** BullMQ neither reads nor removes it. */
