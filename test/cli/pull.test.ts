@@ -123,6 +123,14 @@ test('a directory of something else is replaced only by force', async () => {
   expect(await pulled()).toHaveLength(3)
 })
 
+test('a directory with more than a signed model is replaced only by force', async () => {
+  // By default, signing a model elsewhere leaves its bundle in the working directory.
+  expect(await modelseal(SIGN.slice(0, -2))).toMatchObject({ code: 0 })
+  const here = [...PULL.slice(0, 2), '.', ...PULL.slice(3)]
+  expect(failed(await modelseal(here, env), 'DESTINATION_REFUSED')).toContain('which no signature bundle in it covers')
+  expect(await readdir(directory)).toEqual(expect.arrayContaining(['model.sig', 'release.key', 'vad']))
+})
+
 test('an interrupted pull leaves nothing, and what a killed one left is put in order', async () => {
   let signal: NodeJS.Signals = 'SIGTERM'
   let pull: ReturnType<typeof start> | undefined

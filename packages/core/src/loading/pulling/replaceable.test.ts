@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
@@ -8,11 +8,15 @@ import { refusal, scratch } from '../../testing/scratch.ts'
 import { checkReplaceable } from './replaceable.ts'
 
 let bundle: Buffer | undefined
+let deepBundle: Buffer | undefined
 beforeEach(async () => {
   if (bundle) return
-  const directory = scratch({ 'm/a': 'a', key: keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' }) })
-  await signModel(join(directory, 'm'), { signer: await keySigner({ privateKey: join(directory, 'key') }) })
+  const key = keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const directory = scratch({ 'm/a': 'a', 'n/deep/x': 'x', 'n/deep/y': 'y', key })
+  const signer = await keySigner({ privateKey: join(directory, 'key') })
+  for (const name of ['m', 'n']) await signModel(join(directory, name), { signer })
   bundle = readFileSync(join(directory, 'm/model.sig'))
+  deepBundle = readFileSync(join(directory, 'n/model.sig'))
 })
 
 const HARMLESS = new Set(['lost+found'])
@@ -27,7 +31,17 @@ describe('a directory is replaced', () => {
   })
 
   test.each(['model.sig', 'vad.oms.sig', 'vad.onnx.sig'])('if it has the bundle %s', async (name) => {
-    await check({ [name]: bundle!, 'weights.bin': '', 'a.sig': 'no bundle' })
+    await check({ [name]: bundle!, a: 'changed' })
+    await check({ [name]: bundle! })
+  })
+
+  test('if all that it has beside signed files belongs to a model', async () => {
+    const hub = { '.cache/huggingface/x': '', '.gitattributes': '', '.gitignore': '', '.github/x': '' }
+    await check({ 'model.sig': bundle!, a: 'a', 'claims.jsonl': '', 'a.claims.jsonl': '', ...hub })
+  })
+
+  test('if one of its bundles signs each file', async () => {
+    await check({ 'a.oms.sig': bundle!, 'b.oms.sig': deepBundle!, a: '', 'deep/x': '', 'deep/unsigned': '' })
   })
 
   test('if it has only what a download from the hub left', async () => {
@@ -55,6 +69,23 @@ describe('a directory is not replaced', () => {
     ['has something else with what is below a cache', { 'cache/huggingface/x': '' }],
   ])('if it %s', async (_, files) => refused(files))
 
+  test('if it has anything that no bundle in it signs', async () => {
+    const beside = (...names: string[]) =>
+      `${names.map((name) => `"${name}"`).join(', ')}, which no signature bundle in it covers`
+    await refused({ 'model.sig': bundle!, a: 'a', 'release.key': '' }, beside('release.key'))
+    await refused({ 'model.sig': bundle!, a: 'a', '.cache/pip/x': '' }, beside('.cache'))
+    await refused({ 'model.sig': bundle!, a: 'a', 'b.sig': 'no bundle' }, beside('b.sig'))
+    await refused({ 'model.sig': deepBundle!, 'deep/x': '', 'a.claims.jsonl': '' }, beside('a.claims.jsonl'))
+    const more = '"1", "2", "3" and 2 more, which no signature bundle in it covers'
+    await refused({ 'model.sig': bundle!, 1: '', 2: '', 3: '', 4: '', 5: '' }, more)
+  })
+
+  test('because the bundle of a model elsewhere was written to it', async () => {
+    // As `sign` does by default.
+    const project = { 'model.sig': bundle!, 'package.json': '', 'models/a': 'a' }
+    await refused(project, '"models", "package.json", which no signature bundle in it covers')
+  })
+
   test('if its bundle has another name', async () => {
     await refused({ 'model.json': bundle! })
     await refused({ 'sub/model.sig': bundle! })
@@ -67,17 +98,9 @@ describe('a directory is not replaced', () => {
   })
 
   test('if there are too many files that might be a bundle', async () => {
-    const named = (count: number) =>
-      scratch(Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}.sig`, ''])))
-    const place = (count: number) => {
-      const directory = named(count)
-      // The last one in the order in which they are looked at.
-      const last = readdirSync(directory).at(-1)!
-      writeFileSync(join(directory, last), bundle!)
-      return directory
-    }
-    await checkReplaceable(place(32), HARMLESS)
-    await expect(checkReplaceable(place(33), HARMLESS)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
+    const named = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}.sig`, bundle!]))
+    await check(named(32))
+    await expect(check(named(33))).rejects.toEqual(refusal('DESTINATION_REFUSED'))
   })
 })
 

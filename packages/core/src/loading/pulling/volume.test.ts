@@ -99,7 +99,7 @@ describe('its entries are replaced:', () => {
     await expect(first.discard()).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
     vi.mocked(rename).mockImplementation(real)
     writeFileSync(join(path, 'notes.txt'), 'mine')
-    await (await Destination.at(path, false)).discard()
+    await expect(Destination.at(path, false)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
     expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'notes.txt', 'old.bin'])
   })
 
