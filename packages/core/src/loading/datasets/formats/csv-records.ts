@@ -11,6 +11,9 @@ const PIECE_BYTES = 64 * 1024
 /** Of a record. The limit of bytes does not count what separates fields, so a record of empty ones could be of any size. */
 const MAX_FIELDS = 100_000
 
+const TOO_LONG_HINT =
+  'Look for a quote that is not closed, or use the option "maxRecordBytes" if the file has such records.'
+
 /** How a file of records is written. */
 interface CsvFormat {
   delimiter: string
@@ -28,7 +31,7 @@ export async function* csvRecords(
   pieces: AsyncIterable<Uint8Array>,
   { delimiter, maxBytes }: CsvFormat,
 ): AsyncGenerator<Record<string, string>, void> {
-  const { parse } = readerPackage('csv-parse', 7) as typeof CsvParse
+  const { parse } = readerPackage(name, 'csv-parse', 7) as typeof CsvParse
   const failure: { cause?: unknown } = {}
   const refuse = (found: string, expected: string, line: number): never => {
     failure.cause = malformed(name, FORMAT, { line, expected, found })
@@ -63,8 +66,9 @@ export async function* csvRecords(
     }
   } catch (cause) {
     if ('cause' in failure) throw failure.cause
-    const { lines: line } = cause as { lines?: number }
-    throw malformed(name, FORMAT, { line, found: shown(messageOf(cause)), cause })
+    const { lines: line, code } = cause as { lines?: number; code?: string }
+    const hint = code === 'CSV_MAX_RECORD_SIZE' ? TOO_LONG_HINT : undefined
+    throw malformed(name, FORMAT, { line, found: shown(messageOf(cause)), hint, cause })
   } finally {
     parser.destroy()
   }

@@ -46,7 +46,33 @@ test('rows of a Parquet file are read by their numbers and columns', async () =>
   ])
   expect(await dataset.rows('train.parquet', { columns: ['text'], rowStart: 19_999 })).toEqual([{ text: 'row 19999' }])
   expect(await dataset.rows('train.parquet')).toHaveLength(ROWS)
-  expect(await dataset.rows('train.parquet', { rowEnd: 0 })).toEqual([])
+})
+
+test.each([
+  { rowEnd: 0 },
+  { rowStart: 50, rowEnd: 10 },
+  { rowStart: 19_999, rowEnd: 50 },
+  { rowStart: ROWS, rowEnd: ROWS + 9 },
+  { rowStart: 2 * ROWS },
+])('there are no rows in an empty range, as with slice(): %j', async (range) => {
+  await using dataset = await openVerifiedDataset(site.file('data'), { policy })
+  expect(await dataset.rows('train.parquet', range)).toEqual([])
+  await expect(dataset.rows('train.parquet', { ...range, columns: ['ID'] })).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { found: '"ID"' }),
+  )
+})
+
+test('a codec that hyparquet does not have is refused with what to pass', async () => {
+  const columnData = [{ name: 'id', data: [1, 2], type: 'INT32' as const }]
+  const asItIs = (input: Uint8Array) => input
+  const file = parquetWriteBuffer({ columnData, codec: 'ZSTD', compressors: { ZSTD: asItIs } })
+  await site.write('zstd/a.parquet', Buffer.from(file))
+  await site.sign('zstd', 'a', 'zstd/model.sig')
+  await using dataset = await openVerifiedDataset(site.file('zstd'), { policy })
+  await expect(dataset.rows('a.parquet')).rejects.toEqual(
+    refusal('DATASET_MALFORMED', { hint: expect.stringContaining('hyparquet-compressors') as string }),
+  )
+  expect(await dataset.rows('a.parquet', { compressors: { ZSTD: asItIs } })).toEqual([{ id: 1 }, { id: 2 }])
 })
 
 test('a row of a large file costs its index, its row group, and a shard at each end', async () => {
@@ -109,7 +135,7 @@ test.each([
   await site.sign(name, 'a', `${name}/model.sig`)
   await using dataset = await openVerifiedDataset(site.file(name), { policy })
   await expect(dataset.rows('a.parquet')).rejects.toEqual(
-    refusal('DATASET_MALFORMED', { file: 'a.parquet', found: expect.any(String) as string }),
+    refusal('DATASET_MALFORMED', { file: 'a.parquet', found: expect.any(String) as string, hint: undefined }),
   )
 })
 
@@ -132,6 +158,9 @@ test('rows cannot be read without hyparquet, which the refusal names', async () 
     throw Object.assign(new Error("Cannot find module 'hyparquet'"), { code: 'MODULE_NOT_FOUND' })
   })
   await expect(dataset.rows('train.parquet')).rejects.toEqual(
-    refusal('DATASET_READER_UNAVAILABLE', { hint: expect.stringContaining('npm install hyparquet@1') as string }),
+    refusal('DATASET_READER_UNAVAILABLE', {
+      file: 'train.parquet',
+      hint: expect.stringContaining('npm install hyparquet@1') as string,
+    }),
   )
 })

@@ -10,6 +10,9 @@ import { malformed, readerPackage } from './reader-package.ts'
 /** Of one call: they take some 2 GB. */
 const MAX_VALUES = 2 ** 25
 
+const CODEC_HINT =
+  'If it is compressed by another codec than Snappy, pass the option "compressors", with those of the package hyparquet-compressors.'
+
 /** Decompresses one page. */
 export type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array
 
@@ -19,7 +22,7 @@ export interface RowOptions {
   columns?: readonly string[] | undefined
   /** First row, counted from 0. */
   rowStart?: number | undefined
-  /** First row after the last one that is read. Default: all rows. */
+  /** First row after the last one that is read, as for `slice()`. Default: all rows. */
   rowEnd?: number | undefined
   /** Decompressors by the names of their codecs, as `hyparquet-compressors` exports them. Default: those of hyparquet, which reads Snappy. */
   compressors?: Readonly<Record<string, Decompress>> | undefined
@@ -53,7 +56,7 @@ export async function parquetRows(
   buffer: AsyncBuffer,
   { columns, rowStart = 0, rowEnd, compressors }: RowOptions,
 ): Promise<Record<string, unknown>[]> {
-  const reader = readerPackage('hyparquet', 1) as typeof Hyparquet
+  const reader = readerPackage(name, 'hyparquet', 1) as typeof Hyparquet
   const file = remembering(buffer)
   try {
     const metadata = await parquetIndex(name, file, reader)
@@ -63,7 +66,10 @@ export async function parquetRows(
     if (unknown !== undefined)
       throw invalidArgument('columns', `columns of the file: ${known.map(shown).join(', ')}`, unknown)
     const total = Number(metadata.num_rows)
-    checkCount(name, Math.min(rowEnd ?? total, total) - rowStart, (columns ?? known).length)
+    const count = Math.min(rowEnd ?? total, total) - rowStart
+    // hyparquet would fail with a negative number.
+    if (count <= 0) return []
+    checkCount(name, count, (columns ?? known).length)
     const rows = await reader.parquetReadObjects({
       file,
       metadata,
@@ -78,9 +84,11 @@ export async function parquetRows(
   } catch (cause) {
     if (file.failures.length > 0) throw file.failures[0]
     if (cause instanceof ModelSealError) throw cause
+    const found = messageOf(cause)
     throw malformed(name, 'Parquet', {
-      found: shown(messageOf(cause)),
-      hint: 'If it is compressed by another codec than Snappy, pass the "compressors" of the package hyparquet-compressors.',
+      found: shown(found),
+      // Its errors have no code.
+      hint: /\bcodec\b/.test(found) ? CODEC_HINT : undefined,
       cause,
     })
   }

@@ -7,10 +7,11 @@ import { denialHint } from '../../../source/private/access-denied.ts'
 /**
  * Loads the optional package that reads a format of files.
  *
+ * @param file that it is to read
  * @param version major version
  * @throws {@link ModelSealError} `DATASET_READER_UNAVAILABLE`
  */
-export function readerPackage(name: string, version: number): unknown {
+export function readerPackage(file: string, name: string, version: number): unknown {
   try {
     return optionalPackage(name)
   } catch (cause) {
@@ -18,8 +19,9 @@ export function readerPackage(name: string, version: number): unknown {
     const command = `npm install ${name}@${version}`
     throw new ModelSealError(
       'DATASET_READER_UNAVAILABLE',
-      `Cannot read the rows: the optional package ${shown(name)} ${isMissing ? 'is not installed' : 'is installed, but cannot be loaded'}.`,
+      `Cannot read the file ${shown(file)}: the optional package ${shown(name)} ${isMissing ? 'is not installed' : 'is installed, but cannot be loaded'}.`,
       {
+        file,
         found: isMissing ? undefined : shown(messageOf(cause)),
         hint: isMissing
           ? `Run "${command}", beside @modelseal/core or, if the program is bundled, beside the bundle.`

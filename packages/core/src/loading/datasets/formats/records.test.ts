@@ -91,7 +91,8 @@ describe('CSV', () => {
     ['has another number of fields', 'a,b\n1,2\n3\n', 3],
     ['has a quote that does not end', 'a,b\n1,"2\n', undefined],
   ])('is refused if a record %s', async (_, content, line) => {
-    const details = { file: 'a.csv', ...(line === undefined ? {} : { line }), found: expect.any(String) as string }
+    const found = expect.any(String) as string
+    const details = { file: 'a.csv', ...(line === undefined ? {} : { line }), found, hint: undefined }
     await expect(recordsOf('a.csv', content)).rejects.toEqual(refusal(MALFORMED, details))
   })
 
@@ -135,7 +136,10 @@ describe('CSV', () => {
     const long = `a,b\n1,"${'x'.repeat(1_000)}"\n`
     expect(await recordsOf('a.csv', long)).toHaveLength(1)
     await expect(recordsOf('a.csv', long, { maxRecordBytes: 100 })).rejects.toEqual(
-      refusal(MALFORMED, { found: expect.stringContaining('100') as string }),
+      refusal(MALFORMED, {
+        found: expect.stringContaining('100') as string,
+        hint: expect.stringContaining('"maxRecordBytes"') as string,
+      }),
     )
   })
 
@@ -169,7 +173,10 @@ describe('CSV', () => {
       throw missing
     })
     await expect(recordsOf('a.csv', 'a\n1')).rejects.toEqual(
-      refusal('DATASET_READER_UNAVAILABLE', { hint: expect.stringContaining('npm install csv-parse@7') as string }),
+      refusal('DATASET_READER_UNAVAILABLE', {
+        file: 'a.csv',
+        hint: expect.stringContaining('npm install csv-parse@7') as string,
+      }),
     )
     spy.mockImplementationOnce(() => {
       throw new SyntaxError('broken')

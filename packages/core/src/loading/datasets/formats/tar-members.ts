@@ -81,7 +81,7 @@ interface Located {
 
 /** Whatever follows the first empty block, other readers would disagree about. It must be empty, too. */
 async function* headersOf(name: string, file: AsyncBuffer): AsyncGenerator<Located> {
-  const { extract } = readerPackage('tar-stream', 3) as typeof TarStream
+  const { extract } = readerPackage(name, 'tar-stream', 3) as typeof TarStream
   const parser = new HeaderParser(name, extract)
   const blocks = new Blocks(name, file)
   const turns = new Turns()
