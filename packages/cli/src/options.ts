@@ -133,6 +133,19 @@ export function withPolicy(command: Command): Command {
     .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
 }
 
+/** The option of {@link formatOption}. */
+export interface FormatFlag {
+  format?: string
+}
+
+/** `--format`, for commands that judge a model as the load by a program that states its format. */
+export function formatOption(): Option {
+  return new Option(
+    '--format <format>',
+    'what a program would load, for rules that match by format: onnx, tfjs-graph, tfjs-layers, saved-model, dataset, or the format of another adapter',
+  ).argParser(nonEmpty)
+}
+
 /** Options of every command that reads whole models for a policy. */
 export interface JudgingFlags extends PolicyFlags {
   maxBundleBytes?: number

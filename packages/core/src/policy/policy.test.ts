@@ -67,6 +67,25 @@ test.each([
   )
 })
 
+test.each([
+  [
+    undefined,
+    'The rule "voice models" is only for the format onnx or dataset, and no format was stated. Use the option "format"',
+  ],
+  ['gguf', 'The rule "voice models" is only for the format onnx or dataset, and the program loads gguf.'],
+])('names a rule that is only for another format than %s', async (format, hint) => {
+  const path = policyWith(POLICY.replace(/( *)path: .*/, '$&\n$1format: [onnx, dataset]'))
+  const policy = await loadValidPolicy(path)
+  const at = (model: string) =>
+    chooseRule(policy, new ModelFacts({ path: join(path, '..', model), format }, () => Promise.resolve([])))
+  await expect(at('models/vad/a')).rejects.toEqual(
+    refusal('POLICY_NO_MATCH', { hint: expect.stringContaining(hint) as string }),
+  )
+  await expect(at('other/vad')).rejects.toEqual(
+    refusal('POLICY_NO_MATCH', { hint: expect.not.stringContaining('only for the format') as string }),
+  )
+})
+
 test('suggests a glob for the content of a directory if a rule names only the directory', async () => {
   const path = policyWith(POLICY.replace(/path: .*/, 'path: models/vad'))
   const policy = await loadValidPolicy(path)

@@ -121,10 +121,27 @@ export function noMatch(policy: CompiledPolicy, facts: ModelFacts, note?: string
       found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
       hint:
         above === undefined
-          ? [seen, note].filter(Boolean).join(' ')
+          ? [seen, note ?? ruleOfFormat(policy, facts)].filter(Boolean).join(' ')
           : `${seen} A rule matches only the directory ${shown(above)}; write ${shown(`${above}/**`)} for everything in it.`,
     },
   )
+}
+
+/** A rule that would match if the program loaded another format. */
+function ruleOfFormat({ rules }: CompiledPolicy, facts: ModelFacts): string | undefined {
+  for (const rule of rules) {
+    const { formats = [] } = rule.match
+    const others = formats.filter((format) => matchesModel(rule, facts, format) === true)
+    if (others.length === 0) continue
+    const loads =
+      facts.formats.length === 0 ? 'no format was stated' : `the program loads ${facts.formats.join(' or ')}`
+    const how =
+      facts.formats.length === 0
+        ? ' Use the option "format" (on the command line, --format) to state what is loaded.'
+        : ''
+    return `The rule ${shown(rule.name)} is only for the format ${others.join(' or ')}, and ${loads}.${how}`
+  }
+  return undefined
 }
 
 /** The texts that rules were compared with, so that the reader can write one that matches. */

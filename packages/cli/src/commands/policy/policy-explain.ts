@@ -1,5 +1,13 @@
 import type { Command } from 'commander'
-import { MODEL, nonEmpty, withJson, withPolicy, type PolicyFlags } from '../../options.ts'
+import {
+  formatOption,
+  MODEL,
+  nonEmpty,
+  withJson,
+  withPolicy,
+  type FormatFlag,
+  type PolicyFlags,
+} from '../../options.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 
 /** `modelseal policy explain MODEL`: each check that a load makes, and its outcome. */
@@ -7,6 +15,7 @@ export function addPolicyExplain(policy: Command, perform: Perform): void {
   withPolicy(withJson(policy.command('explain')))
     .description('Show which rule applies to a model and the result of every check, without loading it.')
     .argument('<model>', MODEL, nonEmpty)
+    .addOption(formatOption())
     .addHelpText('after', HELP)
     .action(perform(explainModel))
 }
@@ -21,10 +30,10 @@ Example:
 
 async function explainModel(
   model: string,
-  { policy, signature }: PolicyFlags,
+  { policy, signature, format }: PolicyFlags & FormatFlag,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
   const { explain, previewVerdict } = await import('@modelseal/core/policy')
-  const verdict = await previewVerdict(model, { policy, signature, signal, onProgress })
+  const verdict = await previewVerdict(model, { policy, signature, format, signal, onProgress })
   return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: verdict.decision === 'refused' ? 1 : 0 }
 }

@@ -1,11 +1,19 @@
 import type { Verdict } from '@modelseal/core'
 import type { InspectedBundle, InspectedModel } from '@modelseal/core/verification'
 import { Option, type Command } from 'commander'
-import { maxBundleBytesOption, nonEmpty, pathOption, sizeLimit, withJson } from '../../options.ts'
+import {
+  formatOption,
+  maxBundleBytesOption,
+  nonEmpty,
+  pathOption,
+  sizeLimit,
+  withJson,
+  type FormatFlag,
+} from '../../options.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 import type { Extent } from '../../inspecting/report.ts'
 
-interface Flags {
+interface Flags extends FormatFlag {
   policy?: string
   signature?: string
   maxBundleBytes?: number
@@ -26,6 +34,7 @@ export function addInspect(program: Command, perform: Perform): void {
     .addOption(pathOption('--signature <path>', 'bundle of the model (default: the ones next to the model)'))
     .addOption(pathOption('--html <file>', 'write a page that shows it to this file (.html)'))
     .addOption(new Option('--markdown', 'print Markdown instead of text').conflicts('json'))
+    .addOption(formatOption())
     .addOption(maxBundleBytesOption())
     .addHelpText('after', HELP)
     .action(perform(inspect))
@@ -50,9 +59,10 @@ Examples:
 
 async function inspect(
   model: string,
-  { policy, signature, maxBundleBytes, html, markdown }: Flags,
+  { policy, signature, format, maxBundleBytes, html, markdown }: Flags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
+  if (format !== undefined && policy === undefined) await refuseFormatAlone()
   const { inspectModel } = await import('@modelseal/core/verification')
   const { weighAttestations } = await import('@modelseal/core/attestation')
   const inspection = await inspectModel(model, { signature, maxBundleBytes, signal })
@@ -62,7 +72,15 @@ async function inspect(
   const judged =
     policy === undefined
       ? undefined
-      : await previewVerdict(model, { policy, signature, maxBundleBytes, ...sizeLimit(model), signal, onProgress })
+      : await previewVerdict(model, {
+          policy,
+          signature,
+          format,
+          maxBundleBytes,
+          ...sizeLimit(model),
+          signal,
+          onProgress,
+        })
   if (judged) await refuseWithoutPolicy(judged)
   const weighed = weighAttestations(inspection, judged)
   const known = { inspection, verdict: judged, ...weighed }
@@ -93,6 +111,11 @@ function pages() {
 const TEXT = { attestations: 100, rows: 20, characters: 10_000 }
 /** Few megabytes, whatever was attested. */
 const PAGE: Extent = { attestations: 200, rows: 100, characters: 20_000, show: (text) => text }
+
+async function refuseFormatAlone(): Promise<never> {
+  const { ModelSealError } = await import('@modelseal/core/errors')
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot use --format without --policy: only rules match by format.')
+}
 
 async function refusePolicyForBundle(model: string): Promise<never> {
   const { ModelSealError, shown } = await import('@modelseal/core/errors')

@@ -1,11 +1,19 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
 import { isRemote, useHubsFor } from '../../hubs.ts'
-import { DEFAULT_MAX_BYTES, nonEmpty, withJson, withJudging, type JudgingFlags } from '../../options.ts'
+import {
+  DEFAULT_MAX_BYTES,
+  formatOption,
+  nonEmpty,
+  withJson,
+  withJudging,
+  type FormatFlag,
+  type JudgingFlags,
+} from '../../options.ts'
 import { amount, revisionFact, summary } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 
-interface Flags extends JudgingFlags {
+interface Flags extends JudgingFlags, FormatFlag {
   force?: boolean
 }
 
@@ -20,6 +28,7 @@ export function addPull(program: Command, perform: Perform): void {
       nonEmpty,
     )
     .argument('[more...]', 'further models, each followed by its directory')
+    .addOption(formatOption())
     .option('--force', 'replace a directory that is not a model, with everything in it')
     .addHelpText('after', HELP)
     .action((...[source, directory, more, flags, command]: [string, string, string[], Flags, Command]) => {
@@ -36,7 +45,7 @@ export function addPull(program: Command, perform: Perform): void {
 const HELP = `
 Each directory then contains the signed files and the bundle, and nothing else. All models are downloaded and verified
 before the first directory changes; if anything fails, none of them has changed. A new model is prepared beside its
-directory, so there must be room for both. Without --policy, the policy is found as for "modelseal verify".
+directory, so there must be room for both. A directory is replaced only if the bundles in it sign everything that is in it. Without --policy, the policy is found as for "modelseal verify".
 With several models, --signature is refused.
 
 Exit code: 0 if all models are in place, 1 if a model is refused or cannot be written, 2 if the command line is wrong.
@@ -47,14 +56,14 @@ Examples:
   $ modelseal pull oci://registry.example/models/vad:1.0 /mnt/models --policy /etc/modelseal/policy.yaml`
 
 async function pull(words: readonly string[], flags: Flags, { signal, onProgress }: Session): Promise<Outcome> {
-  const { policy, signature, force, maxBundleBytes, maxBytes = DEFAULT_MAX_BYTES } = flags
+  const { policy, signature, format, force, maxBundleBytes, maxBytes = DEFAULT_MAX_BYTES } = flags
   await useHubsFor(...words)
   const { pullModels } = await import('@modelseal/core')
   const { shown } = await import('@modelseal/core/errors')
   const pulls = words.flatMap((source, index) =>
     index % 2 === 0 ? [{ source, directory: words[index + 1] ?? '' }] : [],
   )
-  const options = { policy, signature, force, maxBundleBytes, maxBytes, http: { maxBytes }, signal, onProgress }
+  const options = { policy, signature, format, force, maxBundleBytes, maxBytes, http: { maxBytes }, signal, onProgress }
   const pulled = await pullModels(pulls, options)
   return {
     lines: pulled.flatMap(({ directory, attestations, verdict }, index) =>

@@ -1,7 +1,16 @@
-import type { Verdict } from '@modelseal/core'
+import type { OpenDatasetOptions, OpenOptions, Verdict } from '@modelseal/core'
 import { Option, type Command } from 'commander'
 import { checkedAmount, revisionFact, summary } from '../../output.ts'
-import { MODEL, nonEmpty, sizeLimit, withJson, withJudging, type JudgingFlags } from '../../options.ts'
+import {
+  formatOption,
+  MODEL,
+  nonEmpty,
+  sizeLimit,
+  withJson,
+  withJudging,
+  type FormatFlag,
+  type JudgingFlags,
+} from '../../options.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
 
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
@@ -9,6 +18,7 @@ export function addVerifyPolicy(program: Command, perform: Perform): Command {
   return withJudging(withJson(program.command('verify')))
     .description('Verify a model against a trust policy, as a load does, or by a method: verify key, …')
     .argument('<model>', MODEL, nonEmpty)
+    .addOption(formatOption())
     .addOption(
       new Option('--vsa <method>', 'also sign a summary of the verdict with this method, into the file OUT').choices([
         'sigstore',
@@ -27,7 +37,8 @@ Without --policy, the policy is the one in the environment variable MODELSEAL_PO
 modelseal.policy.yaml (.yml, .json) from the working directory upward.
 
 This command checks everything that a load checks, so it has no --only: "files: loaded" in the policy says whether a
-part of the files is enough. With a method, --only checks a part.
+part of the files is enough. With a method, --only checks a part. With "--format dataset", every file is read and compared,
+even though a program compares only what it reads.
 
 With "--vsa METHOD", a second argument OUT, "--verifier-id" and the options of "sign METHOD", the verdict is also signed, as an
 SLSA Verification Summary. "modelseal verify --vsa key --help" describes these options.
@@ -40,24 +51,39 @@ Examples:
 
 async function verifyByPolicy(
   model: string,
-  { policy, signature, maxBundleBytes, maxBytes }: JudgingFlags,
+  { format, maxBytes, policy, signature, maxBundleBytes }: JudgingFlags & FormatFlag,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
-  const { openVerifiedModel } = await import('@modelseal/core')
   const { shown } = await import('@modelseal/core/errors')
-  const verified = await openVerifiedModel(model, {
-    policy,
-    signature,
-    maxBundleBytes,
-    ...sizeLimit(model, maxBytes),
-    signal,
-    onProgress,
-  })
-  await verified.close()
-  const { verdict } = verified
+  const options = { policy, signature, maxBundleBytes, ...sizeLimit(model, maxBytes), signal, onProgress }
+  const verdict = await (format === 'dataset'
+    ? verifyDataset(model, options)
+    : verifyModel(model, { ...options, format }))
   if (verdict.decision !== 'accepted') return notVerified(verdict)
   const lines = summary(`Accepted ${shown(model)}`, acceptedFacts(verdict, shown))
   return { lines, json: { verdict }, notes: notesOf(verdict) }
+}
+
+async function verifyModel(model: string, options: OpenOptions): Promise<Verdict> {
+  const { openVerifiedModel } = await import('@modelseal/core')
+  const verified = await openVerifiedModel(model, options)
+  await verified.close()
+  return verified.verdict
+}
+
+/** A program verifies what it reads of a dataset when it reads it. This reads everything. */
+async function verifyDataset(model: string, options: OpenDatasetOptions): Promise<Verdict> {
+  const { openVerifiedDataset } = await import('@modelseal/core')
+  const dataset = await openVerifiedDataset(model, options)
+  try {
+    const { decision, verdict } = dataset
+    if (decision !== 'accepted' || verdict.files.checked === verdict.files.signed) return verdict
+    let bytes = 0
+    for (const name of dataset.files) for await (const part of await dataset.stream(name)) bytes += part.byteLength
+    return { ...verdict, files: { checked: verdict.files.signed, signed: verdict.files.signed }, bytes }
+  } finally {
+    await dataset.close()
+  }
 }
 
 /** A model that a rule allows without a valid signature is not verified. */
