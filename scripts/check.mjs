@@ -29,7 +29,7 @@ const statically = [
 const tests = [
   'tests',
   'vitest',
-  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORTS}/vitest.json`],
+  ['run', '--reporter=./scripts/reporter.mjs', '--reporter=default', `--outputFile=${REPORTS}/vitest.json`],
 ]
 
 const failed = [...(await runSideBySide(statically)), ...(await runAlone(tests))]

@@ -25,8 +25,7 @@ function reportFailures({ name, status, message, assertionResults }) {
   for (const { fullName, failureMessages } of failures)
     console.log(`FAILED ${file}: ${fullName}\n${beginning(failureMessages.join('\n'))}`)
   if (status !== 'failed' || failures.length > 0) return 0
-  // Vitest gives no message if the process that ran the file crashed, was killed or did not start.
-  console.log(`FAILED ${file}\n${beginning(message || 'The process that ran it ended before the tests did.')}`)
+  console.log(`FAILED ${file}\n${beginning(message || 'It failed outside of its tests.')}`)
   return 1
 }
 

@@ -1,14 +1,18 @@
 // npm run test:install: installs the packed packages as users do, counts what is installed, and uses it. Needs the registry.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
-mkdirSync(join(root, '.cache/reports'), { recursive: true })
-const args = ['run', '--config', 'test/install/vitest.config.ts', '--reporter=default', '--reporter=json']
+const args = [
+  'run',
+  '--config',
+  'test/install/vitest.config.ts',
+  '--reporter=./scripts/reporter.mjs',
+  '--reporter=default',
+]
 const { status } = spawnSync(
   join(root, 'node_modules/.bin/vitest'),
-  [...args, '--outputFile.json=.cache/reports/install.json'],
+  [...args, '--outputFile=.cache/reports/install.json'],
   { cwd: root, stdio: 'inherit' },
 )
 process.exitCode = status ?? 1

@@ -1,7 +1,6 @@
 // npm run test:interop: creates a virtual environment with the reference tool in .cache/interop, has Python write datasets in
 // .cache/datasets, then runs test/interop/*.test.ts against them. Fails without Python, because skipping the tests would defeat
 // its purpose.
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pythonWith, referencePython, root, run } from './environment.mjs'
@@ -14,16 +13,15 @@ run(pythonWith(here('datasets.txt'), join(datasets, 'python'), wheels), [
   here('make_datasets.py'),
   join(datasets, 'data'),
 ])
-mkdirSync(join(root, '.cache/reports'), { recursive: true })
 run(
   'vitest',
   [
     'run',
     '--config',
     'test/interop/vitest.config.ts',
+    '--reporter=./scripts/reporter.mjs',
     '--reporter=default',
-    '--reporter=json',
-    '--outputFile.json=.cache/reports/interop.json',
+    '--outputFile=.cache/reports/interop.json',
   ],
   { REFERENCE_PYTHON: python, DATASETS_OF_PYTHON: join(datasets, 'data') },
 )

@@ -10,7 +10,6 @@ import { buildGoProgram, installGoPrograms } from '../support/go-programs.mjs'
 const source = join(dirname(fileURLToPath(import.meta.url)), 'peer')
 const peer = join(root, '.cache/journal/peer')
 mkdirSync(dirname(peer), { recursive: true })
-mkdirSync(join(root, '.cache/reports'), { recursive: true })
 const version = ['go.mod', 'main.go'].map((name) => readFileSync(join(source, name), 'utf8')).join('')
 if (!buildGoProgram(peer, source, version)) process.exit(1)
 /** Later versions require a newer Go than 1.26. */
@@ -23,9 +22,9 @@ run(
     'run',
     '--config',
     'test/journal/vitest.config.ts',
+    '--reporter=./scripts/reporter.mjs',
     '--reporter=default',
-    '--reporter=json',
-    '--outputFile.json=.cache/reports/journal.json',
+    '--outputFile=.cache/reports/journal.json',
   ],
   { JOURNAL_PEER: peer, JOURNAL_WITNESS: join(dirname(peer), 'litewitness') },
 )

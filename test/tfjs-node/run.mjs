@@ -1,7 +1,6 @@
 // npm run test:tfjs-node: sets up real TensorFlow.js for Node, then runs test/tfjs-node/*.test.ts with
 // it. On an unsupported machine, it says so and runs nothing.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setup } from './setup.mjs'
@@ -11,9 +10,12 @@ const reason = setup()
 if (reason !== undefined) {
   console.log(`tfjs-node: skipped, ${reason}.`)
 } else {
-  mkdirSync(join(root, '.cache/reports'), { recursive: true })
   const config = ['--config', 'test/tfjs-node/vitest.config.ts']
-  const reports = ['--reporter=default', '--reporter=json', '--outputFile.json=.cache/reports/tfjs-node.json']
+  const reports = [
+    '--reporter=./scripts/reporter.mjs',
+    '--reporter=default',
+    '--outputFile=.cache/reports/tfjs-node.json',
+  ]
   // TensorFlow logs information about the processor at every start.
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' }
   process.exitCode =
