@@ -1,10 +1,13 @@
-// npm run release:dry-run [-- DIRECTORY]: takes a whole release to a registry on loopback: version, build, pack, bill of materials,
-// provenance, bundles, publishing, verification, and new projects that install it by npm, pnpm and yarn and run the examples.
+// npm run release:dry-run [-- DIRECTORY] [--serve]: takes a whole release to a registry on loopback: version, build, pack, bill of
+// materials, provenance, bundles, publishing, verification, and new projects that install it by npm, pnpm and yarn and run the examples.
+// With --serve, the registry instead keeps the published packages for other projects until Ctrl-C.
 import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
 import { keySigner } from '../../packages/core/dist/signing.js'
 import { makeArtefacts, placesOf } from './artefacts.mjs'
 import { buildCopy, copyWorkspace, installCopy } from './copy.mjs'
@@ -23,12 +26,16 @@ rules:
 `
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  await main(join(import.meta.dirname, '../..'), process.argv[2]).catch(({ message }) => {
+  await main(join(import.meta.dirname, '../..'), process.argv.slice(2)).catch(({ message }) => {
     console.error(message)
     process.exitCode = 1
   })
 
-async function main(root, given) {
+async function main(root, args) {
+  const { values, positionals } = parseArgs({ args, options: { serve: { type: 'boolean' } }, allowPositionals: true })
+  if (positionals.length > 1)
+    throw new Error('Cannot rehearse the release: expected at most one argument, a directory.')
+  const [given] = positionals
   const directory = given === undefined ? mkdtempSync(join(tmpdir(), 'modelseal-release-')) : resolve(given)
   mkdirSync(directory, { recursive: true })
   const release = await makeRelease(root, directory, setVersionIfAsked)
@@ -36,7 +43,8 @@ async function main(root, given) {
   try {
     await publishRelease(release, registry)
     await verifyRelease(root, release, registry.url)
-    for (const manager of PACKAGE_MANAGERS) await useRelease(root, { directory, release, registry, manager })
+    if (values.serve) await serve(release, registry)
+    else for (const manager of PACKAGE_MANAGERS) await useRelease(root, { directory, release, registry, manager })
   } finally {
     await registry.close()
   }
@@ -44,6 +52,18 @@ async function main(root, given) {
   console.log(
     given === undefined ? 'The release could be published.' : `The release could be published; it is in ${directory}.`,
   )
+}
+
+async function serve({ version, packages }, registry) {
+  console.log(`
+Until Ctrl-C, the registry has the version ${version} of:
+  ${Object.keys(packages).join('\n  ')}
+To use them in a project, put this line into its .npmrc:
+  registry=${registry.url}
+or install them once:
+  npm install --registry ${registry.url} @modelseal/core modelseal
+`)
+  await registry.use(() => Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal))))
 }
 
 /**
@@ -104,7 +124,8 @@ async function verifyRelease(root, { version, artefacts, policy }, registry) {
 async function useRelease(root, { directory, release, registry, manager }) {
   step(`Installing with ${manager}, and running the examples`)
   const project = join(directory, `project-${manager}`)
-  await makeProject(root, { manager, directory: project, registry: registry.url, packages: release.packages })
+  const settings = { manager, directory: project, registry: registry.url, packages: release.packages }
+  await registry.use(() => makeProject(root, settings))
   for (const example of EXAMPLES) await runExample(project, example)
 }
 

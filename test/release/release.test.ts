@@ -269,7 +269,8 @@ describe.each(PACKAGE_MANAGERS)('a new project that installs with %s', (manager)
   let project: string
   beforeAll(async () => {
     project = join(directory, `project-${manager}`)
-    await makeProject(ROOT, { manager, directory: project, registry: registry.url, packages: release.packages })
+    const settings = { manager, directory: project, registry: registry.url, packages: release.packages }
+    await registry.use(() => makeProject(ROOT, settings))
   })
 
   test.each(EXAMPLES)('runs examples/%s', async (example) => {
