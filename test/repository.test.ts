@@ -17,7 +17,9 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 }).split('\n')
 const workflows = readdirSync(join(ROOT, '.github/workflows')).map((name) => `.github/workflows/${name}`)
 
+type Places = [string, string, string]
 interface Step {
+  name?: string
   uses?: string
   run?: string
   with?: Record<string, unknown>
@@ -25,10 +27,13 @@ interface Step {
 interface Workflow {
   on: Record<string, unknown> | string
   permissions?: unknown
-  jobs: Record<
-    string,
-    { permissions?: Record<string, string>; 'timeout-minutes'?: number; steps?: Step[]; strategy?: Matrix }
-  >
+  jobs: Record<string, Job>
+}
+interface Job {
+  permissions?: Record<string, string>
+  'timeout-minutes'?: number
+  steps?: Step[]
+  strategy?: Matrix
 }
 interface Matrix {
   matrix: Record<string, string[]>
@@ -83,12 +88,58 @@ describe.each(workflows)('%s', (name) => {
   })
 })
 
-test('only the job that publishes can sign, and it runs no tests', () => {
+describe('the job that publishes', () => {
   const { jobs } = parse(read('.github/workflows/release.yml')) as Workflow
-  const signing = Object.entries(jobs).filter(([, { permissions }]) => permissions?.['id-token'] === 'write')
-  expect(signing.map(([name]) => name)).toEqual(['publish'])
-  expect(signing[0]?.[1]).toMatchObject({ needs: 'test' })
-  for (const { run = '' } of signing[0]?.[1].steps ?? []) expect(run).not.toMatch(/\btest\b(?! ")/)
+  const { pack, publish } = jobs
+  const steps = publish?.steps ?? []
+
+  test('is the only one that can sign, after the tests', () => {
+    const signing = Object.entries(jobs).filter(([, { permissions }]) => permissions?.['id-token'] === 'write')
+    expect(signing).toEqual([['publish', publish]])
+    expect(publish).toMatchObject({ needs: ['test', 'pack'], environment: 'npm' })
+  })
+
+  test('runs nothing but npm and the action that signs beside its token', () => {
+    expect(steps.flatMap(({ uses = [] }) => uses).map((uses) => uses.split('@')[0])).toEqual([
+      'actions/download-artifact',
+      'actions/setup-node',
+    ])
+    const programs = steps.flatMap(({ run = '' }) => run.match(/\b(?:npm|npx|pnpm|yarn|node|corepack) .*/g) ?? [])
+    expect(programs).toEqual([
+      'npm install --global --ignore-scripts npm@11.19.1',
+      'node actions/sign/dist/index.cjs',
+      'npm publish "./$tarball" --provenance --access public --ignore-scripts',
+    ])
+  })
+
+  test.skipIf(process.platform === 'win32')('takes over exactly what was packed', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'modelseal-'))
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+    const [packed, taken, output] = ['packed', 'taken', 'output'].map((name) => join(directory, name)) as Places
+    for (const name of ['modelseal-1.2.3/a', 'actions/sign/dist']) mkdirSync(join(packed, name), { recursive: true })
+    for (const name of ['modelseal-1.2.3/a/a.tgz', 'actions/sign/dist/index.cjs', 'CHANGELOG.md'])
+      writeFileSync(join(packed, name), name)
+    const runStep = (job: Job | undefined, name: string, cwd: string, env: Record<string, string>) =>
+      execFileSync('bash', ['--norc', '-e', '-c', job?.steps?.find((step) => step.name === name)?.run ?? 'exit 9'], {
+        cwd,
+        env: { PATH: process.env['PATH'], ...env },
+        stdio: 'pipe',
+      })
+    runStep(pack, 'Hand over', packed, { GITHUB_REF_NAME: 'v1.2.3', GITHUB_OUTPUT: output })
+    const sha256 = /^sha256=([0-9a-f]{64})\n$/.exec(readFileSync(output, 'utf8'))?.[1] ?? ''
+    mkdirSync(taken)
+    const tar = readFileSync(join(packed, 'release.tar'))
+    writeFileSync(join(taken, 'release.tar'), tar)
+    runStep(publish, 'Take over what was packed', taken, { SHA256: sha256 })
+    expect(readFileSync(join(taken, 'modelseal-1.2.3/a/a.tgz'), 'utf8')).toBe('modelseal-1.2.3/a/a.tgz')
+
+    const changed = join(directory, 'changed')
+    mkdirSync(changed)
+    tar[600]! ^= 1
+    writeFileSync(join(changed, 'release.tar'), tar)
+    expect(() => runStep(publish, 'Take over what was packed', changed, { SHA256: sha256 })).toThrow('did NOT match')
+    expect(readdirSync(changed)).toEqual(['release.tar'])
+  })
 })
 
 test('what is released under a version is the source of that version', () => {

@@ -1,10 +1,11 @@
 // npm run release:artefacts -- DIRECTORY [--private-key KEY]: packs the built packages. For each tarball, a directory gets its bill
-// of materials, its provenance, and a bundle that signs all three. Without a key, they are signed keyless with Sigstore.
+// of materials, its provenance, and a bundle that signs all three with the key. Without a key, they are not signed yet: the job of the
+// release that signs installs and builds nothing.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { keySigner, signModel, sigstoreSigner } from '../../packages/core/dist/signing.js'
+import { keySigner, signModel } from '../../packages/core/dist/signing.js'
 import { digestsOf } from './digests.mjs'
 import { packAll } from './pack.mjs'
 import { provenanceOf } from './provenance.mjs'
@@ -17,7 +18,7 @@ async function main() {
   const { values, positionals } = parseArgs({ options: { 'private-key': { type: 'string' } }, allowPositionals: true })
   if (positionals.length !== 1) throw new Error('Cannot make the release: expected one argument, its directory.')
   const key = values['private-key']
-  const signer = key === undefined ? await sigstoreSigner() : await keySigner({ privateKey: key })
+  const signer = key === undefined ? undefined : await keySigner({ privateKey: key })
   const made = await makeArtefacts(join(import.meta.dirname, '../..'), positionals[0], signer)
   for (const { name, version, directory } of made) console.log(`${name} ${version}: ${directory}`)
 }
@@ -25,7 +26,7 @@ async function main() {
 /**
  * @param root directory of the workspace, whose packages are built
  * @param destination gets a directory for each tarball
- * @param signer signs what is in each directory
+ * @param signer signs what is in each directory, unless it is undefined
  */
 export async function makeArtefacts(root, destination, signer) {
   const made = []
@@ -36,7 +37,7 @@ export async function makeArtefacts(root, destination, signer) {
     const { sha256, sha512 } = digestsOf(readFileSync(files.tarball))
     writeFileSync(files.sbom, sbomOf(root, name, sha512))
     writeFileSync(files.provenance, provenanceOf(root, { tarball: basename(tarball), sha256, sha512 }, process.env))
-    await signModel(directory, { signer, signature: files.bundle })
+    if (signer) await signModel(directory, { signer, signature: files.bundle })
     made.push({ ...packed, directory })
   }
   return made
