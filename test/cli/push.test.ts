@@ -57,6 +57,19 @@ describe('push to Hugging Face', () => {
     expect(served()?.get('model.sig')).toEqual(readFileSync(join(directory, 'vad/model.sig')))
   })
 
+  test('says what "sign" says about shards and a Croissant document', async () => {
+    const distribution = [{ '@type': 'cr:FileObject', contentUrl: 'weights.bin', sha256: 'f'.repeat(64) }]
+    await write('vad/croissant.json', JSON.stringify({ '@type': 'sc:Dataset', distribution }))
+    const sign = ['key', 'vad', 'hf://org/vad', '--private-key', 'release.key']
+    const { code, stdout } = await push(...sign, '--format', 'dataset', '--shard-size', '30000')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/ hashed +in shards of 30000 bytes\n/)
+    expect(stdout).toContain('Note: the command line of the reference tool cannot verify this signature')
+    expect(stdout).toContain('Warning: "croissant.json" states another SHA-256')
+    const { printed } = await push(...sign, '--json')
+    expect(printed?.result).toMatchObject({ warnings: [{ code: 'CROISSANT_DIGEST' }] })
+  })
+
   test('leaves room for attestations when it signs, and publishes those that are there', async () => {
     const signing = ['key', 'vad', 'hf://org/vad', '--private-key', 'release.key']
     await push(...signing)

@@ -26,9 +26,9 @@ async function checked(directory: string, manifest: Manifest, options: ContentsO
 }
 
 describe.each([
-  ['whole files', WHOLE_MANIFEST, 3, sha256],
-  ['shards', SHARDED, 2, (content: string) => sha256(content.slice(0, 2))],
-])('a model of %s', (_, manifest, files, digest) => {
+  ['whole files', WHOLE_MANIFEST, 3, sha256, ''],
+  ['shards', SHARDED, 2, (content: string) => sha256(content.slice(0, 2)), ' for shard 1 of 2'],
+])('a model of %s', (...[, manifest, files, digest, shard]) => {
   test('that is what was signed is accepted', async () => {
     expect(await checked(scratch(FILES), manifest)).toEqual({ files, bytes: 4 })
   })
@@ -38,7 +38,7 @@ describe.each([
     const [a, c] = [digest('A'), digest('CCC')]
     const problems = [
       { code: 'FILE_MISMATCH', file: 'a', expected: `sha256:${a}`, found: `sha256:${digest('B')}` },
-      { code: 'FILE_MISMATCH', file: 'b/c', expected: `sha256:${c}`, found: `sha256:${digest('xCC')}` },
+      { code: 'FILE_MISMATCH', file: 'b/c', expected: `sha256:${c}${shard}`, found: `sha256:${digest('xCC')}` },
     ]
     await expect(checked(directory, manifest)).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'a', problems }))
   })

@@ -17,8 +17,8 @@ describe('the digests of a file', () => {
 
   test.each([
     [['a'], ['b'], 'sha256:a', 'sha256:b'],
-    [['a', 'b', 'c'], ['a', 'x', 'y'], 'sha256:b', 'sha256:x'],
-    [['a', 'b'], ['a'], 'sha256:b', 'sha256:nothing'],
+    [['a', 'b', 'c'], ['a', 'x', 'y'], 'sha256:b for shard 2 of 3', 'sha256:x'],
+    [['a', 'b'], ['a'], 'sha256:b for shard 2 of 2', 'sha256:nothing'],
     [['a'], [], 'sha256:a', 'sha256:nothing'],
     [[], ['a'], 'sha256:nothing', 'sha256:a'],
     [['a'], ['a', 'b'], 'sha256:nothing', 'sha256:b'],

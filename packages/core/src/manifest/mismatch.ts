@@ -15,10 +15,11 @@ export function digestProblem(
   if (differs < 0 && expected.length === found.length) return undefined
   // If all expected digests are there, the next one is too many.
   const part = differs < 0 ? expected.length : differs
+  const where = expected.length > 1 ? ` for shard ${part + 1} of ${expected.length}` : ''
   return {
     code: 'FILE_MISMATCH',
     file,
-    expected: `${hashType}:${expected[part] ?? 'nothing'}`,
+    expected: `${hashType}:${expected[part] ?? 'nothing'}${where}`,
     found: `${hashType}:${found[part] ?? 'nothing'}`,
   }
 }

@@ -57,8 +57,12 @@ async function pushTo(target: string, options: PushSettings) {
     const push = RegistryPush.to(reference, options)
     return push.push.bind(push)
   }
-  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot push: the target is not a hub or a registry.', {
-    expected: 'hf://ORG/NAME or oci://HOST/REPOSITORY:TAG (or s3://BUCKET/PREFIX with @modelseal/s3)',
-    found: shown(target.replace(/[?#].*$/s, '').replace(/^.*@/s, '…@')),
-  })
+  throw new ModelSealError(
+    'INVALID_ARGUMENT',
+    'Cannot push: the target is not on a hub, in a registry or in a bucket.',
+    {
+      expected: 'hf://ORG/NAME or oci://HOST/REPOSITORY:TAG (or s3://BUCKET/PREFIX with @modelseal/s3)',
+      found: shown(target.replace(/[?#].*$/s, '').replace(/^.*@/s, '…@')),
+    },
+  )
 }

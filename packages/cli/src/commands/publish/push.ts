@@ -14,7 +14,7 @@ import {
   type PushingFlags,
 } from './pushing.ts'
 import type { SigningMethod } from './signing-method.ts'
-import { signed, whoAndWhen, withSigning, type SigningFlags } from './signing.ts'
+import { shardFact, signed, signingNotes, whoAndWhen, withSigning, type SigningFlags } from './signing.ts'
 
 interface Flags extends PushingFlags, InstanceFlags {
   signature?: string
@@ -45,7 +45,7 @@ export function addPush(program: Command, perform: Perform): Command {
       const publisher = await publisherFor(given.target)
       const by = { signedBy: signerOf(given), signature: given.signature }
       const pushed = await publisher.pushModel(path, target, { ...(await pushOptions(given, session)), ...by })
-      return pushingOutcome(path, given, pushed, [])
+      return pushingOutcome(path, given, pushed)
     })(model, { ...flags, target }, action),
   )
 }
@@ -70,12 +70,12 @@ export function addPushMethod<MethodFlags extends SigningFlags>(
       await method.signing(flags, session),
     )
     const by = { signedBy: { bundleDigest: made.bundleDigest }, signature: made.signature }
-    return pushingOutcome(
-      model,
-      flags,
-      await publisher.pushModel(model, target, { ...options, ...by }),
-      whoAndWhen(made, shown),
-    )
+    const pushed = await publisher.pushModel(model, target, { ...options, ...by })
+    return pushingOutcome(model, flags, pushed, {
+      facts: [...whoAndWhen(made, shown), ...shardFact(made)],
+      notes: signingNotes(model, flags, made, shown),
+      warnings: made.warnings,
+    })
   }
   method
     .withOptions(withPushing(withSigning(parent.command(name))))

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { Signer } from '@modelseal/core/signing'
+import type { SignedModel, Signer } from '@modelseal/core/signing'
 import type { PushedModel, PushOptions, PushSettings, UploadedFile } from '@modelseal/hub'
 import type { S3PushedModel, S3PushSettings } from '@modelseal/s3'
 import { Option, type Command } from 'commander'
@@ -101,12 +101,19 @@ async function cosignSigner(privateKey: string, signal: AbortSignal): Promise<Si
   return keySignerWithPassword(keySigner, { privateKey, password: process.env.MODELSEAL_PASSWORD }, signal)
 }
 
+/** What is reported if the model was signed, too. */
+interface SigningReport {
+  facts: readonly (readonly [string, string])[]
+  notes: readonly string[]
+  warnings?: SignedModel['warnings']
+}
+
 /** Reports what was pushed. */
 export async function pushingOutcome(
   model: string,
   { target }: PushingFlags,
   pushed: Pushed,
-  who: readonly (readonly [string, string])[],
+  { facts, notes, warnings }: SigningReport = { facts: [], notes: [] },
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
   const {
@@ -125,24 +132,27 @@ export async function pushingOutcome(
   const bytes = uploaded.reduce((sum, { size }) => sum + size, 0)
   const kept = pushed.uploaded.filter((file: UploadedFile) => file.isSent === false).length
   return {
-    lines: summary(`Pushed ${shown(model)} to ${shown(target)}`, [
-      ...(revision === undefined ? [] : [[/^oci:/i.test(target) ? 'digest' : 'commit', revision] as const]),
-      ...(pullRequest === undefined ? [] : [['pull request', shown(pullRequest)] as const]),
-      ...bundles.map((bundle, index) => ['signature', namedBundle(bundle, bundleFiles[index] ?? '', shown)] as const),
-      ...signers.map((signer) => ['signer', signer] as const),
-      ...who,
-      ['content', amount({ files: uploaded.length, bytes })],
-      ...(kept === 0 ? [] : [['not sent', `${kept} of them, which the registry had`] as const]),
-      ...attestations.map(({ type }) => ['attestation', shown(type)] as const),
-      ...(deleted.length === 0 ? [] : [['deleted', deleted.map(shown).join(', ')] as const]),
-      ['read back', readBackText(checked)],
-      ['root digest', `sha256:${rootDigest}`],
-    ]),
+    lines: [
+      ...summary(`Pushed ${shown(model)} to ${shown(target)}`, [
+        ...(revision === undefined ? [] : [[/^oci:/i.test(target) ? 'digest' : 'commit', revision] as const]),
+        ...(pullRequest === undefined ? [] : [['pull request', shown(pullRequest)] as const]),
+        ...bundles.map((bundle, index) => ['signature', namedBundle(bundle, bundleFiles[index] ?? '', shown)] as const),
+        ...signers.map((signer) => ['signer', signer] as const),
+        ...facts,
+        ['content', amount({ files: uploaded.length, bytes })],
+        ...(kept === 0 ? [] : [['not sent', `${kept} of them, which the registry had`] as const]),
+        ...attestations.map(({ type }) => ['attestation', shown(type)] as const),
+        ...(deleted.length === 0 ? [] : [['deleted', deleted.map(shown).join(', ')] as const]),
+        ['read back', readBackText(checked)],
+        ['root digest', `sha256:${rootDigest}`],
+      ]),
+      ...notes,
+    ],
     notes: [
       ...(checked.full || checked.read === checked.files ? [] : [STATED]),
       ...leftOut.map(({ path, reason }) => `The attestation ${shown(path)} was not published. ${reason}`),
     ],
-    json: { result: { ...pushed, url, rootDigest: `sha256:${rootDigest}` } },
+    json: { result: { ...pushed, url, rootDigest: `sha256:${rootDigest}`, warnings } },
   }
 }
 

@@ -68,8 +68,9 @@ export async function signed(
 }
 
 /** Reports what was signed. */
-export async function signingOutcome(model: string, { reuse, format }: SigningFlags, signed: Signed): Promise<Outcome> {
+export async function signingOutcome(model: string, flags: SigningFlags, signed: Signed): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
+  const { reuse } = flags
   const { signature, files, bytes } = signed
   const rootDigest = `sha256:${signed.rootDigest}`
   return {
@@ -85,10 +86,7 @@ export async function signingOutcome(model: string, { reuse, format }: SigningFl
         ...(reuse === undefined ? [] : [['reused', reusedText(signed)] as const]),
         ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
       ]),
-      ...(format === 'dataset' ? shardsText(signed) : []),
-      ...replacedText(model, signed, shown),
-      ...leftOutText(signed),
-      ...(signed.warnings ?? []).map(({ message }) => `Warning: ${message}`),
+      ...signingNotes(model, flags, signed, shown),
     ],
     json: {
       result: {
@@ -135,6 +133,21 @@ export function whoAndWhen(
   ]
 }
 
+/** What the signer should know, below the facts. */
+export function signingNotes(
+  model: string,
+  { format }: Pick<SigningFlags, 'format'>,
+  signed: SignedModel,
+  shown: (value: string) => string,
+): string[] {
+  return [
+    ...(format === 'dataset' ? shardsText(signed) : []),
+    ...replacedText(model, signed, shown),
+    ...leftOutText(signed),
+    ...(signed.warnings ?? []).map(({ message }) => `Warning: ${message}`),
+  ]
+}
+
 function replacedText(model: string, { signature, replaced }: SignedModel, shown: (value: string) => string): string[] {
   if (!replaced) return []
   // Next to the model: inside it, loads look no further than model.sig.
@@ -145,7 +158,7 @@ function replacedText(model: string, { signature, replaced }: SignedModel, shown
   ]
 }
 
-function shardFact({ shardSize }: SignedModel): (readonly [string, string])[] {
+export function shardFact({ shardSize }: SignedModel): (readonly [string, string])[] {
   return shardSize === undefined ? [] : [['hashed', `in shards of ${shardSize} bytes`]]
 }
 
