@@ -2,8 +2,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { keySigner, type Signer } from '@modelseal/core/signing'
-import { signCatalogue, type RejectedResult, type SignCatalogueOptions } from '@modelseal/fleet'
+import { fleetStatus, signCatalogue, type RejectedResult, type SignCatalogueOptions } from '@modelseal/fleet'
 import { Redis } from 'ioredis'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal } from '../../packages/core/src/testing/scratch.ts'
@@ -181,6 +182,23 @@ test('results of 100 MB and malformed events do not count', async () => {
   expect(failures).toEqual([])
   expect(rejected).toEqual([{ job: first, reason: 'it is too large' }])
 }, 60_000)
+
+test('the status of a queue that holds something else is refused', async () => {
+  const { redis } = await attacker()
+  await redis.set(`${PREFIX}completed`, 'no set')
+  await expect(fleetStatus(fleet.url)).rejects.toEqual(refusal('FLEET_QUEUE'))
+})
+
+test('no error has the password, whoever shows it', async () => {
+  const locked = await TestFleet.start('hunter2hunter2')
+  onTestFinished(() => locked.stop())
+  for (const wrong of [':hunter3', 'user:hunter3']) {
+    const url = locked.url.replace(':hunter2hunter2', wrong)
+    const failure = await fleetStatus(url).catch((error: unknown) => error)
+    expect(failure).toEqual(refusal('FLEET_QUEUE'))
+    expect(inspect(failure, { depth: 20, showHidden: true })).not.toContain('hunter3')
+  }
+})
 
 test('a job that fails for ever is a failure of its model, and the others are signed', async () => {
   writeModels('a', 'b')

@@ -39,14 +39,19 @@ export async function connect(url: string, signal: AbortSignal | undefined): Pro
   } catch (cause) {
     redis.disconnect()
     if (signal?.aborted) throw new ModelSealError('ABORTED', 'The caller aborted the operation.')
-    throw new ModelSealError('FLEET_QUEUE', `Cannot use the queue at ${shown(place)}: ${messageOf(cause)}.`, {
-      hint: 'Check that Redis is running, the URL of the queue, and its password.',
-      cause,
-    })
+    throw queueFailure(place, cause)
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', stop)
   }
+}
+
+/** An error of the client, without what is in it: the command that failed, which may be the one with the password. */
+export function queueFailure(place: string, failure: unknown): ModelSealError {
+  const reason = messageOf(failure).replace(/\.$/, '')
+  return new ModelSealError('FLEET_QUEUE', `Cannot use the queue at ${shown(place)}: ${reason}.`, {
+    hint: 'Check that Redis is running, the URL of the queue, and its password.',
+  })
 }
 
 function clientOf(url: string, options: RedisOptions): Redis {
@@ -60,7 +65,7 @@ function clientOf(url: string, options: RedisOptions): Redis {
 }
 
 /** @returns the URL without what is secret */
-function placeOf(url: string): string {
+export function placeOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed && /^rediss?:$/.test(parsed.protocol) && parsed.host !== '') return `${parsed.protocol}//${parsed.host}`
   throw invalidUrl()

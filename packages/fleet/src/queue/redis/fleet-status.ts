@@ -1,4 +1,4 @@
-import { connect, QUEUE } from './connection.ts'
+import { connect, placeOf, queueFailure, QUEUE } from './connection.ts'
 import { queuePackages } from './packages.ts'
 
 /** What a queue has at this moment. */
@@ -42,6 +42,9 @@ export async function fleetStatus(url: string, signal?: AbortSignal): Promise<Fl
       workers: names.sort(),
       redisBytes: Number(used),
     }
+  } catch (error) {
+    // As if something else has written to the queue, or this user may not do that.
+    throw queueFailure(placeOf(url), error)
   } finally {
     await queue.close()
     redis.disconnect()
