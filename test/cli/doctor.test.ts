@@ -39,7 +39,7 @@ describe('doctor', () => {
     for (const { status, action } of found) expect(action === undefined).toBe(status === 'ok')
     const { code, stdout } = await modelseal(['doctor', '--policy', 'policy.yaml'])
     expect(code).toBe(0)
-    expect(stdout).toContain('\nNothing stands in the way of verified loads.\n')
+    expect(stdout).toContain('\nNothing prevents verified loads.\n')
   })
 
   test('exits with 1 if there is a problem, and says what to do', async () => {
@@ -47,7 +47,7 @@ describe('doctor', () => {
     const { code, stdout, stderr } = await modelseal(['doctor'])
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
     expect(stdout).toMatch(/^PROBLEM {2}policy: POLICY_NOT_FOUND: .*\n {9}Use the option "policy"/m)
-    expect(stdout).toContain('\n1 problem stands in the way of verified loads.\n')
+    expect(stdout).toContain('\n1 problem prevents verified loads.\n')
   })
 
   test('shows no value of a secret', async () => {

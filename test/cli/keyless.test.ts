@@ -48,7 +48,7 @@ describe.each(['v1', 'v2'] as const)('against an instance with Rekor %s', (rekor
       const verified = await modelseal(['verify', 'vad', ...SIGNED, ...IDENTIFIED])
       expect(verified).toMatchObject({ code: 0, stderr: '' })
       expect(verified.stdout).toContain(`identity      "${IDENTITY}"`)
-      expect(verified.stdout).toContain('its newest key came into use on 2020-01-01')
+      expect(verified.stdout).toContain('its newest key has been in use since 2020-01-01')
     }
   })
 })

@@ -79,7 +79,7 @@ function directory(
 }
 
 export function isolationFindings({ isolation: { copy, inPlace } }: HostFacts): Finding[] {
-  const memory = `possible, up to ${byteCount(process.availableMemory())}`
+  const memory = `possible, for models of up to ${byteCount(process.availableMemory())}`
   return [
     { status: 'ok', subject: 'isolation memory', found: memory },
     ofLevel('isolation in-place', inPlace, 'advice'),

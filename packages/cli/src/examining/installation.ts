@@ -34,12 +34,12 @@ export function optionalModules(): Finding[] {
   return OPTIONAL.map(({ name, use, isCompiled }) => {
     const subject = name
     const directory = findPackage(name)
-    if (directory === undefined) return { status: 'ok', subject, found: `not installed (only for ${use})` }
-    const found = `${manifestIn(directory).version} (for ${use})`
+    if (directory === undefined) return { status: 'ok', subject, found: `not installed (needed only for ${use})` }
+    const { version } = manifestIn(directory)
     const fault = isCompiled ? loadFault(name) : undefined
-    if (fault === undefined) return { status: 'ok', subject, found }
+    if (fault === undefined) return { status: 'ok', subject, found: `${version} (for ${use})` }
     const action = `If you need it, install it again on this machine: npm install ${name}`
-    return { status: 'advice', subject, found: `${found} cannot be loaded: ${fault}`, action }
+    return { status: 'advice', subject, found: `${version} (for ${use}), but it cannot be loaded: ${fault}`, action }
   })
 }
 

@@ -31,6 +31,6 @@ function clock(now: number, earliest: number): Finding {
 function age({ newest, expires }: { newest: string; expires?: string }, origin: string, now: number): Finding {
   const isOld = expires === undefined ? now - Date.parse(newest) > OLD_MS : Date.parse(expires) <= now
   if (!isOld) return { status: 'ok', subject: 'trust root', found: origin }
-  const action = 'Run "modelseal trust-root update" if models are signed keyless.'
+  const action = 'If models are signed keyless, run "modelseal trust-root update".'
   return { status: 'advice', subject: 'trust root', found: origin, action }
 }

@@ -82,7 +82,7 @@ describe('the search for a policy', () => {
   test('ends at the root, and says what to do', async () => {
     expect(await searched('/', { home: '/nowhere' })).toEqual(
       refusal('POLICY_NOT_FOUND', {
-        found: 'none from "/" up to "/", the root',
+        found: 'none in "/", the root',
         hint: expect.stringMatching(/--policy.*MODELSEAL_POLICY.*modelseal\.policy\.yaml/) as string,
       }),
     )

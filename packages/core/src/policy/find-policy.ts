@@ -118,7 +118,7 @@ function placeOf(path: string): Place | undefined {
 function notFound(start: string, end: string, why: string): ModelSealError {
   const hint = `Use the option "policy" (on the command line, --policy), set MODELSEAL_POLICY, or put ${NAMES[0]} in the working directory or one above it.`
   return new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found, so no model is accepted.', {
-    found: `none from ${shown(start)} up to ${shown(end)}, ${why}`,
+    found: start === end ? `none in ${shown(end)}, ${why}` : `none from ${shown(start)} up to ${shown(end)}, ${why}`,
     hint,
   })
 }

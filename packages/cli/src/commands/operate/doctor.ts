@@ -7,7 +7,7 @@ interface Flags {
   policy?: string
 }
 
-/** `modelseal doctor`: what stands in the way of loads on this machine, and what to do about it. */
+/** `modelseal doctor`: what prevents loads on this machine, and what to do about it. */
 export function addDoctor(program: Command, perform: Perform): void {
   withJson(program.command('doctor'))
     .description('Examine this machine: Node.js, policy, trust root, cache, private directories, isolation, proxies.')
@@ -46,6 +46,6 @@ function linesOf({ status, subject, found, action }: Finding): string[] {
 }
 
 function summaryOf(problems: number): string {
-  if (problems === 0) return 'Nothing stands in the way of verified loads.'
-  return `${problems} ${problems === 1 ? 'problem stands' : 'problems stand'} in the way of verified loads.`
+  if (problems === 0) return 'Nothing prevents verified loads.'
+  return `${problems} ${problems === 1 ? 'problem prevents' : 'problems prevent'} verified loads.`
 }
