@@ -34,7 +34,8 @@ import { CERTIFICATE } from './commands/publish/sign-certificate.ts'
 import { KEY } from './commands/publish/sign-key.ts'
 import { PKCS11_CERTIFICATE, PKCS11_KEY } from './commands/publish/sign-pkcs11.ts'
 import { SIGSTORE } from './commands/publish/sign-sigstore.ts'
-import { addSigningMethod } from './commands/publish/signing-method.ts'
+import type { SigningFlags } from './commands/publish/signing.ts'
+import { addSigningMethod, type SigningMethod } from './commands/publish/signing-method.ts'
 import { addTrustRoot } from './commands/operate/trust-root.ts'
 import { addVerifyCertificate } from './commands/verify/verify-certificate.ts'
 import { addVerifyKey } from './commands/verify/verify-key.ts'
@@ -90,6 +91,15 @@ const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
     addCompletion(program, perform, (only) => createProgram('', () => () => Promise.resolve(), only)),
 }
 
+/** What `sign`, `attest`, `push` and other commands can sign with, in the order in which the help names them. */
+const SIGNING_METHODS: readonly SigningMethod<SigningFlags>[] = [
+  SIGSTORE,
+  KEY,
+  CERTIFICATE,
+  PKCS11_KEY,
+  PKCS11_CERTIFICATE,
+]
+
 function addSigning(program: Command, perform: Perform): void {
   const sign = program
     .command('sign')
@@ -98,11 +108,7 @@ function addSigning(program: Command, perform: Perform): void {
       'after',
       '\nExample:\n  $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig',
     )
-  addSigningMethod(sign, perform, SIGSTORE)
-  addSigningMethod(sign, perform, KEY)
-  addSigningMethod(sign, perform, CERTIFICATE)
-  addSigningMethod(sign, perform, PKCS11_KEY)
-  addSigningMethod(sign, perform, PKCS11_CERTIFICATE)
+  for (const method of SIGNING_METHODS) addSigningMethod(sign, perform, method)
 }
 
 function addAttesting(program: Command, perform: Perform): void {
@@ -110,20 +116,12 @@ function addAttesting(program: Command, perform: Perform): void {
     .command('attest')
     .description('Sign a statement about a signed model: its evaluation, model card, provenance.')
     .addHelpText('after', ATTEST_HELP)
-  addAttestMethod(attest, perform, SIGSTORE)
-  addAttestMethod(attest, perform, KEY)
-  addAttestMethod(attest, perform, CERTIFICATE)
-  addAttestMethod(attest, perform, PKCS11_KEY)
-  addAttestMethod(attest, perform, PKCS11_CERTIFICATE)
+  for (const method of SIGNING_METHODS) addAttestMethod(attest, perform, method)
 }
 
 function addPushing(program: Command, perform: Perform): void {
   const push = addPush(program, perform)
-  addPushMethod(push, perform, SIGSTORE)
-  addPushMethod(push, perform, KEY)
-  addPushMethod(push, perform, CERTIFICATE)
-  addPushMethod(push, perform, PKCS11_KEY)
-  addPushMethod(push, perform, PKCS11_CERTIFICATE)
+  for (const method of SIGNING_METHODS) addPushMethod(push, perform, method)
 }
 
 function addVerifying(program: Command, perform: Perform): void {
@@ -131,11 +129,7 @@ function addVerifying(program: Command, perform: Perform): void {
   addVerifySigstore(verify, perform)
   addVerifyKey(verify, perform)
   addVerifyCertificate(verify, perform)
-  addVerifySummary(verify, perform, SIGSTORE)
-  addVerifySummary(verify, perform, KEY)
-  addVerifySummary(verify, perform, CERTIFICATE)
-  addVerifySummary(verify, perform, PKCS11_KEY)
-  addVerifySummary(verify, perform, PKCS11_CERTIFICATE)
+  for (const method of SIGNING_METHODS) addVerifySummary(verify, perform, method)
 }
 
 function addPolicy(program: Command, perform: Perform): void {
@@ -153,11 +147,7 @@ function addAdvisory(program: Command, perform: Perform): void {
     .addHelpText('after', ADVISORY_HELP)
   addFeedEditing(advisory, perform)
   const sign = advisory.command('sign').description('Sign a version of a feed.').addHelpText('after', SIGN_FEED_HELP)
-  addFeedSigning(sign, perform, SIGSTORE)
-  addFeedSigning(sign, perform, KEY)
-  addFeedSigning(sign, perform, CERTIFICATE)
-  addFeedSigning(sign, perform, PKCS11_KEY)
-  addFeedSigning(sign, perform, PKCS11_CERTIFICATE)
+  for (const method of SIGNING_METHODS) addFeedSigning(sign, perform, method)
   addFeedVerifying(advisory, perform)
   addFeedShowing(advisory, perform)
   addFeedExchange(advisory, perform)
@@ -184,11 +174,7 @@ function addFleet(program: Command, perform: Perform): void {
     .command('sign')
     .description('Sign the models of a catalogue.')
     .addHelpText('after', SIGN_FLEET_HELP)
-  addFleetSigning(sign, perform, SIGSTORE)
-  addFleetSigning(sign, perform, KEY)
-  addFleetSigning(sign, perform, CERTIFICATE)
-  addFleetSigning(sign, perform, PKCS11_KEY)
-  addFleetSigning(sign, perform, PKCS11_CERTIFICATE)
+  for (const method of SIGNING_METHODS) addFleetSigning(sign, perform, method)
   addFleetVerifying(fleet, perform)
   addFleetPlanning(fleet, perform)
   addFleetWorking(fleet, perform)

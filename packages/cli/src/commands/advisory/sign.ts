@@ -16,10 +16,10 @@ interface Flags {
 }
 
 /** `modelseal advisory sign METHOD FILE --output FEED`. */
-export function addFeedSigning<MethodFlags extends SigningFlags>(
+export function addFeedSigning(
   parent: Command,
   perform: Perform,
-  { name, how, note = '', isDefault = false, ...method }: SigningMethod<MethodFlags>,
+  { name, how, note = '', isDefault = false, ...method }: SigningMethod<SigningFlags>,
 ): void {
   const command = withJson(parent.command(name, { isDefault }))
     .description(`Sign a version of an advisory feed ${how}${note}.`)
@@ -41,7 +41,7 @@ export function addFeedSigning<MethodFlags extends SigningFlags>(
     .withOptions(command)
     .addHelpText('after', SIGN_FEED_HELP)
     .action(
-      perform<Flags & MethodFlags>(async (file, flags, session) => {
+      perform<Flags & SigningFlags>(async (file, flags, session) => {
         const { signFeed } = await import('@modelseal/core/advisory')
         const { output, expires, addSignature, tsaUrl } = flags
         const { signer } = await method.signing(flags, session)

@@ -16,10 +16,10 @@ interface Flags extends FleetFlags, Omit<HashingFlags, 'ignorePaths' | 'maxBytes
 }
 
 /** `modelseal fleet sign METHOD CATALOGUE`. */
-export function addFleetSigning<MethodFlags extends SigningFlags>(
+export function addFleetSigning(
   parent: Command,
   perform: Perform,
-  { name, how, note = '', isDefault = false, ...method }: SigningMethod<MethodFlags>,
+  { name, how, note = '', isDefault = false, ...method }: SigningMethod<SigningFlags>,
 ): void {
   const command = withHashing(withFleet(parent.command(name, { isDefault })))
     .option('--no-ignore-git-paths', 'include .git, .gitignore, .gitattributes and .github')
@@ -33,7 +33,7 @@ export function addFleetSigning<MethodFlags extends SigningFlags>(
     .description(`Sign the models of a catalogue ${how}${note}.`)
     .addHelpText('after', SIGN_FLEET_HELP)
     .action(
-      perform<Flags & MethodFlags>(async (catalogue, flags, session) => {
+      perform<Flags & SigningFlags>(async (catalogue, flags, session) => {
         const { signCatalogue } = await import('@modelseal/fleet')
         const { signer } = await method.signing(flags, session)
         const { options, progress } = await fleetOptions(flags, session)

@@ -15,10 +15,10 @@ interface Flags extends ContentFlags {
 }
 
 /** `modelseal attest METHOD MODEL --type TYPE`. */
-export function addAttestMethod<MethodFlags extends SigningFlags>(
+export function addAttestMethod(
   parent: Command,
   perform: Perform,
-  { name, how, note = '', isDefault = false, ...method }: SigningMethod<MethodFlags>,
+  { name, how, note = '', isDefault = false, ...method }: SigningMethod<SigningFlags>,
 ): void {
   const command = withJson(parent.command(name, { isDefault }))
     .description(`Sign a statement about a signed model ${how}${note}.`)
@@ -28,7 +28,7 @@ export function addAttestMethod<MethodFlags extends SigningFlags>(
     .addHelpText('after', ATTEST_HELP)
     .hook('preAction', (_, action) => checkContent(action))
     .action(
-      perform<Flags & MethodFlags>(async (model, flags, session) => {
+      perform<Flags & SigningFlags>(async (model, flags, session) => {
         const { checkAttestationOutput } = await import('@modelseal/core/attestation')
         // Before a verdict, which takes as long as the model is large.
         if (flags.output !== undefined) await checkAttestationOutput(flags.output)

@@ -51,12 +51,12 @@ export function addPush(program: Command, perform: Perform): Command {
 }
 
 /** `modelseal push METHOD MODEL TARGET`: signs first. */
-export function addPushMethod<MethodFlags extends SigningFlags>(
+export function addPushMethod(
   parent: Command,
   perform: Perform,
-  { name, how, ...method }: SigningMethod<MethodFlags>,
+  { name, how, ...method }: SigningMethod<SigningFlags>,
 ): void {
-  const sign = async (model: string, flags: MethodFlags & PushingFlags, session: Session) => {
+  const sign = async (model: string, flags: SigningFlags & PushingFlags, session: Session) => {
     const { shown } = await import('@modelseal/core/errors')
     const { signature = besideModel(model), target } = flags
     const publisher = await publisherFor(target)
@@ -80,8 +80,8 @@ export function addPushMethod<MethodFlags extends SigningFlags>(
   method
     .withOptions(withPushing(withSigning(parent.command(name))))
     .description(`Sign ${how}, then push. The options for signing are those of "sign ${name}".`)
-    .action((model: string, target: string, flags: MethodFlags, action: Command) =>
-      perform<MethodFlags & PushingFlags>(sign)(model, { ...flags, target } as MethodFlags & PushingFlags, action),
+    .action((model: string, target: string, flags: SigningFlags, action: Command) =>
+      perform<SigningFlags & PushingFlags>(sign)(model, { ...flags, target } as SigningFlags & PushingFlags, action),
     )
 }
 

@@ -18,17 +18,17 @@ export interface SigningMethod<Flags> {
 }
 
 /** `modelseal sign METHOD MODEL`. */
-export function addSigningMethod<Flags extends SigningFlags>(
+export function addSigningMethod(
   parent: Command,
   perform: Perform,
-  { name, how, note = '', help, isDefault = false, ...method }: SigningMethod<Flags>,
+  { name, how, note = '', help, isDefault = false, ...method }: SigningMethod<SigningFlags>,
 ): void {
   method
     .withOptions(withSigning(parent.command(name, { isDefault })))
     .description(`Sign ${how}${note}.`)
     .addHelpText('after', help)
     .action(
-      perform<Flags>(async (model, flags, session) =>
+      perform<SigningFlags>(async (model, flags, session) =>
         signingOutcome(model, flags, await signed(model, flags, session, await method.signing(flags, session))),
       ),
     )

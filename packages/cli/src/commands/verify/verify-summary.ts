@@ -14,12 +14,12 @@ interface Flags extends SummaryFlags, JudgingFlags {
 }
 
 /** `modelseal verify MODEL OUT --vsa METHOD`, which `withSummaryMethod` turns into `verify vsa-METHOD MODEL OUT`. */
-export function addVerifySummary<MethodFlags extends SigningFlags>(
+export function addVerifySummary(
   parent: Command,
   perform: Perform,
-  { name, how, ...method }: SigningMethod<MethodFlags>,
+  { name, how, ...method }: SigningMethod<SigningFlags>,
 ): void {
-  const work = async (model: string, flags: Flags & MethodFlags, session: Session): Promise<Outcome> => {
+  const work = async (model: string, flags: Flags & SigningFlags, session: Session): Promise<Outcome> => {
     const { attestModel, checkAttestationOutput } = await import('@modelseal/core/attestation')
     await checkAttestationOutput(flags.out)
     const judged = await judgedBy(model, flags, session)
@@ -48,8 +48,8 @@ export function addVerifySummary<MethodFlags extends SigningFlags>(
     .addOption(timestampOption())
     .addHelpText('after', HELP)
     .hook('preAction', (_, action) => checkVerifier(action))
-    .action((model: string, out: string, flags: MethodFlags, action: Command) =>
-      perform<Flags & MethodFlags>(work)(model, { ...flags, out } as Flags & MethodFlags, action),
+    .action((model: string, out: string, flags: SigningFlags, action: Command) =>
+      perform<Flags & SigningFlags>(work)(model, { ...flags, out } as Flags & SigningFlags, action),
     )
 }
 
