@@ -5,6 +5,7 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { addToFeed, createFeedSource, signFeed } from '@modelseal/core/advisory'
 import { keySigner } from '@modelseal/core/signing'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -61,6 +62,10 @@ const byPolicy = (entry = 'keys: [{ file: ./release.pub }]') => {
 interface Running {
   /** Resolves once the program has used the model. */
   runs: Promise<void>
+  /** Resolves once the program has said why its model is revoked. */
+  warned: Promise<void>
+  /** Has the program use the model once more, and end. */
+  end: () => void
   ended: Promise<{ status: number | null; lines: string[]; stderr: string }>
 }
 
@@ -91,7 +96,12 @@ function start(how: string, signed: string, env: Record<string, string> = {}): R
   runs.catch(() => {})
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => (said[name] += text))
-  return { runs, ended }
+  const warned = new Promise<void>((go) => {
+    child.stderr.on('data', () => {
+      if (WHY.test(said.stderr)) go()
+    })
+  })
+  return { runs, warned, end: () => child.stdin.end(), ended }
 }
 
 /** What the program printed before it ended, after its model was revoked. */
@@ -164,7 +174,10 @@ test.each([
 })
 
 test('without the variable, the model stays in use, and one line says so', { timeout: 60_000 }, async () => {
-  const { status, lines, stderr } = await outcome(start('onnx', await adding()), byFeed)
+  const running = start('onnx', await adding())
+  // It looks again each second.
+  void running.warned.then(() => sleep(2_500)).then(running.end)
+  const { status, lines, stderr } = await outcome(running, byFeed)
   expect({ status, lines }).toEqual({ status: 0, lines: ['running', 'still running'] })
   expect(stderr).toMatch(WHY)
   expect(stderr).toMatch(/set MODELSEAL_ON_REVOKED to release or exit\.\n$/)
@@ -175,7 +188,13 @@ test('in an audit, only revocations count', { timeout: 60_000 }, async () => {
   const signed = await adding()
   const untrusted = () =>
     writeFileSync(site.policy, readFileSync(site.policy, 'utf8').replace('key: release', 'key: security'))
-  expect(await outcome(start('onnx', signed, env), untrusted)).toMatchObject({ lines: ['running', 'still running'] })
+  const running = start('onnx', signed, env)
+  const lookedAgain = async () => {
+    untrusted()
+    await sleep(5_000)
+    running.end()
+  }
+  expect(await outcome(running, lookedAgain)).toMatchObject({ lines: ['running', 'still running'] })
   expect(await outcome(start('onnx', signed, env), () => byPolicy())).toMatchObject(RELEASED)
 })
 

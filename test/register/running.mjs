@@ -1,4 +1,5 @@
-// A program that knows nothing of modelseal, and uses its model for as long as it can: running.mjs HOW MODEL
+// A program that knows nothing of modelseal, and uses its model until it cannot, or its standard input ends:
+// running.mjs HOW MODEL
 import { isMainThread, Worker } from 'node:worker_threads'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -64,7 +65,10 @@ const ways = {
 
 const [how, model] = process.argv.slice(2)
 const run = await ways[how](model)
-for (let count = 0; count < 400; count++) {
+// In a thread, it is the process that ends.
+let isOver = false
+if (isMainThread) process.stdin.once('end', () => (isOver = true)).resume()
+for (let count = 0; !isOver; count++) {
   try {
     await run()
   } catch (error) {
@@ -75,5 +79,6 @@ for (let count = 0; count < 400; count++) {
   // Enough for others, if a run blocks the event loop.
   await sleep(how === 'tf' ? 1_000 : 20)
 }
-console.log(isMainThread ? 'still running' : 'thread: still running')
+await run()
+console.log('still running')
 process.exit(0)
