@@ -9,6 +9,9 @@ import { afterEach, beforeEach, expect } from 'vitest'
 export const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/modelseal.cjs', import.meta.url))
 export const PASSWORD = 'correct horse battery'
 
+/** One for all tests of a file, because finding its primes takes longer than most commands. */
+const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 })
+
 /** The working directory of the tested commands, created anew for each test. */
 export let directory: string
 
@@ -17,7 +20,6 @@ export function useWorkingDirectory(): void {
   beforeEach(async () => {
     directory = await realpath(await mkdtemp(join(tmpdir(), 'modelseal-cli-')))
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const pkcs8 = { format: 'pem', type: 'pkcs8' } as const
     const spki = { format: 'pem', type: 'spki' } as const
     await Promise.all([
@@ -25,8 +27,8 @@ export function useWorkingDirectory(): void {
       write('release.pub', publicKey.export(spki)),
       write('locked.key', privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: PASSWORD })),
       write('other.pub', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export(spki)),
-      write('rsa.key', rsa.privateKey.export(pkcs8)),
-      write('rsa.pub', rsa.publicKey.export(spki)),
+      write('rsa.key', RSA.privateKey.export(pkcs8)),
+      write('rsa.pub', RSA.publicKey.export(spki)),
       mkdir(join(directory, 'vad/nested'), { recursive: true }),
     ])
     await Promise.all([
