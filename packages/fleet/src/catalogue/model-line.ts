@@ -3,6 +3,11 @@ export function isUrl(model: string): boolean {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(model)
 }
 
+/** A misspelled URL. As a path, it would be in messages with its password. */
+export function isAlmostUrl(model: string): boolean {
+  return /^(https?|file|hf|oci|s3):/i.test(model) && !isUrl(model)
+}
+
 /**
  * Why a URL must not be passed on to workers: what it contains could be read by everybody who reads the queue.
  *

@@ -1,4 +1,4 @@
-import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
@@ -47,6 +47,8 @@ test('the subdirectories of a directory are models, except for hidden ones', asy
 
 test.each([
   ['a password', 'https://user:secret@models.example/vad'],
+  ['a password, and one slash', 'https:/user:secret@models.example/vad'],
+  ['a password in a path', 'hf:user:secret@acme/vad'],
   ['a query', 'https://models.example/vad?X-Amz-Signature=secret'],
   ['a fragment', 'https://models.example/vad#main'],
   ['more characters than a path has', 'x'.repeat(8_193)],
@@ -59,6 +61,15 @@ test.each([
   const refused = refusal('CATALOGUE_INVALID', { file: join(directory, 'list'), line: 2 })
   await expect(read(join(directory, 'list'))).rejects.toEqual(refused)
   await expect(read(join(directory, 'list'))).rejects.not.toThrow('secret')
+})
+
+test('a catalogue without models is refused: it would count as verified', async () => {
+  const directory = scratch({ empty: '\n# none\n', 'd/file.onnx': '', 'd/.hidden/x': '' })
+  symlinkSync('/', join(directory, 'd/link'))
+  for (const name of ['empty', 'd'])
+    await expect(read(join(directory, name))).rejects.toEqual(
+      refusal('CATALOGUE_INVALID', { file: join(directory, name) }),
+    )
 })
 
 test('a catalogue that does not exist is refused', () => {

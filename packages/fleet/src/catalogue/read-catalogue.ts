@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { codeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { isUrl, sourceFault } from './model-line.ts'
+import { isAlmostUrl, isUrl, sourceFault } from './model-line.ts'
 
 /** In bytes: longer than any path or key. */
 const MAX_LINE = 8_192
@@ -27,8 +27,8 @@ export function openCatalogue(given: string): Catalogue {
   const path = resolve(given)
   const stat = statOf(path)
   const place = join(dirname(path), '.modelseal-fleet')
-  if (stat?.isDirectory()) return { place, models: () => subdirectories(path) }
-  if (stat?.isFile()) return { place, models: () => lines(path) }
+  if (stat?.isDirectory()) return { place, models: () => atLeastOne(path, subdirectories(path)) }
+  if (stat?.isFile()) return { place, models: () => atLeastOne(path, lines(path)) }
   throw new ModelSealError('CATALOGUE_INVALID', `Cannot read the catalogue ${shown(given)}: there is no such file.`, {
     file: path,
     expected: 'a file with a model on each line, or a directory of models',
@@ -41,6 +41,21 @@ function statOf(path: string): Stats | undefined {
   } catch {
     return undefined
   }
+}
+
+/** To sign or verify nothing must not look like success. */
+async function* atLeastOne(path: string, models: AsyncIterable<string>): AsyncGenerator<string> {
+  let isEmpty = true
+  for await (const model of models) {
+    isEmpty = false
+    yield model
+  }
+  if (!isEmpty) return
+  throw new ModelSealError('CATALOGUE_INVALID', `Cannot use the catalogue ${shown(path)}: it names no model.`, {
+    file: path,
+    expected: 'a file with a model on each line, or a directory whose subdirectories are models',
+    hint: 'Files, links, and names that begin with a dot are no models of a directory.',
+  })
 }
 
 async function* subdirectories(path: string): AsyncGenerator<string> {
@@ -81,7 +96,7 @@ function faultOf(bytes: Buffer, text: string): string | undefined {
   if (bytes.length > MAX_LINE) return 'a line that is too long'
   if (!isUtf8(bytes)) return 'bytes that are not UTF-8'
   if (/\p{Cc}/u.test(text)) return 'a control character'
-  return isUrl(text) ? sourceFault(text) : undefined
+  return isUrl(text) ? sourceFault(text) : isAlmostUrl(text) ? 'a URL without "//"' : undefined
 }
 
 /** Lines without their ends. One that is too long is yielded as far as it was read. */
