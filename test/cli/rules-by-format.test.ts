@@ -40,6 +40,12 @@ test('verify reads every file of a dataset, of which a load reads only parts', a
   failed(await modelseal(VERIFY), 'FILE_UNSIGNED')
 })
 
+test('inspect says that it has not read a dataset', async () => {
+  expect((await modelseal(['inspect', 'vad', ...DATASET])).stdout).toContain(
+    'accepts the signature. 0 of 2 signed files were compared with it.',
+  )
+})
+
 test('verify reads every file of a dataset in shards', async () => {
   expect(await modelseal([...SIGN, '--shard-size', '30000'])).toMatchObject({ code: 0 })
   expect((await modelseal(VERIFY)).stdout).toContain('2 of 2 signed files')

@@ -106,14 +106,19 @@ function decisionOf(verdict: Verdict | undefined, show: Show): Status {
       words: 'Nothing was verified',
       why: 'This is what the bundles and attestations say, and anyone can write them. With --policy, a trust policy decides.',
     }
-  const { decision, policy = '', rule, error, wouldRefuse } = verdict
+  const { decision, policy = '', rule, error, wouldRefuse, files } = verdict
   const by = `The policy ${show(policy)}${rule === undefined ? '' : `, rule ${show(rule)}`}`
-  if (decision === 'accepted')
-    return { tone: 'good', words: 'Accepted', why: `${by}, accepts the model: it is what a trusted signer signed.` }
+  if (decision === 'accepted') return { tone: 'good', words: 'Accepted', why: `${by}, accepts ${whatIsSigned(files)}` }
   const reason = error ?? wouldRefuse
   const because = reason ? `: ${reason.message} (${reason.code})` : '.'
   if (decision === 'refused') return { tone: 'bad', words: 'Refused', why: `${by}, refuses the model${because}` }
   return { tone: 'bad', words: 'Not verified', why: `${by}, lets it load unverified${because}` }
+}
+
+/** A program verifies what it reads of a dataset when it reads it, and so for files that a rule need not check. */
+function whatIsSigned({ checked, signed }: Verdict['files']): string {
+  if (checked >= signed) return 'the model: it is what a trusted signer signed.'
+  return `the signature. ${checked} of ${signed} signed files were compared with it.`
 }
 
 function attestationSection(one: WeighedAttestation, content: StatementContent, { show }: Extent): Section {
