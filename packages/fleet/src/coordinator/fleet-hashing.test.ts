@@ -262,3 +262,13 @@ test('a job that two models need is done once', async () => {
   expect(await Promise.all([hashing.hash('a', asked), hashing.hash('b', asked)])).toEqual([RIGHT, RIGHT])
   expect(queue.orders).toHaveLength(1)
 })
+
+test('a run that has ended breaks off what waits, and begins nothing more', async () => {
+  const queue = new TestQueue(honest(one))
+  const { hashing } = fleet(queue, { window: new FairWindow(0, 8) })
+  const waiting = hashing.hash('vad', request())
+  hashing.end()
+  await expect(waiting).rejects.toEqual(refusal('ABORTED'))
+  await expect(hashing.hash('asr', request())).rejects.toEqual(refusal('ABORTED'))
+  expect(queue.orders).toEqual([])
+})

@@ -55,6 +55,9 @@ export class FleetHashing {
   readonly #parts: HashingParts
   /** Jobs that are being done: two models may have the same one. */
   readonly #current = new Map<string, Promise<readonly string[]>>()
+  /** Of the models that are being hashed. */
+  readonly #failures = new Set<AbortController>()
+  #hasEnded = false
 
   constructor(parts: HashingParts) {
     this.#parts = parts
@@ -71,6 +74,8 @@ export class FleetHashing {
     const source = files.some(({ place }) => 'path' in place) ? undefined : model
     const jobs = [...jobsOf(files, source)]
     const failure = new AbortController()
+    this.#failures.add(failure)
+    if (this.#hasEnded) failure.abort()
     const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal
     let done = 0
     const work = async (job: PlannedJob) => {
@@ -90,8 +95,15 @@ export class FleetHashing {
       await Promise.allSettled(running)
       throw error
     } finally {
+      this.#failures.delete(failure)
       this.#parts.window.leave(model)
     }
+  }
+
+  /** Breaks off whatever is being hashed, with `ABORTED`, and begins nothing more. */
+  end(): void {
+    this.#hasEnded = true
+    for (const failure of this.#failures) failure.abort()
   }
 
   async #digestsOf(job: PlannedJob, model: string, signal: AbortSignal): Promise<readonly string[]> {

@@ -93,12 +93,10 @@ export class Fleet {
     work: (model: string, onProgress: (done: number, total: number) => void) => Promise<T>,
   ): AsyncGenerator<ModelOutcome<T>> {
     const running = new Map<string, Promise<ModelOutcome<T>>>()
-    const end = new AbortController()
     const begin = (model: string) => {
       const onProgress = (done: number, total: number) => this.#options.onProgress?.(model, done, total)
       const outcome = hashingElsewhere(
-        ({ signal = end.signal, ...request }) =>
-          this.hashing.hash(model, { ...request, signal: AbortSignal.any([signal, end.signal]) }),
+        (request) => this.hashing.hash(model, request),
         () => work(model, onProgress),
       )
       const settled = outcome
@@ -119,7 +117,7 @@ export class Fleet {
       while (running.size > 0) yield await next(running)
     } finally {
       // What is left when a run ends early might wait for workers that never come.
-      end.abort()
+      this.hashing.end()
       await Promise.allSettled(running.values())
       await this.#queue.close()
     }
