@@ -211,7 +211,8 @@ export interface SourceBody {
 }
 
 /**
- * Receives the content of a file. Pieces are copied before they are hashed, so the source may reuse their memory.
+ * Receives the content of a file. Pieces are copied before they are hashed, so the source may reuse their memory. Those
+ * of `Downloads` (`@modelseal/core/http`) that it passes on as they are need not be.
  * Resolves when all content was received, and rejects if the load cannot use it.
  */
 export type Receive = (body: SourceBody) => Promise<void>

@@ -11,7 +11,7 @@ interface Arrival {
   /** What is here already. It is hashed like the rest. */
   readonly begun: Pick<PartialFile, 'earlierBytes'> | undefined
   readonly chunks: SourceBody['chunks']
-  /** Where the source's reader copies them to, so that they need not be copied once more. */
+  /** Where the source's reader copies them to, or that it lends them, so that they need not be copied once more. */
   readonly landing: Landing
   /** In bytes; only a hint. */
   readonly announced: number | undefined
@@ -68,7 +68,8 @@ async function written(
     landing.room = () => line.room()
     for await (const chunk of chunks) {
       arrived(chunk)
-      await line.add(chunk, write)
+      if (landing.isLent) await line.lend(chunk, write, (use) => void (landing.use = use))
+      else await line.add(chunk, write)
     }
     return await line.end()
   } finally {

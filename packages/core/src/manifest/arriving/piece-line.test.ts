@@ -75,6 +75,37 @@ test.each([1, 100_000, 524_288])(
   },
 )
 
+test('bytes that are lent are not copied, come after those that were added, and are in use until they are written', async () => {
+  const { write, written, state } = writer()
+  const isCopied: boolean[] = []
+  const noted = (piece: Uint8Array) => {
+    isCopied.push(piece.buffer !== CONTENT.buffer)
+    return write(piece)
+  }
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  await line.add(CONTENT.subarray(0, 100_000), noted)
+  const uses: Promise<unknown>[] = []
+  for (let start = 100_000; start < CONTENT.length; start += 200_000)
+    await line.lend(CONTENT.subarray(start, start + 200_000), noted, (use) => uses.push(use))
+  expect(isCopied).toEqual([true, ...uses.map(() => false)])
+  expect(state.most).toBeLessThanOrEqual(4)
+  expect(uses).toHaveLength(15)
+  expect(await line.end()).toEqual(DIGESTS)
+  await Promise.all(uses)
+  expect(state.now).toBe(0)
+  expect(Buffer.concat(written).equals(CONTENT)).toBe(true)
+})
+
+test('a piece that was lent and cannot be written is a failure, and its use ends all the same', async () => {
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  const uses: Promise<unknown>[] = []
+  const fails = () => Promise.reject(new RangeError('full'))
+  await line.lend(CONTENT, fails, (use) => uses.push(use))
+  await expect(Promise.all(uses)).resolves.toHaveLength(1)
+  await expect(line.end()).rejects.toThrow('full')
+  await line.settle()
+})
+
 test('a writer that is slow is waited for, so that little is in memory', async () => {
   const released = Promise.withResolvers<true>()
   const { write, state, written } = writer(() => released.promise)

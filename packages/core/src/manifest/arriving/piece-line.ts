@@ -21,6 +21,8 @@ export class PieceLine {
   readonly #hasher: PieceHasher
   readonly #pieceBytes: number
   readonly #slots: Slot[] = []
+  /** The uses of pieces that are not in slots, oldest first. */
+  readonly #lent: (readonly Promise<unknown>[])[] = []
   #current = 0
   #filled = 0
   #write: WritePiece | undefined
@@ -55,16 +57,32 @@ export class PieceLine {
     }
   }
 
+  /**
+   * Adds bytes that nothing changes while they are in use.
+   *
+   * @param write undefined for bytes that are only hashed
+   * @param using is told of their use, which never fails, before anything uses them
+   * @throws what hashing and writing earlier pieces threw
+   */
+  async lend(bytes: Uint8Array, write: WritePiece | undefined, using: (use: Promise<unknown>) => void): Promise<void> {
+    await this.#pass()
+    this.#write = write
+    const uses = this.#use(bytes)
+    using(Promise.allSettled(uses))
+    this.#lent.push(uses)
+    if (this.#lent.length >= SLOTS) await Promise.all(this.#lent.shift() ?? [])
+  }
+
   /** Ends the file. @returns its digests, once everything was written */
   async end(): Promise<string[][]> {
     await this.#pass()
-    for (const { free } of this.#slots) await Promise.all(free)
+    await Promise.all([...this.#lent, ...this.#slots.map(({ free }) => free)].flat())
     return this.#hasher.digests()
   }
 
   /** Also writes the rest of a file that was given up, and waits until nothing uses the pieces any more. Never fails. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.#slots.flatMap(({ free }) => free))
+    await Promise.allSettled([...this.#lent, ...this.#slots.map(({ free }) => free)].flat())
     if (this.#filled > 0) await this.#write?.(this.#slot().memory.subarray(0, this.#filled)).catch(() => {})
     this.#hasher.end()
   }
@@ -74,13 +92,19 @@ export class PieceLine {
     if (this.#filled === 0) return
     const slot = this.#slot()
     const piece = slot.memory.subarray(0, this.#filled)
-    const writing = this.#write?.(piece)
-    slot.free = writing ? [writing, this.#hasher.hash(piece)] : [this.#hasher.hash(piece)]
-    // Reported when the slot is needed.
-    for (const each of slot.free) each.catch(() => {})
+    slot.free = this.#use(piece)
     this.#filled = 0
     this.#current = (this.#current + 1) % SLOTS
     await Promise.all(this.#slot().free)
+  }
+
+  /** Begins to write and to hash a piece. */
+  #use(piece: Uint8Array): readonly Promise<unknown>[] {
+    const writing = this.#write?.(piece)
+    const uses = writing ? [writing, this.#hasher.hash(piece)] : [this.#hasher.hash(piece)]
+    // Reported when there has to be room for more.
+    for (const each of uses) each.catch(() => {})
+    return uses
   }
 
   #slot(): Slot {

@@ -1,6 +1,7 @@
 import { isUint8Array, reasonOf } from '../../any-realm.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { SourceBody } from '../model-source.ts'
+import { ownPartsOf, type OwnPart } from './part-memory.ts'
 import { iteratorOf, leave, nextOf, sourceFailed, unshared } from './source-answers.ts'
 import type { Watch } from './watch.ts'
 
@@ -14,6 +15,8 @@ const bufferOf = getterOf('buffer') as (view: Uint8Array) => ArrayBufferLike
 const byteOffsetOf = getterOf('byteOffset') as (view: Uint8Array) => number
 const byteLengthOf = getterOf('byteLength') as (view: Uint8Array) => number
 
+const UNUSED = Promise.resolve()
+
 /** Where the next copy of a piece goes. */
 export class Landing {
   /**
@@ -22,16 +25,71 @@ export class Landing {
    * @returns memory of at least one byte, which only the receiver uses
    */
   room: (() => Uint8Array) | undefined = undefined
+  /** True for a piece in memory that only the core has: it is not a copy in that room, and does not change while it is in use. */
+  isLent = false
+  /** Set by the receiver of such a piece if it needs it longer than until the next one. Never fails. */
+  use: Promise<unknown> = UNUSED
 }
 
+/** What is lent at a time. */
+const LENT_BYTES = 1024 * 1024
+
 /**
- * Copies the pieces of a file, because a source could change its own memory while the core hashes it.
+ * Copies the pieces of a file, because a source could change its own memory while the core hashes it. What is in memory that the
+ * source has never had is lent instead.
  *
  * @param landing if given, each copy is valid only until the next one: large files would otherwise leave hundreds of megabytes
  * to the garbage collector
  * @throws {@link ModelSealError} `SOURCE_FAILED`, and what the source throws
  */
 export async function* pieces(
+  what: string,
+  chunks: SourceBody['chunks'],
+  { watch, landing }: { watch: Watch; landing: Landing | undefined },
+): AsyncGenerator<Uint8Array> {
+  const own = landing && attempted(what, watch, () => ownPartsOf(chunks))
+  if (own) yield* lentPieces(what, own, { watch, landing })
+  else yield* copiedPieces(what, chunks, { watch, landing })
+}
+
+async function* lentPieces(
+  what: string,
+  parts: AsyncGenerator<OwnPart>,
+  { watch, landing }: { watch: Watch; landing: Landing },
+): AsyncGenerator<Uint8Array> {
+  landing.isLent = true
+  try {
+    for (;;) {
+      const { done, value: part } = await nextOf(parts, watch)
+      if (done) return
+      watch.alive()
+      yield* lentPart(part, landing, watch)
+    }
+  } catch (error) {
+    throw typed(what, watch, error)
+  } finally {
+    leave(parts)
+  }
+}
+
+async function* lentPart({ bytes, free }: OwnPart, landing: Landing, watch: Watch): AsyncGenerator<Uint8Array> {
+  const uses: Promise<unknown>[] = []
+  try {
+    for (let start = 0; start < bytes.length; start += LENT_BYTES) {
+      landing.use = UNUSED
+      try {
+        yield bytes.subarray(start, start + LENT_BYTES)
+      } finally {
+        uses.push(landing.use)
+      }
+      await watch.turn()
+    }
+  } finally {
+    void Promise.all(uses).then(free)
+  }
+}
+
+async function* copiedPieces(
   what: string,
   chunks: SourceBody['chunks'],
   { watch, landing }: { watch: Watch; landing: Landing | undefined },

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { ModelSealError } from '../../errors.ts'
+import { beginIntake, counted, landed, ownPartsOf, type PartMemory } from '../answers/part-memory.ts'
 import { HttpClient } from '../http/client.ts'
 import { checkedHttpOptions } from '../http/options.ts'
 import { expect, onTestFinished, test } from 'vitest'
@@ -274,3 +275,65 @@ test('parts are requested from where the first was redirected to, and from the b
   expect(hubAsked).toBeGreaterThan(1)
   expect(hubAsked).toBeLessThan(7)
 })
+
+test('the core gets parts in memory that nobody else has had, and that is used again once it is free', async () => {
+  const { origin } = await server()
+  const { read, took } = downloadBy(origin)
+  const [seen, own] = [new Set<ArrayBufferLike>(), new Set<ArrayBufferLike>()]
+  const bySource = read(async (chunks) => {
+    for await (const { buffer } of chunks) seen.add(buffer)
+  })
+  const byCore = read(async (chunks) => {
+    const hash = createHash('sha256')
+    for await (const { bytes, free } of ownPartsOf(chunks)!) {
+      own.add(bytes.buffer)
+      hash.update(bytes)
+      free()
+    }
+    expect(hash.digest('hex')).toBe(digestOf(CONTENT))
+  })
+  await Promise.all([bySource, byCore])
+  expect(own.size).toBeLessThan(7)
+  expect([...own].some((buffer) => seen.has(buffer))).toBe(false)
+  // What requests get is of no use to whoever sends them.
+  expect(took.size).toBe(14)
+  for (const into of took) {
+    landed(into, beginIntake(into), Buffer.from('other'))
+    expect(counted(into)).not.toBe(5)
+  }
+})
+
+test('the memory of parts that are still in use is not used again', async () => {
+  const { origin, asked } = await server()
+  const { read } = downloadBy(origin)
+  const free: (() => void)[] = []
+  const memory: ArrayBufferLike[] = []
+  const reading = read(async (chunks) => {
+    for await (const part of ownPartsOf(chunks)!) {
+      memory.push(part.bytes.buffer)
+      free.push(part.free)
+    }
+  })
+  await reading
+  expect(new Set(memory).size).toBe(7)
+  expect(asked).toHaveLength(7)
+  for (const each of free) each()
+})
+
+/** Reads the file by a function that gets its chunks. */
+function downloadBy(origin: string) {
+  const { signal } = new AbortController()
+  const client = new HttpClient(origin, { ...checkedHttpOptions(), connections: CONNECTIONS }, undefined)
+  const downloads = new Downloads(origin, signal, (what) => new ModelSealError('HTTP_RESPONSE', what))
+  const took = new Set<PartMemory>()
+  const read = (by: (chunks: AsyncIterable<Uint8Array>) => Promise<void>) =>
+    downloads.read(
+      { what: 'file', size: CONTENT.length, range: undefined, reuses: true, signal },
+      ({ from, ...part }, receive) => {
+        if (part.into) took.add(part.into)
+        return client.get({ ...part, what: 'file', url: new URL(from ?? `${origin}/file`) }, receive)
+      },
+      ({ chunks }) => by(chunks as AsyncIterable<Uint8Array>),
+    )
+  return { read, took }
+}

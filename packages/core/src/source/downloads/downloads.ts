@@ -1,3 +1,4 @@
+import { ownParts, PartMemory, takenOut, type OwnPart, type OwnParts } from '../answers/part-memory.ts'
 import { ignoresRanges, type HttpBody } from '../http/request.ts'
 import type { Receive } from '../model-source.ts'
 import { PartReader, type FetchPart, type OtherContent, type Range } from './file-parts.ts'
@@ -8,7 +9,7 @@ import { redirectRule } from './redirect-rule.ts'
 export const CONNECTIONS = 8
 /** Small enough that the parts which were fetched ahead fit into memory, large enough that their requests cost little. */
 export const PART_BYTES = 4 * 1024 * 1024
-/** Parts of one file that are in memory. The first of them is passed on, the others are ahead. */
+/** Parts of one file that arrive or wait for their turn. */
 const MOST_OF_ONE = 5
 /** Parts of all files that are in memory: 32 MiB. More only if more files than that are read, which then have one each. */
 const MOST_HELD = 8
@@ -20,7 +21,7 @@ interface FileToDownload {
   /** Size of the whole file, if it is known: only then can it be fetched in parts. */
   readonly size: number | undefined
   readonly range: Range | undefined
-  /** True if `receive` needs each chunk only until it requests the next one. */
+  /** True if a `receive` that is not the core's needs each chunk only until it requests the next one. */
   readonly reuses?: boolean | undefined
   readonly signal: AbortSignal
 }
@@ -37,7 +38,7 @@ interface Plan {
 
 interface PartToCollect extends Range {
   /** Memory for it. */
-  readonly into: Buffer
+  readonly into: PartMemory
   readonly begun?: HttpBody
 }
 
@@ -61,10 +62,14 @@ export class Downloads {
   readonly #other: OtherContent
   /** Files and parts that are being fetched. */
   #running = 0
-  /** Parts that are fetched ahead and were not passed on completely. */
+  /** Parts that are fetched ahead, or that the receiver still needs. */
   #held = 0
-  /** Memory for parts, which is reused: allocating it would cost more than receiving into it. */
-  readonly #memory: Buffer[] = []
+  /** Files that are passed on in parts. */
+  #parted = 0
+  /** Memory for parts, which is reused: allocating it would cost more than receiving into it. Only the core has ever had it. */
+  readonly #memory: Uint8Array[] = []
+  /** Memory that others have had, and could still change. */
+  readonly #seenMemory: Uint8Array[] = []
 
   /**
    * @param origin of the hub or registry
@@ -108,7 +113,7 @@ export class Downloads {
     const signal = AbortSignal.any([file.signal, this.#stop, ended.signal])
     const reader = new PartReader(file.what, fetch, { signal, redirect: this.#redirect, other: this.#other })
     const { all, first, isParted } = plan
-    const into = isParted ? this.#newMemory() : undefined
+    const into = isParted ? newPart(this.#memory) : undefined
     // The first request ends with its part, so that its connection is free for others.
     const request = heldOpen<HttpBody>((take) => this.#requested(() => fetch({ range: first, into, signal }, take)))
     try {
@@ -121,7 +126,7 @@ export class Downloads {
       const { reuses = false } = file
       const chunks =
         into && all && first
-          ? this.#parts({ reader, all, first: { ...first, into, begun }, reuses })
+          ? this.#inParts({ reader, all, first: { ...first, into, begun }, reuses })
           : all
             ? reader.read({ ...all, begun })
             : // Nothing says where it ends, so a broken connection is the end.
@@ -134,14 +139,22 @@ export class Downloads {
     }
   }
 
-  async *#parts({ reader, all, first, reuses }: PartedFile): AsyncGenerator<Uint8Array> {
-    const parts: Promise<Buffer>[] = []
-    const add = (part: Promise<Buffer>) => {
+  #inParts(file: PartedFile): OwnParts {
+    return ownParts((by) =>
+      this.#parts(file, by === 'core' ? this.#memory : this.#seenMemory, by === 'core' || file.reuses),
+    )
+  }
+
+  /** @param memory for the parts, and for later ones if it `isReused` */
+  async *#parts({ reader, all, first }: PartedFile, memory: Uint8Array[], isReused: boolean): AsyncGenerator<OwnPart> {
+    const parts: Promise<Uint8Array>[] = []
+    const add = (part: Promise<Uint8Array>) => {
       this.#held += 1
       parts.push(part)
       // Reported when its turn comes.
       part.catch(() => {})
     }
+    this.#parted += 1
     add(collected(reader, first))
     let next = first.end
     const fetchAhead = () => {
@@ -149,24 +162,38 @@ export class Downloads {
       while (next < all.end && (parts.length === 0 || isFree())) {
         const start = next
         next = Math.min(start + PART_BYTES, all.end)
-        add(this.#requested(() => collected(reader, { start, end: next, into: this.#newMemory() })))
+        add(this.#requested(() => collected(reader, { start, end: next, into: newPart(memory) })))
       }
     }
     try {
+      fetchAhead()
       while (parts[0]) {
-        fetchAhead()
         const bytes = await parts[0]
-        yield bytes
         void parts.shift()
-        this.#held -= 1
-        if (reuses && bytes.length === PART_BYTES) this.#memory.push(bytes)
-        if (parts.length === 0) fetchAhead()
+        const freed = Promise.withResolvers<undefined>()
+        const free = () => {
+          this.#held -= 1
+          if (isReused && bytes.length === PART_BYTES) memory.push(bytes)
+          this.#forget()
+          freed.resolve(undefined)
+        }
+        yield { bytes, free }
+        // Its receiver may be slower than the network.
+        if (parts.length === 0 && this.#held >= MOST_HELD) await freed.promise
+        fetchAhead()
       }
     } finally {
       this.#held -= parts.length
-      // A model may stay open for as long as its service runs.
-      if (this.#held === 0) this.#memory.length = 0
+      this.#parted -= 1
+      this.#forget()
     }
+  }
+
+  /** A model may stay open for as long as its service runs. */
+  #forget(): void {
+    if (this.#held > 0 || this.#parted > 0) return
+    this.#memory.length = 0
+    this.#seenMemory.length = 0
   }
 
   async #requested<T>(work: () => Promise<T>): Promise<T> {
@@ -177,20 +204,17 @@ export class Downloads {
       this.#running -= 1
     }
   }
-
-  #newMemory(): Buffer {
-    return this.#memory.pop() ?? Buffer.allocUnsafeSlow(PART_BYTES)
-  }
 }
 
-async function collected(reader: PartReader, part: PartToCollect): Promise<Buffer> {
-  const { into } = part
-  let filled = 0
-  for await (const chunk of reader.read(part)) {
-    if (chunk.buffer !== into.buffer) into.set(chunk, filled)
-    filled += chunk.length
-  }
-  return filled === into.length ? into : into.subarray(0, filled)
+/** Shared, so that another thread can hash what is in it. */
+function newPart(memory: Uint8Array[]): PartMemory {
+  return new PartMemory(memory.pop() ?? new Uint8Array(new SharedArrayBuffer(PART_BYTES)))
+}
+
+async function collected(reader: PartReader, part: PartToCollect): Promise<Uint8Array> {
+  const chunks = reader.read(part)
+  while (!(await chunks.next()).done) continue
+  return takenOut(part.into)
 }
 
 async function* ending(chunks: AsyncIterable<Uint8Array>, ended: () => void): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,5 @@
 import { shown, type ModelSealError } from '../../errors.ts'
+import { beginIntake, counted, landed, type PartMemory } from '../answers/part-memory.ts'
 import type { RedirectRule } from '../http/redirects.ts'
 import type { HttpBody } from '../http/request.ts'
 import { heldOpen } from './held-open.ts'
@@ -16,15 +17,15 @@ interface PartRequest {
   readonly range: Range | undefined
   /** The address that an earlier request was redirected to. It may have expired. */
   readonly from?: string | undefined
-  /** Memory for all of the range. */
-  readonly into?: Uint8Array | undefined
+  /** Memory for what is left of the range. */
+  readonly into?: PartMemory | undefined
   readonly signal: AbortSignal
 }
 
 /** A part of a file, and what is known of it. */
 interface PartToRead extends Range {
-  /** Memory for all of it. Chunks are then parts of that memory, unless they come from a `fetch` of the program. */
-  readonly into?: Uint8Array | undefined
+  /** Memory for all of it, in which it is in the end. */
+  readonly into?: PartMemory | undefined
   /** The response to a request for it. */
   readonly begun?: HttpBody | undefined
 }
@@ -85,8 +86,8 @@ export class PartReader {
     let counted = start
     for (let body = begun; position < end; body = undefined) {
       try {
-        for await (const chunk of body?.chunks ?? this.#bytes(position, end, into?.subarray(position - start))) {
-          position += chunk.length
+        for await (const chunk of body?.chunks ?? this.#bytes(position, end, into)) {
+          position = into ? start + gathered(into, chunk) : position + chunk.length
           if (position > end) throw this.#other(this.#what, `${end - start} bytes`, `${position - start} bytes or more`)
           if (position - counted >= PROGRESS_BYTES) {
             counted = position
@@ -101,7 +102,7 @@ export class PartReader {
     }
   }
 
-  async *#bytes(start: number, end: number, into: Uint8Array | undefined): AsyncGenerator<Uint8Array> {
+  async *#bytes(start: number, end: number, into: PartMemory | undefined): AsyncGenerator<Uint8Array> {
     const request = heldOpen<HttpBody>((take) => this.#request({ range: { start, end }, into }, take))
     try {
       const body = await request.body
@@ -135,6 +136,14 @@ export class PartReader {
       return this.#fetch({ ...part, signal }, receive)
     }
   }
+}
+
+/** Copies what has not landed. @returns how much there is of the part */
+function gathered(into: PartMemory, chunk: Uint8Array): number {
+  const before = counted(into)
+  if (chunk.length === 0) return before
+  const rest = landed(into, beginIntake(into), chunk)
+  return counted(into) + rest.length
 }
 
 /** RFC 9110 8.8.3: only strong validators tell that every byte is the same. */

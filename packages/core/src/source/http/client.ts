@@ -199,7 +199,7 @@ export class HttpClient {
     const init = () => ({ ...head, ...(content ? sending(content, headers, () => watch.alive()) : {}) })
     const { fetch: given, resends = true } = this.#options
     if (given) return receivedByFetch(await watch.unlessOver(given(url.href, init())))
-    const receiving = { into: request.into, arrived: () => watch.alive() }
+    const receiving = { into: request.into, status: range ? 206 : 200, arrived: () => watch.alive() }
     const exchanged = async (): Promise<Answer | undefined> => this.#exchanged(url, { head, receiving }, watch)
     const send = async () => (await exchanged()) ?? receivedByFetch(await fetch(url, init()))
     const answer = await (resends ? sentAgain(send, watch) : send())

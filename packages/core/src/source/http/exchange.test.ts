@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { file, redirect, serve, type Answer } from '../../testing/http-server.ts'
 import { refusal } from '../../testing/scratch.ts'
+import { counted, PartMemory, takenOut } from '../answers/part-memory.ts'
 import { HttpClient } from './client.ts'
 import { checkedHttpOptions, type HttpOptions } from './options.ts'
 import type { HttpBody } from './request.ts'
@@ -15,7 +16,7 @@ const CONTENT = randomBytes(3_000_001)
 async function known(answers: Record<string, Answer>, options: HttpOptions = {}, signal?: AbortSignal) {
   const { origin } = await serve(answers)
   const client = new HttpClient(origin, checkedHttpOptions(options), signal)
-  const get = <T>(path: string, receive: (body: HttpBody) => Promise<T>, into?: Uint8Array) =>
+  const get = <T>(path: string, receive: (body: HttpBody) => Promise<T>, into?: PartMemory) =>
     client.get({ url: new URL(path, origin), what: 'file', into }, receive)
   expect(await get('/none', contentOf)).toBeUndefined()
   return { get, origin }
@@ -92,41 +93,52 @@ test('a receiver that is slow slows down the server, and misses nothing', async 
 })
 
 test.each([1_000, CONTENT.length, CONTENT.length + 1])(
-  'content is received into %i bytes of memory as one piece, and what is left as it comes',
+  'content is received into %i bytes of memory, an empty chunk says so, and what is left comes as usual',
   async (room) => {
     const { get } = await known({ '/file': file(CONTENT) })
-    const into = new Uint8Array(room)
+    const bytes = new Uint8Array(room)
+    const into = new PartMemory(bytes)
     const parts: Uint8Array[] = []
     const receive = async ({ chunks }: HttpBody) => {
       for await (const chunk of chunks) parts.push(chunk)
     }
     await get('/file', receive, into)
-    expect(parts[0]?.buffer).toBe(into.buffer)
-    expect(parts[0]).toHaveLength(Math.min(room, CONTENT.length))
-    expect(parts.slice(1).every(({ buffer }) => buffer !== into.buffer)).toBe(true)
-    expect(Buffer.concat(parts).equals(CONTENT)).toBe(true)
+    expect(parts[0]).toHaveLength(0)
+    expect(parts.every(({ buffer }) => buffer !== bytes.buffer)).toBe(true)
+    expect(counted(into)).toBe(Math.min(room, CONTENT.length))
+    expect(Buffer.concat([takenOut(into), ...parts]).equals(CONTENT)).toBe(true)
   },
 )
 
-test('memory is passed on as far as it is filled when the connection breaks, and is not written to after that', async () => {
+test('what has landed counts when the connection breaks, and nothing is written to the memory after that', async () => {
   const { get } = await known({
     '/file': (_, response) => {
       response.writeHead(200, { 'content-length': 2_000_000 })
       response.write(CONTENT.subarray(0, 1_000_000), () => response.destroy())
     },
   })
-  const into = new Uint8Array(2_000_000)
+  const bytes = new Uint8Array(2_000_000)
+  const into = new PartMemory(bytes)
   let arrived = 0
   const receive = async ({ chunks }: HttpBody) => {
     for await (const chunk of chunks) {
-      expect(chunk.buffer).toBe(into.buffer)
-      expect(CONTENT.subarray(0, chunk.length).equals(chunk)).toBe(true)
-      arrived += chunk.length
+      expect(chunk).toHaveLength(0)
+      arrived = counted(into)
+      expect(CONTENT.subarray(0, arrived).equals(bytes.subarray(0, arrived))).toBe(true)
     }
   }
   await expect(get('/file', receive, into)).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
   expect(arrived).toBeGreaterThan(0)
-  expect(into.subarray(arrived).every((byte) => byte === 0)).toBe(true)
+  expect(bytes.subarray(arrived).every((byte) => byte === 0)).toBe(true)
+})
+
+test('the content of an error does not get into the memory', async () => {
+  const { get } = await known({ '/file': (_, response) => response.writeHead(403).end('no') })
+  const bytes = new Uint8Array(12)
+  const into = new PartMemory(bytes)
+  await expect(get('/file', contentOf, into)).rejects.toThrow(refusal('HTTP_RESPONSE'))
+  expect(counted(into)).toBe(0)
+  expect(bytes.every((byte) => byte === 0)).toBe(true)
 })
 
 test('a server that goes on sending into memory is not idle, and one that stops is', async () => {
@@ -140,7 +152,7 @@ test('a server that goes on sending into memory is not idle, and one that stops 
   }
   const { get } = await known({ '/file': drip }, { idleTimeout: 500 })
   const into = new Uint8Array(12)
-  await expect(get('/file', contentOf, into)).rejects.toThrow(refusal('HTTP_TIMEOUT'))
+  await expect(get('/file', contentOf, new PartMemory(into))).rejects.toThrow(refusal('HTTP_TIMEOUT'))
   expect(Buffer.from(into).toString()).toBe('wwwwwwww\0\0\0\0')
 })
 

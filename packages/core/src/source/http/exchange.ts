@@ -1,7 +1,10 @@
 import { throwIfAborted } from '../aborted.ts'
+import { beginIntake, isFull, landed, type Intake, type PartMemory } from '../answers/part-memory.ts'
 
 /** Bytes that are kept until the receiver asks for them. Then the connection is paused. */
 const MOST_KEPT = 512 * 1024
+/** Says that something has landed. */
+const LANDED = new Uint8Array()
 
 /** A response and its content, as `fetch` returns it, or as it is received here. */
 export interface Answer {
@@ -26,8 +29,10 @@ export interface ExchangeHead {
 
 /** What to do with content while it arrives. */
 export interface Receiving {
-  /** Memory for its beginning, which is then one piece. */
-  readonly into: Uint8Array | undefined
+  /** Memory for its beginning. An empty piece then says that it is there. */
+  readonly into: PartMemory | undefined
+  /** The status of what may get into the memory. */
+  readonly status: number
   /** Called whenever some of it has arrived. */
   readonly arrived: () => void
 }
@@ -94,9 +99,9 @@ class Exchange implements Answer {
   readonly #begun: Begun
   readonly #signal: AbortSignal
   readonly #arrived: () => void
-  /** Undefined once it was passed on. */
-  #into: Uint8Array | undefined
-  #filled = 0
+  readonly #receiving: Receiving
+  /** Undefined before the response, and once it was said that it has ended. */
+  #landing: { readonly into: PartMemory; readonly intake: Intake } | undefined
   readonly #kept: Uint8Array[] = []
   #keptBytes = 0
   #isPaused = false
@@ -110,13 +115,17 @@ class Exchange implements Answer {
     this.url = url.href
     this.#signal = signal
     this.#begun = begun
-    this.#into = receiving.into
+    this.#receiving = receiving
     this.#arrived = receiving.arrived
     signal.addEventListener('abort', this.#aborted, { once: true })
   }
 
   kept(): Uint8Array | undefined {
-    if (this.#into) return this.#received(this.#into)
+    if (this.#landing) {
+      if (this.#isFilling) return undefined
+      this.#landing = undefined
+      return LANDED
+    }
     const chunk = this.#kept.shift()
     this.#keptBytes -= chunk?.length ?? 0
     if (this.#isPaused && this.#keptBytes < MOST_KEPT / 2) {
@@ -158,6 +167,8 @@ class Exchange implements Answer {
     }
     this.status = status
     this.#resume = resume
+    const { into, status: expected } = this.#receiving
+    if (into && status === expected) this.#landing = { into, intake: beginIntake(into) }
     this.#begun.resolve(this)
     return true
   }
@@ -165,7 +176,7 @@ class Exchange implements Answer {
   onData(chunk: Uint8Array): boolean {
     if (this.#isOver) return true
     this.#arrived()
-    const rest = this.#into ? this.#copied(chunk, this.#into) : chunk
+    const rest = this.#landing ? landed(this.#landing.into, this.#landing.intake, chunk) : chunk
     if (rest.length > 0) {
       this.#kept.push(rest)
       this.#keptBytes += rest.length
@@ -184,22 +195,7 @@ class Exchange implements Answer {
   }
 
   get #isFilling(): boolean {
-    return this.#into !== undefined && this.#filled < this.#into.length && !this.#isOver
-  }
-
-  /** @returns what there was no room for */
-  #copied(chunk: Uint8Array, into: Uint8Array): Uint8Array {
-    const taken = chunk.subarray(0, into.length - this.#filled)
-    into.set(taken, this.#filled)
-    this.#filled += taken.length
-    return chunk.subarray(taken.length)
-  }
-
-  /** @returns the memory, once nothing more gets into it; undefined if it is not full, or nothing has arrived */
-  #received(into: Uint8Array): Uint8Array | undefined {
-    if (this.#isFilling) return undefined
-    this.#into = undefined
-    return this.#filled > 0 ? into.subarray(0, this.#filled) : this.kept()
+    return this.#landing !== undefined && !isFull(this.#landing.into, this.#landing.intake) && !this.#isOver
   }
 
   readonly #aborted = (): void => this.#fail(this.#signal.reason)
@@ -207,7 +203,7 @@ class Exchange implements Answer {
   #fail(error: unknown): void {
     if (this.#isOver) return
     this.#kept.length = 0
-    this.#into = undefined
+    this.#landing = undefined
     this.#end({ error })
     this.#abort?.(error)
   }

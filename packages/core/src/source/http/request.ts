@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
+import type { PartMemory } from '../answers/part-memory.ts'
 
 /** One request. */
 export interface HttpRequest {
@@ -19,10 +20,10 @@ export interface HttpRequest {
   /** Further headers, such as credentials. Sent only to the origin of `url`, never to the target of a redirect. */
   headers?: Readonly<Record<string, string>> | undefined
   /**
-   * Memory to receive the beginning of the content into. It is passed on in one chunk once it is full, or once the content or
-   * the connection ends. A custom `fetch`, and the one of a program, do not use it.
+   * Memory of a download, to receive the beginning of the content into. Once it is full, or once the content or the connection
+   * ends, an empty chunk says so. A custom `fetch`, and the one of a program, do not use it.
    */
-  into?: Uint8Array | undefined
+  into?: PartMemory | undefined
   /** Aborts only this request. */
   signal?: AbortSignal | undefined
   /** Statuses that mean that it does not exist. Default: 404 and 410. */
