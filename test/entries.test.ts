@@ -105,10 +105,10 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './distributed': {
     values: names(
-      `SourceHasher array canonicalJson hashFilesOnDisk hashingElsewhere int isCanonicalJson lanes literal oneOf strictObject string`,
+      `LARGEST_BUNDLE_BYTES SourceHasher array canonicalJson hashFilesOnDisk hashingElsewhere int isCanonicalJson lanes literal oneOf sourceOf strictObject string`,
     ),
     types: names(
-      `ElsewhereRequest FileElsewhere HashElsewhere HashType ModelSource PartHashingOptions Schema WantedDigest`,
+      `DiskHashingOptions ElsewhereRequest FileElsewhere HashElsewhere HashType ModelSource PartHashingOptions Schema WantedDigest WritableBundle`,
     ),
   },
   './publishing': {
@@ -138,8 +138,8 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     ),
     types:
       names(`BundleCandidate BundleGroup BundleRequest ClaimsCandidate HttpOptions LocalSource ModelDirectory ModelFiles
-      ModelPlace ModelSource NamePattern PlainModel ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl
-      SourceSession SourceTimeouts`),
+      ModelPlace ModelSource NamePattern PlainModel ReadRequest Receive SignedContent SourceAbilities SourceBody SourceEntry SourceLoad SourceOfUrl
+      SourceSession SourceTimeouts WritableBundle`),
   },
 }
 

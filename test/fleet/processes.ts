@@ -4,11 +4,18 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { newWorkerKey } from '@modelseal/fleet'
 import { Redis } from 'ioredis'
 
 const PROGRAM = join(import.meta.dirname, '../../packages/cli/bin/modelseal.cjs')
+
+/** A process of the command line that works through a catalogue. */
+export interface Coordinator {
+  readonly child: ChildProcess
+  readonly ended: Promise<{ stdout: string; stderr: string; code: unknown }>
+}
 
 /** A Redis on a loopback address that keeps nothing on disk, and workers in processes of their own. */
 export class TestFleet {
@@ -84,13 +91,33 @@ export class TestFleet {
   }
 
   startWorker(name: string, ...options: string[]): ChildProcess {
+    return this.startWorkerIn({}, name, ...options)
+  }
+
+  /** @param env its own variables, besides those of the test */
+  startWorkerIn(env: NodeJS.ProcessEnv, name: string, ...options: string[]): ChildProcess {
     const file = join(this.directory, `${name}.secret`)
     const args = ['fleet', 'worker', '--queue', this.url, '--secret-file', file, '--root', this.directory]
     const child = spawn(process.execPath, [PROGRAM, ...args, '--max-workers', '1', ...options], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
     })
     this.#running.set(name, child)
     return child
+  }
+
+  /** Runs the program as a coordinator. */
+  coordinate(args: readonly string[], env: NodeJS.ProcessEnv = {}): Coordinator {
+    const place = ['--queue', this.url, '--workers', this.workers, '--results', this.results]
+    const child = spawn(process.execPath, [PROGRAM, 'fleet', ...args, ...place], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, MODELSEAL_CACHE: join(this.directory, 'cache'), ...env },
+    })
+    this.#running.set(`coordinator ${child.pid}`, child)
+    const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]).then(
+      ([stdout, stderr, [code, signal]]) => ({ stdout, stderr, code: (code ?? signal) as unknown }),
+    )
+    return { child, ended }
   }
 
   async killWorker(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -103,7 +130,7 @@ export class TestFleet {
   }
 
   async stop(): Promise<void> {
-    for (const name of [...this.#running.keys()]) await this.killWorker(name)
+    for (const name of this.#running.keys()) await this.killWorker(name)
     await this.stopRedis()
     await setTimeout(50)
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })

@@ -2,7 +2,9 @@ import { partFault, type HttpBody, type Range } from '@modelseal/core/http'
 import type { BundleCandidate, ModelFiles, Receive, SourceEntry, SourceLoad } from '@modelseal/core/source'
 import { S3Client, named } from './s3-client.ts'
 import { changedObject, otherContent } from './s3-errors.ts'
-import { listPrefix, type S3Entry } from './s3-listing.ts'
+import { listPrefix, type S3Entry } from './listing/list-prefix.ts'
+import { listedPage, prefixOf } from './listing/listing-page.ts'
+import { modelPrefixes } from './listing/model-prefixes.ts'
 import { s3Url, type S3Location } from './s3-location.ts'
 import type { S3Settings } from './s3-settings.ts'
 
@@ -23,6 +25,9 @@ interface Pinned {
   /** With a bucket that keeps versions: read even if there is a newer one meanwhile. */
   readonly version: string | undefined
 }
+
+/** For a page with two keys. */
+const LOOK_SECONDS = 60
 
 /** One load of objects of a bucket. Each object is read in one version: that of the listing, or else of the first answer. */
 export class Bucket {
@@ -45,6 +50,20 @@ export class Bucket {
   /** The objects below a prefix, by names relative to it. */
   async list(path: string): Promise<ReadonlyMap<string, S3Entry>> {
     return listPrefix({ client: this.#client, bucket: this.name, path, signal: this.#signal })
+  }
+
+  /** Names of the prefixes directly below one, as they are listed. */
+  prefixes(path: string): AsyncGenerator<string> {
+    return modelPrefixes({ client: this.#client, bucket: this.name, path, signal: this.#signal })
+  }
+
+  /** Whether there is any object below a prefix. */
+  async hasBelow(path: string): Promise<boolean> {
+    const at = { client: this.#client, bucket: this.name, path, signal: this.#signal }
+    const end = process.uptime() + LOOK_SECONDS
+    const page = await listedPage(at, { token: undefined, end, seconds: LOOK_SECONDS, keys: 2 })
+    // Consoles create an empty object for the folder itself.
+    return page.answer.children.some((child) => child.name === 'Contents' && page.keyIn(child, 'Key') !== prefixOf(at))
   }
 
   async has(key: string): Promise<boolean> {
@@ -97,6 +116,11 @@ export class Bucket {
         }),
       receive,
     )
+  }
+
+  /** By which the object that was read is known. */
+  etagOf(key: string): string | undefined {
+    return this.#pinned.get(key)?.etag
   }
 
   /** Ends all running requests. */

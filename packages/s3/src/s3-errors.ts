@@ -27,6 +27,14 @@ export function changedObject(what: string, place: string, expected: string, fou
   )
 }
 
+/** The refusal to replace what somebody else has written meanwhile. */
+function overtaken(what: string, place: string): ModelSealError {
+  return new ModelSealError('FILE_CHANGED', `Cannot send the ${what}: somebody else has written it meanwhile.`, {
+    file: place,
+    hint: 'See who else writes to this prefix, and try again.',
+  })
+}
+
 /** The refusal of what the store sent in place of what was requested. */
 export function otherContent(what: string, expected: string, found: string, verb = 'fetch'): ModelSealError {
   return new ModelSealError(
@@ -44,6 +52,7 @@ export function otherContent(what: string, expected: string, found: string, verb
 export function refusedBy({ status }: HttpAnswer, { code }: StatedError, requested: Requested): ModelSealError {
   const { what, place, isSending } = requested
   if (code === 'NoSuchBucket') return notFound(place, 'the object store has no such bucket')
+  if (status === 412 && isSending) return overtaken(what, place)
   if (status === 412) return changedObject(what, place, 'the object that was listed', 'another one')
   const [why, hint] = (code === undefined ? undefined : WHYS[code]) ?? byStatus(status, requested)
   return new ModelSealError('HTTP_RESPONSE', `Cannot ${isSending ? 'send' : 'fetch'} the ${what}: ${why}.`, {

@@ -32,7 +32,7 @@ export function s3Location(url: string): S3Location {
   const path = rest.replace(/^\//, '').replace(/\/$/, '')
   const components = path === '' ? [] : path.split('/').map((component) => decoded(url, component))
   // Programs disagree about what these name, so a rule for one of them could be avoided by another.
-  if (components.some((component) => /^\.{0,2}$|[\x00-\x1f\x7f/\\]/.test(component)))
+  if (!components.every(isPathComponent))
     throw invalid(url, 'a path without empty components, ".", "..", backslashes and control characters', 'another path')
   if (Buffer.byteLength(components.join('/')) > MAX_KEY_BYTES) throw invalid(url, `at most ${MAX_KEY_BYTES} bytes`)
   return {
@@ -41,6 +41,11 @@ export function s3Location(url: string): S3Location {
     isFolder: components.length === 0 || rest.endsWith('/'),
     url: s3Url(bucket, components.join('/')),
   }
+}
+
+/** Whether it can stand between two slashes of a URL. */
+export function isPathComponent(component: string): boolean {
+  return !/^\.{0,2}$|[\x00-\x1f\x7f/\\]/.test(component)
 }
 
 /** The URL of a key or prefix, in the spelling that policies match. */

@@ -9,7 +9,7 @@ import {
   type SourceSession,
 } from '@modelseal/core/source'
 import type { Bucket } from './s3-bucket.ts'
-import type { S3Entry } from './s3-listing.ts'
+import type { S3Entry } from './listing/list-prefix.ts'
 import { s3Url } from './s3-location.ts'
 
 /** What a URL names: all objects below a prefix, or one object. */

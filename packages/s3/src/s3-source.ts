@@ -1,8 +1,9 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type * as port from '@modelseal/core/source'
+import { BundleInBucket } from './publishing/bundle-in-bucket.ts'
 import { Bucket } from './s3-bucket.ts'
 import { notFound } from './s3-errors.ts'
-import { s3Location, type S3Location } from './s3-location.ts'
+import { s3Location, s3Url, type S3Location } from './s3-location.ts'
 import { FolderModel, ObjectModel, type S3Model } from './s3-models.ts'
 import { s3Settings, type S3Options } from './s3-settings.ts'
 
@@ -33,7 +34,24 @@ export function s3Source(url: string, options: S3Options = {}): port.ModelSource
   const location = s3Location(url)
   const { region, endpoint, pathStyle, credentials } = options
   const given = { region, endpoint, pathStyle, credentials }
-  return { place: { url: location.url }, open: (load) => S3Session.open(location, given, load) }
+  return {
+    place: { url: location.url },
+    open: (load) => S3Session.open(location, given, load),
+    models: (load) => modelsBelow(location, given, load),
+    bundleToWrite: async (load) => BundleInBucket.of(location, await s3Settings(given, process.env), load),
+  }
+}
+
+/** The prefixes directly below a prefix. Names that begin with a dot are no models, as on disk. */
+async function* modelsBelow(location: S3Location, options: S3Options, load: port.SourceLoad): AsyncGenerator<string> {
+  const { bucket: name, path } = location
+  const bucket = new Bucket(location, await s3Settings(options, process.env), load)
+  try {
+    for await (const prefix of bucket.prefixes(path))
+      if (!prefix.startsWith('.')) yield s3Url(name, path === '' ? prefix : `${path}/${prefix}`)
+  } finally {
+    await bucket.stop()
+  }
 }
 
 class S3Session implements port.SourceSession {

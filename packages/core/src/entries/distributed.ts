@@ -16,6 +16,7 @@
  *
  * @packageDocumentation
  */
+export { LARGEST_BUNDLE_BYTES } from '../bundle/bundle.ts'
 export type { HashType } from '../hashing/algorithms.ts'
 export {
   hashingElsewhere,
@@ -24,8 +25,15 @@ export {
   type HashElsewhere,
   type WantedDigest,
 } from '../hashing/elsewhere.ts'
-export { hashFilesOnDisk, SourceHasher, type PartHashingOptions } from '../loading/distributing/part-hasher.ts'
+export {
+  hashFilesOnDisk,
+  SourceHasher,
+  type DiskHashingOptions,
+  type PartHashingOptions,
+} from '../loading/distributing/part-hasher.ts'
 export { canonicalJson, isCanonicalJson } from '../schema/canonical-json.ts'
 export { array, int, literal, oneOf, strictObject, string, type Schema } from '../schema/define.ts'
 export { lanes } from '../source/lanes.ts'
+export { sourceOf } from '../source/model-location.ts'
 export type { ModelSource } from '../source/model-source.ts'
+export type { WritableBundle } from '../source/source-abilities.ts'

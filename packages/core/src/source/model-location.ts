@@ -7,7 +7,7 @@ import { httpModelSource } from './http/http-model-source.ts'
 import type { HttpOptions } from './http/options.ts'
 import { isHttpUrl } from './http/url.ts'
 import { localModelSource } from './local/local-model-source.ts'
-import { meantUrl } from './meant-url.ts'
+import { meantUrl } from './local/meant-url.ts'
 import type { ModelPlace, ModelSource } from './model-source.ts'
 import { packageScheme, sourceOfUrl } from './schemes.ts'
 
@@ -84,6 +84,15 @@ export function pathHere(model: string | URL | ModelSource): string | undefined 
 export function sourceAt(location: string | ModelSource, http: HttpOptions | undefined): ModelSource {
   if (typeof location !== 'string') return location
   return isHttpUrl(location) ? httpModelSource(location, http) : localModelSource(location)
+}
+
+/**
+ * The source that a path or URL stands for.
+ *
+ * @throws {@link ModelSealError} as {@link modelLocation}
+ */
+export function sourceOf(model: string): ModelSource {
+  return sourceAt(modelLocation(model), undefined)
 }
 
 /**

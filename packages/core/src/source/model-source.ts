@@ -1,4 +1,7 @@
 import type { LocalSource } from './local/local-source.ts'
+import type { SourceAbilities, SourceLoad } from './source-abilities.ts'
+
+export type { SourceLoad } from './source-abilities.ts'
 
 /**
  * A place from which models are loaded: a directory, a web server, a hub, a registry, an object store.
@@ -40,7 +43,7 @@ import type { LocalSource } from './local/local-source.ts'
  * const model = await openVerifiedModel(storeSource('store://models/vad', store), { policy: 'trust-policy.yaml' })
  * ```
  */
-export interface ModelSource {
+export interface ModelSource extends SourceAbilities {
   /** What policy rules are matched against, and what verdicts and messages call the model. */
   readonly place: ModelPlace
   /** Begins one load. Nothing is requested from the source before this call. */
@@ -53,21 +56,6 @@ export interface ModelSource {
  */
 export type ModelPlace =
   { readonly path: string; readonly url?: undefined } | { readonly url: string; readonly path?: undefined }
-
-/** What a source is told about a load. */
-export interface SourceLoad {
-  /** Aborted when the caller aborts the load. */
-  readonly signal: AbortSignal | undefined
-  /**
-   * Maximum total size of all files, in bytes, if the caller sets one. The load enforces it for the files that it reads; a
-   * source that has to read others as well can keep to it.
-   */
-  readonly maxBytes?: number | undefined
-  /**
-   * True if nobody waits for what is read, as for attestations of a model that is in use. Requests should not keep the process alive then.
-   */
-  readonly detached?: boolean | undefined
-}
 
 /** The interface of a source during one load, and while the model is open. */
 export interface SourceSession {

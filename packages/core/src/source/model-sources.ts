@@ -42,6 +42,7 @@ export type {
   PlainModel,
 } from './model-source.ts'
 export { registerScheme, type SourceOfUrl } from './schemes.ts'
+export type { SourceAbilities, WritableBundle } from './source-abilities.ts'
 
 /**
  * The files at a path on this machine, for a source that downloads models or finds them in a cache. Threads hash them,

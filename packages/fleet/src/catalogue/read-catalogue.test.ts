@@ -1,9 +1,22 @@
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { registerScheme } from '@modelseal/core/source'
 import { expect, test } from 'vitest'
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
 import { all, models } from '../testing/models.ts'
 import { openCatalogue } from './read-catalogue.ts'
+
+let listed: string[] = []
+const session = { open: () => expect.fail('opened') }
+registerScheme('zoo', (url) => ({
+  ...session,
+  place: { url: url.replace(/\/$/, '') },
+  models: async function* () {
+    yield* listed
+    await Promise.resolve()
+  },
+}))
+registerScheme('closed', (url) => ({ ...session, place: { url } }))
 
 const read = (catalogue: string) => all(openCatalogue(catalogue).models())
 
@@ -74,4 +87,32 @@ test('a catalogue without models is refused: it would count as verified', async 
 
 test('a catalogue that does not exist is refused', () => {
   expect(() => openCatalogue(join(scratch(), 'none'))).toThrow(refusal('CATALOGUE_INVALID'))
+})
+
+test('what is listed below a URL are models', async () => {
+  listed = ['zoo://shelf/a', 'zoo://shelf/b%20c']
+  expect(await read('zoo://shelf/')).toEqual(listed)
+  expect(await read('zoo://shelf')).toEqual(listed)
+  expect(openCatalogue('zoo://shelf').place).toBe(resolve('.modelseal-fleet'))
+})
+
+test.each([
+  ['no models', []],
+  ['models elsewhere', ['zoo://shelf/a', 'zoo://other/b']],
+  ['itself', ['zoo://shelf']],
+  ['paths', ['/srv/models/vad']],
+  ['a model with a query', ['zoo://shelf/a?secret']],
+])('a URL below which there are %s is refused', async (_, models) => {
+  listed = models
+  await expect(read('zoo://shelf/')).rejects.toEqual(refusal('CATALOGUE_INVALID'))
+})
+
+test.each([
+  ['a source that cannot list models', 'closed://shelf', 'CATALOGUE_INVALID'],
+  ['a web server', 'https://models.example/', 'CATALOGUE_INVALID'],
+  ['a password', 'zoo://user:secret@shelf/', 'CATALOGUE_INVALID'],
+  ['a scheme that nobody provides', 'none://shelf/', 'SCHEME_UNKNOWN'],
+])('a URL of %s is refused', (_, url, code) => {
+  expect(() => openCatalogue(url)).toThrow(refusal(code as 'CATALOGUE_INVALID'))
+  expect(() => openCatalogue(url)).not.toThrow('secret')
 })

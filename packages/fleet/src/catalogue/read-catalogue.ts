@@ -3,6 +3,7 @@ import { opendirSync, statSync, type Stats } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { codeOf, messageOf } from '@modelseal/core/any-realm'
+import { sourceOf } from '@modelseal/core/distributed'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { isAlmostUrl, isUrl, sourceFault } from './model-line.ts'
 
@@ -11,19 +12,21 @@ const MAX_LINE = 8_192
 
 /** Models that are signed or verified together. */
 export interface Catalogue {
-  /** Where results are kept unless another place is given: a directory beside the catalogue. */
+  /** Where results are kept unless another place is given: a directory beside the catalogue, or for one that is elsewhere, in the current directory. */
   readonly place: string
   /** Absolute paths, and URLs, one after the other: they are never all in memory. */
-  models(): AsyncGenerator<string>
+  models(signal?: AbortSignal): AsyncGenerator<string>
 }
 
 /**
  * Opens a catalogue: a file with the path or URL of a model on each line, in which paths are relative to its directory and `#` begins a
- * comment line; or a directory whose subdirectories are models. Names that begin with a dot are no models.
+ * comment line; a directory whose subdirectories are models; or the URL of a prefix, such as `s3://BUCKET/PREFIX/`, below which models are. Names that
+ * begin with a dot are no models.
  *
- * @throws {@link ModelSealError} `CATALOGUE_INVALID`
+ * @throws {@link ModelSealError} `CATALOGUE_INVALID`, and for a URL, `SCHEME_UNKNOWN` and what its package throws
  */
 export function openCatalogue(given: string): Catalogue {
+  if (isUrl(given)) return { place: resolve('.modelseal-fleet'), models: modelsBelow(given) }
   const path = resolve(given)
   const stat = statOf(path)
   const place = join(dirname(path), '.modelseal-fleet')
@@ -53,8 +56,35 @@ async function* atLeastOne(path: string, models: AsyncIterable<string>): AsyncGe
   if (!isEmpty) return
   throw new ModelSealError('CATALOGUE_INVALID', `Cannot use the catalogue ${shown(path)}: it names no model.`, {
     file: path,
-    expected: 'a file with a model on each line, or a directory whose subdirectories are models',
+    expected:
+      'a file with a model on each line, a directory whose subdirectories are models, or a prefix below which models are',
     hint: 'Files, links, and names that begin with a dot are no models of a directory.',
+  })
+}
+
+function modelsBelow(url: string): Catalogue['models'] {
+  const fault = sourceFault(url)
+  if (fault !== undefined) throw unlistable(fault)
+  const source = sourceOf(url)
+  if (!source.models) throw unlistable(`a URL of ${shown(new URL(url).protocol)}, whose models cannot be listed`)
+  const beginning = `${source.place.url ?? ''}/`
+  return (signal) => atLeastOne(url, checked(signal))
+
+  async function* checked(signal: AbortSignal | undefined): AsyncGenerator<string> {
+    for await (const model of source.models?.({ signal }) ?? []) {
+      // A source is never trusted: it could name the models of somebody else.
+      if (!model.startsWith(beginning) || model.length > MAX_LINE || sourceFault(model) !== undefined)
+        throw unlistable('a source that lists models elsewhere')
+      yield model
+    }
+  }
+}
+
+/** The URL may contain a password, and is not shown. */
+function unlistable(found: string): ModelSealError {
+  return new ModelSealError('CATALOGUE_INVALID', 'Cannot use the URL of the catalogue.', {
+    expected: 'a prefix with models, such as s3://BUCKET/PREFIX/, without a password or a query',
+    found,
   })
 }
 

@@ -108,7 +108,7 @@ export class Fleet {
       running.set(model, settled)
     }
     try {
-      for await (const model of catalogue.models()) {
+      for await (const model of catalogue.models(this.#options.signal)) {
         // The same model twice is one model while it is worked on.
         if (running.has(model)) continue
         begin(model)

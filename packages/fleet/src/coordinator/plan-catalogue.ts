@@ -27,7 +27,7 @@ export async function* planCatalogue(
   catalogue: string,
   options: PlanOptions = {},
 ): AsyncGenerator<{ model: string } & (ModelPlan | { error: ModelSealError })> {
-  for await (const model of openCatalogue(catalogue).models()) {
+  for await (const model of openCatalogue(catalogue).models(options.signal)) {
     try {
       yield { model, ...(await planOf(model, options)) }
     } catch (error) {

@@ -1,6 +1,6 @@
 import { signModel, type SignedModel, type SignOptions, type Signer } from '@modelseal/core/signing'
 import { openCatalogue } from '../catalogue/read-catalogue.ts'
-import { bundlePlace } from './bundle-place.ts'
+import { bundlePlace, type BundlePlace } from './bundle-place.ts'
 import { Fleet, type FleetOptions, type FleetRun } from './fleet.ts'
 import { SignedAlready, SignedBefore, unlessSigned } from './signed-before.ts'
 
@@ -16,7 +16,9 @@ export interface SignCatalogueOptions
     > {
   /** Only the coordinator has it. Workers sign nothing. */
   signer: Signer
-  /** Directory of the bundles of models that are not on this machine. */
+  /**
+   * Directory of the bundles of models that are not on this machine. Default: beside the model, where the source can be written (`s3://`). Others need it.
+   */
   bundles?: string | undefined
   /** True to sign models again that have this signature already. Default: false. */
   again?: boolean | undefined
@@ -29,7 +31,7 @@ export type CatalogueSigning = { signed: SignedModel } | { unchanged: { signatur
  * Signs the models of a catalogue. Workers hash the files; the statements are those that `signModel()` writes, and signed here. Running it again
  * continues: what was hashed is not hashed again, and a model that has this signature already is left alone.
  *
- * @param catalogue path of a file with the path or URL of a model on each line, or of a directory whose subdirectories are models
+ * @param catalogue path of a file with the path or URL of a model on each line, or of a directory whose subdirectories are models; or `s3://BUCKET/PREFIX/`
  * @returns the outcome of each model, as it comes
  * @throws {@link ModelSealError} `CATALOGUE_INVALID`, `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `ABORTED`, and what the signer throws before
  * a model is read. An error about one model is its outcome
@@ -51,18 +53,30 @@ export async function signCatalogue(
   const { timestampAuthority, claimsInside, overwrite } = options
   const hashing = { hashType, shardSize, format, wholeFiles, allowSymlinks, ignoreGitPaths, maxBytes, signal }
   const how = { ...hashing, timestampAuthority, claimsInside, overwrite }
-  const outcomes = fleet.over(opened, async (model, onProgress): Promise<CatalogueSigning> => {
-    const signature = bundlePlace(model, options.bundles)
-    const record = options.again ? undefined : await before.find(signature)
+  const signedAt = async (place: BundlePlace, model: string, onProgress: SignOptions['onProgress']) => {
+    const record = options.again ? undefined : await before.find(place)
     let statement = ''
     const signer = unlessSigned(options.signer, record, (digest) => (statement = digest))
+    const { path, signature, ignorePaths } = place
     try {
-      const signed = await signModel(model, { ...how, signature, signer, onProgress })
+      const signed = {
+        ...(await signModel(model, { ...how, signature, ignorePaths, signer, onProgress })),
+        signature: path,
+      }
+      await place.publish()
       await before.remember(signed, statement)
       return { signed }
     } catch (error) {
-      if (error instanceof SignedAlready) return { unchanged: { signature } }
+      if (error instanceof SignedAlready) return { unchanged: { signature: path } }
       throw error
+    }
+  }
+  const outcomes = fleet.over(opened, async (model, onProgress): Promise<CatalogueSigning> => {
+    const place = await bundlePlace(model, options.bundles, signal)
+    try {
+      return await signedAt(place, model, onProgress)
+    } finally {
+      await place.close()
     }
   })
   return { counts: fleet.hashing.counts, [Symbol.asyncIterator]: () => outcomes }

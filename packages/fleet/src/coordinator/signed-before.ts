@@ -1,18 +1,16 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { readSmallFile } from '@modelseal/core/adapter'
 import { canonicalJson, isCanonicalJson, literal, strictObject, string, type Schema } from '@modelseal/core/distributed'
 import type { MadeSignature, SignedBy, SignedModel, Signer } from '@modelseal/core/signing'
 import type { ResultStore } from '../results/result-store.ts'
 import type { WorkerKey } from '../results/worker-secrets.ts'
+import type { BundlePlace } from './bundle-place.ts'
 
-/** As for loads. */
-const MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 const PURPOSE = 'modelseal fleet signed v1\n'
 const SHA256 = /^[0-9a-f]{64}$/
 
 interface SignedRecord {
   v: 1
-  /** SHA-256 of the path of the bundle. */
+  /** SHA-256 of the path or URL of the bundle. */
   place: string
   /** SHA-256 of the bundle that was written. */
   bundle: string
@@ -46,13 +44,12 @@ export class SignedBefore {
   }
 
   /** @returns undefined if this user signed no model there, or the bundle has changed since */
-  async find(signature: string): Promise<SignedRecord | undefined> {
-    const [line] = await this.#store.lines('signed', digestOf(signature))
+  async find(bundlePlace: Pick<BundlePlace, 'path' | 'read'>): Promise<SignedRecord | undefined> {
+    const place = digestOf(bundlePlace.path)
+    const [line] = await this.#store.lines('signed', place)
     const record = line === undefined ? undefined : this.#authentic(line)
-    if (record?.place !== digestOf(signature)) return undefined
-    // Whoever can write to the model may have put a FIFO or a device there.
-    const how = { what: 'signature bundle', maxBytes: MAX_BUNDLE_BYTES }
-    const bundle = await readSmallFile(signature, how).catch(() => undefined)
+    if (record?.place !== place) return undefined
+    const bundle = await bundlePlace.read()
     return bundle && digestOf(bundle) === record.bundle ? record : undefined
   }
 

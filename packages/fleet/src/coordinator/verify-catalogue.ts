@@ -2,14 +2,14 @@ import { judgeModel, type OpenOptions, type Verdict } from '@modelseal/core'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { isUrl } from '../catalogue/model-line.ts'
 import { openCatalogue } from '../catalogue/read-catalogue.ts'
-import { bundlePlace } from './bundle-place.ts'
+import { bundleIn } from './bundle-place.ts'
 import { Fleet, type FleetOptions, type FleetRun } from './fleet.ts'
 
 /** Results of the last day count. */
 const MAX_AGE = 24 * 3_600_000
 
 export interface VerifyCatalogueOptions extends FleetOptions, Pick<OpenOptions, 'policy' | 'maxBundleBytes'> {
-  /** Directory of the bundles of models that are not on this machine, if `signCatalogue()` has written them there. */
+  /** Directory of the bundles of models that are not on this machine, if `signCatalogue()` has written them there. Default: where loads look. */
   bundles?: string | undefined
   /**
    * Milliseconds for which the digest of a file that has not changed counts: a verification that is started again continues. 0 hashes every
@@ -26,7 +26,7 @@ export interface CatalogueVerdict {
 /**
  * Judges the models of a catalogue by a policy, as `judgeModel()` does. Workers hash the files; digests are compared here.
  *
- * @param catalogue path of a file with the path or URL of a model on each line, or of a directory whose subdirectories are models
+ * @param catalogue path of a file with the path or URL of a model on each line, or of a directory whose subdirectories are models; or `s3://BUCKET/PREFIX/`
  * @returns the verdict on each model, as it comes
  * @throws {@link ModelSealError} `CATALOGUE_INVALID`, `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `ABORTED`
  * @example
@@ -51,7 +51,7 @@ export async function verifyCatalogue(
   const fleet = await Fleet.open(opened, options, maxAge)
   const { policy, maxBundleBytes, signal, bundles } = options
   const outcomes = fleet.over(opened, async (model, onProgress): Promise<CatalogueVerdict> => {
-    const signature = isUrl(model) && bundles !== undefined ? bundlePlace(model, bundles) : undefined
+    const signature = isUrl(model) && bundles !== undefined ? bundleIn(bundles, model) : undefined
     return { verdict: await judgeModel(model, { policy, maxBundleBytes, signature, signal, onProgress }) }
   })
   return { counts: fleet.hashing.counts, [Symbol.asyncIterator]: () => outcomes }

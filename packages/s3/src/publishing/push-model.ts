@@ -15,7 +15,7 @@ import {
 } from '@modelseal/core/publishing'
 import { CLAIMS_NAME } from '@modelseal/core/source'
 import { Bucket } from '../s3-bucket.ts'
-import type { S3Entry } from '../s3-listing.ts'
+import type { S3Entry } from '../listing/list-prefix.ts'
 import { s3Location, s3Url, type S3Location } from '../s3-location.ts'
 import { s3Settings, type S3Options, type S3Settings } from '../s3-settings.ts'
 import { s3Source } from '../s3-source.ts'

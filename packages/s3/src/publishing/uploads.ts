@@ -63,9 +63,9 @@ export class Uploads {
     for (const file of large) await this.#inParts(file)
   }
 
-  /** Uploads a small object. */
-  async bytes(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#send({ key, what: named('file', key), method: 'PUT' }, contentOf(bytes, OCTETS))
+  /** Uploads a small object, if the conditions in the headers are met. */
+  async bytes(key: string, bytes: Uint8Array, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.#send({ key, what: named('file', key), method: 'PUT', headers }, contentOf(bytes, OCTETS))
   }
 
   /** Aborts all running requests and waits until they have ended. */
@@ -166,6 +166,7 @@ type SentRequest = Readonly<{
   what: string
   method: 'PUT' | 'POST'
   query?: Readonly<Record<string, string>>
+  headers?: Readonly<Record<string, string>>
   signal?: AbortSignal
 }>
 

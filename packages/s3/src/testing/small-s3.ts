@@ -67,6 +67,10 @@ export class SmallS3 {
     if (request.method === 'PUT') {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
+      if (!isAllowed(request, this.objects.get(key))) {
+        answerXml(response, 412, errorXml('PreconditionFailed'))
+        return
+      }
       this.objects.set(key, Buffer.concat(chunks))
       response.writeHead(200, { etag: tagOf(Buffer.concat(chunks)) }).end()
       return
@@ -125,9 +129,28 @@ export class SmallS3 {
 
   #listing({ searchParams }: URL): string {
     const prefix = searchParams.get('prefix') ?? ''
-    const entries = [...this.objects].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1))
-    return listingXml(entries.map(([key, content]) => ({ key, size: content.length, etag: tagOf(content) })))
+    const listed = new Map<string, ListedObject | string>()
+    for (const [key, content] of this.objects) {
+      const end = searchParams.get('delimiter') === '/' ? key.indexOf('/', prefix.length) : -1
+      const folder = key.slice(0, end + 1)
+      if (!key.startsWith(prefix)) continue
+      if (end >= 0) listed.set(folder, folder)
+      else listed.set(key, { key, size: content.length, etag: tagOf(content) })
+    }
+    const after = searchParams.get('continuation-token') ?? ''
+    const most = Number(searchParams.get('max-keys') ?? 1_000)
+    const rest = [...listed].filter(([key]) => key > after).sort(([a], [b]) => (a < b ? -1 : 1))
+    const page = rest.slice(0, most)
+    return listingXml(
+      page.map(([, entry]) => entry),
+      rest.length > most ? page.at(-1)?.[0] : undefined,
+    )
   }
+}
+
+function isAllowed({ headers }: IncomingMessage, there: Buffer | undefined): boolean {
+  const { 'if-match': match, 'if-none-match': none } = headers
+  return none === undefined ? match === undefined || (there && tagOf(there)) === match : there === undefined
 }
 
 /** What it lists of an object. */
@@ -137,10 +160,13 @@ interface ListedObject {
   readonly etag: string
 }
 
-export function listingXml(objects: readonly ListedObject[], next?: string): string {
-  const contents = objects.map(
-    ({ key, size, etag }) =>
-      `<Contents><Key>${encodeURIComponent(key).replaceAll('%2F', '/')}</Key><Size>${size}</Size><ETag>${etag}</ETag></Contents>`,
+/** @param entries objects, and prefixes with a slash at their end */
+export function listingXml(entries: readonly (ListedObject | string)[], next?: string): string {
+  const encoded = (key: string) => encodeURIComponent(key).replaceAll('%2F', '/')
+  const contents = entries.map((entry) =>
+    typeof entry === 'string'
+      ? `<CommonPrefixes><Prefix>${encoded(entry)}</Prefix></CommonPrefixes>`
+      : `<Contents><Key>${encoded(entry.key)}</Key><Size>${entry.size}</Size><ETag>${entry.etag}</ETag></Contents>`,
   )
   const end =
     next === undefined

@@ -1,6 +1,6 @@
 import type { HttpBody } from '../../../../packages/core/src/source/http/request.ts'
 import type { S3Client } from '../../../../packages/s3/src/s3-client.ts'
-import { listPrefix } from '../../../../packages/s3/src/s3-listing.ts'
+import { listPrefix } from '../../../../packages/s3/src/listing/list-prefix.ts'
 import { mustEqual, readOrRefusedLater, REFUSED, texts, textOf, type Target } from '../../target.ts'
 
 /** A request to the object store. */

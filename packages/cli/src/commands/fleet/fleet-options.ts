@@ -33,13 +33,22 @@ export function withFleet(command: Command): Command {
     .option('--audit <percent>', 'have this share of the jobs done by two different workers (default: 0)', percent)
     .option('--per-source <count>', 'jobs that read one host or bucket at a time (default: 64)', positiveCount)
     .addOption(metricsOption())
-    .addOption(pathOption('--bundles <directory>', 'bundles of models that are not on this machine'))
+    .addOption(
+      pathOption(
+        '--bundles <directory>',
+        'bundles of models that are not on this machine (default for s3://: beside the model)',
+      ),
+    )
 }
 
 /** Adds the catalogue, and what every command about one has. */
 export function withCatalogue(command: Command): Command {
   return withJson(command, 'print a JSON object on a line for each model, and one for all')
-    .argument('<catalogue>', 'file with the path or URL of a model on each line, or directory of models', nonEmpty)
+    .argument(
+      '<catalogue>',
+      'file with the path or URL of a model on each line, directory of models, or s3://BUCKET/PREFIX/',
+      nonEmpty,
+    )
     .addOption(workersOption())
 }
 

@@ -59,11 +59,12 @@ function lineOf(outcome: CatalogueSigning): ModelLine {
 
 export const SIGN_FLEET_HELP = `
 Workers hash the files, or without --queue, this process. Only this command has the key. The bundle of a model on disk is written where loads
-look for it (model.sig in a directory, FILE.sig beside a file), and those of other models into --bundles.
+look for it (model.sig in a directory, FILE.sig beside a file), also that of a model in a bucket; those of other models go into --bundles.
 
 Run the command again to continue after an interruption: what was hashed is not hashed again, and models that have this signature already
 are left alone. A failure of one model is reported, and the others go on; the exit code is then 1.
 
 Examples:
   $ modelseal fleet sign key models --private-key release.key
+  $ modelseal fleet sign key s3://models/released/ --private-key release.key
   $ modelseal fleet sign key catalogue.txt --private-key release.key --queue rediss://queue.example --workers workers.secrets`
