@@ -6,27 +6,19 @@ import { presignedUrl } from '@modelseal/s3'
 import * as tfjs from '@modelseal/tfjs'
 import * as tensorflow from '@tensorflow/tfjs'
 import * as ort from 'onnxruntime-node'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { refusal } from '../../packages/core/src/testing/scratch.ts'
 import { contentsOf, modelseal, signedModel, type SignedModel } from '../hubs/models.ts'
 import { temporary } from '../hubs/programs.ts'
 import { addingModel, floats } from '../onnx-models.ts'
 import { blazeFace, Workspace } from '../signed-models.ts'
-import { startGateway, type Gateway } from './gateway.mjs'
+import { gatewayOfSuite } from './gateway-of-suite.ts'
 
 // Against versitygw, an object store with the API of S3 that keeps objects in files.
 
 tensorflow.enableProdMode()
 
-let store: Gateway
-beforeAll(async () => {
-  store = await startGateway()
-  for (const [name, value] of Object.entries(store.env)) vi.stubEnv(name, value)
-})
-afterAll(() => {
-  vi.unstubAllEnvs()
-  store.stop()
-})
+const store = gatewayOfSuite()
 
 function policyOf({ publicKey }: SignedModel, match: object = { source: 's3://models/**' }): string {
   const file = join(dirname(publicKey), 'policy.yaml')
@@ -74,7 +66,7 @@ describe('the command line', () => {
 
   test('refuses a model with other bytes, and writes nothing', async () => {
     const model = await pushed('tampered')
-    writeFileSync(join(store.bucket, 'tampered/config.json'), '[]')
+    writeFileSync(join(store().bucket, 'tampered/config.json'), '[]')
     const target = join(temporary(), 'vad')
     const { code, stderr } = await modelseal(['pull', 's3://models/tampered', target, '--policy', policyOf(model)])
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('FILE_MISMATCH') as string })
@@ -121,8 +113,8 @@ describe('a load', () => {
 
   test('without credentials uses presigned addresses', async () => {
     const model = await pushed('presigned')
-    const url = `${store.endpoint}/models/presigned/`
-    const policy = policyOf(model, { url: `${store.endpoint}/**` })
+    const url = `${store().endpoint}/models/presigned/`
+    const policy = policyOf(model, { url: `${store().endpoint}/**` })
     const urlFor = (name: string) =>
       presignedUrl(`s3://models/presigned/${name.split('/').map(encodeURIComponent).join('/')}`)
     const opened = await openVerifiedModel(url, {
@@ -157,7 +149,7 @@ describe('the adapters load', () => {
 })
 
 function put(key: string, content: Uint8Array): void {
-  const path = join(store.bucket, key)
+  const path = join(store().bucket, key)
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(`${path}.new`, content)
   renameSync(`${path}.new`, path)

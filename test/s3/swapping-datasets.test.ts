@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { ModelSealError, openVerifiedDataset } from '@modelseal/core'
 import { keySigner, signModel } from '@modelseal/core/signing'
 import '@modelseal/s3'
-import { afterAll, beforeAll, expect, onTestFailed, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFailed, onTestFinished, test } from 'vitest'
 import { attackRuns } from '../../packages/core/src/testing/runs.ts'
 import { firstSeed, Random, reproducing } from '../attacks/random.ts'
 import { countedContents } from '../support/counted-contents.ts'
 import { publisherIn, scratch } from '../support/models.ts'
-import { startGateway, type Gateway } from './gateway.mjs'
+import { gatewayOfSuite } from './gateway-of-suite.ts'
 
 // Another thread swaps signed and unsigned content of an object as fast as it can while ranges of it are read. No read may
 // ever return a byte that was not signed at its place.
@@ -22,15 +22,7 @@ const SEED = firstSeed()
 /** Codes with which a read may be refused. */
 const REFUSALS: ReadonlySet<string> = new Set(['FILE_CHANGED', 'FILE_MISMATCH'])
 
-let store: Gateway
-beforeAll(async () => {
-  store = await startGateway()
-  for (const [name, value] of Object.entries(store.env)) vi.stubEnv(name, value)
-})
-afterAll(() => {
-  vi.unstubAllEnvs()
-  store.stop()
-})
+const store = gatewayOfSuite()
 
 test('no range of an object has bytes that were not signed, while it is swapped', { timeout: 600_000 }, async () => {
   onTestFailed(() => console.log(reproducing(SEED)))
@@ -64,13 +56,13 @@ async function swappedDataset(prefix: string): Promise<{ signed: Buffer; policy:
   const directory = scratch()
   const publisher = publisherIn(directory)
   const { good, evil } = countedContents(96 * 1024)
-  const object = join(store.bucket, prefix, 'numbers.bin')
-  mkdirSync(join(store.bucket, prefix))
+  const object = join(store().bucket, prefix, 'numbers.bin')
+  mkdirSync(join(store().bucket, prefix))
   writeFileSync(object, good)
   const signer = await keySigner({ privateKey: publisher.privateKey })
   const signature = join(directory, 'model.sig')
-  await signModel(join(store.bucket, prefix), { signer, signature, shardSize: SHARD_SIZE })
-  writeFileSync(join(store.bucket, prefix, 'model.sig'), readFileSync(signature))
+  await signModel(join(store().bucket, prefix), { signer, signature, shardSize: SHARD_SIZE })
+  writeFileSync(join(store().bucket, prefix, 'model.sig'), readFileSync(signature))
   const policy = join(directory, 's3.yaml')
   writeFileSync(policy, readFileSync(publisher.policy, 'utf8').replace("path: '**'", "source: 's3://models/**'"))
   for (const [name, content] of Object.entries({ good, evil })) writeFileSync(join(directory, name), content)

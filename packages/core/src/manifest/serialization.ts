@@ -14,11 +14,16 @@ export interface Serialization {
 
 /** The ranges of a file that are hashed separately (OMS 6.3). */
 export function rangesOf(fileSize: number, { method, shardSize }: Serialization): ByteRange[] {
-  if (method === 'files') return [{ start: 0, end: fileSize }]
-  const ranges: ByteRange[] = []
-  const step = shardSize ?? Infinity
-  for (let start = 0; start < fileSize; start += step) ranges.push({ start, end: Math.min(start + step, fileSize) })
-  return ranges
+  return partsOf(fileSize, method === 'files' ? Infinity : (shardSize ?? Infinity))
+}
+
+/** The parts of a file, each of this many bytes except for the last one; or the whole file, also an empty one. */
+export function partsOf(fileSize: number, partBytes: number): ByteRange[] {
+  if (partBytes === Infinity) return [{ start: 0, end: fileSize }]
+  const parts: ByteRange[] = []
+  for (let start = 0; start < fileSize; start += partBytes)
+    parts.push({ start, end: Math.min(start + partBytes, fileSize) })
+  return parts
 }
 
 /** The name of a resource: the file's own, or `path:start:end` for a shard (OMS 6.3.2). */

@@ -1,8 +1,9 @@
 import { at } from '../../at.ts'
 import type { WantedDigests } from '../../hashing/arriving/piece-hasher.ts'
-import { checkedDigests, type HashElsewhere, type WantedDigest } from '../../hashing/elsewhere.ts'
+import { checkedDigests, type HashElsewhere } from '../../hashing/elsewhere.ts'
 import type { SourceEntry } from '../../source/model-source.ts'
 import type { SizeLimit } from '../../source/size-limit.ts'
+import { partsOf } from '../serialization.ts'
 import type { ArrivalProgress } from './arrival-progress.ts'
 import type { Comparison } from './comparison.ts'
 
@@ -49,7 +50,9 @@ export async function hashedElsewhere(
     if (expected !== undefined && expected !== size)
       throw comparison.wrongSize(name, { expected, found: `${size} bytes, as its source states` })
     limit?.admit(name, size)
-    const parts = kinds.map((kind) => partsOf(size, kind))
+    const parts = kinds.map(({ hashType, partBytes }) =>
+      partsOf(size, partBytes).map((part) => ({ hashType, ...part })),
+    )
     return { place: { name }, size, version, wanted: parts.flat(), counts: parts.map(({ length }) => length) }
   })
   if (files.length === 0) return []
@@ -64,12 +67,4 @@ export async function hashedElsewhere(
     let next = 0
     return { name, size, found: counts.map((length) => at(digests, index).slice(next, (next += length))) }
   })
-}
-
-function partsOf(size: number, { hashType, partBytes }: WantedDigests): WantedDigest[] {
-  if (partBytes === Infinity) return [{ hashType, start: 0, end: size }]
-  const parts: WantedDigest[] = []
-  for (let start = 0; start < size; start += partBytes)
-    parts.push({ hashType, start, end: Math.min(start + partBytes, size) })
-  return parts
 }

@@ -232,9 +232,15 @@ export class RemoteModel implements ModelToSign {
     return (await this.#listed()).filter(({ name }) => !isWithin(name, isIgnored))
   }
 
-  #listed(): Promise<readonly SourceEntry[]> {
-    this.#entries ??= this.#list()
-    return this.#entries
+  async #listed(): Promise<readonly SourceEntry[]> {
+    const listing = (this.#entries ??= this.#list())
+    try {
+      return await listing
+    } catch (error) {
+      // Whoever needs it next tries again.
+      if (this.#entries === listing) this.#entries = undefined
+      throw error
+    }
   }
 
   async #list(): Promise<readonly SourceEntry[]> {
