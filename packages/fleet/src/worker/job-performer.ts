@@ -1,4 +1,4 @@
-import { hashFilesOnDisk, type FileElsewhere } from '@modelseal/core/distributed'
+import { hashFilesOnDisk, type DiskHashingOptions, type FileElsewhere } from '@modelseal/core/distributed'
 import { ModelSealError, type ErrorCode } from '@modelseal/core/errors'
 import { bytesOf, idOf, readJob, type Job, type WrittenJob } from '../jobs/job.ts'
 import { refusalOf, sealResult } from '../results/result.ts'
@@ -32,8 +32,8 @@ export class JobPerformer {
     report({ type: 'workBegun' })
     try {
       const job = readJob(written)
-      if (this.#readable) await checkReadable(job, this.#readable)
-      const digests = await this.#digests(job, signal)
+      const checkPlace = this.#readable && (await checkReadable(job, this.#readable))
+      const digests = await this.#digests(job, { signal, checkPlace })
       ended({ bytes: bytesOf(job) })
       return sealResult(authorship, { digests: digests.flat() })
     } catch (error) {
@@ -50,12 +50,12 @@ export class JobPerformer {
     return this.#sources.close()
   }
 
-  #digests({ source, files }: Job, signal: AbortSignal | undefined): Promise<string[][]> {
+  #digests({ source, files }: Job, options: DiskHashingOptions): Promise<string[][]> {
     const wanted = files.map(({ name, size, version, parts }): FileElsewhere => {
       return { place: source === undefined ? { path: name } : { name }, size, version, wanted: parts }
     })
     return source === undefined
-      ? hashFilesOnDisk(wanted, { signal })
-      : this.#sources.with(source, (hasher) => hasher.hash(wanted, { signal }))
+      ? hashFilesOnDisk(wanted, options)
+      : this.#sources.with(source, (hasher) => hasher.hash(wanted, { signal: options.signal }))
   }
 }

@@ -11,23 +11,33 @@ export interface Readable {
   readonly urls: readonly string[]
 }
 
-/** @throws {@link ModelSealError} `FLEET_JOB` */
-export async function checkReadable({ source, files }: Job, { roots, urls }: Readable): Promise<void> {
+/**
+ * Checks what a job asks for.
+ *
+ * @returns for files on disk, the check of where each one really is once it was opened: a link within a root may lead out of it, and may be put there
+ * at any time
+ * @throws {@link ModelSealError} `FLEET_JOB`
+ */
+export async function checkReadable(
+  { source, files }: Job,
+  { roots, urls }: Readable,
+): Promise<(path: string, realPath: string) => void> {
+  const real = await Promise.all(roots.map((root) => realpath(root)))
+  const checkPlace = (name: string, path: string) => {
+    if (!real.some((root) => isInside(root, path))) throw notReadable(name, 'file', roots)
+  }
   if (source !== undefined) {
     if (!urls.some((url) => isBelow(source, url))) throw notReadable(source, 'URL', urls)
-    return
+    return checkPlace
   }
-  // A link within a root may lead out of it.
-  const real = await Promise.all(roots.map((root) => realpath(root)))
-  for (const { name } of files) {
-    // Whatever is wrong with the file is reported by whoever opens it.
-    const path = isAbsolute(name) ? await realpath(name).catch(() => name) : name
-    const isInside = real.some((root) => {
-      const way = relative(root, path)
-      return isAbsolute(path) && way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
-    })
-    if (!isInside) throw notReadable(name, 'file', roots)
-  }
+  // Whether there is a file outside is not told either. Whatever else is wrong with it is reported by whoever opens it.
+  for (const { name } of files) checkPlace(name, isAbsolute(name) ? await realpath(name).catch(() => name) : name)
+  return checkPlace
+}
+
+function isInside(root: string, path: string): boolean {
+  const way = relative(root, path)
+  return isAbsolute(path) && way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }
 
 /** What readers of URLs or servers may take as the way to the directory above, or leave out so that it becomes one. */

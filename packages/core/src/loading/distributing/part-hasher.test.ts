@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { lstatSync, readFileSync, realpathSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { readBundle } from '../../bundle/read-bundle.ts'
+import { ModelSealError } from '../../errors.ts'
 import { hashingElsewhere, stateVersion, type FileElsewhere, type HashElsewhere } from '../../hashing/elsewhere.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel, type DigestOptions } from '../../signing/digest-model.ts'
@@ -276,6 +277,22 @@ describe('a model of a source whose files are hashed elsewhere', () => {
   })
 })
 
+test('a worker lists a source again whose listing failed', async () => {
+  let attempts = 0
+  const list = () => {
+    if (attempts++ === 0) throw new Error('away')
+    return [{ name: 'b.bin', size: 18, version: 'v1' }]
+  }
+  const hasher = await SourceHasher.open(memorySource(URL, mapOf(CONTENTS), { files: { list } }))
+  const wanted = [{ hashType: 'sha256' as const, start: 0, end: 18 }]
+  const file = { place: { name: 'b.bin' }, size: 18, version: 'v1', wanted }
+  await expect(hasher.hash([file])).rejects.toEqual(refusal('SOURCE_FAILED'))
+  expect(await hasher.hash([file])).toEqual([[sha256(CONTENTS['b.bin'])]])
+  await hasher.hash([file])
+  expect(attempts).toBe(2)
+  await hasher.close()
+})
+
 test('a worker that is aborted throws ABORTED', async () => {
   const states = { session: { revision: 'abc' } }
   const hasher = await SourceHasher.open(memorySource(URL, mapOf(CONTENTS), states))
@@ -302,6 +319,20 @@ describe('files on disk', () => {
     const blake2b = createHash('blake2b512').update(CONTENTS['b.bin']).digest('hex')
     expect(digests).toEqual([sha256(' of a model'), blake2b, sha256('weights')])
     expect(done.at(-1)).toBe(36)
+  })
+
+  test('are checked by where they really are', async () => {
+    const [root, outside] = [scratch(CONTENTS), scratch(CONTENTS)]
+    symlinkSync(outside, join(root, 'link'))
+    const path = join(root, 'link', 'b.bin')
+    const wanted = [{ hashType: 'sha256' as const, start: 0, end: 18 }]
+    const checkPlace = vi.fn((_: string, realPath: string) => {
+      if (!realPath.startsWith(root)) throw new ModelSealError('FLEET_JOB', 'Outside.')
+    })
+    const asking = hashFilesOnDisk([{ place: { path }, size: 1, version: 'unknown', wanted }], { checkPlace })
+    // Before it says in which state the file is.
+    await expect(asking).rejects.toEqual(refusal('FLEET_JOB'))
+    expect(checkPlace).toHaveBeenCalledExactlyOnceWith(path, join(realpathSync(outside), 'b.bin'))
   })
 
   test('are refused in another state, even of the same size', async () => {

@@ -9,6 +9,7 @@ import { openRemoteModel, type RemoteModel } from '../../signing/models/remote-m
 import { throwIfAborted } from '../../source/aborted.ts'
 import { ignoresRanges } from '../../source/http/request.ts'
 import { lanes } from '../../source/lanes.ts'
+import { realPathOf } from '../../source/local/open-file.ts'
 import { changed, statesOf, type SourceFile } from '../../source/local/source-file.ts'
 import type { ModelFiles, ModelSource, SourceBody, SourceEntry } from '../../source/model-source.ts'
 
@@ -21,21 +22,30 @@ export interface PartHashingOptions {
   onProgress?: ((done: number) => void) | undefined
 }
 
+/** How files on disk are hashed for another machine. */
+export interface DiskHashingOptions extends PartHashingOptions {
+  /** Called with the path of each file and with where it really is, before anything of it is told. Throws if it must not be read. */
+  checkPlace?: ((path: string, realPath: string) => void) | undefined
+}
+
 const OPTIONS: Shape<PartHashingOptions> = { signal: abortSignal, onProgress: callback }
+const DISK_OPTIONS: Shape<DiskHashingOptions> = { ...OPTIONS, checkPlace: callback }
 
 /**
  * Hashes files on this machine's disks that another machine has listed, if they are in the states that it saw.
  *
  * @returns the digests of each file, in the order in which they are wanted
- * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`, `HASH_UNAVAILABLE`, `ABORTED`
+ * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`, `HASH_UNAVAILABLE`, `ABORTED`, and what `checkPlace` throws
  */
 export async function hashFilesOnDisk(
   files: readonly FileElsewhere[],
-  given: PartHashingOptions = {},
+  given: DiskHashingOptions = {},
 ): Promise<string[][]> {
-  const { signal, onProgress } = snapshot(given, OPTIONS, 'hashFilesOnDisk')
+  const { signal, onProgress, checkPlace } = snapshot(given, DISK_OPTIONS, 'hashFilesOnDisk')
   const found = files.map(({ place }) => ({ name: pathOrName(place), path: pathOrName(place) }))
   const states = await statesOf(found, signal)
+  // These very files are hashed: others at the same paths are refused.
+  if (checkPlace) for (const state of states) checkPlace(state.path, realPathOf(state))
   states.forEach((state, index) => checkVersion(state, at(files, index)))
   const digests = files.map(({ wanted }) => wanted.map(() => ''))
   let before = 0
@@ -59,7 +69,7 @@ export async function hashFilesOnDisk(
 export class SourceHasher {
   readonly #model: RemoteModel
   readonly #close: () => Promise<void>
-  #entries: Promise<ReadonlyMap<string, SourceEntry>> | undefined
+  #entries: ReadonlyMap<string, SourceEntry> | undefined
 
   /** @throws {@link ModelSealError} `SCHEME_UNKNOWN`, `ABORTED`, and what the source throws */
   static async open(source: string | ModelSource, signal?: AbortSignal): Promise<SourceHasher> {
@@ -79,7 +89,7 @@ export class SourceHasher {
    */
   async hash(files: readonly FileElsewhere[], given: PartHashingOptions = {}): Promise<string[][]> {
     const { signal, onProgress } = snapshot(given, OPTIONS, 'hash')
-    const entries = await (this.#entries ??= this.#listed())
+    const entries = await this.#listed()
     for (const file of files) this.#checkEntry(file, entries)
     const digests = files.map(({ wanted }) => wanted.map(() => ''))
     const parts = files.flatMap((file, index) => file.wanted.map((wanted, place) => ({ file, index, wanted, place })))
@@ -107,7 +117,8 @@ export class SourceHasher {
   }
 
   async #listed(): Promise<ReadonlyMap<string, SourceEntry>> {
-    return new Map((await this.#model.entries()).map((entry) => [entry.name, entry]))
+    // Only a listing that succeeded is kept.
+    return (this.#entries ??= new Map((await this.#model.entries()).map((entry) => [entry.name, entry])))
   }
 
   #checkEntry({ place, size, version }: FileElsewhere, entries: ReadonlyMap<string, SourceEntry>): void {

@@ -1,4 +1,14 @@
-import { constants, fstatSync, lstatSync, openSync, type BigIntStats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  type BigIntStats,
+} from 'node:fs'
+import { procFile } from '../proc-file.ts'
 import { READ_ONLY } from '../read-small-file.ts'
 import { errno, isGone, unreadable } from '../file-errors.ts'
 import { changed, identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
@@ -16,6 +26,24 @@ export function openListed(file: FoundFile): number {
     if (errno(error) === 'ELOOP') throw changed(file, 'it became a symbolic link')
     if (isGone(error)) throw changed(file, 'it disappeared')
     throw unreadable(file.name, 'file', error)
+  }
+}
+
+/**
+ * Where a listed file is, whatever its path leads to at this moment.
+ *
+ * @returns an absolute path without links
+ * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
+ */
+export function realPathOf(file: SourceFile): string {
+  const fd = openListed(file)
+  try {
+    checkUnchanged(file, fd)
+    return process.platform === 'linux' ? readlinkSync(procFile(`self/fd/${fd}`)) : realpathSync.native(file.path)
+  } catch (error) {
+    throw isGone(error) ? changed(file, 'it disappeared') : error
+  } finally {
+    closeSync(fd)
   }
 }
 
