@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,13 @@ import { newWorkerKey } from '@modelseal/fleet'
 import { Redis } from 'ioredis'
 
 const PROGRAM = join(import.meta.dirname, '../../packages/cli/bin/modelseal.cjs')
+
+/** Paths of PEM files of a Redis that only speaks TLS. */
+interface TlsFiles {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+}
 
 /** A process of the command line that works through a catalogue. */
 export interface Coordinator {
@@ -30,16 +37,19 @@ export class TestFleet {
   #server: ChildProcess | undefined
   #secrets = ''
 
-  static async start(password = ''): Promise<TestFleet> {
-    const fleet = new TestFleet(await freePort(), password)
+  readonly #tls: TlsFiles | undefined
+
+  static async start(password = '', tls?: TlsFiles): Promise<TestFleet> {
+    const fleet = new TestFleet(await freePort(), password, tls)
     await fleet.startRedis()
     return fleet
   }
 
-  private constructor(port: number, password: string) {
+  private constructor(port: number, password: string, tls: TlsFiles | undefined) {
     this.#port = port
+    this.#tls = tls
     this.password = password
-    this.url = `redis://${password === '' ? '' : `:${password}@`}127.0.0.1:${port}`
+    this.url = `redis${tls ? 's' : ''}://${password === '' ? '' : `:${password}@`}127.0.0.1:${port}`
     mkdirSync(this.models)
     this.#write(this.workers, '')
   }
@@ -48,8 +58,7 @@ export class TestFleet {
     const args = [
       '--bind',
       '127.0.0.1',
-      '--port',
-      String(this.#port),
+      ...(this.#tls ? tlsArguments(this.#tls, this.#port) : ['--port', String(this.#port)]),
       '--save',
       '',
       '--rdbcompression',
@@ -62,6 +71,12 @@ export class TestFleet {
     await this.onRedis((redis) => redis.ping())
   }
 
+  /** Has Redis answer nobody until it is resumed. */
+  pauseRedis(): { resume: () => void } {
+    this.#server?.kill('SIGSTOP')
+    return { resume: () => void this.#server?.kill('SIGCONT') }
+  }
+
   async stopRedis(): Promise<void> {
     const server = this.#server
     if (!server || server.exitCode !== null || server.signalCode !== null) return
@@ -71,7 +86,8 @@ export class TestFleet {
   }
 
   async onRedis<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = new Redis(this.url, { retryStrategy: () => 50 })
+    const tls = this.#tls ? { tls: { ca: readFileSync(this.#tls.ca) } } : {}
+    const redis = new Redis(this.url, { retryStrategy: () => 50, ...tls })
     redis.on('error', () => undefined)
     try {
       return await work(redis)
@@ -107,8 +123,8 @@ export class TestFleet {
   }
 
   /** Runs the program as a coordinator. */
-  coordinate(args: readonly string[], env: NodeJS.ProcessEnv = {}): Coordinator {
-    const place = ['--queue', this.url, '--workers', this.workers, '--results', this.results]
+  coordinate(args: readonly string[], env: NodeJS.ProcessEnv = {}, queue = this.url): Coordinator {
+    const place = ['--queue', queue, '--workers', this.workers, '--results', this.results]
     const child = spawn(process.execPath, [PROGRAM, 'fleet', ...args, ...place], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, MODELSEAL_CACHE: join(this.directory, 'cache'), ...env },
@@ -148,4 +164,9 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo
   server.close()
   return port
+}
+
+function tlsArguments({ ca, cert, key }: TlsFiles, port: number): string[] {
+  const files = ['--tls-ca-cert-file', ca, '--tls-cert-file', cert, '--tls-key-file', key]
+  return ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no', ...files]
 }

@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import type { Redis, RedisOptions } from 'ioredis'
-import { messageOf } from '@modelseal/core/any-realm'
+import { codeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { queuePackages } from './packages.ts'
 
@@ -18,13 +18,17 @@ const MOST_BETWEEN_ATTEMPTS = 2_000
  */
 export async function connect(url: string, signal: AbortSignal | undefined): Promise<Redis> {
   const place = placeOf(url)
-  const redis = clientOf(url, {
+  // The client only knows the scheme in lowercase: with another one it would send everything without TLS.
+  const redis = clientOf(new URL(url).href, {
     maxRetriesPerRequest: null,
     retryStrategy: (attempt: number) => Math.min(100 * attempt, MOST_BETWEEN_ATTEMPTS),
   })
   let last = 'no answer'
   // Without a listener it would end the process.
-  redis.on('error', (error: unknown) => (last = messageOf(error)))
+  redis.on('error', (error: unknown) => {
+    last = messageOf(error)
+    if (isDistrust(error)) reject(error)
+  })
   const { promise: stopped, reject } = Promise.withResolvers<never>()
   const stop = () => {
     reject(new Error(last))
@@ -50,7 +54,9 @@ export async function connect(url: string, signal: AbortSignal | undefined): Pro
 export function queueFailure(place: string, failure: unknown): ModelSealError {
   const reason = messageOf(failure).replace(/\.$/, '')
   return new ModelSealError('FLEET_QUEUE', `Cannot use the queue at ${shown(place)}: ${reason}.`, {
-    hint: 'Check that Redis is running, the URL of the queue, and its password.',
+    hint: isDistrust(cause)
+      ? 'If the certificate is right, set NODE_EXTRA_CA_CERTS to the file of its authority (PEM) before the process starts.'
+      : 'Check that Redis is running, the URL of the queue, and its password.',
   })
 }
 
@@ -62,6 +68,13 @@ function clientOf(url: string, options: RedisOptions): Redis {
     // Malformed escapes. The cause might show the password.
     throw invalidUrl()
   }
+}
+
+/** Whether TLS refuses the certificate of Redis. Another attempt would not change that. */
+function isDistrust(error: unknown): boolean {
+  return /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|ERR_TLS_CERT_)/.test(
+    codeOf(error) ?? '',
+  )
 }
 
 /** @returns the URL without what is secret */
