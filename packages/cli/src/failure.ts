@@ -111,7 +111,8 @@ async function failureOf(thrown: unknown): Promise<Failure> {
   if (thrown instanceof ModelSealError) {
     const { verdict } = thrown
     // Only a signal aborts a command.
-    const told = thrown.code === 'ABORTED' ? new ModelSealError('ABORTED', 'Interrupted.') : thrown
+    const told =
+      thrown.code === 'ABORTED' ? new ModelSealError('ABORTED', 'Interrupted.', { hint: thrown.hint }) : thrown
     return { error: told.toJSON(), ...(verdict ? { verdict } : {}) }
   }
   const error = new ModelSealError('INTERNAL', `The command failed unexpectedly: ${messageOf(thrown)}.`, {

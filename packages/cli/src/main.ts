@@ -22,8 +22,8 @@ export async function main(args: readonly string[], version: string): Promise<vo
   try {
     refuseMisspeltMethod(normalised, program)
     await program.parseAsync(withHelpOption(normalised, program), { from: 'user' })
-    // Some commands end normally then.
-    process.exitCode = interrupts.exitCode ?? process.exitCode
+    // Some commands end normally then, and for some of them, that is a success.
+    if (process.exitCode !== 0) process.exitCode = interrupts.exitCode ?? process.exitCode
   } catch (error) {
     const cause = await causeOfMisuse(error, normalised, () => createProgram(version, () => async () => {}))
     const exitCode = await reportFailure(cause, program, normalised)

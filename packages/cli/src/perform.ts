@@ -24,7 +24,7 @@ export interface Outcome {
   json: JsonOutput | readonly JsonOutput[]
   /** For people, on standard error. */
   notes?: string[]
-  /** Exit code of the process, if the result is not a success. Default 0. */
+  /** Exit code of the process, if the result is not a success. Default 0, or that of the signal which ended the command; 0 if it was to be ended by one. */
   exitCode?: number
   /** Done once the result has been written to standard output, and not if it could not be. */
   afterwards?: () => Promise<void>
@@ -74,7 +74,7 @@ export function performer(signal: AbortSignal): Perform {
     )
     if (talkative && !flags.json)
       for (const note of outcome.notes ?? []) process.stderr.write(`${printable(`Note: ${note}`)}\n`)
-    if (outcome.exitCode) process.exitCode ||= outcome.exitCode
+    if (outcome.exitCode !== undefined) process.exitCode ||= outcome.exitCode
     if (isWritten) await outcome.afterwards?.()
   }
 }

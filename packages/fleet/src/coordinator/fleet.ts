@@ -1,6 +1,6 @@
 import type { Verdict } from '@modelseal/core'
 import { hashingElsewhere } from '@modelseal/core/distributed'
-import { ModelSealError } from '@modelseal/core/errors'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { Catalogue } from '../catalogue/read-catalogue.ts'
 import { EmbeddedQueue } from '../queue/embedded-queue.ts'
 import { openRedisQueue } from '../queue/redis/redis-queue.ts'
@@ -50,6 +50,7 @@ export class Fleet {
   readonly key: WorkerKey
   readonly hashing: FleetHashing
   readonly #queue: WorkQueue
+  readonly #directory: string
   readonly #options: FleetOptions
 
   /** @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `CACHE_UNSAFE`, and what reading the secrets throws */
@@ -75,6 +76,7 @@ export class Fleet {
     this.#queue = parts.queue
     this.#options = options
     this.key = parts.own
+    this.#directory = parts.directory
     this.store = new ResultStore(parts.directory)
     this.hashing = new FleetHashing({
       queue: parts.queue,
@@ -84,6 +86,12 @@ export class Fleet {
       audit: (options.audit ?? 0) / 100,
       maxAge: parts.maxAge,
       onRejected: (rejected) => options.onRejected?.(rejected),
+    })
+  }
+
+  #stopped(): ModelSealError {
+    return new ModelSealError('ABORTED', 'The fleet was stopped before all models were done.', {
+      hint: `Run the same command again to continue: finished work is kept in ${shown(this.#directory)}.`,
     })
   }
 
@@ -115,6 +123,8 @@ export class Fleet {
         if (running.size >= MODELS) yield await next(running)
       }
       while (running.size > 0) yield await next(running)
+    } catch (error) {
+      throw error instanceof ModelSealError && error.code === 'ABORTED' ? this.#stopped() : error
     } finally {
       // What is left when a run ends early might wait for workers that never come.
       this.hashing.end()

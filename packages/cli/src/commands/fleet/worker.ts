@@ -65,7 +65,8 @@ export function addFleetWorking(fleet: Command, perform: Perform): void {
 
 const WORKER_HELP = `
 A worker has no key and signs nothing. It reads only what --root and --allow name, whoever wrote the job, and authenticates what it found
-with its secret. The first SIGTERM ends it: jobs that it had begun are given to other workers.
+with its secret. The first SIGTERM or SIGINT ends it, with exit code 0: jobs that it had begun are given to other workers at once.
+The second one ends it immediately; others take over some 15 seconds later.
 
 Example:
   $ modelseal fleet worker --queue rediss://queue.example --secret-file host-a.secret --root /srv/models`
@@ -83,7 +84,13 @@ async function work(flags: WorkerFlags, session: Session): Promise<Outcome> {
   await useHubsFor('hf:', 's3:')
   const options = { queue, secretFile, roots: root, urls: allow, concurrency, signal: session.signal }
   const { jobs } = await withMetrics(flags, session, () => runWorker(options))
-  return { lines: [`Stopped after ${counted(jobs, 'job')}.`], json: { result: { jobs } } }
+  return {
+    lines: [`Stopped after ${counted(jobs, 'job')}.`],
+    json: { result: { jobs } },
+    exitCode: 0,
+    // BullMQ goes on looking for a Redis that is away.
+    afterwards: () => process.exit(),
+  }
 }
 
 async function status({ queue, watch, json }: StatusFlags, { signal }: Session): Promise<Outcome> {

@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
 import { ModelSealError } from '@modelseal/core/errors'
 import { readWorkerKey } from '../../results/worker-secrets.ts'
 import { JobPerformer } from '../../worker/job-performer.ts'
@@ -15,6 +17,9 @@ const MOST_STALLED = 1_000
 /** Milliseconds after which an audit is offered again, if this worker did the job the first time. */
 const LEFT_FOR_OTHERS = 200
 
+/** Milliseconds that giving jobs back may take. */
+const GIVING_BACK = 5_000
+
 export interface WorkerOptions {
   /** URL of Redis, `redis:` or `rediss:`. */
   queue: string
@@ -26,7 +31,7 @@ export interface WorkerOptions {
   urls?: readonly string[] | undefined
   /** Jobs that it does at a time. Default: 2. */
   concurrency?: number | undefined
-  /** Stops the worker: it finishes no job, and others take them over. */
+  /** Stops the worker: it finishes no job, and gives those that it has begun back at once. */
   signal: AbortSignal
   /** Stops the worker once the jobs that it has begun are done. */
   finish?: AbortSignal | undefined
@@ -49,6 +54,7 @@ export async function runWorker(options: WorkerOptions): Promise<{ jobs: number 
   const key = await readWorkerKey(options.secretFile)
   const { bullmq } = queuePackages()
   const redis = await connect(options.queue, signal)
+  const connections = withDuplicates(redis)
   const readable: Readable = { roots, urls }
   const performer = new JobPerformer(key, readable)
   let jobs = 0
@@ -61,7 +67,12 @@ export async function runWorker(options: WorkerOptions): Promise<{ jobs: number 
         await job.moveToDelayed(Date.now() + LEFT_FOR_OTHERS, token)
         throw new bullmq.DelayedError()
       }
-      const result = await performer.perform(order, signal)
+      const result = await performer.perform(order, signal).catch(async (error: unknown) => {
+        if (!signal.aborted) throw error
+        // Other workers have it at once.
+        await job.moveToWait(token)
+        throw new bullmq.WaitingError()
+      })
       jobs += 1
       options.onJob?.(order.id)
       return result
@@ -79,13 +90,27 @@ export async function runWorker(options: WorkerOptions): Promise<{ jobs: number 
   worker.on('error', () => undefined)
   try {
     await stopped(finish, signal)
-    await Promise.race([worker.close(), stopped(signal)])
-    if (signal.aborted) await worker.close(true).catch(() => undefined)
+    const closed = worker.close()
+    await Promise.race([closed, stopped(signal)])
+    // Its jobs are given back now, unless Redis is away.
+    await Promise.race([closed, setTimeout(GIVING_BACK, undefined, { ref: false })])
     return { jobs }
   } finally {
     await performer.close()
-    redis.disconnect()
+    for (const connection of connections) connection.disconnect()
   }
+}
+
+/** A connection, and those that are made like it: BullMQ closes its own only if Redis answers. */
+function withDuplicates(redis: Redis): readonly Redis[] {
+  const connections = [redis]
+  const duplicate = redis.duplicate.bind(redis)
+  redis.duplicate = (options) => {
+    const made = duplicate(options)
+    connections.push(made)
+    return made
+  }
+  return connections
 }
 
 /** Waits for one of the signals. */
