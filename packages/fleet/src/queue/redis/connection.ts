@@ -54,7 +54,7 @@ export async function connect(url: string, signal: AbortSignal | undefined): Pro
 export function queueFailure(place: string, failure: unknown): ModelSealError {
   const reason = messageOf(failure).replace(/\.$/, '')
   return new ModelSealError('FLEET_QUEUE', `Cannot use the queue at ${shown(place)}: ${reason}.`, {
-    hint: isDistrust(cause)
+    hint: isDistrust(failure)
       ? 'If the certificate is right, set NODE_EXTRA_CA_CERTS to the file of its authority (PEM) before the process starts.'
       : 'Check that Redis is running, the URL of the queue, and its password.',
   })
