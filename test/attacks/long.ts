@@ -1,7 +1,7 @@
 // Tests that take long even with few cases: bundles, statements and policies as large as they may be, files of
 // gigabytes, processes without descriptors, threads that are kept busy, files that are swapped during a load, every byte
-// of a bundle changed, hundreds of loads in a row, many processes, threads and kinds of values, and the command line and the
-// adapters with every method and server.
+// of a bundle changed, hundreds of loads in a row, many processes, threads and kinds of values, the command line and the
+// adapters with every method and server, and programs that follow a log, a feed or a journal.
 // npm run test:attacks runs them, and npm test does not.
 export const LONG_TESTS = [
   'test/attacks/unverified-input.test.ts',
@@ -21,8 +21,12 @@ export const LONG_TESTS = [
   'test/memory.test.ts',
   'test/hostile.test.ts',
   'test/mutations.test.ts',
+  'test/cli/advisory.test.ts',
   'test/cli/certificates.test.ts',
+  'test/cli/collecting.test.ts',
+  'test/cli/journal-writing.test.ts',
   'test/cli/keyless.test.ts',
+  'test/cli/monitor.test.ts',
   'test/cli/policy.test.ts',
   'test/cli/program.test.ts',
   'test/cli/pull.test.ts',
@@ -33,6 +37,7 @@ export const LONG_TESTS = [
   'test/cli/hashing.test.ts',
   'test/load-tfjs-http.test.ts',
   'test/register-adapters.test.ts',
+  'test/register-revoked.test.ts',
   'test/attacks/attestations.test.ts',
   'test/cli/attest.test.ts',
   'test/cli/attest-refusals.test.ts',
