@@ -94,7 +94,7 @@ describe.skipIf(!ready)('a journal whose key is on a token', () => {
     const writer = writerFor(directory, KEY)
     const states = await heard(async () => {
       expect(await record(writer, { isRequired: true })).toBeUndefined()
-      await vi.waitFor(async () => expect((await verifyJournal(directory)).uncovered).toBe(2))
+      await vi.waitFor(async () => expect((await verifyJournal(directory)).uncovered).toBe(2), { timeout: 20_000 })
       await new Promise((go) => setTimeout(go, 500))
     })
     expect(states[0]?.error).toMatchObject({

@@ -45,7 +45,7 @@ test('a session of ONNX Runtime', { timeout: 30_000 }, async () => {
   const running = session.run(feeds)
   await revokeFor(revoked)
   expect(Object.keys(await running)).toEqual(session.outputNames)
-  await vi.waitFor(() => expect(released).toHaveBeenCalledOnce())
+  await vi.waitFor(() => expect(released).toHaveBeenCalledOnce(), { timeout: 20_000 })
   await expect(session.run(feeds)).rejects.toEqual(refused)
 })
 
@@ -67,7 +67,7 @@ test('a model of TensorFlow.js', { timeout: 60_000 }, async () => {
   const graph = model as tf.GraphModel
   tf.dispose(graph.execute(input))
   await revokeFor(revoked)
-  await vi.waitFor(() => expect(tf.memory().numTensors).toBeLessThan(before))
+  await vi.waitFor(() => expect(tf.memory().numTensors).toBeLessThan(before), { timeout: 20_000 })
   expect(() => graph.execute(input)).toThrow(refused)
   expect(() => graph.predict(input)).toThrow(refused)
   await expect(graph.executeAsync(input)).rejects.toEqual(refused)

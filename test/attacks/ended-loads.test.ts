@@ -50,7 +50,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('leaves nothing when %s ends the process', async (signal) => {
     const temporary = ownTemporaryDirectory()
     const child = await loading(model, temporary)
-    await expect.poll(() => readdirSync(temporary)).not.toEqual([])
+    await expect.poll(() => readdirSync(temporary), { timeout: 20_000 }).not.toEqual([])
     await end(child, signal)
     expect(readdirSync(temporary)).toEqual([])
   })
@@ -67,7 +67,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
       },
     })
     const child = await loading(`${origin}/`, temporary)
-    await expect.poll(() => readdirSync(temporary)).not.toEqual([])
+    await expect.poll(() => readdirSync(temporary), { timeout: 20_000 }).not.toEqual([])
     await end(child, 'SIGTERM')
     expect(readdirSync(temporary)).toEqual([])
   })
@@ -75,7 +75,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
   test('leaves files that the next load removes if the process is killed', async () => {
     const temporary = ownTemporaryDirectory()
     const child = await loading(model, temporary)
-    await expect.poll(() => readdirSync(temporary)).not.toEqual([])
+    await expect.poll(() => readdirSync(temporary), { timeout: 20_000 }).not.toEqual([])
     await end(child, 'SIGKILL')
     await expectRemovedByNextLoad(temporary)
   })
@@ -83,7 +83,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
   test('in a worker thread leaves files that the next load removes if a signal ends the process', async () => {
     const temporary = ownTemporaryDirectory()
     const child = await loading(model, temporary, 'thread')
-    await expect.poll(() => readdirSync(temporary)).not.toEqual([])
+    await expect.poll(() => readdirSync(temporary), { timeout: 20_000 }).not.toEqual([])
     await end(child, 'SIGTERM')
     await expectRemovedByNextLoad(temporary)
   })

@@ -19,18 +19,18 @@ test('shows processed and total bytes on a terminal, and removes the line at the
   const { stream, text } = screen(true)
   const progress = startProgress(stream, 'Hashing', 0)!
   progress.onProgress(1_000_000, 4_000_000)
-  await vi.waitFor(() => expect(text()).toMatch(/Hashing .* 1\.0 MB of 4\.0 MB/))
+  await vi.waitFor(() => expect(text()).toMatch(/Hashing .* 1\.0 MB of 4\.0 MB/), { timeout: 20_000 })
   progress.stop()
-  await vi.waitFor(() => expect(text()).toMatch(/\u001b\[2K$/))
+  await vi.waitFor(() => expect(text()).toMatch(/\u001b\[2K$/), { timeout: 20_000 })
 })
 
 test('updates a total that is initially an estimate', async () => {
   const { stream, text } = screen(true)
   const progress = startProgress(stream, 'Hashing', 0)!
   progress.onProgress(1_000_000, 4_000_000)
-  await vi.waitFor(() => expect(text()).toContain('1.0 MB of 4.0 MB'))
+  await vi.waitFor(() => expect(text()).toContain('1.0 MB of 4.0 MB'), { timeout: 20_000 })
   progress.onProgress(2_000_000, 5_000_000)
-  await vi.waitFor(() => expect(text()).toContain('2.0 MB of 5.0 MB'))
+  await vi.waitFor(() => expect(text()).toContain('2.0 MB of 5.0 MB'), { timeout: 20_000 })
   progress.stop()
 })
 

@@ -587,7 +587,7 @@ test('a host that follows waits while the collector is away, and then sends ever
     signal: ended.signal,
     onEvent: (event) => events.push(event),
   })
-  await vi.waitFor(() => expect(events).toMatchObject([{ error: { code: 'HTTP_UNREACHABLE' } }]))
+  await vi.waitFor(() => expect(events).toMatchObject([{ error: { code: 'HTTP_UNREACHABLE' } }]), { timeout: 20_000 })
   addLoads(segment, 1)
   await site.start({}, `127.0.0.1:${port}`)
   await vi.waitFor(() => expect(events).toContainEqual({ sent: { bytes: segment.bytes, commits: 2, size: 2 } }), {

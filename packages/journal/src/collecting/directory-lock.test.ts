@@ -102,7 +102,7 @@ test('a journal that is begun anew while it is followed is sent as another one',
   const ended = new AbortController()
   const onEvent = vi.fn()
   const pushed = site.push(journal.directory, { follow: true, interval: 500, signal: ended.signal, onEvent })
-  await vi.waitFor(() => expect(onEvent).toHaveBeenCalled())
+  await vi.waitFor(() => expect(onEvent).toHaveBeenCalled(), { timeout: 20_000 })
   const { journal: next } = site.journal('host-a', 'next')
   site.copy('next', 'host-a')
   await vi.waitFor(() => expect(existsSync(site.directoryOf(next))).toBe(true), 5_000)

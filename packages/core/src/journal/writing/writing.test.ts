@@ -234,7 +234,7 @@ describe('a journal that cannot be written', () => {
     await record(writer, 'tried again')
     write.mockRestore()
     await vi.waitFor(() => expect(pathsIn(recordsOf(directory))).toEqual(['before', 'tried again']), { timeout: 3_000 })
-    await vi.waitFor(() => expect(states.at(-1)).not.toHaveProperty('error'))
+    await vi.waitFor(() => expect(states.at(-1)).not.toHaveProperty('error'), { timeout: 20_000 })
     unsubscribe(JOURNAL_CHANNEL, heard)
     expect(states[0]?.error).toMatchObject({ code: 'JOURNAL_FAILED' })
     expect(typesIn(recordsOf(directory))).not.toContain('lost')

@@ -394,7 +394,7 @@ describe('a model over HTTP is refused', () => {
     }
     outcomes.delete('accepted')
     expect([...outcomes]).toEqual(['ABORTED'])
-    await expect.poll(() => open).toBe(0)
+    await expect.poll(() => open, { timeout: 20_000 }).toBe(0)
   })
 
   test('if a file that is read later no longer matches the signature', async () => {

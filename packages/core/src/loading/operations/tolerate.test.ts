@@ -123,9 +123,9 @@ test('has the model recorded where the refusal was, and its end', async () => {
   keepRevocable(model, created, { ends: ['release'], release: () => {} })
   model.close()
   expect(created.release()).toBe('released')
-  await vi.waitFor(() => expect(ends()).toEqual(['released']))
+  await vi.waitFor(() => expect(ends()).toEqual(['released']), { timeout: 20_000 })
   ;(await tolerate(error, { path: site.file('unsigned') })).close()
-  await vi.waitFor(() => expect(ends()).toEqual(['released', 'closed']))
+  await vi.waitFor(() => expect(ends()).toEqual(['released', 'closed']), { timeout: 20_000 })
 })
 
 test('refuses the model if a journal that is required cannot record it', async () => {
@@ -142,7 +142,9 @@ test('refuses the model if a journal that is required cannot record it', async (
   })
   expect((failure as ModelSealError).verdict).not.toHaveProperty('wouldRefuse')
   expect(published).toEqual([(failure as ModelSealError).verdict])
-  await vi.waitFor(() => expect(loads().map(({ code }) => code)).toEqual(['BUNDLE_NOT_FOUND', 'JOURNAL_FAILED']))
+  await vi.waitFor(() => expect(loads().map(({ code }) => code)).toEqual(['BUNDLE_NOT_FOUND', 'JOURNAL_FAILED']), {
+    timeout: 20_000,
+  })
 })
 
 test('nothing revokes a tolerated model, of which nothing is known', async () => {

@@ -486,7 +486,7 @@ describe('bytes in memory', () => {
     expect(closed.model.revoked.aborted).toBe(false)
     await change(revoked)
     expect(await causeOf(model)).toBe('FILE_REVOKED')
-    await vi.waitFor(() => expect(session.released).toBe(1))
+    await vi.waitFor(() => expect(session.released).toBe(1), { timeout: 20_000 })
     expect(() => session.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
   })
 
@@ -570,7 +570,7 @@ describe('a policy that has just been written', () => {
     const file = `watched-${policies}.yaml`
     await site.policy(policyOf({}, { match: { path: 'elsewhere/**' } }), file)
     await policy.current()
-    await sleep(1_500)
+    await sleep(500)
     await site.policy(policyOf({}), file)
     await policy.current()
     await sleep(2_500)
@@ -788,7 +788,7 @@ describe('what happens then:', () => {
     keepRevocable(opened, session, { calls: ['run'], ends: ['release'], release: (one) => one.release() })
     await change({ revoked: { keys: [fingerprint] } })
     await causeOf(opened)
-    await vi.waitFor(() => expect([told.length, session.released]).toEqual([1, true]))
+    await vi.waitFor(() => expect([told.length, session.released]).toEqual([1, true]), { timeout: 20_000 })
     expect(() => session.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' }))
     vi.stubEnv('MODELSEAL_ON_REVOKED', 'stop')
     await expect(openVerifiedModel(site.file('model'), {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
@@ -808,7 +808,7 @@ describe('what happens then:', () => {
       verdict: opened.verdict,
       error: opened.revoked.reason as ModelSealError,
     }
-    await vi.waitFor(() => expect(onRevoked).toHaveBeenCalledExactlyOnceWith(message))
+    await vi.waitFor(() => expect(onRevoked).toHaveBeenCalledExactlyOnceWith(message), { timeout: 20_000 })
     expect(told).toEqual([message])
     expect(message.error.message).toMatch(/was revoked after it was loaded: The key sha256:.+ is revoked by the policy/)
   })
@@ -944,5 +944,7 @@ test('watching keeps neither a model alive nor what a runtime created', { timeou
   )
   await settled({ revoked: { keys: [fingerprint] } }, undefined, 'heap.yaml')
   await policy.current()
-  await vi.waitFor(() => expect(() => kept?.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' })))
+  await vi.waitFor(() => expect(() => kept?.run()).toThrow(expect.objectContaining({ code: 'MODEL_REVOKED' })), {
+    timeout: 20_000,
+  })
 })

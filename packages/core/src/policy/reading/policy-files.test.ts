@@ -18,11 +18,14 @@ function privately(files: Readonly<Record<string, string>>): string {
 
 /** Reads a file until it is so old that a later change would show in its state. */
 async function settled(path: string): Promise<void> {
-  await vi.waitFor(async () => {
-    const read = vi.fn()
-    await readPolicyFile(path, FILE, read)
-    expect(read).toHaveBeenCalledWith(expect.objectContaining({ state: expect.any(String) as string }))
-  })
+  await vi.waitFor(
+    async () => {
+      const read = vi.fn()
+      await readPolicyFile(path, FILE, read)
+      expect(read).toHaveBeenCalledWith(expect.objectContaining({ state: expect.any(String) as string }))
+    },
+    { timeout: 20_000 },
+  )
 }
 
 const FILE = { what: 'trust policy', maxBytes: 100 }

@@ -39,7 +39,7 @@ test('a host whose requests never end does not keep others waiting', async () =>
   }
   expect(await site.push(other.directory, {}, 'host-b')).toMatchObject({ size: 1 })
   // More connections than a host needs are closed.
-  await vi.waitFor(() => expect(answers).toHaveLength(50 - 34))
+  await vi.waitFor(() => expect(answers).toHaveLength(50 - 34), { timeout: 20_000 })
   expect(new Set(answers.map((text) => text.slice(0, 12)))).toEqual(new Set(['HTTP/1.1 503']))
 })
 
@@ -54,7 +54,7 @@ test('strangers who only connect do not keep hosts from the collector', async ()
     await once(socket, 'connect')
   }
   expect(await site.push(journal.directory)).toMatchObject({ size: 1 })
-  await vi.waitFor(() => expect(closed).toBeGreaterThanOrEqual(300 - 256))
+  await vi.waitFor(() => expect(closed).toBeGreaterThanOrEqual(300 - 256), { timeout: 20_000 })
 })
 
 test('requests wait for their turn: those of hosts with few before those of one with many', async () => {
@@ -107,7 +107,9 @@ test('what was only counted is reported after some time', async () => {
   const events = new Events((event) => reported.push(event), 20)
   for (let index = 1; index <= 25; index++) events.reportFrequent({ event: 'refused', message: `${index}` })
   expect(reported).toHaveLength(20)
-  await vi.waitFor(() => expect(reported.slice(20)).toMatchObject([{ message: '25', unreported: 4 }]))
+  await vi.waitFor(() => expect(reported.slice(20)).toMatchObject([{ message: '25', unreported: 4 }]), {
+    timeout: 20_000,
+  })
 })
 
 test('only what the key of a host signed is kept as evidence, and proofs find a place', async () => {

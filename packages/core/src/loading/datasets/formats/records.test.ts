@@ -163,7 +163,7 @@ describe('CSV', () => {
       expect(record).toEqual({ a: 'a' })
       break
     }
-    await vi.waitFor(() => expect(isLeft).toBe(true))
+    await vi.waitFor(() => expect(isLeft).toBe(true), { timeout: 20_000 })
   })
 
   test('cannot be read without its package, which the refusal names', async () => {

@@ -43,7 +43,7 @@ test('all begin if none of those before them ends', async () => {
   await setTimeout(100)
   expect(begun).toEqual([0])
   isBusy = false
-  await expect.poll(() => begun).toEqual([0, 1, 2, 3])
+  await expect.poll(() => begun, { timeout: 20_000 }).toEqual([0, 1, 2, 3])
   for (const end of ends) end()
   await expect(all).resolves.toHaveLength(4)
 })
