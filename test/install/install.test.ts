@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { identityToken } from '../../packages/core/src/testing/sigstore-server.ts'
 import { expectToVerify, run } from '../support/bundled.ts'
 import { scratchOfSuite } from '../support/models.ts'
@@ -49,6 +49,7 @@ test.each([
   { adapter: '@modelseal/hub', packages: [...CORE, '@modelseal/hub'] },
   { adapter: '@modelseal/s3', packages: [...CORE, '@modelseal/s3'] },
   { adapter: '@modelseal/journal', packages: [...CORE, '@modelseal/journal'] },
+  { adapter: '@modelseal/fleet', packages: [...CORE, '@modelseal/fleet'] },
   { adapter: '@modelseal/transformers', packages: [...ONNX, '@modelseal/transformers'] },
   { adapter: '@modelseal/register', packages: [...ONNX, '@modelseal/tfjs', '@modelseal/register'] },
 ])('$adapter installs as little', ({ adapter, packages }) => {
@@ -112,10 +113,48 @@ test('the types need no package other than the runtime', () => {
     service.path('types.cts'),
     "import core = require('@modelseal/core')\nexport const { loadPolicy } = core",
   )
-  const options = ['--ignoreConfig', '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024']
-  const args = [...options, '--lib', 'es2024,esnext.disposable,dom', '--types', 'node', 'types.mts', 'types.cts']
-  const tsc = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), args, { cwd: service.directory, encoding: 'utf8' })
-  expect(tsc.stdout).toBe('')
+  expect(compiled(service)).toBe('')
+})
+
+describe('a fleet', () => {
+  let fleet: Installation
+  beforeAll(() => {
+    fleet = installed('fleet', ['@modelseal/core', '@modelseal/fleet'])
+  })
+
+  test.each([
+    ['fleet.mjs', (name: string) => `import * as ${name.replace(/.*\//, '')} from '${name}'`],
+    ['fleet.cjs', (name: string) => `const ${name.replace(/.*\//, '')} = require('${name}')`],
+  ])('signs a catalogue, and says what a queue needs: %s', (name, loaded) => {
+    const catalogue = join(directory, `catalogue of ${name}`)
+    mkdirSync(join(catalogue, 'vad'), { recursive: true })
+    writeFileSync(join(catalogue, 'vad/weights.bin'), 'weights')
+    const code = `${loaded('@modelseal/core/signing')}
+      ${loaded('@modelseal/fleet')}
+      const [privateKey, catalogue] = process.argv.slice(2)
+      ;(async () => {
+        const signer = await signing.keySigner({ privateKey })
+        for await (const { signed } of await fleet.signCatalogue(catalogue, { signer })) console.log(JSON.stringify(signed.files))
+        await fleet.fleetStatus('redis://127.0.0.1:1').catch(({ code }) => console.log(JSON.stringify(code)))
+      })()`
+    const { outcomes } = runCode(fleet, name, code, join(byMethods, 'release.key'), catalogue)
+    expect(outcomes).toEqual([1, 'FLEET_PACKAGES'])
+  })
+
+  test('has types that need no queue', () => {
+    link(fleet, '@types/node')
+    const code = `import { verifyCatalogue, type CatalogueVerdict, type FleetRun } from '@modelseal/fleet'
+      const run: FleetRun<CatalogueVerdict> = await verifyCatalogue('models', { policy: 'modelseal.policy.yaml' })
+      // @ts-expect-error the share is a number
+      await verifyCatalogue('models', { audit: 'all' })
+      for await (const outcome of run) if ('verdict' in outcome) console.log(outcome.verdict.decision)`
+    writeFileSync(fleet.path('types.mts'), code)
+    writeFileSync(
+      fleet.path('types.cts'),
+      "import fleet = require('@modelseal/fleet')\nexport const { signCatalogue } = fleet",
+    )
+    expect(compiled(fleet)).toBe('')
+  })
 })
 
 test('the command line signs, verifies, and has what keyless signing and trusted roots need', () => {
@@ -135,6 +174,13 @@ test('the command line signs, verifies, and has what keyless signing and trusted
   const policy = ['verify', join(byMethods, 'by-sigstore'), '--policy', key('modelseal.policy.yaml')]
   expect(modelseal(...policy)).toMatchObject({ status: 0 })
 })
+
+/** What the compiler says about `types.mts` and `types.cts`. */
+function compiled({ directory: cwd }: Installation): string {
+  const options = ['--ignoreConfig', '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024']
+  const args = [...options, '--lib', 'es2024,esnext.disposable,dom', '--types', 'node', 'types.mts', 'types.cts']
+  return spawnSync(join(ROOT, 'node_modules/.bin/tsc'), args, { cwd, encoding: 'utf8' }).stdout
+}
 
 function modelseal(...args: string[]) {
   const file = program.path('node_modules/modelseal/bin/modelseal.cjs')
