@@ -1,8 +1,10 @@
-// Signs one large model in shards of 64 MiB, and many small ones, with workers on this machine beside one process. Each hashes in one thread. Run after a build:
+// Signs one large model in shards of 64 MiB, and many small ones, with workers on this machine beside one process. Each hashes in one thread, and
+// two processors should be idle. Run after a build:
 //   npm run bench:fleet
 //   npm run bench:fleet -- --mib 256 --models 200 --rounds 1
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { generateKeyPairSync, randomFillSync } from 'node:crypto'
 import { appendFile, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -21,7 +23,7 @@ const PROGRAM = join(import.meta.dirname, '../../packages/cli/bin/modelseal.cjs'
 const { values: given } = parseArgs({
   options: {
     mib: { type: 'string', default: '4096' },
-    models: { type: 'string', default: '2000' },
+    models: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '3' },
     directory: { type: 'string', default: tmpdir() },
   },
@@ -52,12 +54,10 @@ try {
   }
   // Fills the cache of the system.
   await alone()
-  const base = await seconds(alone)
-  console.log(`one process:  ${rate(base)}`)
-  for (const [count, name] of ['one', 'two'].entries()) {
+  for (const [index, name] of ['one', 'two'].entries()) {
     await startWorker(name, url)
-    const took = await seconds(() => fleet('large'))
-    console.log(`${count + 1} worker(s):  ${rate(took)}, ${(base / took).toFixed(2)} x`)
+    await fleet('large')
+    await compare(`${index + 1} worker(s)`, alone, () => fleet('large'))
   }
 
   await writeSmall(join(root, 'small'))
@@ -71,12 +71,14 @@ try {
       await setTimeout(500)
     }
   })()
-  const start = process.hrtime.bigint()
-  const { jobs } = await fleet('small')
-  const took = Number(process.hrtime.bigint() - start) / 1e9
+  const all = await measured(() => fleet('small'))
   isDone = true
   await watching
-  console.log(`${models} small models: ${took.toFixed(1)} s, ${((1_000 * took) / jobs).toFixed(1)} ms a job`)
+  const each = (seconds) => `${((1_000 * seconds) / models).toFixed(2)} ms`
+  console.log(`${models} small models, a job each: ${all.took.toFixed(1)} s, ${each(all.took)} a job`)
+  console.log(
+    `processor time of a job: coordinator ${each(all.own)}, workers ${each(all.workers)}, Redis ${each(all.redis)}`,
+  )
   console.log(
     `memory: coordinator ${megabytes(most)}, Redis ${megabytes(mostRedis)} (${megabytes(before.redisBytes)} before)`,
   )
@@ -126,14 +128,41 @@ async function writeSmall(directory) {
   }
 }
 
-async function seconds(work) {
-  const times = []
-  for (let round = 0; round < rounds; round++) {
-    const start = process.hrtime.bigint()
-    await work()
-    times.push(Number(process.hrtime.bigint() - start) / 1e9)
-  }
-  return median(times)
+/** Alternates, so that both run under the same conditions. Processor times tell more than the clock if the machine has other things to do. */
+async function compare(name, alone, fleet) {
+  const rows = []
+  for (let round = 0; round < rounds; round++) rows.push([await measured(alone), await measured(fleet)])
+  const [base, took] = [0, 1].map((column) => median(rows.map((row) => row[column].took)))
+  const faster = median(rows.map(([one, other]) => one.took / other.took))
+  console.log(`one process:  ${rate(base)}`)
+  console.log(`${name}:  ${rate(took)}, ${faster.toFixed(2)} x`)
+  const more = median(rows.map(([one, other]) => total(other) / total(one) - 1))
+  const [own, workers, redis] = ['own', 'workers', 'redis'].map((part) => median(rows.map(([, row]) => row[part])))
+  const parts = `workers ${workers.toFixed(2)} s, coordinator ${own.toFixed(2)} s, Redis ${redis.toFixed(2)} s`
+  const before = median(rows.map(([one]) => total(one)))
+  console.log(`processor time: ${before.toFixed(2)} s in one process; ${parts}: ${(100 * more).toFixed(1)} % more`)
+}
+
+/** How long it took, and the processor time of this process, of the workers and of Redis, in seconds. */
+async function measured(work) {
+  const before = [process.cpuUsage(), ...children.map(processorTime)]
+  const start = process.hrtime.bigint()
+  await work()
+  const took = Number(process.hrtime.bigint() - start) / 1e9
+  const { user, system } = process.cpuUsage(before[0])
+  const [redis, ...workers] = children.map((child, index) => processorTime(child) - before[index + 1])
+  return { took, own: (user + system) / 1e6, redis, workers: workers.reduce((sum, each) => sum + each, 0) }
+}
+
+function total({ own, workers, redis }) {
+  return own + workers + redis
+}
+
+/** In seconds, of all threads. Linux only. */
+function processorTime({ pid }) {
+  const [, fields] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  const [user, system] = fields.split(' ').slice(11, 13).map(Number)
+  return (user + system) / 100
 }
 
 function rate(took) {

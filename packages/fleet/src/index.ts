@@ -11,5 +11,6 @@ export { verifyCatalogue, type CatalogueVerdict, type VerifyCatalogueOptions } f
 export { planCatalogue, type ModelPlan, type PlanOptions } from './coordinator/plan-catalogue.ts'
 export { newWorkerKey } from './results/worker-secrets.ts'
 export { fleetStatus, type FleetStatus } from './queue/redis/fleet-status.ts'
+export type { ModelProgress, RunProgress } from './queue/work-queue.ts'
 export { runWorker, type WorkerOptions } from './queue/redis/run-worker.ts'
 export { serveFleetMetrics, type ServedMetrics } from './telemetry/serve-metrics.ts'

@@ -10,6 +10,8 @@ export interface WholeFile {
   what: string
   failed: 'SIGNATURE_WRITE_FAILED' | 'FILE_WRITE_FAILED'
   mode: number
+  /** True if a power cut may lose or empty the file, as with records that can be made again. Default: false. */
+  mayBeLost?: boolean
   /** Called with the path of the complete temporary file. False leaves what is there. */
   mayReplace?: (temporary: string) => Promise<boolean>
 }
@@ -28,7 +30,7 @@ export async function writeFileWhole(path: string, content: Uint8Array | Writing
     const handle = await open(temporary, 'wx', file.mode)
     try {
       await (typeof content === 'function' ? content((text) => handle.writeFile(text)) : handle.writeFile(content))
-      await handle.sync()
+      if (!file.mayBeLost) await handle.sync()
     } finally {
       await handle.close()
     }
@@ -37,7 +39,7 @@ export async function writeFileWhole(path: string, content: Uint8Array | Writing
       return false
     }
     await rename(temporary, path)
-    await syncDirectory(directory)
+    if (!file.mayBeLost) await syncDirectory(directory)
     return true
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {})

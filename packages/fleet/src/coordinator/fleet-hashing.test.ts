@@ -37,6 +37,8 @@ class TestQueue implements WorkQueue {
     return Promise.resolve()
   }
 
+  tell(): void {}
+
   close(): Promise<void> {
     return Promise.resolve()
   }
@@ -78,7 +80,7 @@ test('a worker hashes, and its result is kept', async () => {
   const done: number[] = []
   const { hashing } = fleet(queue, { store })
   expect(await hashing.hash('vad', { ...asked, onProgress: (bytes) => void done.push(bytes) })).toEqual(RIGHT)
-  expect(done).toEqual([14])
+  expect(done).toEqual([0, 14])
   expect(hashing.counts).toEqual({ jobs: 1, reused: 0, bytes: 14, rejected: 0 })
   expect(queue.forgotten).toHaveLength(1)
   const again = fleet(new TestQueue(() => expect.fail('asked')), { store })

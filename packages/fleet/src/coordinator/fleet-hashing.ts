@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { lanes, type ElsewhereRequest } from '@modelseal/core/distributed'
-import { ModelSealError, shown, type ErrorCode } from '@modelseal/core/errors'
+import { ModelSealError, type ErrorCode } from '@modelseal/core/errors'
 import { isUrl } from '../catalogue/model-line.ts'
 import { jobsOf, type PlannedJob } from '../jobs/split.ts'
 import { authenticResult, type Result } from '../results/result.ts'
@@ -8,6 +8,7 @@ import type { ResultStore } from '../results/result-store.ts'
 import type { WorkerSecrets } from '../results/worker-secrets.ts'
 import { report } from '../telemetry/fleet-events.ts'
 import type { Order, WorkQueue } from '../queue/work-queue.ts'
+import { disagreeing, unauthentic } from './doubtful-results.ts'
 import type { FairWindow } from './fair-window.ts'
 
 /** How often a job is given out again if what came back was not authentic. */
@@ -49,6 +50,14 @@ export interface HashingParts {
   readonly onRejected: (rejected: RejectedResult) => void
 }
 
+/** For what a job is done. */
+interface Asked {
+  readonly model: string
+  readonly signal: AbortSignal
+  /** Is told of bytes that were hashed, or that do not count any more. */
+  readonly advance: (bytes: number) => void
+}
+
 /** Has the files of models hashed by workers, and believes only what they have authenticated. */
 export class FleetHashing {
   readonly counts: FleetCounts = { jobs: 0, reused: 0, bytes: 0, rejected: 0 }
@@ -59,8 +68,16 @@ export class FleetHashing {
   readonly #failures = new Set<AbortController>()
   #hasEnded = false
 
+  /** Bytes of the jobs that are being done, as workers say. */
+  #begun = 0
+
   constructor(parts: HashingParts) {
     this.#parts = parts
+  }
+
+  /** Bytes that were hashed in this run, also of jobs that are being done. */
+  get bytes(): number {
+    return this.counts.bytes + this.#begun
   }
 
   /**
@@ -74,17 +91,27 @@ export class FleetHashing {
     const source = files.some(({ place }) => 'path' in place) ? undefined : model
     const jobs = [...jobsOf(files, source)]
     const failure = new AbortController()
+    // AbortSignal.any() would leave something behind for each model at a signal that lives as long as the run.
+    const stop = () => failure.abort()
+    signal?.addEventListener('abort', stop, { once: true })
     this.#failures.add(failure)
-    if (this.#hasEnded) failure.abort()
-    const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal
-    let done = 0
+    if (this.#hasEnded || signal?.aborted) stop()
+    let [done, begun] = [0, 0]
+    const advance = (by: number) => {
+      begun += by
+      this.#begun += by
+      if (by > 0) onProgress?.(done + begun)
+    }
+    // The total is known.
+    onProgress?.(0)
     const work = async (job: PlannedJob) => {
-      const found = await this.#digestsOf(job, model, either)
+      const found = await this.#digestsOf(job, { model, signal: failure.signal, advance })
       job.places.forEach(([file, wanted], index) => {
         const digest = digests[file]
         if (digest) digest[wanted] = found[index] ?? ''
       })
-      onProgress?.((done += job.bytes))
+      done += job.bytes
+      onProgress?.(done + begun)
     }
     const running = lanes(jobs, this.#parts.queue.window, work)
     try {
@@ -96,6 +123,7 @@ export class FleetHashing {
       throw error
     } finally {
       this.#failures.delete(failure)
+      signal?.removeEventListener('abort', stop)
       this.#parts.window.leave(model)
     }
   }
@@ -106,13 +134,13 @@ export class FleetHashing {
     for (const failure of this.#failures) failure.abort()
   }
 
-  async #digestsOf(job: PlannedJob, model: string, signal: AbortSignal): Promise<readonly string[]> {
+  async #digestsOf(job: PlannedJob, of: Asked): Promise<readonly string[]> {
     // Again after each wait: of all that wait for a job which fails, only one may begin it.
     for (let current = this.#current.get(job.id); current; current = this.#current.get(job.id)) {
       const found = await current.catch(() => undefined)
       if (found) return found
     }
-    const work = this.#done(job, model, signal)
+    const work = this.#done(job, of)
     this.#current.set(job.id, work)
     try {
       return await work
@@ -121,7 +149,7 @@ export class FleetHashing {
     }
   }
 
-  async #done(job: PlannedJob, model: string, signal: AbortSignal): Promise<readonly string[]> {
+  async #done(job: PlannedJob, of: Asked): Promise<readonly string[]> {
     const { store } = this.#parts
     const lines = await this.#stored(job)
     const isAudited = await this.#isAudited(job)
@@ -135,7 +163,7 @@ export class FleetHashing {
       const [not] = lines.keys()
       if (not !== undefined) await store.write('audits', job.id, [not])
       const order: Order = { id: job.id, text: job.text, ...(not === undefined ? {} : { not }) }
-      const { worker, line } = await this.#given(job, { order, model, signal })
+      const { worker, line } = await this.#given(job, order, of)
       lines.set(worker, line)
       orders.push(order)
     }
@@ -144,7 +172,10 @@ export class FleetHashing {
     if (!first) throw unauthentic(job, 'none')
     const different = others.find((other) => !isSame(first, other))
     if (isAudited) report({ type: 'audit', agrees: !different })
-    if (different) throw await this.#disagreeing(job, orders, [first, different])
+    if (different) {
+      for (const order of orders) await this.#parts.queue.forget(order)
+      throw disagreeing(job, first, different)
+    }
     if (orders.length > 0) await store.write('results', job.id, [...lines.values()])
     if (isAudited) await store.remove('audits', job.id)
     for (const order of orders) await this.#parts.queue.forget(order)
@@ -174,7 +205,8 @@ export class FleetHashing {
   /** Has a worker do a job, again if what came back is not authentic. */
   async #given(
     job: PlannedJob,
-    { order, model, signal }: { order: Order; model: string; signal: AbortSignal },
+    order: Order,
+    { model, signal, advance }: Asked,
   ): Promise<{ worker: string; line: string }> {
     const { queue, window, secrets } = this.#parts
     const turn = { model, source: sourceOf(model), bytes: job.bytes }
@@ -183,12 +215,20 @@ export class FleetHashing {
     let reason = ''
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       if (attempt > 0) report({ type: 'jobRedone', reason: 'rejected' })
-      let offered = 0
-      const line = await window.run(turn, signal, () => {
-        offered = process.uptime()
-        report({ type: 'jobOffered' })
-        return queue.run(order, signal)
-      })
+      let [offered, begun] = [0, 0]
+      const onProgress = (bytes: number) => {
+        const more = Math.min(bytes, job.bytes) - begun
+        if (more <= 0) return
+        begun += more
+        advance(more)
+      }
+      const line = await window
+        .run(turn, signal, () => {
+          offered = process.uptime()
+          report({ type: 'jobOffered' })
+          return queue.run(order, signal, onProgress)
+        })
+        .finally(() => advance(-begun))
       const result = authenticResult(line, job, secrets)
       const fault = typeof result === 'string' ? result : faultOf(result, order, earliest)
       if (typeof result !== 'string' && fault === undefined) {
@@ -211,22 +251,6 @@ export class FleetHashing {
   /** The time, in seconds, since which results count. */
   #earliest(): number {
     return (Date.now() - this.#parts.maxAge) / 1_000
-  }
-
-  async #disagreeing(job: PlannedJob, orders: Order[], [one, other]: [Result, Result]): Promise<ModelSealError> {
-    for (const order of orders) await this.#parts.queue.forget(order)
-    const index = one.digests.findIndex((digest, place) => digest !== other.digests[place])
-    const name = job.job.files.flatMap((file) => file.parts.map(() => file.name))[index] ?? ''
-    return new ModelSealError(
-      'FLEET_DISAGREES',
-      `Cannot use the digests of ${shown(name)}: the workers ${one.worker} and ${other.worker} computed different ones.`,
-      {
-        file: name,
-        expected: `${one.digests[index] ?? ''} (${one.worker})`,
-        found: `${other.digests[index] ?? ''} (${other.worker})`,
-        hint: 'One of them is broken or lies. Find out which, remove it from the file of workers, and run the command again.',
-      },
-    )
   }
 
   #reject({ id: job }: PlannedJob, reason: string): void {
@@ -259,16 +283,4 @@ function refused({ worker }: Result, { code, message }: { code: ErrorCode; messa
 
 function isSame(one: Result, other: Result): boolean {
   return one.digests.join() === other.digests.join()
-}
-
-function unauthentic({ id, job }: PlannedJob, found: string): ModelSealError {
-  return new ModelSealError(
-    'FLEET_RESULT',
-    `Cannot use the results of the job ${id.slice(0, 16)}: none of them is authentic.`,
-    {
-      ...(job.files[0] ? { file: job.files[0].name } : {}),
-      found,
-      hint: 'Check that the file of workers has the secret of every worker, and who else can write to the queue.',
-    },
-  )
 }

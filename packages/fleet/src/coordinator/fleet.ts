@@ -1,19 +1,24 @@
+import { clearInterval, setInterval } from 'node:timers'
 import type { Verdict } from '@modelseal/core'
 import { hashingElsewhere } from '@modelseal/core/distributed'
-import { ModelSealError, shown } from '@modelseal/core/errors'
+import { ModelSealError, shown, type ErrorCode } from '@modelseal/core/errors'
 import type { Catalogue } from '../catalogue/read-catalogue.ts'
 import { EmbeddedQueue } from '../queue/embedded-queue.ts'
 import { openRedisQueue } from '../queue/redis/redis-queue.ts'
-import type { WorkQueue } from '../queue/work-queue.ts'
+import type { RunProgress, WorkQueue } from '../queue/work-queue.ts'
 import { ResultStore } from '../results/result-store.ts'
 import { ownKey, readWorkerKeys, WorkerSecrets, type WorkerKey } from '../results/worker-secrets.ts'
 import { JobPerformer } from '../worker/job-performer.ts'
 import { report } from '../telemetry/fleet-events.ts'
 import { FairWindow } from './fair-window.ts'
 import { FleetHashing, OF_THE_RUN, type FleetCounts, type RejectedResult } from './fleet-hashing.ts'
+import { CountedProgress } from './run-progress.ts'
+import { Settling } from './settling.ts'
 
 /** Models that are worked on at a time. */
 const MODELS = 16
+/** Milliseconds after which others are told how far the run is. */
+const TOLD_EVERY = 2_000
 /** Jobs that read one source at a time. */
 const PER_SOURCE = 64
 
@@ -42,7 +47,12 @@ export type ModelOutcome<T> = { model: string } & (T | { error: ModelSealError }
 /** A run over a catalogue: outcomes as they come, and what has been done so far. */
 export interface FleetRun<T> extends AsyncIterable<ModelOutcome<T>> {
   readonly counts: Readonly<FleetCounts>
+  /** How far the run is now. */
+  progress(): RunProgress
 }
+
+/** What is done with one model. */
+type ModelWork<T> = (model: string, onProgress: (done: number, total: number) => void) => Promise<T>
 
 /** The coordinator of one run. */
 export class Fleet {
@@ -52,6 +62,7 @@ export class Fleet {
   readonly #queue: WorkQueue
   readonly #directory: string
   readonly #options: FleetOptions
+  readonly #progress: CountedProgress
 
   /** @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `CACHE_UNSAFE`, and what reading the secrets throws */
   static async open({ place }: Catalogue, options: FleetOptions, maxAge: number): Promise<Fleet> {
@@ -87,6 +98,7 @@ export class Fleet {
       maxAge: parts.maxAge,
       onRejected: (rejected) => options.onRejected?.(rejected),
     })
+    this.#progress = new CountedProgress(() => this.hashing.bytes)
   }
 
   #stopped(): ModelSealError {
@@ -95,60 +107,73 @@ export class Fleet {
     })
   }
 
-  /** Works on a few models at a time, and yields outcomes as they come. What is not about one model ends the run. */
-  async *over<T>(
-    catalogue: Catalogue,
-    work: (model: string, onProgress: (done: number, total: number) => void) => Promise<T>,
-  ): AsyncGenerator<ModelOutcome<T>> {
-    const running = new Map<string, Promise<ModelOutcome<T>>>()
-    const begin = (model: string) => {
-      const onProgress = (done: number, total: number) => this.#options.onProgress?.(model, done, total)
-      const outcome = hashingElsewhere(
-        (request) => this.hashing.hash(model, request),
-        () => work(model, onProgress),
-      )
-      const settled = outcome
-        .then((value) => ({ model, ...value }))
-        .catch((error: unknown) => failed(model, error))
-        .then(reported)
-      // Whoever waits for it reports the failure.
-      settled.catch(() => undefined)
-      running.set(model, settled)
+  /** Works on a few models at a time; outcomes come as they are there. What is not about one model ends the run. */
+  run<T extends object>(catalogue: Catalogue, work: ModelWork<T>): FleetRun<T> {
+    const outcomes = this.#over(catalogue, work)
+    return {
+      counts: this.hashing.counts,
+      progress: () => this.#progress.now(),
+      [Symbol.asyncIterator]: () => outcomes,
     }
+  }
+
+  async *#over<T extends object>(catalogue: Catalogue, work: ModelWork<T>): AsyncGenerator<ModelOutcome<T>> {
+    const running = new Set<string>()
+    const outcomes = new Settling<ModelOutcome<T>>()
+    const next = async () => {
+      const outcome = await outcomes.next()
+      running.delete(outcome.model)
+      return outcome
+    }
+    const telling = setInterval(() => this.#queue.tell(this.#progress.now()), TOLD_EVERY).unref()
     try {
       for await (const model of catalogue.models(this.#options.signal)) {
         // The same model twice is one model while it is worked on.
         if (running.has(model)) continue
-        begin(model)
-        if (running.size >= MODELS) yield await next(running)
+        running.add(model)
+        outcomes.add(this.#outcomeOf(model, work))
+        if (running.size >= MODELS) yield await next()
       }
-      while (running.size > 0) yield await next(running)
+      while (running.size > 0) yield await next()
     } catch (error) {
       throw error instanceof ModelSealError && error.code === 'ABORTED' ? this.#stopped() : error
     } finally {
+      clearInterval(telling)
       // What is left when a run ends early might wait for workers that never come.
       this.hashing.end()
-      await Promise.allSettled(running.values())
+      await outcomes.all()
       await this.#queue.close()
+    }
+  }
+
+  async #outcomeOf<T extends object>(model: string, work: ModelWork<T>): Promise<ModelOutcome<T>> {
+    const onProgress = (done: number, total: number) => {
+      this.#progress.hashed(model, done, total)
+      this.#options.onProgress?.(model, done, total)
+    }
+    this.#progress.begin(model)
+    try {
+      const outcome = await hashingElsewhere(
+        (request) => this.hashing.hash(model, request),
+        () => work(model, onProgress),
+      )
+      this.#progress.end(model, false)
+      report({ type: 'model', ...named(outcome) })
+      return { model, ...outcome }
+    } catch (error) {
+      const outcome = failed(model, error)
+      this.#progress.end(model, true)
+      report({ type: 'model', outcome: 'failed', code: outcome.error.code })
+      return outcome
     }
   }
 }
 
-/** Counts the outcome, and returns it. */
-function reported<T extends object>(outcome: T): T {
-  if ('error' in outcome && outcome.error instanceof ModelSealError)
-    report({ type: 'model', outcome: 'failed', code: outcome.error.code })
-  else if ('verdict' in outcome) {
-    const { decision, error } = outcome.verdict as Verdict
-    report({ type: 'model', outcome: decision, ...(error ? { code: error.code } : {}) })
-  } else report({ type: 'model', outcome: 'unchanged' in outcome ? 'unchanged' : 'signed' })
-  return outcome
-}
-
-async function next<T>(running: Map<string, Promise<ModelOutcome<T>>>): Promise<ModelOutcome<T>> {
-  const outcome = await Promise.race(running.values())
-  running.delete(outcome.model)
-  return outcome
+/** What became of a model, as metrics name it. */
+function named(outcome: object): { outcome: string; code?: ErrorCode } {
+  if (!('verdict' in outcome)) return { outcome: 'unchanged' in outcome ? 'unchanged' : 'signed' }
+  const { decision, error } = outcome.verdict as Verdict
+  return { outcome: decision, ...(error ? { code: error.code } : {}) }
 }
 
 function failed(model: string, error: unknown): { model: string; error: ModelSealError } {

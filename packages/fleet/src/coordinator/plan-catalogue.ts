@@ -41,7 +41,9 @@ async function planOf(model: string, { signal, ...options }: PlanOptions): Promi
   const asked: FileElsewhere[] = []
   let bytes = 0
   const stop = new AbortController()
-  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+  const end = () => stop.abort()
+  signal?.addEventListener('abort', end, { once: true })
+  if (signal?.aborted) end()
   // A file that nobody else can hash would be read here.
   const onProgress = (done: number) => {
     if (done > bytes) stop.abort()
@@ -54,11 +56,13 @@ async function planOf(model: string, { signal, ...options }: PlanOptions): Promi
         const unknown = { sha256: 64, blake2b: 128, blake3: 64 }
         return Promise.resolve(files.map(({ wanted }) => wanted.map(({ hashType }) => '0'.repeat(unknown[hashType]))))
       },
-      () => digestModel(model, { ...options, signal: either, onProgress }),
+      () => digestModel(model, { ...options, signal: stop.signal, onProgress }),
     )
   } catch (error) {
     if (!stop.signal.aborted || signal?.aborted) throw error
     return { ...sumOf(asked), onlyHere: true }
+  } finally {
+    signal?.removeEventListener('abort', end)
   }
   return sumOf(asked)
 }

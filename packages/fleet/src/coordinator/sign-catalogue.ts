@@ -71,7 +71,7 @@ export async function signCatalogue(
       throw error
     }
   }
-  const outcomes = fleet.over(opened, async (model, onProgress): Promise<CatalogueSigning> => {
+  return fleet.run(opened, async (model, onProgress): Promise<CatalogueSigning> => {
     const place = await bundlePlace(model, options.bundles, signal)
     try {
       return await signedAt(place, model, onProgress)
@@ -79,5 +79,4 @@ export async function signCatalogue(
       await place.close()
     }
   })
-  return { counts: fleet.hashing.counts, [Symbol.asyncIterator]: () => outcomes }
 }

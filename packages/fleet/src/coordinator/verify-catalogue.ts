@@ -50,9 +50,8 @@ export async function verifyCatalogue(
   const opened = openCatalogue(catalogue)
   const fleet = await Fleet.open(opened, options, maxAge)
   const { policy, maxBundleBytes, signal, bundles } = options
-  const outcomes = fleet.over(opened, async (model, onProgress): Promise<CatalogueVerdict> => {
+  return fleet.run(opened, async (model, onProgress): Promise<CatalogueVerdict> => {
     const signature = isUrl(model) && bundles !== undefined ? bundleIn(bundles, model) : undefined
     return { verdict: await judgeModel(model, { policy, maxBundleBytes, signature, signal, onProgress }) }
   })
-  return { counts: fleet.hashing.counts, [Symbol.asyncIterator]: () => outcomes }
 }

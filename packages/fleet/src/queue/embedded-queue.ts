@@ -11,12 +11,16 @@ export class EmbeddedQueue implements WorkQueue {
     this.#performer = performer
   }
 
-  run(order: Order, signal: AbortSignal | undefined): Promise<string> {
-    return this.#performer.perform(order, signal)
+  run(order: Order, signal: AbortSignal | undefined, onProgress?: (bytes: number) => void): Promise<string> {
+    return this.#performer.perform(order, signal, onProgress)
   }
 
   forget(): Promise<void> {
     return Promise.resolve()
+  }
+
+  tell(): void {
+    // Nobody else looks at it.
   }
 
   close(): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { readSmallFile } from '@modelseal/core/adapter'
-import { messageOf } from '@modelseal/core/any-realm'
+import { causeOf, codeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown, type ErrorCode } from '@modelseal/core/errors'
 import { writeFileWhole } from '@modelseal/core/publishing'
 
@@ -42,17 +42,21 @@ export class ResultStore {
   /** @throws {@link ModelSealError} `FILE_WRITE_FAILED` */
   async write(kind: Kind, id: string, lines: readonly string[]): Promise<void> {
     const path = this.#path(kind, id)
-    try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    } catch (cause) {
-      throw new ModelSealError(
-        'FILE_WRITE_FAILED',
-        `Cannot create the directory ${shown(dirname(path))}: ${messageOf(cause)}.`,
-        { file: dirname(path), cause },
-      )
-    }
     const content = Buffer.from(lines.map((line) => `${line}\n`).join(''))
-    await writeFileWhole(path, content, { what: 'result', failed: 'FILE_WRITE_FAILED', mode: 0o600 })
+    // What a power cut loses is done again. That an audit was begun must not be forgotten.
+    const mayBeLost = kind !== 'audits'
+    const write = () =>
+      writeFileWhole(path, content, { what: 'result', failed: 'FILE_WRITE_FAILED', mode: 0o600, mayBeLost })
+    const isMade = await write().then(
+      () => true,
+      (error: unknown) => {
+        if (codeOf(causeOf(error)) === 'ENOENT') return false
+        throw error
+      },
+    )
+    if (isMade) return
+    await makeDirectory(dirname(path))
+    await write()
   }
 
   /** Removes a record, if that is possible. */
@@ -62,5 +66,16 @@ export class ResultStore {
 
   #path(kind: Kind, id: string): string {
     return join(this.#directory, kind, id.slice(0, 2), id)
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new ModelSealError('FILE_WRITE_FAILED', `Cannot create the directory ${shown(path)}: ${messageOf(cause)}.`, {
+      file: path,
+      cause,
+    })
   }
 }

@@ -23,7 +23,11 @@ export class JobPerformer {
    * @returns the text of the result, which may be a refusal
    * @throws {@link ModelSealError} `ABORTED`
    */
-  async perform(written: WrittenJob, signal: AbortSignal | undefined): Promise<string> {
+  async perform(
+    written: WrittenJob,
+    signal: AbortSignal | undefined,
+    onProgress?: (bytes: number) => void,
+  ): Promise<string> {
     // It vouches for nothing about a job whose text it has not seen.
     const authorship = { job: idOf(written.text), worker: this.#key.name, secret: this.#key.secret }
     const begun = process.uptime()
@@ -33,7 +37,7 @@ export class JobPerformer {
     try {
       const job = readJob(written)
       const checkPlace = this.#readable && (await checkReadable(job, this.#readable))
-      const digests = await this.#digests(job, { signal, checkPlace })
+      const digests = await this.#digests(job, { signal, onProgress, checkPlace })
       ended({ bytes: bytesOf(job) })
       return sealResult(authorship, { digests: digests.flat() })
     } catch (error) {
@@ -56,6 +60,8 @@ export class JobPerformer {
     })
     return source === undefined
       ? hashFilesOnDisk(wanted, options)
-      : this.#sources.with(source, (hasher) => hasher.hash(wanted, { signal: options.signal }))
+      : this.#sources.with(source, (hasher) =>
+          hasher.hash(wanted, { signal: options.signal, onProgress: options.onProgress }),
+        )
   }
 }

@@ -5,7 +5,6 @@ import { nonEmpty, pathOption, withJson, workersOption } from '../../options.ts'
 import { printable } from '../../output.ts'
 import type { Session } from '../../perform.ts'
 import { metricsOption } from './metrics.ts'
-import { ModelsProgress } from './models-progress.ts'
 
 /** Flags of every command that works through a catalogue. */
 export interface FleetFlags {
@@ -16,6 +15,7 @@ export interface FleetFlags {
   perSource?: number
   bundles?: string
   metrics?: string
+  progress?: boolean
   json?: boolean
 }
 
@@ -32,6 +32,7 @@ export function withFleet(command: Command): Command {
     )
     .option('--audit <percent>', 'have this share of the jobs done by two different workers (default: 0)', percent)
     .option('--per-source <count>', 'jobs that read one host or bucket at a time (default: 64)', positiveCount)
+    .option('--progress', 'report progress on standard error, also if that is no terminal')
     .addOption(metricsOption())
     .addOption(
       pathOption(
@@ -59,18 +60,21 @@ export function queueOption(): Option {
     .argParser(nonEmpty)
 }
 
+/** Where lines for people go while a run goes on. */
+export interface Messages {
+  write: (line: string) => void
+}
+
 /** The options of the package for {@link FleetFlags}, and what a run reports while it goes on. */
 export async function fleetOptions(
   { queue, workers, results, audit, perSource, bundles }: FleetFlags,
-  { signal, onProgress }: Session,
-): Promise<{ options: FleetOptions & { bundles: string | undefined }; progress: ModelsProgress }> {
+  { signal }: Session,
+): Promise<{ options: FleetOptions & { bundles: string | undefined }; messages: Messages }> {
   // What the catalogue names is only known line by line.
   await useHubsFor('hf:', 's3:')
-  const progress = new ModelsProgress(onProgress)
+  const messages: Messages = { write: (line) => void process.stderr.write(`${printable(line)}\n`) }
   const onRejected = ({ job, reason }: RejectedResult) =>
-    void process.stderr.write(
-      `${printable(`Warning: a result of the job ${job.slice(0, 16)} does not count: ${reason}.`)}\n`,
-    )
+    messages.write(`Warning: a result of the job ${job.slice(0, 16)} does not count: ${reason}.`)
   return {
     options: {
       queue,
@@ -81,9 +85,8 @@ export async function fleetOptions(
       bundles,
       signal,
       onRejected,
-      onProgress: progress.onProgress,
     },
-    progress,
+    messages,
   }
 }
 

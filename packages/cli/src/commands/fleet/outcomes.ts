@@ -1,7 +1,8 @@
 import type { FleetRun } from '@modelseal/fleet'
-import { byteCount, counted, jsonLine, printable, summary } from '../../output.ts'
-import type { Outcome } from '../../perform.ts'
-import type { ModelsProgress } from './models-progress.ts'
+import { byteCount, counted, jsonLine, summary } from '../../output.ts'
+import type { Outcome, Session } from '../../perform.ts'
+import type { Messages } from './fleet-options.ts'
+import { RunDisplay } from './run-display.ts'
 
 /** One model of a run, as it is reported. */
 export interface ModelLine {
@@ -13,21 +14,36 @@ export interface ModelLine {
   json: object
 }
 
+/** How a run is reported. */
+interface Reporting {
+  command: string
+  flags: { json?: boolean; progress?: boolean }
+  session: Session
+  messages: Messages
+}
+
 /** Reports the models of a run as they come, and sums them up. */
 export async function runOutcome<T>(
-  { run, progress, command, json }: { run: FleetRun<T>; progress: ModelsProgress; command: string; json: boolean },
+  run: FleetRun<T>,
+  { command, flags, session, messages }: Reporting,
   lineOf: (outcome: { model: string } & T) => ModelLine,
 ): Promise<Outcome> {
   const kinds = new Map<string, number>()
   let failures = 0
-  for await (const outcome of run) {
-    const { model } = outcome
-    const line = 'error' in outcome ? failed(outcome.error) : lineOf(outcome)
-    progress.finish(model)
-    kinds.set(line.kind, (kinds.get(line.kind) ?? 0) + 1)
-    if (!line.ok) failures += 1
-    if (json) process.stdout.write(jsonLine({ ok: line.ok, command, model, ...line.json }))
-    else if (line.text !== undefined) process.stderr.write(`${printable(`${model}: ${line.text}`)}\n`)
+  const isShown = flags.progress ?? (process.stderr.isTTY && session.talkative && !flags.json)
+  const display = isShown ? new RunDisplay(process.stderr, () => run.progress()) : undefined
+  if (display) messages.write = (line) => display.log(line)
+  try {
+    for await (const outcome of run) {
+      const { model } = outcome
+      const line = 'error' in outcome ? failed(outcome.error) : lineOf(outcome)
+      kinds.set(line.kind, (kinds.get(line.kind) ?? 0) + 1)
+      if (!line.ok) failures += 1
+      if (flags.json) process.stdout.write(jsonLine({ ok: line.ok, command, model, ...line.json }))
+      else if (line.text !== undefined) messages.write(`${model}: ${line.text}`)
+    }
+  } finally {
+    display?.stop()
   }
   const { jobs, reused, bytes, rejected } = run.counts
   const facts = [

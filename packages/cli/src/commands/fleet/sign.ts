@@ -36,14 +36,14 @@ export function addFleetSigning(
       perform<Flags & SigningFlags>(async (catalogue, flags, session) => {
         const { signCatalogue } = await import('@modelseal/fleet')
         const { signer } = await method.signing(flags, session)
-        const { options, progress } = await fleetOptions(flags, session)
+        const { options, messages } = await fleetOptions(flags, session)
         const { hashType, shardSize, format, wholeFiles, allowSymlinks, ignoreGitPaths, again, claimsInside } = flags
         const how = { hashType, shardSize, format, wholeFiles, allowSymlinks, ignoreGitPaths, claimsInside }
         const overwrite = flags.force ? ('always' as const) : ('same-model' as const)
         const place = { overwrite, timestampAuthority: flags.tsaUrl, maxBytes: DEFAULT_MAX_BYTES }
         return withMetrics(flags, session, async () => {
           const run = await signCatalogue(catalogue, { ...options, ...how, ...place, signer, again })
-          return runOutcome({ run, progress, command: `fleet sign ${name}`, json: flags.json === true }, lineOf)
+          return runOutcome(run, { command: `fleet sign ${name}`, flags, session, messages }, lineOf)
         })
       }),
     )

@@ -23,12 +23,12 @@ export function addFleetVerifying(fleet: Command, perform: Perform): void {
     .action(
       perform<Flags>(async (catalogue, flags, session) => {
         const { verifyCatalogue } = await import('@modelseal/fleet')
-        const { options, progress } = await fleetOptions(flags, session)
+        const { options, messages } = await fleetOptions(flags, session)
         const { policy, maxBundleBytes, hashAgain } = flags
         return withMetrics(flags, session, async () => {
           const age = hashAgain ? { maxAge: 0 } : {}
           const run = await verifyCatalogue(catalogue, { ...options, policy, maxBundleBytes, ...age })
-          return runOutcome({ run, progress, command: 'fleet verify', json: flags.json === true }, lineOf)
+          return runOutcome(run, { command: 'fleet verify', flags, session, messages }, lineOf)
         })
       }),
     )

@@ -7,6 +7,7 @@ import { byteCount, counted, jsonLine, summary, printable } from '../../output.t
 import type { Outcome, Perform, Session } from '../../perform.ts'
 import { positiveCount, queueOption } from './fleet-options.ts'
 import { metricsOption, withMetrics } from './metrics.ts'
+import { progressLines } from './progress-lines.ts'
 
 interface WorkerFlags {
   queue: string
@@ -98,23 +99,42 @@ async function status({ queue, watch, json }: StatusFlags, { signal }: Session):
   let latest = await fleetStatus(queue, signal)
   while (watch && !signal.aborted) {
     if (json) process.stdout.write(jsonLine({ ok: true, command: 'fleet status', result: latest }))
-    else process.stdout.write(`${printable(lineOf(latest))}\n`)
+    else
+      process.stdout.write(
+        linesOf(latest)
+          .map((line) => `${printable(line)}\n`)
+          .join(''),
+      )
     await setTimeout(EVERY, undefined, { signal }).catch(() => undefined)
     latest = await fleetStatus(queue)
   }
-  const { workers, redisBytes, ...counts } = latest
+  const { workers, redisBytes, runs, ...counts } = latest
   return {
-    lines: summary('Queue', [
-      ...Object.entries(counts).map(([name, number]) => [name, counted(number, 'job')] as const),
-      ['workers', workers.length === 0 ? 'none' : workers.join(', ')],
-      ['memory', byteCount(redisBytes)],
-    ]),
+    lines: [
+      ...summary('Queue', [
+        ...Object.entries(counts).map(([name, number]) => [name, counted(number, 'job')] as const),
+        ['workers', workers.length === 0 ? 'none' : workers.join(', ')],
+        ['memory', byteCount(redisBytes)],
+      ]),
+      ...runs.flatMap((run) => ['Run', ...progressLines(run, screen()).map((line) => `  ${line}`)]),
+    ],
     json: { result: latest },
   }
 }
 
-function lineOf({ waiting, active, done, failed, workers, redisBytes }: FleetStatus): string {
-  return `${waiting} waiting, ${active} active, ${done} done, ${failed} failed, ${counted(workers.length, 'worker')}, ${byteCount(redisBytes)}`
+/** What `--watch` prints each time. */
+function linesOf({ waiting, active, done, failed, workers, redisBytes, runs }: FleetStatus): string[] {
+  const jobs = `${waiting} waiting, ${active} active, ${done} done, ${failed} failed`
+  return [
+    `${jobs}, ${counted(workers.length, 'worker')}, ${byteCount(redisBytes)}`,
+    ...runs.flatMap((run) => progressLines(run, screen()).map((line) => `  ${line}`)),
+  ]
+}
+
+/** Lines have an indentation. */
+function screen(): { columns: number; rows: number } {
+  const { columns, rows } = process.stdout.isTTY ? process.stdout : { columns: 80, rows: 24 }
+  return { columns: columns - 2, rows }
 }
 
 async function makeKey(name: string): Promise<Outcome> {

@@ -1,5 +1,7 @@
 import { connect, placeOf, queueFailure, QUEUE } from './connection.ts'
 import { queuePackages } from './packages.ts'
+import { toldProgress } from './told-progress.ts'
+import type { RunProgress } from '../work-queue.ts'
 
 /** What a queue has at this moment. */
 export interface FleetStatus {
@@ -12,6 +14,8 @@ export interface FleetStatus {
   failed: number
   /** Names of the workers that are connected. */
   workers: string[]
+  /** How far the runs are, as their coordinators say. */
+  runs: RunProgress[]
   /** Memory that Redis uses, in bytes. */
   redisBytes: number
 }
@@ -40,6 +44,7 @@ export async function fleetStatus(url: string, signal?: AbortSignal): Promise<Fl
       done,
       failed,
       workers: names.sort(),
+      runs: await toldProgress(redis),
       redisBytes: Number(used),
     }
   } catch (error) {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { clearInterval, setInterval, setTimeout } from 'node:timers'
 import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
@@ -6,12 +7,19 @@ import { report, type RedoneReason } from '../../telemetry/fleet-events.ts'
 import { connect, QUEUE } from './connection.ts'
 import { nameOf } from './order-data.ts'
 import { queuePackages } from './packages.ts'
-import type { Order, WorkQueue } from '../work-queue.ts'
+import { forgetProgress, tellProgress } from './told-progress.ts'
+import type { Order, RunProgress, WorkQueue } from '../work-queue.ts'
 
 /** Jobs in Redis at a time, for one coordinator. */
 const WINDOW = 256
 /** Milliseconds between two looks at all jobs that are given out: events may get lost, and Redis may be emptied. */
 const LOOK_EVERY = 2_000
+/** Every such look is at each job itself, and not only at the lists of jobs. */
+const THOROUGH_EVERY = 5
+/** Where a job is that is waited for. */
+const AT_WORK = ['waiting', 'active', 'delayed'] as const
+/** Jobs that are seen in one look, of each kind: many coordinators may share a queue. The others are looked at one by one. */
+const MOST_SEEN = 10_000
 /** Seconds for which a finished job stays, for a coordinator that is started again. */
 const KEPT_FOR = 24 * 3_600
 const MOST_KEPT = 10_000
@@ -22,6 +30,7 @@ interface Pending {
   readonly order: Order
   readonly resolve: (text: string) => void
   readonly reject: (error: unknown) => void
+  readonly onProgress: ((bytes: number) => void) | undefined
   failures: number
 }
 
@@ -43,36 +52,43 @@ class RedisQueue implements WorkQueue {
   readonly window = WINDOW
   readonly #queue: Queue
   readonly #events: QueueEvents
-  readonly #connections: readonly Redis[]
+  readonly #redis: Redis
+  readonly #connections: readonly [Redis, Redis]
+  /** Of this run, for those who look at the queue. */
+  readonly #id = randomUUID()
   readonly #pending = new Map<string, Pending>()
   readonly #timer: NodeJS.Timeout
   #looking = false
+  #looks = 0
 
-  constructor(queue: Queue, events: QueueEvents, connections: readonly Redis[]) {
+  constructor(queue: Queue, events: QueueEvents, connections: readonly [Redis, Redis]) {
     this.#queue = queue
     this.#events = events
+    this.#redis = connections[0]
     this.#connections = connections
     events.on('completed', ({ jobId, returnvalue }) => this.#completed(jobId, returnvalue))
+    // Only shown, so anyone may have written it.
+    events.on('progress', ({ jobId, data }) => {
+      if (Number.isSafeInteger(data)) this.#pending.get(jobId)?.onProgress?.(data as number)
+    })
     events.on('stalled', ({ jobId }) => {
       if (this.#pending.has(jobId)) report({ type: 'jobRedone', reason: 'stalled' })
     })
+    // It may have been finished for an earlier run.
+    events.on('duplicated', ({ jobId }) => this.#inBackground(() => this.#look(jobId)))
     events.on('failed', ({ jobId }) => this.#inBackground(() => this.#look(jobId)))
     this.#timer = setInterval(() => this.#inBackground(() => this.#lookAtAll()), LOOK_EVERY)
   }
 
-  async run(order: Order, signal: AbortSignal | undefined): Promise<string> {
+  async run(order: Order, signal: AbortSignal | undefined, onProgress?: (bytes: number) => void): Promise<string> {
     const name = nameOf(order)
     const stop = () => this.#settle(name)?.reject(new ModelSealError('ABORTED', 'The caller aborted the operation.'))
     try {
       return await new Promise<string>((resolve, reject) => {
-        this.#pending.set(name, { order, resolve, reject, failures: 0 })
+        this.#pending.set(name, { order, resolve, reject, onProgress, failures: 0 })
         signal?.addEventListener('abort', stop, { once: true })
         if (signal?.aborted) stop()
-        // It may have been finished for an earlier run.
-        this.#inBackground(async () => {
-          await this.#add(order)
-          await this.#look(name)
-        })
+        this.#inBackground(() => this.#add(order))
       })
     } finally {
       signal?.removeEventListener('abort', stop)
@@ -84,11 +100,15 @@ class RedisQueue implements WorkQueue {
     await this.#queue.remove(nameOf(order)).catch(ignore)
   }
 
+  tell(progress: RunProgress): void {
+    this.#inBackground(() => tellProgress(this.#redis, this.#id, progress))
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer)
     // If Redis is away, there is nothing to say to it.
     await Promise.race([
-      Promise.allSettled([this.#events.close(), this.#queue.close()]),
+      Promise.allSettled([this.#events.close(), this.#queue.close(), forgetProgress(this.#redis, this.#id)]),
       new Promise((resolve) => setTimeout(resolve, 1_000)),
     ])
     for (const connection of this.#connections) connection.disconnect()
@@ -108,8 +128,13 @@ class RedisQueue implements WorkQueue {
     if (this.#looking) return
     this.#looking = true
     try {
+      const names = [...this.#pending.keys()]
+      if (names.length === 0) return
+      // Whether those that seem to be at work can be read is only looked at now and then.
+      const isThorough = this.#looks++ % THOROUGH_EVERY === 0
+      const atWork = new Set(isThorough ? [] : await this.#queue.getRanges([...AT_WORK], 0, MOST_SEEN).catch(() => []))
       // One that cannot be read must not keep the others from being seen.
-      for (const name of [...this.#pending.keys()]) await this.#look(name).catch(ignore)
+      for (const name of names) if (!atWork.has(name)) await this.#look(name).catch(ignore)
     } finally {
       this.#looking = false
     }
@@ -146,8 +171,7 @@ class RedisQueue implements WorkQueue {
 
   /** BullMQ neither reads nor removes it. */
   async #removeMalformed(name: string): Promise<undefined> {
-    const [redis] = this.#connections
-    await redis?.del(this.#queue.toKey(name))
+    await this.#redis.del(this.#queue.toKey(name))
   }
 
   #completed(name: string, value: unknown): void {

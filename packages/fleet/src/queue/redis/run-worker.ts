@@ -14,6 +14,8 @@ const LOCK = 10_000
 const STALLED_EVERY = 5_000
 /** A job may be taken over as often as workers are killed. */
 const MOST_STALLED = 1_000
+/** Seconds between two messages about how far a job is. */
+const SAY_EVERY = 1
 /** Milliseconds after which an audit is offered again, if this worker did the job the first time. */
 const LEFT_FOR_OTHERS = 200
 
@@ -67,7 +69,8 @@ export async function runWorker(options: WorkerOptions): Promise<{ jobs: number 
         await job.moveToDelayed(Date.now() + LEFT_FOR_OTHERS, token)
         throw new bullmq.DelayedError()
       }
-      const result = await performer.perform(order, signal).catch(async (error: unknown) => {
+      const say = saying((bytes) => job.updateProgress(bytes))
+      const result = await performer.perform(order, signal, say).catch(async (error: unknown) => {
         if (!signal.aborted) throw error
         // Other workers have it at once.
         await job.moveToWait(token)
@@ -111,6 +114,17 @@ function withDuplicates(redis: Redis): readonly Redis[] {
     return made
   }
   return connections
+}
+
+/** Says at most every second how far a job is. Nobody relies on it. */
+function saying(say: (bytes: number) => Promise<unknown>): (bytes: number) => void {
+  let latest = process.uptime()
+  return (bytes) => {
+    const now = process.uptime()
+    if (now - latest < SAY_EVERY) return
+    latest = now
+    say(bytes).catch(() => undefined)
+  }
 }
 
 /** Waits for one of the signals. */
