@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '@modelseal/core/distributed'
 import { expect, test } from 'vitest'
 import { refusal } from '../../../core/src/testing/scratch.ts'
-import { bytesOf, hashTypesOf, MAX_JOB_BYTES, readJob, writeJob, type Job } from './job.ts'
+import { bytesOf, hashTypesOf, MAX_JOB_BYTES, MOST_PARTS, readJob, writeJob, type Job } from './job.ts'
 
 const PART = { hashType: 'sha256' as const, start: 0, end: 4 }
 const FILE = {
@@ -23,6 +23,16 @@ test('a job is read as it was written, and has one identity', () => {
   expect(writeJob({ files: JOB.files, v: 1 }).id).toBe(writeJob(JOB).id)
   expect(writeJob({ ...JOB, source: 'hf://acme/vad' }).id).not.toBe(writeJob(JOB).id)
   expect([bytesOf(JOB), hashTypesOf(JOB)]).toEqual([8, ['sha256', 'sha256']])
+})
+
+test('a job has room for as many files as a batch has', () => {
+  const files = Array.from({ length: MOST_PARTS }, (_, index) => ({
+    ...FILE,
+    name: `/models/a/${index}`,
+    parts: [PART],
+  }))
+  const job: Job = { v: 1, source: 'hf://acme/vad', files }
+  expect(readJob(writeJob(job))).toEqual(job)
 })
 
 const MANY = Array.from({ length: 1_001 }, () => PART)

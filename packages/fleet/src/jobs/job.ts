@@ -22,6 +22,8 @@ export const MOST_PARTS = 1_000
 export const BATCH_BYTES = 64 * 1024 * 1024
 /** All names of a job together, in characters. */
 export const MOST_NAMES = 256 * 1024
+/** A part of its own file, with that file: two objects, an array and seven fields. */
+const VALUES_PER_PART = 10
 /** Names may be escaped, and each part has two numbers. */
 export const MAX_JOB_BYTES = 2 * 1024 * 1024
 /** Longer than PATH_MAX of Linux and than keys of object stores. */
@@ -119,7 +121,7 @@ function count(files: readonly { parts: readonly unknown[] }[]): number {
 
 function parsedJson(text: string): unknown {
   try {
-    return parseStrictJson(Buffer.from(text), { what: 'job', maxValues: 8 * MOST_PARTS })
+    return parseStrictJson(Buffer.from(text), { what: 'job', maxValues: VALUES_PER_PART * MOST_PARTS })
   } catch (error) {
     if (error instanceof ModelSealError || isSyntaxError(error)) throw malformed(messageOf(error))
     throw error
