@@ -1,5 +1,5 @@
 import { turnOfLoop } from '../real-time.ts'
-import { nextTurn } from './aborted.ts'
+import { nextTurn, throwIfAborted } from './aborted.ts'
 
 /** Work in steps of a few milliseconds at most; it yields between them. */
 export type Steps<T> = Generator<undefined, T, undefined>
@@ -13,6 +13,7 @@ const TURN_TIME = 0.004
  * @throws {@link ModelSealError} `ABORTED`, and what the steps throw
  */
 export async function inTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise<T> {
+  throwIfAborted(signal)
   // Not performance.now(), which would load a module at start-up.
   let start = process.uptime()
   for (;;) {
