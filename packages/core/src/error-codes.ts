@@ -127,7 +127,8 @@ export const ERROR_CODES = {
   FILE_NOT_FOUND: 'a required file does not exist',
   FILE_TOO_LARGE: 'a file is larger than its purpose allows',
   FILE_WRITE_FAILED: 'a file other than a bundle could not be written',
-  DESTINATION_REFUSED: 'the directory that a model is pulled to contains something that no bundle in it signs, or is in use',
+  DESTINATION_REFUSED:
+    'the directory that a model is pulled to contains something that no bundle in it signs, or is in use',
   CACHE_UNSAFE: 'other users could put files into the cache directory',
   FILE_SPECIAL: 'the model contains a socket, FIFO or device',
   FILE_NAME: 'a file name is not valid UTF-8 or cannot be represented in a manifest',

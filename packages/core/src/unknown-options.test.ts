@@ -207,6 +207,7 @@ const WITHOUT_OPTIONS = new Set<string>([
   'pushUnproven',
   // Gets the settings of a push, which its package has checked.
   'readBack',
+  'sourceOf',
 ])
 
 test.each(CALLS)('%s refuses the unknown option %s', async (_, option, meant, call) => {

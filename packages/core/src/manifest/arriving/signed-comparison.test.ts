@@ -52,7 +52,11 @@ describe('the digests of a file', () => {
   test('are compared shard by shard', () => {
     expect(() => sharded.check('a', [sha256('a:0:4'), sha256('a:4:6')], Buffer.alloc(0))).not.toThrow()
     expect(() => sharded.check('a', [sha256('a:0:4')], Buffer.alloc(0))).toThrow(
-      refusal('FILE_MISMATCH', { file: 'a', expected: `sha256:${sha256('a:4:6')} for shard 2 of 2`, found: 'sha256:nothing' }),
+      refusal('FILE_MISMATCH', {
+        file: 'a',
+        expected: `sha256:${sha256('a:4:6')} for shard 2 of 2`,
+        found: 'sha256:nothing',
+      }),
     )
   })
 
