@@ -39,3 +39,29 @@ test('whoever looks at the queue sees how far the runs are, whatever others writ
   expect(run.progress()).toMatchObject({ models: 1, failed: 0, current: [], bytes: 6_000_000_000 })
   expect(await told()).toEqual([])
 }, 120_000)
+
+test('an audit that only one worker is there for says what it waits for, and goes on with a second one', async () => {
+  const fleet = await TestFleet.start()
+  onTestFinished(() => fleet.stop())
+  vi.stubEnv('MODELSEAL_CACHE', join(fleet.directory, 'cache'))
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const signer = await keySigner({ privateKey: join(fleet.directory, 'key') })
+  const model = join(fleet.models, 'small')
+  mkdirSync(model)
+  writeFileSync(join(model, 'weights.bin'), 'weights')
+  for (const name of ['host-a', 'host-b']) fleet.addWorker(name)
+  const onWaiting = vi.fn()
+  const place = { queue: fleet.url, workers: fleet.workers, results: fleet.results }
+  const outcomes = all(await signCatalogue(fleet.models, { ...place, signer, audit: 100, onWaiting }))
+  await vi.waitFor(() => expect(onWaiting).toHaveBeenCalledOnce(), { timeout: 30_000 })
+  fleet.startWorker('host-a')
+  await vi.waitFor(() => expect(onWaiting).toHaveBeenCalledTimes(2), { timeout: 30_000 })
+  fleet.startWorker('host-b')
+  expect(await outcomes).toMatchObject([{ model, signed: {} }])
+  expect(onWaiting.mock.calls).toEqual([
+    ['Waiting for a worker: none is connected to the queue.'],
+    ['Waiting for a second worker: an audited job is done by two, and only host-a is connected to the queue.'],
+  ])
+}, 120_000)

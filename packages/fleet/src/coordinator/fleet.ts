@@ -37,6 +37,8 @@ export interface FleetOptions {
   signal?: AbortSignal | undefined
   /** Called for each result that does not count. */
   onRejected?: ((rejected: RejectedResult) => void) | undefined
+  /** Called with what the run waits for, when Redis does not answer or no worker that is connected can do some job. */
+  onWaiting?: ((message: string) => void) | undefined
   /** Called as the bytes of a model are hashed. */
   onProgress?: ((model: string, done: number, total: number) => void) | undefined
 }
@@ -76,7 +78,7 @@ export class Fleet {
     const queue =
       options.queue === undefined
         ? new EmbeddedQueue(new JobPerformer(own, undefined))
-        : await openRedisQueue(options.queue, options.signal)
+        : await openRedisQueue(options.queue, options.signal, options.onWaiting)
     return new Fleet({ queue, own, workers, directory: options.results ?? place, maxAge }, options)
   }
 
@@ -189,5 +191,6 @@ function checkOptions({ queue, workers, audit = 0, perSource = 1 }: FleetOptions
     })
   if (!(audit >= 0 && audit <= 100)) throw wrong('"audit" between 0 and 100', audit)
   if (!Number.isSafeInteger(perSource) || perSource < 1) throw wrong('"perSource" of at least 1', perSource)
-  if (queue !== undefined && workers === undefined) throw wrong('"workers", the file with their secrets', undefined)
+  if (queue !== undefined && workers === undefined)
+    throw wrong('"workers", the file with their secrets (--workers), because there is a queue', 'none')
 }

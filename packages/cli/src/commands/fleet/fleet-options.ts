@@ -30,7 +30,11 @@ export function withFleet(command: Command): Command {
         'where to keep the results of finished jobs (default: ".modelseal-fleet" beside the catalogue)',
       ),
     )
-    .option('--audit <percent>', 'have this share of the jobs done by two different workers (default: 0)', percent)
+    .option(
+      '--audit <percent>',
+      'have this share of the jobs done by two different workers, which must both be connected (default: 0)',
+      percent,
+    )
     .option('--per-source <count>', 'jobs that read one host or bucket at a time (default: 64)', positiveCount)
     .option('--progress', 'report progress on standard error, also if that is no terminal')
     .addOption(metricsOption())
@@ -85,6 +89,7 @@ export async function fleetOptions(
       bundles,
       signal,
       onRejected,
+      onWaiting: (message) => messages.write(message),
     },
     messages,
   }

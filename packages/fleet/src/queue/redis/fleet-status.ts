@@ -1,3 +1,4 @@
+import { connectedWorkers } from './connected-workers.ts'
 import { connect, placeOf, queueFailure, QUEUE } from './connection.ts'
 import { queuePackages } from './packages.ts'
 import { toldProgress } from './told-progress.ts'
@@ -33,17 +34,15 @@ export async function fleetStatus(url: string, signal?: AbortSignal): Promise<Fl
   queue.on('error', () => undefined)
   try {
     const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'completed', 'failed')
-    const workers = await queue.getWorkers()
+    const workers = await connectedWorkers(queue)
     const [, used = '0'] = /^used_memory:(\d+)/m.exec(await redis.info('memory')) ?? []
     const { waiting = 0, prioritized = 0, delayed = 0, active = 0, completed: done = 0, failed = 0 } = counts
-    // BullMQ puts the name of the queue in place of that of the connection.
-    const names = workers.map(({ rawname = '' }) => rawname.slice(rawname.lastIndexOf(':') + 1))
     return {
       waiting: waiting + prioritized + delayed,
       active,
       done,
       failed,
-      workers: names.sort(),
+      workers,
       runs: await toldProgress(redis),
       redisBytes: Number(used),
     }

@@ -4,10 +4,12 @@ import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { report, type RedoneReason } from '../../telemetry/fleet-events.ts'
+import { connectedWorkers } from './connected-workers.ts'
 import { connect, QUEUE } from './connection.ts'
 import { nameOf } from './order-data.ts'
 import { queuePackages } from './packages.ts'
 import { forgetProgress, tellProgress } from './told-progress.ts'
+import { WaitingNotes } from './waiting-notes.ts'
 import type { Order, RunProgress, WorkQueue } from '../work-queue.ts'
 
 /** Jobs in Redis at a time, for one coordinator. */
@@ -35,7 +37,11 @@ interface Pending {
 }
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `ABORTED` */
-export async function openRedisQueue(url: string, signal: AbortSignal | undefined): Promise<WorkQueue> {
+export async function openRedisQueue(
+  url: string,
+  signal: AbortSignal | undefined,
+  onWaiting: (message: string) => void = ignore,
+): Promise<WorkQueue> {
   const { bullmq } = queuePackages()
   const redis = await connect(url, signal)
   const queue = new bullmq.Queue(QUEUE, { connection: redis })
@@ -44,7 +50,7 @@ export async function openRedisQueue(url: string, signal: AbortSignal | undefine
   const events = new bullmq.QueueEvents(QUEUE, { connection: eventsConnection })
   queue.on('error', ignore)
   events.on('error', ignore)
-  return new RedisQueue(queue, events, [redis, eventsConnection])
+  return new RedisQueue(queue, events, { connections: [redis, eventsConnection], onWaiting })
 }
 
 /** Gives jobs to workers on other machines. A job that workers were killed over is given to others, and one that Redis lost is put there again. */
@@ -58,10 +64,16 @@ class RedisQueue implements WorkQueue {
   readonly #id = randomUUID()
   readonly #pending = new Map<string, Pending>()
   readonly #timer: NodeJS.Timeout
+  readonly #notes: WaitingNotes
+  #finished = 0
   #looking = false
   #looks = 0
 
-  constructor(queue: Queue, events: QueueEvents, connections: readonly [Redis, Redis]) {
+  constructor(
+    queue: Queue,
+    events: QueueEvents,
+    { connections, onWaiting }: { connections: readonly [Redis, Redis]; onWaiting: (message: string) => void },
+  ) {
     this.#queue = queue
     this.#events = events
     this.#redis = connections[0]
@@ -78,6 +90,12 @@ class RedisQueue implements WorkQueue {
     events.on('duplicated', ({ jobId }) => this.#inBackground(() => this.#look(jobId)))
     events.on('failed', ({ jobId }) => this.#inBackground(() => this.#look(jobId)))
     this.#timer = setInterval(() => this.#inBackground(() => this.#lookAtAll()), LOOK_EVERY)
+    this.#notes = new WaitingNotes({
+      orders: () => Array.from(this.#pending.values(), ({ order }) => order),
+      finished: () => this.#finished,
+      workers: () => connectedWorkers(queue),
+      onWaiting,
+    })
   }
 
   async run(order: Order, signal: AbortSignal | undefined, onProgress?: (bytes: number) => void): Promise<string> {
@@ -106,6 +124,7 @@ class RedisQueue implements WorkQueue {
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    this.#notes.stop()
     // If Redis is away, there is nothing to say to it.
     await Promise.race([
       Promise.allSettled([this.#events.close(), this.#queue.close(), forgetProgress(this.#redis, this.#id)]),
@@ -175,6 +194,7 @@ class RedisQueue implements WorkQueue {
   }
 
   #completed(name: string, value: unknown): void {
+    this.#finished += 1
     // Anything else is no result, which the coordinator finds out.
     this.#settle(name)?.resolve(typeof value === 'string' ? value : JSON.stringify(value ?? null))
   }
