@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest'
 import {
   beginIntake,
   counted,
+  giveUpIntake,
   isFull,
   landed,
   ownParts,
@@ -34,7 +35,14 @@ test('a response that was given up counts for nothing', () => {
   landed(memory, given, bytesOf('xyz'))
   const intake = beginIntake(memory)
   expect(landed(memory, given, bytesOf('late'))).toEqual(bytesOf('late'))
+  // Nobody waits until it is filled.
+  expect(isFull(memory, given)).toBe(true)
+  giveUpIntake(memory, given)
   landed(memory, intake, bytesOf('ab'))
+  expect(counted(memory)).toBe(2)
+  const last = beginIntake(memory)
+  landed(memory, last, bytesOf('xyz'))
+  giveUpIntake(memory, last)
   expect(counted(memory)).toBe(2)
   expect(takenOut(memory)).toEqual(bytesOf('ab'))
 })

@@ -11,7 +11,9 @@ export interface Intake {
 export let beginIntake: (memory: PartMemory) => Intake
 /** Copies what there is room for. @returns the rest */
 export let landed: (memory: PartMemory, intake: Intake, chunk: Uint8Array) => Uint8Array
-/** True if there is no room for more. */
+/** Gives up an intake: what has landed of that response does not count. */
+export let giveUpIntake: (memory: PartMemory, intake: Intake) => void
+/** True if there is no room for more, or if a later response is received instead. */
 export let isFull: (memory: PartMemory, intake: Intake) => boolean
 /** Ends the intake. What has landed counts from now on. @returns how many bytes that is with all before */
 export let counted: (memory: PartMemory) => number
@@ -42,7 +44,11 @@ export class PartMemory {
       intake.filled += taken.length
       return chunk.subarray(taken.length)
     }
-    isFull = (memory, { start, filled }) => start + filled >= (memory.#bytes?.length ?? 0)
+    giveUpIntake = (memory, intake) => {
+      if (memory.#intake === intake) memory.#intake = undefined
+    }
+    isFull = (memory, intake) =>
+      memory.#intake !== intake || intake.start + intake.filled >= (memory.#bytes?.length ?? 0)
     counted = (memory) => {
       const { start, filled } = memory.#intake ?? { start: memory.#filled, filled: 0 }
       memory.#intake = undefined

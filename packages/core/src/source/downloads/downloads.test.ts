@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import { ModelSealError } from '../../errors.ts'
 import { beginIntake, counted, landed, ownPartsOf, type PartMemory } from '../answers/part-memory.ts'
 import { HttpClient } from '../http/client.ts'
@@ -230,6 +231,17 @@ test('a connection that breaks without progress is given up, and the hint says w
     hint: expect.stringMatching(/failed 4 times in a row; at most 4 attempts are made, within 120 seconds/) as string,
   })
   expect(asked.length).toBeGreaterThan(4)
+})
+
+test('parts that are compressed, although they should not be, are what they were before', async () => {
+  const { origin } = await server(({ start, end }, response) => {
+    const { etag, 'content-range': range } = headOf(start, end)
+    response.writeHead(206, { etag, 'content-range': range, 'content-encoding': 'gzip' })
+    response.end(gzipSync(CONTENT.subarray(start, end), { level: 1 }))
+    return true
+  })
+  const [got] = await download(origin).all()
+  expect(got?.digest).toBe(digestOf(CONTENT))
 })
 
 test('a server without ranges sends the whole file', async () => {

@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../aborted.ts'
-import { beginIntake, isFull, landed, type Intake, type PartMemory } from '../answers/part-memory.ts'
+import { beginIntake, giveUpIntake, isFull, landed, type Intake, type PartMemory } from '../answers/part-memory.ts'
 
 /** Bytes that are kept until the receiver asks for them. Then the connection is paused. */
 const MOST_KEPT = 512 * 1024
@@ -146,6 +146,8 @@ class Exchange implements Answer {
   }
 
   cancel(): Promise<void> {
+    // Also if all of it is here: what is received in its place must not follow it.
+    this.#giveUpLanding()
     this.#fail(new Error('The content is not needed.'))
     return Promise.resolve()
   }
@@ -203,9 +205,14 @@ class Exchange implements Answer {
   #fail(error: unknown): void {
     if (this.#isOver) return
     this.#kept.length = 0
-    this.#landing = undefined
+    this.#giveUpLanding()
     this.#end({ error })
     this.#abort?.(error)
+  }
+
+  #giveUpLanding(): void {
+    if (this.#landing) giveUpIntake(this.#landing.into, this.#landing.intake)
+    this.#landing = undefined
   }
 
   #end(failure?: { error: unknown }): void {
