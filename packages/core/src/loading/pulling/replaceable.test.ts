@@ -65,6 +65,7 @@ describe('a directory is not replaced', () => {
     ['has a file with the name of a bundle', { 'model.sig': '{}' }],
     ['has other caches', { '.cache/huggingface/x': '', '.cache/pip/x': '' }],
     ['has another cache', { '.cache/pip/x': '' }],
+    ['has a file with the name of a cache', { '.cache': '' }],
     ['has files beside the cache', { '.cache/huggingface/x': '', 'weights.bin': '' }],
     ['has something else with what is below a cache', { 'cache/huggingface/x': '' }],
   ])('if it %s', async (_, files) => refused(files))

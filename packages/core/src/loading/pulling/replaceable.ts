@@ -22,7 +22,7 @@ export async function checkReplaceable(path: string, harmless: ReadonlySet<strin
   if (names.length === 0) return
   // Signatures leave it out, and it may be the only copy of what is in it.
   if (names.includes('.git')) throw destinationRefused(path, 'a Git repository, which would be removed')
-  const isHubCache = names.includes('.cache') && (await readdir(join(path, '.cache'))).join() === 'huggingface'
+  const isHubCache = names.includes('.cache') && (await isOfHub(join(path, '.cache')))
   if (isHubCache && names.length === 1) return
   const signed = await signedNames(path, names)
   if (signed.size === 0) throw destinationRefused(path, 'a directory that is not empty and has no signature bundle')
@@ -38,6 +38,16 @@ const MOST_BUNDLES = 32
 const MOST_NAMED = 3
 /** What a download from a hub leaves, and where attestations are kept. */
 const BESIDE: ReadonlySet<string> = new Set(['.gitattributes', '.gitignore', '.github', CLAIMS_NAME])
+
+/** Whether a directory of caches has only that of Hugging Face. */
+async function isOfHub(path: string): Promise<boolean> {
+  try {
+    return (await readdir(path)).join() === 'huggingface'
+  } catch {
+    // A file, or a directory that cannot be read. Then nobody knows what would be removed.
+    return false
+  }
+}
 
 /** The entries of the directory that its bundles sign, and the bundles. Whose signatures they are does not matter here. */
 async function signedNames(path: string, names: readonly string[]): Promise<Set<string>> {
