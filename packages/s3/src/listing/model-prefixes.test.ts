@@ -72,6 +72,16 @@ describe('a listing is refused with', () => {
     await expect(modelsBelow('s3://models/zoo/')).rejects.toEqual(refusal('SOURCE_LISTING'))
     expect(page).toBe(2)
   })
+
+  test('pages without prefixes for ever', async () => {
+    let page = 0
+    store.fault = (_request, response) => {
+      answerXml(response, 200, listingXml([], `page-${page++}`))
+      return true
+    }
+    await expect(modelsBelow('s3://models/zoo/')).rejects.toEqual(refusal('SOURCE_LISTING'))
+    expect(page).toBe(1_001)
+  })
 })
 
 test('a listing that is aborted ends', async () => {
