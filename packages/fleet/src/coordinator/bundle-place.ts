@@ -111,6 +111,13 @@ class BundleElsewhere implements BundlePlace {
   }
 }
 
+/** An error about the path at which the bundle is signed, as one about where it belongs. */
+export function atBundlePlace(error: unknown, { path, signature }: Pick<BundlePlace, 'path' | 'signature'>): unknown {
+  if (!(error instanceof ModelSealError) || error.file !== signature || path === signature) return error
+  const message = error.message.replace(shown(signature), () => shown(path))
+  return ModelSealError.revive({ ...error.toJSON(), message, file: path })
+}
+
 function isDirectory(path: string): boolean {
   try {
     return statSync(path).isDirectory()

@@ -111,7 +111,12 @@ describe('a catalogue in a bucket', () => {
     store.objects.set('zoo/b/model.sig', store.objects.get('zoo/a/model.sig') ?? Buffer.of())
     store.objects.set('zoo/a/model.sig', Buffer.from('weights with an odd name'))
     const { outcomes } = await signed('s3://models/zoo/', { signer, results: scratch(), overwrite: 'same-model' })
-    expect(outcomes.map((each) => 'error' in each && each.error.code)).toEqual(['SIGNATURE_EXISTS', 'SIGNATURE_EXISTS'])
+    const errors = ['a', 'b'].map((name) => {
+      const file = `s3://models/zoo/${name}/model.sig`
+      const message = expect.stringContaining(`Cannot write the signature to "${file}"`) as string
+      return refusal('SIGNATURE_EXISTS', { file, message })
+    })
+    expect(outcomes.map((each) => 'error' in each && each.error)).toEqual(errors)
   })
 
   test('is refused below a prefix without models', async () => {

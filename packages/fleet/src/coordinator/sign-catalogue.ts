@@ -1,9 +1,10 @@
 import { signModel, type SignedModel, type SignOptions, type Signer } from '@modelseal/core/signing'
 import { openCatalogue } from '../catalogue/read-catalogue.ts'
-import { bundlePlace, type BundlePlace } from './bundle-place.ts'
+import { atBundlePlace, bundlePlace, type BundlePlace } from './bundle-place.ts'
 import { Fleet, type FleetOptions, type FleetRun } from './fleet.ts'
 import { SignedAlready, SignedBefore, unlessSigned } from './signed-before.ts'
 
+/** How the models of a catalogue are signed: by whom, as `signModel()` does it, and with which workers. */
 export interface SignCatalogueOptions
   extends
     FleetOptions,
@@ -17,7 +18,7 @@ export interface SignCatalogueOptions
   /** Only the coordinator has it. Workers sign nothing. */
   signer: Signer
   /**
-   * Directory of the bundles of models that are not on this machine. Default: beside the model, where the source can be written (`s3://`). Others need it.
+   * Directory of the bundles of models that are not on this machine. Default: beside the model, if its source can be written to (`s3://`). Models of other sources need it.
    */
   bundles?: string | undefined
   /** True to sign models again that have this signature already. Default: false. */
@@ -68,7 +69,7 @@ export async function signCatalogue(
       return { signed }
     } catch (error) {
       if (error instanceof SignedAlready) return { unchanged: { signature: path } }
-      throw error
+      throw atBundlePlace(error, place)
     }
   }
   return fleet.run(opened, async (model, onProgress): Promise<CatalogueSigning> => {
