@@ -235,7 +235,7 @@ test.each(['ABORTED', 'FLEET_QUEUE', 'INVALID_ARGUMENT'] as const)(
         sealResult({ job, worker: 'one', secret: one.secret }, refusalOf(new ModelSealError(code, 'The end.'))),
       ),
     )
-    const hint = 'The worker one said so when it was to hash files.'
+    const hint = 'The worker one reported this when it was asked to hash files.'
     await expect(fleet(queue).hashing.hash('vad', request())).rejects.toEqual(refusal('WORKER_FAILED', { hint }))
   },
 )

@@ -277,7 +277,7 @@ function faultOf({ worker, time }: Result, { not }: Order, earliest: number): st
 
 function refused({ worker }: Result, { code, message }: { code: ErrorCode; message: string }): ModelSealError {
   return new ModelSealError(OF_THE_RUN.has(code) ? 'WORKER_FAILED' : code, message, {
-    hint: `The worker ${worker} said so when it was to hash files.`,
+    hint: `The worker ${worker} reported this when it was asked to hash files.`,
   })
 }
 

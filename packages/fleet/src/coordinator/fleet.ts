@@ -46,7 +46,10 @@ export interface FleetOptions {
 /** The outcome of one model, or the error that it was refused with. */
 export type ModelOutcome<T> = { model: string } & (T | { error: ModelSealError })
 
-/** A run over a catalogue: outcomes as they come, and what has been done so far. */
+/**
+ * A run over a catalogue: outcomes as they come, and what has been done so far. Iterate over it once: the work begins then, and its connections are
+ * closed when the loop ends.
+ */
 export interface FleetRun<T> extends AsyncIterable<ModelOutcome<T>> {
   readonly counts: Readonly<FleetCounts>
   /** How far the run is now. */

@@ -28,5 +28,9 @@ test('the rate is that of the last seconds', () => {
     progress.now()
   }
   expect(progress.now().bytesPerSecond).toBe(10)
+  // As after a result that was rejected.
+  bytes = 0
+  now += 1
+  expect(progress.now().bytesPerSecond).toBe(0)
   vi.restoreAllMocks()
 })

@@ -47,6 +47,7 @@ export class CountedProgress {
     if (at - (samples.at(-1)?.at ?? 0) >= SAMPLE_EVERY) samples.push({ at, bytes })
     while (samples.length > 1 && at - (samples[1]?.at ?? at) > RATE_OVER) samples.shift()
     const [first] = samples
-    return first && at > first.at ? Math.round((bytes - first.bytes) / (at - first.at)) : 0
+    // Bytes do not count any more if a result is rejected.
+    return first && at > first.at ? Math.max(Math.round((bytes - first.bytes) / (at - first.at)), 0) : 0
   }
 }

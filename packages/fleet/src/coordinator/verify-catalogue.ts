@@ -8,6 +8,7 @@ import { Fleet, type FleetOptions, type FleetRun } from './fleet.ts'
 /** Results of the last day count. */
 const MAX_AGE = 24 * 3_600_000
 
+/** By which policy the models of a catalogue are judged, and with which workers. */
 export interface VerifyCatalogueOptions extends FleetOptions, Pick<OpenOptions, 'policy' | 'maxBundleBytes'> {
   /** Directory of the bundles of models that are not on this machine, if `signCatalogue()` has written them there. Default: where loads look. */
   bundles?: string | undefined

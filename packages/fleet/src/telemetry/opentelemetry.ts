@@ -14,6 +14,7 @@ import { ModelSealError } from '@modelseal/core/errors'
 import { metrics, type MeterProvider } from '@opentelemetry/api'
 import { countFleet } from './count-fleet.ts'
 
+/** Where the metrics of a fleet go. */
 export interface FleetTelemetryOptions {
   /** Provider of the meter (default: the global one). */
   meterProvider?: MeterProvider | undefined

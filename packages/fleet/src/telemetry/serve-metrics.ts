@@ -11,6 +11,7 @@ const EXPORTER = '@opentelemetry/exporter-prometheus'
 export interface ServedMetrics {
   /** For Prometheus to scrape. */
   readonly url: string
+  /** Stops counting and serving. */
   close(): Promise<void>
 }
 

@@ -18,10 +18,10 @@ const MOST_STALLED = 1_000
 const SAY_EVERY = 1
 /** Milliseconds after which an audit is offered again, if this worker did the job the first time. */
 const LEFT_FOR_OTHERS = 200
-
 /** Milliseconds that giving jobs back may take. */
 const GIVING_BACK = 5_000
 
+/** Who a worker is, what it may read, and when it stops. */
 export interface WorkerOptions {
   /** URL of Redis, `redis:` or `rediss:`. */
   queue: string
@@ -48,10 +48,15 @@ export interface WorkerOptions {
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FLEET_QUEUE`, `FLEET_PACKAGES`, `ABORTED`, and what reading the secret throws
  */
 export async function runWorker(options: WorkerOptions): Promise<{ jobs: number }> {
-  const { signal, finish = signal, roots = [], urls = [] } = options
+  const { signal, finish = signal, roots = [], urls = [], concurrency = 2 } = options
   if (roots.length + urls.length === 0)
     throw new ModelSealError('INVALID_ARGUMENT', 'Cannot start the worker: it may read nothing.', {
       expected: 'a directory or the beginning of a URL of models',
+    })
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1)
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot start the worker: an option is wrong.', {
+      expected: '"concurrency" of at least 1',
+      found: String(concurrency),
     })
   const key = await readWorkerKey(options.secretFile)
   const { bullmq } = queuePackages()
@@ -83,7 +88,7 @@ export async function runWorker(options: WorkerOptions): Promise<{ jobs: number 
     {
       name: key.name,
       connection: redis,
-      concurrency: options.concurrency ?? 2,
+      concurrency,
       lockDuration: LOCK,
       stalledInterval: STALLED_EVERY,
       maxStalledCount: MOST_STALLED,
