@@ -43,6 +43,9 @@ export default class Reporter {
       return { fullName: test.fullName, status: state, failureMessages: errors.map(textOf) }
     })
     const failed = messages.length > 0 || !module.ok()
+    // scripts/count.mjs prints the message of a file only if none of its tests failed: the report of Jest repeats them there.
+    if (messages.length > 0 && tests.some(({ status }) => status === 'failed'))
+      tests.push({ fullName: 'outside of its tests', status: 'failed', failureMessages: messages })
     return {
       name: module.moduleId,
       status: failed ? 'failed' : 'passed',

@@ -50,6 +50,13 @@ test('says why the hook of a suite failed', () => {
   )
 })
 
+test('says why a hook failed, also beside a test that failed', () => {
+  const hook = `describe('a', () => {\nbeforeAll(() => { throw new Error('no registry') })\ntest('b', () => {})\n})`
+  expect(counted('both', `${hook}\ntest('c', () => expect(1).toBe(2))`)).toMatch(
+    /^FAILED x\.test\.ts: c\n[\s\S]*FAILED x\.test\.ts: outside of its tests\n {2}a: Error: no registry\n[\s\S]*\n0 passed, 2 failed\n$/,
+  )
+})
+
 test('says why a file could not be loaded', () => {
   expect(counted('missing', `import './missing.ts'`)).toMatch(
     /^FAILED x\.test\.ts\n {2}Error: Cannot find module '.\/missing.ts'[\s\S]*\n0 passed, 1 failed\n$/,
