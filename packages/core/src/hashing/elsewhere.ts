@@ -18,7 +18,10 @@ export interface FileElsewhere {
   readonly place: { readonly path: string } | { readonly name: string }
   /** In bytes. */
   readonly size: number
-  /** Identifies the state of the file in which it must be hashed: what {@link stateVersion} says, or what its source states. */
+  /**
+   * The state of the file, which must be hashed in no other: of a file on disk, its size, times and inode; otherwise, the version that its source
+   * states. Compare it before hashing, as `hashFilesOnDisk()` and `SourceHasher` do.
+   */
   readonly version: string
   readonly wanted: readonly WantedDigest[]
 }
@@ -27,22 +30,39 @@ export interface FileElsewhere {
 export interface ElsewhereRequest {
   readonly files: readonly FileElsewhere[]
   readonly signal: AbortSignal | undefined
-  /** Called with the number of bytes that were hashed so far. */
+  /** Call it with the number of bytes of all these files that have been hashed so far. */
   readonly onProgress: ((done: number) => void) | undefined
 }
 
 /**
  * Hashes files somewhere else.
  *
- * @returns the digests of each file in lowercase hex, in the order in which they are wanted. Whoever returns them vouches for them
+ * @returns for each file, in their order, the wanted digests in lowercase hex, in their order. Only their number and lengths are checked: wrong
+ * digests are signed, or refuse a model that is intact
  */
 export type HashElsewhere = (request: ElsewhereRequest) => Promise<readonly (readonly string[])[]>
 
 const current = new AsyncLocalStorage<HashElsewhere | undefined>()
 
 /**
- * Runs an operation whose files are hashed by `hash`, except for those that it hands out as bytes or by a path. The operation decides as it
- * always does: it lists the files, compares their states again afterwards, and compares or signs the digests.
+ * Runs an operation whose files are hashed by `hash`, except for those that it returns as bytes or by a path. The operation decides as it
+ * always does: it lists the files, compares the states of those on disk again afterwards, and compares or signs the digests.
+ *
+ * @param hash called once or more often, with files of one model each time
+ * @param operation `signModel()`, `judgeModel()` and the like
+ * @returns what the operation returns
+ * @throws {@link ModelSealError} `FILE_CHANGED` (a file is no longer as it was listed), `WORKER_FAILED` (digests that are missing or have the wrong
+ * length), and what `hash` and the operation throw
+ * @example
+ * ```ts
+ * import { hashFilesOnDisk, hashingElsewhere } from '@modelseal/core/distributed'
+ * import { digestModel } from '@modelseal/core/signing'
+ *
+ * const { rootDigest } = await hashingElsewhere(
+ *   ({ files, signal }) => hashFilesOnDisk(files, { signal }),
+ *   () => digestModel('models/vad'),
+ * )
+ * ```
  */
 export function hashingElsewhere<T>(hash: HashElsewhere, operation: () => Promise<T>): Promise<T> {
   // What it does to hash them, perhaps in this process, is not part of the operation.

@@ -36,7 +36,7 @@ export function withFleet(command: Command): Command {
       percent,
     )
     .option('--per-source <count>', 'jobs that read one host or bucket at a time (default: 64)', positiveCount)
-    .option('--progress', 'report progress on standard error, also if that is no terminal')
+    .option('--progress', 'report progress on standard error even if it is not a terminal')
     .addOption(metricsOption())
     .addOption(
       pathOption(

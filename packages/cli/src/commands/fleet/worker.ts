@@ -31,7 +31,7 @@ const EVERY = 2_000
 /** `modelseal fleet worker`, `worker-key` and `status`: commands without a catalogue. */
 export function addFleetWorking(fleet: Command, perform: Perform): void {
   withJson(fleet.command('worker'))
-    .description('Hash what coordinators of a queue ask for, until it is ended.')
+    .description('Hash what the coordinators of a queue ask for, until interrupted.')
     .addOption(queueOption().makeOptionMandatory())
     .addOption(
       pathOption(
@@ -53,7 +53,7 @@ export function addFleetWorking(fleet: Command, perform: Perform): void {
   withJson(fleet.command('status'), 'print a JSON object on a line')
     .description('Show what waits in a queue, and which workers are connected.')
     .addOption(queueOption().makeOptionMandatory())
-    .option('--watch', 'go on until it is ended')
+    .option('--watch', 'repeat every two seconds until interrupted')
     .action((flags: StatusFlags, command: Command) =>
       perform<StatusFlags>((_, given, session) => status(given, session))('', flags, command),
     )
