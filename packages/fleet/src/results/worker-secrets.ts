@@ -27,10 +27,6 @@ export class WorkerSecrets {
     this.#secrets = new Map(keys.map(({ name, secret }) => [name, secret]))
   }
 
-  get size(): number {
-    return this.#secrets.size
-  }
-
   of(worker: string): Buffer | undefined {
     return this.#secrets.get(worker)
   }
