@@ -84,7 +84,8 @@ export class Downloads {
   }
 
   /**
-   * Fetches a file, or a part of it, and passes it to `receive` in order.
+   * Fetches a file, or a part of it, and passes it to `receive` in order. A source that reads the chunks of a large file gets views of a
+   * `SharedArrayBuffer`, which Web Crypto refuses.
    *
    * @returns false if there is no such file
    * @throws {@link ModelSealError} `HTTP_RESPONSE` if something else is sent, and what `fetch` and `receive` throw
