@@ -24,26 +24,38 @@ async function main() {
       console.log(`${name} ${version}: verified; signed by ${signer}, built from the commit ${commit} by ${builder}`)
     } catch (error) {
       failed++
-      console.error(`Cannot verify ${name} ${version}: ${error.message}${error.hint ? ` ${error.hint}` : ''}`)
+      console.error(`Cannot verify ${name} ${version}: ${error.message}`)
     }
   console.log(
     failed === 0
       ? `The release ${version} is verified.`
-      : `The release ${version} is NOT verified: ${failed} packages failed.`,
+      : `The release ${version} is NOT verified: ${failed} ${failed === 1 ? 'package' : 'packages'} failed.`,
   )
   return failed === 0 ? 0 : 1
 }
 
 function optionsOf(args) {
   const options = { policy: { type: 'string' }, directory: { type: 'string' }, registry: { type: 'string' } }
-  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+  const { values, positionals } = parsedOrUsage({ args, options, allowPositionals: true })
   const [version, ...others] = positionals
-  if (!/^\d+\.\d+\.\d+(-[\w.-]+)?$/.test(version ?? '') || others.length > 0 || values.policy === undefined) {
-    console.error(`Usage: ${USAGE}`)
-    process.exit(2)
-  }
+  if (!/^\d+\.\d+\.\d+(-[\w.-]+)?$/.test(version ?? '') || others.length > 0 || values.policy === undefined)
+    wrongUsage()
   const { policy, directory = `modelseal-${version}`, registry = 'https://registry.npmjs.org/' } = values
   return { version, policy, directory, registry }
+}
+
+function parsedOrUsage(config) {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    // Such as "Unknown option '--polciy'", without the advice that follows.
+    return wrongUsage(`${error.message.split('. ')[0]}.`)
+  }
+}
+
+function wrongUsage(...reasons) {
+  console.error([...reasons, `Usage: ${USAGE}`].join('\n'))
+  process.exit(2)
 }
 
 /**
