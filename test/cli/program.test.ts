@@ -116,11 +116,21 @@ describe('--log-level', () => {
 
   test.each([
     ['an unknown level', ['--log-level', 'loud', 'digest', 'vad'], 'Allowed choices are debug, info'],
+    [
+      'an unknown level, whose choices the help of the program lists',
+      ['--log-level', 'loud', 'digest', 'vad'],
+      'See "modelseal --help"',
+    ],
+    [
+      'an option before its command',
+      ['--policy', 'p.yaml', 'verify', 'vad'],
+      'It belongs to a command, which comes first, as in',
+    ],
     ['no level', ['--log-level'], "'--log-level <level>' argument missing"],
     [
       'a level after the command, which the reference tool refuses as well',
       ['digest', 'vad', '--log-level', 'info'],
-      'Unknown',
+      `Unknown option '--log-level'. It comes before the command, as in "modelseal --log-level … digest …".`,
     ],
   ])('with %s is wrong usage', async (_, args, says) => {
     const { code, stderr } = await modelseal(args)

@@ -52,16 +52,24 @@ async function wrongUsage({ message }: CommanderError, command: Command): Promis
     .replace(/^(unknown option '[^'=]+)=[^]*'/, "$1'")
     .replace(/\s+/g, ' ')
     .replace(/^./, (letter) => letter.toUpperCase())
-  const help = `See "${`modelseal ${commandAsWritten(command)}`.trim()} --help".`
-  const ofMethod = methodHint(message, command)
+  const help = `See "${`modelseal ${commandAsWritten(ownerOf(message, command))}`.trim()} --help".`
+  const elsewhere = placeHint(message, command)
   const meant = meantValue(message) ?? meantOption(message, command)
   // The option itself is right, so no other name is suggested.
-  const told = ofMethod === undefined ? sentence : sentence.replace(/ \(Did you mean [^)]*\)$/, '')
-  const hint = ofMethod === undefined ? help : `${ofMethod} ${help}`
+  const told = elsewhere === undefined ? sentence : sentence.replace(/ \(Did you mean [^)]*\)$/, '')
+  const hint = elsewhere === undefined ? help : `${elsewhere} ${help}`
   const suggested = meant === undefined ? told : `${told.replace(/\.$/, '')} ${meant}`
   const question = suggested.replace(/ ?\(Did you mean (?:one of )?([^)]*)\?\)/, asked)
   const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(question) ? question : `${question}.`, { hint })
   return { error: error.toJSON() }
+}
+
+/** The command above that has the option, if its value is wrong: `--log-level` is an option of the program. */
+function ownerOf(message: string, command: Command): Command {
+  const [, flags] = /^error: option '([^']+)' argument/.exec(message) ?? []
+  for (let above: Command | null = command; above; above = above.parent)
+    if (above.options.some((option) => option.flags === flags)) return above
+  return command
 }
 
 /** `(Did you mean key?)` as a sentence of its own. */
@@ -93,17 +101,23 @@ function meantOption(message: string, command: Command): string | undefined {
     .replaceAll(', ', ', --')
 }
 
-/** For an option of a method that was given without the method. */
-function methodHint(message: string, command: Command): string | undefined {
+/** For an option of a method that was given without the method, of a command before the command, or of the program after it. */
+function placeHint(message: string, command: Command): string | undefined {
   const [, option] = /^error: unknown option '(--[\w-]+)/.exec(message) ?? []
+  if (command.parent && programOf(command).options.some(({ long }) => long === option))
+    return `It comes before the command, as in "modelseal ${option} … ${commandAsWritten(command)} …".`
   const methods = command.commands.filter(({ options }) => options.some(({ long }) => long === option))
   const method = methods.find((one) => commandAsWritten(one) === commandPath(one)) ?? methods[0]
   if (!method) return undefined
   const path = commandPath(method)
   const written = commandAsWritten(method)
   return written === path
-    ? `It belongs to a method, which comes first, as in "modelseal ${path} … ${option} …".`
+    ? `It belongs to a ${command.parent ? 'method' : 'command'}, which comes first, as in "modelseal ${path} … ${option} …".`
     : `It needs a summary of the verdict, as in "modelseal ${written} … ${option} …".`
+}
+
+function programOf(command: Command): Command {
+  return command.parent ? programOf(command.parent) : command
 }
 
 async function failureOf(thrown: unknown): Promise<Failure> {
