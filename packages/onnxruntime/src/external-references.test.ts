@@ -211,7 +211,7 @@ describe('detects external data outside the initializers of the main graph:', ()
 const TOO_LONG = 'a field is longer than the message around it'
 const DAMAGED = 'it is truncated or not protobuf'
 const NO_GRAPH = 'it contains no graph'
-const GROUPS = 'it uses protobuf groups, which ONNX does not have'
+const GROUPS = 'it is not ONNX, or uses protobuf groups, which ONNX does not have'
 const NAME_INVALID = 'the name of an external file is not valid UTF-8 or too long'
 
 describe('refuses', () => {
@@ -234,6 +234,7 @@ describe('refuses', () => {
     ['an entry whose key goes on after it', tensor(0x6a, 0x02, 0x0a, 0x01, 0x61), TOO_LONG],
     ['an endless varint', model(new Uint8Array(20).fill(0xff)), DAMAGED],
     ['a field with the number 0', model(new Uint8Array([0x02, 0x00])), DAMAGED],
+    ['JSON', new TextEncoder().encode('{"format":"graph-model"}'), GROUPS],
     ['a group', message([7, new Uint8Array([0x0b, 0x0c])]), GROUPS],
     ['the end of a group', message([7, new Uint8Array([0x0c])]), GROUPS],
     ['a location that is not UTF-8', location(new Uint8Array([0x61, 0xff])), NAME_INVALID],

@@ -247,7 +247,7 @@ function nextField(scan: Scan): [number, Exclude<WireType, WireType.StartGroup |
   const [field, wireType] = scan.reader.tag()
   // ONNX has no groups. A parser that does not know groups would read them differently.
   if (wireType === WireType.StartGroup || wireType === WireType.EndGroup)
-    throw notLoadable(scan.file, 'it uses protobuf groups, which ONNX does not have')
+    throw notLoadable(scan.file, 'it is not ONNX, or uses protobuf groups, which ONNX does not have')
   return [field, wireType]
 }
 

@@ -28,6 +28,7 @@ interface WeightFile {
 
 /** Larger than any model.json, which contains no weights. */
 export const MAX_MODEL_JSON_BYTES = 32 * 1024 * 1024
+const HINT = 'TensorFlow.js loads the model.json of a model. Check that this is the path of one.'
 const BOUNDS = {
   /** The graphs of the largest models have some hundred thousand values. */
   maxValues: 1_000_000,
@@ -48,7 +49,8 @@ const BOUNDS = {
  */
 export async function parseModelJson(bytes: Uint8Array, file: string): Promise<ModelJson> {
   checkModelJsonSize(bytes.length, file)
-  const json = object(await parseJsonInTurns(bytes, { what: 'model file', file, ...BOUNDS }), file, 'the top level')
+  const bounds = { what: `model file ${shown(file)}`, file, hint: HINT, ...BOUNDS }
+  const json = object(await parseJsonInTurns(bytes, bounds), file, 'the top level')
   const modelTopology = object(own(json, 'modelTopology'), file, 'modelTopology')
   const artifacts: io.ModelArtifacts = { ...carriedOver(json), modelTopology }
   const weightsManifest = own(json, 'weightsManifest')
