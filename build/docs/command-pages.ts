@@ -67,7 +67,7 @@ function section(command: Command): string {
   return [
     plain(command.description()),
     block('sh', help.commandUsage(command)),
-    argumentTable(command.registeredArguments),
+    argumentTable(help, command.registeredArguments),
     optionTable(command),
     children.length > 0
       ? table(
@@ -81,11 +81,11 @@ function section(command: Command): string {
     .join('\n\n')
 }
 
-function argumentTable(given: readonly Argument[]): string {
+function argumentTable(help: Help, given: readonly Argument[]): string {
   if (given.length === 0) return ''
   const rows = given.map((argument) => [
     code(argument.required ? `<${argument.name()}>` : `[${argument.name()}]`),
-    plain(argument.description),
+    plain(help.argumentDescription(argument)),
   ])
   return table(['argument', 'description'], rows)
 }
