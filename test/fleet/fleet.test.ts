@@ -162,7 +162,7 @@ test('a result that was forged in Redis is reported, and the job is done again',
   fleet.startWorker('one')
   const { failures, rejected } = await run
   expect(failures).toEqual([])
-  expect(rejected).toMatchObject([{ reason: 'one did not write it' }])
+  expect(rejected).toMatchObject([{ reason: 'it was not made with the secret of one' }])
   await expectStatements()
 })
 

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { fleetStatus } from '@modelseal/fleet'
 import { beforeEach, expect, test, vi } from 'vitest'
@@ -34,6 +35,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('a worker gives its jobs back at %s, a
   writeModel('huge', 40_000_000_000)
   fleet.addWorker('one')
   const worker = fleet.startWorker('one')
+  const said = text(worker.stderr ?? expect.fail('no stderr'))
   const { child } = sign()
   await untilActive()
   const ended = once(worker, 'exit')
@@ -41,6 +43,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('a worker gives its jobs back at %s, a
   worker.kill(signal)
   expect(await ended).toEqual([0, null])
   expect(performance.now() - begun).toBeLessThan(4_000)
+  expect(await said).toBe('one is connected to the queue.\n')
   // Nothing has to be found stalled, and the coordinator does not have to notice.
   child.kill('SIGKILL')
   expect(await status()).toMatchObject({ waiting: 1, active: 0, failed: 0, workers: [] })

@@ -93,7 +93,7 @@ export function authenticResult(
   const secret = secrets.of(result.worker)
   if (!secret) return `no worker is known as ${result.worker}`
   if (!timingSafeEqual(Buffer.from(codeOf(result, secret), 'hex'), Buffer.from(mac, 'hex')))
-    return `${result.worker} did not write it`
+    return `it was not made with the secret of ${result.worker}`
   if (result.job !== id) return 'it is about another job'
   if (result.refusal) return result.digests.length === 0 ? checked.value : 'it has digests and a refusal'
   const lengths = hashTypesOf(job).map((hashType) => (hashType === 'blake2b' ? 128 : 64))

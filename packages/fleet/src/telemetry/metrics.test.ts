@@ -21,7 +21,9 @@ async function freePort(): Promise<number> {
 async function scraped(url: string): Promise<string[]> {
   const response = await fetch(url)
   expect(response.status).toBe(200)
-  const lines = (await response.text()).split('\n')
+  const text = await response.text()
+  expect(text).not.toContain(process.execPath)
+  const lines = text.split('\n')
   return lines
     .filter((line) => line.startsWith('modelseal_') && !line.includes('_bucket'))
     .map((line) => line.replace(/otel_scope_[a-z]+="[^"]*",?/g, '').replace('{}', ''))

@@ -34,7 +34,8 @@ interface Sdk {
 export async function serveFleetMetrics(address: string): Promise<ServedMetrics> {
   const { host, port } = placeOf(address)
   const { exporter, sdk } = packages()
-  const reader = new exporter.PrometheusExporter({ host, port, preventServerStart: true })
+  // The resource names only the path of Node.js.
+  const reader = new exporter.PrometheusExporter({ host, port, preventServerStart: true, withoutTargetInfo: true })
   const provider = new sdk.MeterProvider({ readers: [reader] })
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/metrics`
   try {

@@ -9,7 +9,7 @@ import { authenticResult } from '../results/result.ts'
 import { WorkerSecrets } from '../results/worker-secrets.ts'
 import { fileOnDisk, models, workerKey } from '../testing/models.ts'
 import { JobPerformer } from './job-performer.ts'
-import { checkReadable } from './readable.ts'
+import { checkReadable, checkRoots } from './readable.ts'
 
 const key = workerKey('one')
 const secrets = new WorkerSecrets([key])
@@ -92,6 +92,14 @@ describe('what a worker may read', () => {
     await expect(checkReadable(of(source), { roots: ['/'], urls: ['hf://acme'] })).rejects.toEqual(refusal('FLEET_JOB'))
   })
 
+  test('includes the other roots if one has gone away', async () => {
+    const root = scratch({ inside: 'x' })
+    const job = readJob(jobOn(join(root, 'inside')))
+    const gone = join(root, 'gone')
+    await expect(checkReadable(job, { roots: [gone, root], urls: [] })).resolves.toBeTypeOf('function')
+    await expect(checkReadable(job, { roots: [gone], urls: [] })).rejects.toEqual(refusal('FLEET_JOB'))
+  })
+
   test('excludes what links lead to, and relative paths', async () => {
     const root = scratch({ inside: 'x' })
     const outside = scratch({ secret: 'x' })
@@ -104,4 +112,14 @@ describe('what a worker may read', () => {
       await expect(checkReadable(changed, readable)).rejects.toEqual(refusal('FLEET_JOB', { file: name }))
     }
   })
+})
+
+test.each([
+  ['is missing', 'gone'],
+  ['is a file', 'file'],
+])('a worker is not started with a root that %s', async (_, name) => {
+  const root = scratch({ file: 'x' })
+  await expect(checkRoots([root])).resolves.toBeUndefined()
+  const file = join(root, name)
+  await expect(checkRoots([root, file])).rejects.toEqual(refusal('INVALID_ARGUMENT', { file }))
 })

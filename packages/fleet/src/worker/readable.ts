@@ -1,5 +1,6 @@
-import { realpath } from 'node:fs/promises'
+import { opendir, realpath } from 'node:fs/promises'
 import { isAbsolute, relative, sep } from 'node:path'
+import { messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { Job } from '../jobs/job.ts'
 
@@ -22,7 +23,10 @@ export async function checkReadable(
   { source, files }: Job,
   { roots, urls }: Readable,
 ): Promise<(path: string, realPath: string) => void> {
-  const real = await Promise.all(roots.map((root) => realpath(root)))
+  // One that has gone away has no files. The others are still read.
+  const real = (await Promise.allSettled(roots.map((root) => realpath(root)))).flatMap((place) =>
+    place.status === 'fulfilled' ? place.value : [],
+  )
   const checkPlace = (name: string, path: string) => {
     if (!real.some((root) => isInside(root, path))) throw notReadable(name, 'file', roots)
   }
@@ -33,6 +37,23 @@ export async function checkReadable(
   // Whether there is a file outside is not told either. Whatever else is wrong with it is reported by whoever opens it.
   for (const { name } of files) checkPlace(name, isAbsolute(name) ? await realpath(name).catch(() => name) : name)
   return checkPlace
+}
+
+/**
+ * Checks that each root is a directory that can be read.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ */
+export async function checkRoots(roots: readonly string[]): Promise<void> {
+  for (const root of roots) {
+    const reason = await opendir(root).then((directory) => directory.close(), messageOf)
+    if (reason === undefined) continue
+    throw new ModelSealError('INVALID_ARGUMENT', `Cannot start the worker: it cannot read ${shown(root)}.`, {
+      file: root,
+      expected: 'a directory of models',
+      found: reason,
+    })
+  }
 }
 
 function isInside(root: string, path: string): boolean {

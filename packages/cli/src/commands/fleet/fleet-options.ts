@@ -6,6 +6,9 @@ import { printable } from '../../output.ts'
 import type { Session } from '../../perform.ts'
 import { metricsOption } from './metrics.ts'
 
+/** Reasons for which results do not count, of which each is told once. Anyone may write results with others. */
+const MOST_REASONS = 20
+
 /** Flags of every command that works through a catalogue. */
 export interface FleetFlags {
   queue?: string
@@ -57,9 +60,13 @@ export function withCatalogue(command: Command): Command {
     .addOption(workersOption())
 }
 
-/** `--queue`, for every command that uses a queue. */
-export function queueOption(): Option {
-  return new Option('--queue <url>', 'Redis of the workers, redis:// or rediss:// (default: this process works alone)')
+/** `--queue`, for commands that are about nothing else. */
+export function neededQueueOption(): Option {
+  return queueOption('').makeOptionMandatory()
+}
+
+function queueOption(otherwise = ' (default: this process works alone)'): Option {
+  return new Option('--queue <url>', `Redis of the workers, redis:// or rediss://${otherwise}`)
     .env('MODELSEAL_QUEUE')
     .argParser(nonEmpty)
 }
@@ -77,8 +84,14 @@ export async function fleetOptions(
   // What the catalogue names is only known line by line.
   await useHubsFor('hf:', 's3:')
   const messages: Messages = { write: (line) => void process.stderr.write(`${printable(line)}\n`) }
-  const onRejected = ({ job, reason }: RejectedResult) =>
-    messages.write(`Warning: a result of the job ${job.slice(0, 16)} does not count: ${reason}.`)
+  const reasons = new Set<string>()
+  const onRejected = ({ job, reason }: RejectedResult) => {
+    if (reasons.has(reason) || reasons.size >= MOST_REASONS) return
+    reasons.add(reason)
+    messages.write(
+      `Warning: a result of the job ${job.slice(0, 16)} does not count: ${reason}. Others like it are only counted.`,
+    )
+  }
   return {
     options: {
       queue,

@@ -60,7 +60,9 @@ async function plan(catalogue: string, { json, ...how }: Flags, { signal }: Sess
   const facts: [string, string][] = [
     ['models', String(sum.models)],
     ['to hash', `${byteCount(sum.bytes)} of ${counted(sum.files, 'file')}, in ${counted(sum.jobs, 'job')}`],
-    ['longest', `${byteCount(longest.bytes)}, by one worker: ${shown(longest.name)}`],
+    ...(longest.bytes > 0
+      ? [['longest', `${byteCount(longest.bytes)}, by one worker: ${shown(longest.name)}`] satisfies [string, string]]
+      : []),
     ...(large > 0
       ? [
           ['shards', `would help ${counted(large, 'model')} with parts of more than ${byteCount(LARGE)}`] satisfies [

@@ -5,7 +5,7 @@ import { useHubsFor } from '../../hubs.ts'
 import { nonEmpty, pathOption, pathsOption, withJson, workersOption } from '../../options.ts'
 import { byteCount, counted, jsonLine, summary, printable } from '../../output.ts'
 import type { Outcome, Perform, Session } from '../../perform.ts'
-import { positiveCount, queueOption } from './fleet-options.ts'
+import { neededQueueOption, positiveCount } from './fleet-options.ts'
 import { metricsOption, withMetrics } from './metrics.ts'
 import { progressLines } from './progress-lines.ts'
 
@@ -32,7 +32,7 @@ const EVERY = 2_000
 export function addFleetWorking(fleet: Command, perform: Perform): void {
   withJson(fleet.command('worker'))
     .description('Hash what the coordinators of a queue ask for, until interrupted.')
-    .addOption(queueOption().makeOptionMandatory())
+    .addOption(neededQueueOption())
     .addOption(
       pathOption(
         '--secret-file <file>',
@@ -52,7 +52,7 @@ export function addFleetWorking(fleet: Command, perform: Perform): void {
     )
   withJson(fleet.command('status'), 'print a JSON object on a line')
     .description('Show what waits in a queue, and which workers are connected.')
-    .addOption(queueOption().makeOptionMandatory())
+    .addOption(neededQueueOption())
     .option('--watch', 'repeat every two seconds until interrupted')
     .action((flags: StatusFlags, command: Command) =>
       perform<StatusFlags>((_, given, session) => status(given, session))('', flags, command),
@@ -83,7 +83,11 @@ async function work(flags: WorkerFlags, session: Session): Promise<Outcome> {
   const { queue, secretFile, root, allow, concurrency } = flags
   const { runWorker } = await import('@modelseal/fleet')
   await useHubsFor('hf:', 's3:')
-  const options = { queue, secretFile, roots: root, urls: allow, concurrency, signal: session.signal }
+  const onConnected = (name: string) => {
+    if (session.talkative && !flags.json) process.stderr.write(`${name} is connected to the queue.\n`)
+  }
+  const { signal } = session
+  const options = { queue, secretFile, roots: root, urls: allow, concurrency, signal, onConnected }
   const { jobs } = await withMetrics(flags, session, () => runWorker(options))
   return {
     lines: [`Stopped after ${counted(jobs, 'job')}.`],

@@ -15,6 +15,6 @@ test.each([0, -1, 1.5, Number.NaN, Infinity])(
 
 test('a worker that may read nothing is refused', async () => {
   await expect(runWorker(options)).rejects.toEqual(
-    refusal('INVALID_ARGUMENT', { expected: 'a directory or the beginning of a URL of models' }),
+    refusal('INVALID_ARGUMENT', { expected: 'a directory (--root) or the beginning of a URL of models (--allow)' }),
   )
 })

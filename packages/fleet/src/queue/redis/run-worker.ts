@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 import { ModelSealError } from '@modelseal/core/errors'
 import { readWorkerKey } from '../../results/worker-secrets.ts'
 import { JobPerformer } from '../../worker/job-performer.ts'
-import type { Readable } from '../../worker/readable.ts'
+import { checkRoots, type Readable } from '../../worker/readable.ts'
 import { connect, QUEUE } from './connection.ts'
 import { orderFrom } from './order-data.ts'
 import { queuePackages } from './packages.ts'
@@ -37,6 +37,8 @@ export interface WorkerOptions {
   signal: AbortSignal
   /** Stops the worker once the jobs that it has begun are done. */
   finish?: AbortSignal | undefined
+  /** Called with the name of the worker once it is connected. */
+  onConnected?: ((name: string) => void) | undefined
   /** Called for each job that was done. */
   onJob?: ((job: string) => void) | undefined
 }
@@ -51,16 +53,18 @@ export async function runWorker(options: WorkerOptions): Promise<{ jobs: number 
   const { signal, finish = signal, roots = [], urls = [], concurrency = 2 } = options
   if (roots.length + urls.length === 0)
     throw new ModelSealError('INVALID_ARGUMENT', 'Cannot start the worker: it may read nothing.', {
-      expected: 'a directory or the beginning of a URL of models',
+      expected: 'a directory (--root) or the beginning of a URL of models (--allow)',
     })
   if (!Number.isSafeInteger(concurrency) || concurrency < 1)
     throw new ModelSealError('INVALID_ARGUMENT', 'Cannot start the worker: an option is wrong.', {
       expected: '"concurrency" of at least 1',
       found: String(concurrency),
     })
+  await checkRoots(roots)
   const key = await readWorkerKey(options.secretFile)
   const { bullmq } = queuePackages()
   const redis = await connect(options.queue, signal)
+  options.onConnected?.(key.name)
   const connections = withDuplicates(redis)
   const readable: Readable = { roots, urls }
   const performer = new JobPerformer(key, readable)
