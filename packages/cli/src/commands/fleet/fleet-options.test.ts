@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Session } from '../../perform.ts'
 import { fleetOptions } from './fleet-options.ts'
 
-const SESSION: Session = { signal: new AbortController().signal, talkative: true }
+const SESSION: Session = { signal: new AbortController().signal, onProgress: undefined, talkative: true }
 
 test('each reason for which results do not count is told once, and not more than twenty', async () => {
   const { options, messages } = await fleetOptions({}, SESSION)
