@@ -37,9 +37,7 @@ export async function bundlePlace(
   bundles: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<BundlePlace> {
-  if (!isUrl(model)) {
-    return onThisMachine(isDirectory(model) ? join(model, 'model.sig') : `${model}.sig`)
-  }
+  if (!isUrl(model)) return onThisMachine(bundleWithin(model)[0] ?? `${model}.sig`)
   if (bundles !== undefined) return onThisMachine(bundleIn(bundles, model))
   const bundle = await sourceOf(model).bundleToWrite?.({ signal })
   if (bundle) return BundleElsewhere.open(bundle)
@@ -47,6 +45,12 @@ export async function bundlePlace(
     expected: 'a directory for the bundles of such models',
     hint: 'On the command line, give it with --bundles.',
   })
+}
+
+/** The bundle that signing puts into a model, and does not sign. */
+export function bundleWithin(model: string): string[] {
+  if (isUrl(model)) return sourceOf(model).bundleToWrite ? ['model.sig'] : []
+  return isDirectory(model) ? [join(model, 'model.sig')] : []
 }
 
 /** The file in the directory of bundles: readable, and never that of another URL. */

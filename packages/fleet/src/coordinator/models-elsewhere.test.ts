@@ -77,6 +77,7 @@ describe('a catalogue in a bucket', () => {
       { model: 's3://models/zoo/b', signed: { signature: 's3://models/zoo/b/model.sig', files: 1 } },
     ])
     expect(counts).toMatchObject({ jobs: 2 })
+    expect(await all(planCatalogue('s3://models/zoo/'))).toEqual(plans)
     const alone = join(scratch(), 'alone.sig')
     await signModel('s3://models/zoo/a', { signer, signature: alone, ignorePaths: ['model.sig'] })
     expect(statementOf(store.objects.get('zoo/a/model.sig') ?? Buffer.of())).toBe(statementOf(readFileSync(alone)))

@@ -3,6 +3,7 @@ import { ModelSealError } from '@modelseal/core/errors'
 import { digestModel, type DigestOptions } from '@modelseal/core/signing'
 import { openCatalogue } from '../catalogue/read-catalogue.ts'
 import { jobsOf } from '../jobs/split.ts'
+import { bundleWithin } from './bundle-place.ts'
 
 /** What is to be hashed, as for signing. */
 export type PlanOptions = Omit<DigestOptions, 'ignorePaths' | 'onProgress'>
@@ -56,7 +57,7 @@ async function planOf(model: string, { signal, ...options }: PlanOptions): Promi
         const unknown = { sha256: 64, blake2b: 128, blake3: 64 }
         return Promise.resolve(files.map(({ wanted }) => wanted.map(({ hashType }) => '0'.repeat(unknown[hashType]))))
       },
-      () => digestModel(model, { ...options, signal: stop.signal, onProgress }),
+      () => digestModel(model, { ...options, ignorePaths: bundleWithin(model), signal: stop.signal, onProgress }),
     )
   } catch (error) {
     if (!stop.signal.aborted || signal?.aborted) throw error

@@ -220,6 +220,9 @@ test('a plan says what is to be hashed, and hashes nothing', async () => {
   const plans = await all(planCatalogue(catalogue))
   const longest = { name: join(catalogue, 'a/config.json'), bytes: 12 }
   expect(plans).toEqual([{ model: join(catalogue, 'a'), files: 2, bytes: 24, jobs: 1, longest }])
+  // The bundle of an earlier signature is replaced.
+  writeFileSync(join(catalogue, 'a/model.sig'), '{}')
+  expect(await all(planCatalogue(catalogue))).toEqual(plans)
   const sharded = await all(planCatalogue(catalogue, { shardSize: 5 }))
   expect(sharded).toMatchObject([{ longest: { bytes: 5 } }])
 })
