@@ -9,9 +9,9 @@ export default defineConfig({
   test: {
     // No test writes to the cache of the user. Those of the cache set another one.
     env: { HF_HUB_CACHE: '/dev/null/no-cache', ORAS_CACHE: '' },
-    // One more than there are processors, since many tests wait for a clock or for another process. (By default one
-    // processor is left idle: on a machine with two that is half of them.)
-    maxWorkers: availableParallelism() + 1,
+    // Twice as many as there are processors, and one more: the files that take longest mostly wait, for a clock or for another
+    // process. (By default one processor is left idle: on a machine with two that is half of them.)
+    maxWorkers: 2 * availableParallelism() + 1,
     projects: [
       {
         test: {
