@@ -76,8 +76,8 @@ class Process {
     this.#state = new FeedState(policy.advisories[0]!, policy)
   }
 
-  async load(): Promise<FeedStanding> {
-    const standing = await this.#state.standing(this.#policy.advisories[0]!, this.#policy)
+  async load(waits = true): Promise<FeedStanding> {
+    const standing = await this.#state.standing(this.#policy.advisories[0]!, this.#policy, waits)
     this.#state.stop()
     return standing
   }
@@ -612,6 +612,47 @@ test('a slow process does not replace a later version that another one has kept 
   answer = broken
   expect(await (await Process.start()).load()).toMatchObject(inUse(2))
 })
+
+test('what may end this process is told of a later version only once later processes begin with it', async () => {
+  answer = file(signed(version(1)))
+  const process = await Process.start()
+  await process.load()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  later(6 * 60_000)
+  answer = file(signed(version(2)))
+  const [writing, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  beforeReplacing = () => {
+    writing.resolve()
+    return written.promise
+  }
+  await process.load(false)
+  await writing.promise
+  // A load uses it at once.
+  expect(await process.load()).toMatchObject(inUse(2))
+  let isTold = false
+  const told = process.load(false).finally(() => (isTold = true))
+  expect(await (await Process.start()).load()).toMatchObject({ version: { sequence: 1 } })
+  expect(isTold).toBe(false)
+  written.resolve()
+  expect(await told).toMatchObject(inUse(2))
+  answer = broken
+  expect(await (await Process.start()).load()).toMatchObject({ version: { sequence: 2 } })
+})
+
+test('a disk that hangs does not hide a later version for long', async () => {
+  answer = file(signed(version(1)))
+  const process = await Process.start()
+  await process.load()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  later(6 * 60_000)
+  answer = file(signed(version(2)))
+  const written = Promise.withResolvers<void>()
+  onTestFinished(() => {
+    written.resolve()
+  })
+  beforeReplacing = () => written.promise
+  await vi.waitFor(async () => expect(await process.load(false)).toMatchObject(inUse(2)), { timeout: 20_000 })
+}, 30_000)
 
 test('a feed that cannot be kept is followed all the same', async () => {
   await chmod(join(directory, 'cache'), 0o777)

@@ -68,14 +68,15 @@ export class FeedState {
   /**
    * Waits for the network only if no version may be relied on.
    *
-   * @param waits false if it never waits for the network
+   * @param waits false if it never waits for the network. Such a caller may end this process, so that it gets no version that the next process would not begin with.
    * @returns what a load by this policy may rely on
    */
   standing(followed: FollowedFeed, policy: PolicyFacts, waits = true): FeedStanding | Promise<FeedStanding> {
     this.#followed = followed
     this.#policy = policy
     this.#followedBy.set(policy, followed)
-    return this.#atOnce(followed, policy) ?? this.#lookedFor(followed, policy, waits)
+    const standing = this.#atOnce(followed, policy) ?? this.#lookedFor(followed, policy, waits)
+    return waits ? standing : this.#keeping.afterWriting(standing)
   }
 
   /** Many loads follow many feeds, and nobody has to look for any. */
@@ -188,8 +189,7 @@ export class FeedState {
     const began = monotonic()
     const look = () =>
       this.#tried({ milliseconds: Math.max(1, Math.ceil(began + milliseconds - monotonic())), isDetached: false })
-    const queue = this.#known ? turns : firstFetches
-    const tried = await (this.#followed.kind === 'file' ? look() : queue.run(look))
+    const tried = await (this.#followed.kind === 'file' ? look() : (this.#known ? turns : firstFetches).run(look))
     if (tried) this.#polling.pace.answered()
     else this.#polling.pace.failed({ began, wait: undefined }, this.#followed.refresh)
   }

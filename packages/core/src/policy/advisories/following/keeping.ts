@@ -1,4 +1,5 @@
 import type { ModelSealError } from '../../../errors.ts'
+import { clearTimeout, setTimeout } from '../../../real-time.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
 import { keepCopy, keptState, readKeptCopy } from './kept-copy.ts'
@@ -8,6 +9,8 @@ import type { FeedVersion, KnownVersion } from './version.ts'
 /** A confirmation is written to the disk when it is later than the last one by as much, in milliseconds, and by this part of `maxAge`. */
 const WRITTEN_EVERY = 60_000
 const PART_OF_MAX_AGE = 1 / 24
+/** A disk that hangs must not hide a revocation for longer, in milliseconds. */
+const LONGEST_WRITING = 5_000
 
 /** Keeps the version in use for other processes, as one of several that may do so. */
 export class Keeping {
@@ -20,6 +23,8 @@ export class Keeping {
   #seen: { state: string; policy: PolicyFacts } | undefined
 
   #last: Promise<unknown> = Promise.resolve()
+  /** How much work waits or runs. */
+  #unfinished = 0
 
   constructor(id: string) {
     this.#id = id
@@ -44,9 +49,24 @@ export class Keeping {
 
   /** One work after the other: what is written last must not be what was known first. */
   inTurn(work: () => Promise<void>): Promise<void> {
+    this.#unfinished++
     const done = this.#last.then(work)
-    this.#last = done.catch(() => {})
+    this.#last = done.catch(() => {}).then(() => this.#unfinished--)
     return done
+  }
+
+  /** Passes on what was known, once the copy is written that is to be kept by then. */
+  async afterWriting<T>(known: T | Promise<T>): Promise<T> {
+    const result = await known
+    if (this.#unfinished === 0) return result
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LONGEST_WRITING)
+      void this.#last.then(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+    return result
   }
 
   /** True if a confirmation need not be written. */
