@@ -2,7 +2,7 @@
 // two processors should be idle. Run after a build:
 //   npm run bench:fleet
 //   npm run bench:fleet -- --mib 256 --models 200 --rounds 1
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { generateKeyPairSync, randomFillSync } from 'node:crypto'
@@ -11,7 +11,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { configureHashing } from '@modelseal/core'
 import { keySigner, signModel } from '@modelseal/core/signing'
 import { fleetStatus, newWorkerKey, signCatalogue } from '@modelseal/fleet'
@@ -59,6 +59,7 @@ try {
     await fleet('large')
     await compare(`${index + 1} worker(s)`, alone, () => fleet('large'))
   }
+  console.log(`Two processes that only hash: ${(await hashingBound()).toFixed(2)} x one, which bounds two workers.`)
 
   await writeSmall(join(root, 'small'))
   const before = await fleetStatus(url)
@@ -141,6 +142,25 @@ async function compare(name, alone, fleet) {
   const parts = `workers ${workers.toFixed(2)} s, coordinator ${own.toFixed(2)} s, Redis ${redis.toFixed(2)} s`
   const before = median(rows.map(([one]) => total(one)))
   console.log(`processor time: ${before.toFixed(2)} s in one process; ${parts}: ${(100 * more).toFixed(1)} % more`)
+}
+
+/** How much faster two processes hash than one. Two processors of a virtual machine may be one core, which does this no faster for both. */
+async function hashingBound() {
+  // Less would be over before the second process has begun.
+  const amount = Math.max(mib, 1024)
+  const ratios = []
+  for (let round = 0; round < rounds; round++) {
+    const alone = await hashOnly(amount)
+    const both = await Promise.all([hashOnly(amount / 2), hashOnly(amount / 2)])
+    ratios.push(alone / Math.max(...both))
+  }
+  return median(ratios)
+}
+
+/** In seconds. */
+async function hashOnly(amount) {
+  const program = join(import.meta.dirname, 'programs/hash-only.mjs')
+  return Number((await promisify(execFile)(process.execPath, [program, String(amount)])).stdout)
 }
 
 /** How long it took, and the processor time of this process, of the workers and of Redis, in seconds. */
