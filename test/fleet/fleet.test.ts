@@ -1,8 +1,8 @@
-import { createHash, generateKeyPairSync, randomInt } from 'node:crypto'
+import { createHash, randomInt } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { keySigner, signModel, type Signer } from '@modelseal/core/signing'
+import { signModel, type Signer } from '@modelseal/core/signing'
 import { fleetStatus, signCatalogue, type RejectedResult, type SignCatalogueOptions } from '@modelseal/fleet'
 import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
@@ -19,9 +19,7 @@ let signer: Signer
 beforeEach(async () => {
   fleet = await TestFleet.start()
   vi.stubEnv('MODELSEAL_CACHE', join(fleet.directory, 'cache'))
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  signer = await keySigner({ privateKey: join(fleet.directory, 'key') })
+  signer = await fleet.newSigner()
   return async () => {
     vi.unstubAllEnvs()
     await fleet.stop()

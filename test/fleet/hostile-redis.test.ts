@@ -1,9 +1,8 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { keySigner, type Signer } from '@modelseal/core/signing'
+import type { Signer } from '@modelseal/core/signing'
 import { fleetStatus, signCatalogue, type RejectedResult, type SignCatalogueOptions } from '@modelseal/fleet'
 import { Redis } from 'ioredis'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
@@ -19,9 +18,7 @@ let signer: Signer
 beforeEach(async () => {
   fleet = await TestFleet.start()
   vi.stubEnv('MODELSEAL_CACHE', join(fleet.directory, 'cache'))
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  signer = await keySigner({ privateKey: join(fleet.directory, 'key') })
+  signer = await fleet.newSigner()
   return async () => {
     vi.unstubAllEnvs()
     await fleet.stop()

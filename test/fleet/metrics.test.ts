@@ -1,7 +1,5 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner } from '@modelseal/core/signing'
 import { serveFleetMetrics, signCatalogue } from '@modelseal/fleet'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { all } from '../../packages/fleet/src/testing/models.ts'
@@ -25,9 +23,7 @@ test('a worker and a coordinator serve what they did', async () => {
   onTestFinished(() => fleet.stop())
   vi.stubEnv('MODELSEAL_CACHE', join(fleet.directory, 'cache'))
   onTestFinished(() => void vi.unstubAllEnvs())
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  const signer = await keySigner({ privateKey: join(fleet.directory, 'key') })
+  const signer = await fleet.newSigner()
   for (const name of ['a', 'b', 'c']) {
     mkdirSync(join(fleet.models, name))
     writeFileSync(join(fleet.models, name, 'weights.bin'), name.repeat(5_000))

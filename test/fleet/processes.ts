@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
+import { keySigner, type Signer } from '@modelseal/core/signing'
 import { newWorkerKey } from '@modelseal/fleet'
 import { Redis } from 'ioredis'
 
@@ -52,6 +54,19 @@ export class TestFleet {
     this.url = `redis${tls ? 's' : ''}://${password === '' ? '' : `:${password}@`}127.0.0.1:${port}`
     mkdirSync(this.models)
     this.#write(this.workers, '')
+  }
+
+  /** @returns a signer with a new private key */
+  async newSigner(): Promise<Signer> {
+    return keySigner({ privateKey: this.writeKey() })
+  }
+
+  /** @returns the path of a new private key */
+  writeKey(): string {
+    const path = join(this.directory, 'key')
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    return path
   }
 
   async startRedis(): Promise<void> {

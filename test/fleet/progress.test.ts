@@ -1,7 +1,5 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner } from '@modelseal/core/signing'
 import { fleetStatus, signCatalogue } from '@modelseal/fleet'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { all } from '../../packages/fleet/src/testing/models.ts'
@@ -12,9 +10,7 @@ test('whoever looks at the queue sees how far the runs are, whatever others writ
   onTestFinished(() => fleet.stop())
   vi.stubEnv('MODELSEAL_CACHE', join(fleet.directory, 'cache'))
   onTestFinished(() => void vi.unstubAllEnvs())
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  const signer = await keySigner({ privateKey: join(fleet.directory, 'key') })
+  const signer = await fleet.newSigner()
   const model = join(fleet.models, 'large')
   mkdirSync(model)
   writeFileSync(join(model, 'weights.bin'), '')
@@ -45,9 +41,7 @@ test('an audit that only one worker is there for says what it waits for, and goe
   onTestFinished(() => fleet.stop())
   vi.stubEnv('MODELSEAL_CACHE', join(fleet.directory, 'cache'))
   onTestFinished(() => void vi.unstubAllEnvs())
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  const signer = await keySigner({ privateKey: join(fleet.directory, 'key') })
+  const signer = await fleet.newSigner()
   const model = join(fleet.models, 'small')
   mkdirSync(model)
   writeFileSync(join(model, 'weights.bin'), 'weights')

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,8 +12,7 @@ import { TestFleet } from './processes.ts'
 let fleet: TestFleet
 beforeEach(async () => {
   fleet = await TestFleet.start()
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  fleet.writeKey()
   return () => fleet.stop()
 })
 

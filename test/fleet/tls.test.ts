@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -34,8 +33,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 let fleet: TestFleet
 beforeEach(async () => {
   fleet = await TestFleet.start('hunter2', files)
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  writeFileSync(join(fleet.directory, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  fleet.writeKey()
   mkdirSync(join(fleet.models, 'a'))
   writeFileSync(join(fleet.models, 'a', 'weights.bin'), 'weights')
   fleet.addWorker('one')
