@@ -22,6 +22,8 @@ const MANAGERS = {
       enableTelemetry: false,
       enableScripts: false,
       npmMinimalAgeGate: 0,
+      // On by default in CI, where yarn would refuse to write the first lockfile.
+      enableImmutableInstalls: false,
       // Its metadata would be that of the registry that had this port before.
       globalFolder: join(directory, '.yarn/global'),
       enableGlobalCache: false,
