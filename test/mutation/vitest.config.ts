@@ -1,13 +1,20 @@
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Runs the test of the mutated file first, because the first test that fails ends a run. */
-class OwnTestFirst extends BaseSequencer {
+/**
+ * Runs the test of the mutated file first, then those of its folder, then the shorter ones, because the first test that fails
+ * ends a run.
+ */
+class NearestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const own = new Set((this.ctx.config.related ?? []).map((file) => basename(file).replace(/\.ts$/, '.test.ts')))
-    const sorted = await super.sort(files)
-    return sorted.toSorted((a, b) => Number(own.has(basename(b.moduleId))) - Number(own.has(basename(a.moduleId))))
+    const related = this.ctx.config.related ?? []
+    const own = new Set(related.map((file) => basename(file).replace(/\.ts$/, '.test.ts')))
+    const folders = new Set(related.map((file) => dirname(file)))
+    const distance = ({ moduleId }: TestSpecification): number =>
+      folders.has(dirname(moduleId)) ? (own.has(basename(moduleId)) ? 0 : 1) : 2
+    const longestFirst = await super.sort(files)
+    return longestFirst.toReversed().toSorted((a, b) => distance(a) - distance(b))
   }
 }
 
@@ -19,6 +26,6 @@ export default defineConfig({
     include: (process.env.MUTATION_FOLDERS ?? '').split(',').map((folder) => `${folder}/*.test.ts`),
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    sequence: { sequencer: OwnTestFirst },
+    sequence: { sequencer: NearestFirst },
   },
 })
