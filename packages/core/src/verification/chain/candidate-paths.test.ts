@@ -2,7 +2,7 @@ import { webcrypto } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { authority, signingLeaf, type Issued } from '../../testing/authority.ts'
 import { refusal } from '../../testing/scratch.ts'
-import { fingerprintOf } from '../../x509/certificate.ts'
+import { fingerprintOf, readX509 } from '../../x509/certificate.ts'
 import { Effort } from '../effort.ts'
 import { candidatePaths } from './candidate-paths.ts'
 
@@ -34,6 +34,14 @@ describe('the search for paths', () => {
     expect(await found(leaf, [cross, root], [top])).toEqual(['Signer < Root < Top'])
     expect(await found(root, [], [root])).toEqual(['Root'])
     expect(await found(leaf, [cross], [])).toEqual([])
+  })
+
+  test('finds a path only once if an intermediate certificate is a root as well', async () => {
+    expect(await found(await signingLeaf(root), [root], [root])).toEqual(['Signer < Root'])
+  })
+
+  test('needs no signature check for a certificate by an unknown authority', async () => {
+    expect(await found(await signingLeaf(root), [], [], new Effort(undefined, 0))).toEqual([])
   })
 
   test('finds paths of twelve certificates, but not of more', async () => {
@@ -97,6 +105,16 @@ describe('a certificate or key that is too weak', () => {
     await expect(found(await signingLeaf(top), [], [top])).rejects.toThrow(
       refusal('CERTIFICATE_WEAK', { found: 'an RSA key of 1024 bits' }),
     )
+    const strong = await authority('Top')
+    expect(await found(await signingLeaf(strong), [], [top, strong])).toEqual(['Signer < Top'])
+  })
+
+  test('is not confused with a check that fails', async () => {
+    const middle = await authority('Middle', { issuer: root })
+    const other = await authority('Middle', { issuer: root, keys: middle.keys })
+    const key = Object.defineProperty({}, 'asymmetricKeyType', { get: () => expect.fail('no library') })
+    Object.defineProperty(other.x509, 'publicKey', { value: key })
+    await expect(found(await signingLeaf(middle), [other, middle], [root])).rejects.toThrow('no library')
   })
 
   test('is not used for any signature check', async () => {
@@ -121,6 +139,25 @@ test('an authority occurs only once on a path', async () => {
     'Signer < Root',
     'Signer < Root < Other < Root',
   ])
+})
+
+test('authorities of two names with one key may follow each other', async () => {
+  const upper = await authority('Upper', { issuer: root })
+  const lower = await authority('Lower', { issuer: upper, keys: upper.keys })
+  expect(await found(await signingLeaf(lower), [lower, upper], [root])).toEqual(['Signer < Lower < Upper < Root'])
+})
+
+test('an authority of the same name is another one if one of their keys cannot be read', async () => {
+  const issuer = await authority('Middle', { issuer: root })
+  const leaf = await signingLeaf(issuer, { subject: 'Middle' })
+  const unreadable = (issued: Issued) => {
+    const der = Buffer.from(issued.der)
+    const point = Buffer.from(issued.fields.subjectPublicKeyInfo.subjectPublicKey.valueBlock.valueHexView)
+    der.fill(0xff, der.indexOf(point), der.indexOf(point) + point.length)
+    return { ...issued, der, x509: readX509(der) }
+  }
+  expect(await found(unreadable(leaf), [unreadable(issuer), issuer], [root])).toEqual([])
+  expect(await found(leaf, [unreadable(issuer), issuer], [root])).toEqual(['Middle < Middle < Root'])
 })
 
 test('the search can be aborted', async () => {

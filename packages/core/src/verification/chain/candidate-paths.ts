@@ -1,7 +1,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { fingerprintOf, holderKey, isSignedWith, ReadCertificate } from '../../x509/certificate.ts'
 import { ModelSealError } from '../../errors.ts'
-import { passAbort, type Effort } from '../effort.ts'
+import type { Effort } from '../effort.ts'
 import { checkKey, checkSignatureAlgorithm } from '../../x509/strength.ts'
 
 /** Longer than any real chain. */
@@ -80,7 +80,7 @@ export async function* candidatePaths(
     const pair = certificate.fingerprint + issuer.fingerprint
     const known = verified.get(pair)
     if (known !== undefined) return known
-    const weakness = (await weaknessOf(certificate)) ?? (issuer.key && weaknessOfKeyOf(issuer))
+    const weakness = (await weaknessOf(certificate)) ?? (issuer.key && (await refusalOf(() => checkKey(issuer.x509))))
     fault ??= weakness
     if (!weakness) await effort.signatures()
     const valid = !weakness && isSignedWith(certificate.x509, issuer.key)
@@ -99,22 +99,11 @@ export async function* candidatePaths(
   }
 }
 
-function weaknessOfKeyOf({ x509 }: Candidate): ModelSealError | undefined {
-  try {
-    checkKey(x509)
-    return undefined
-  } catch (error) {
-    if (error instanceof ModelSealError) return error
-    throw error
-  }
-}
-
-async function refusalOf(check: () => Promise<void>): Promise<ModelSealError | undefined> {
+async function refusalOf(check: () => Promise<void> | void): Promise<ModelSealError | undefined> {
   try {
     await check()
     return undefined
   } catch (error) {
-    passAbort(error)
     if (error instanceof ModelSealError) return error
     throw error
   }

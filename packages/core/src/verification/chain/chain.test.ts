@@ -253,6 +253,13 @@ describe('refuses a chain', () => {
     }
   })
 
+  test('with a root that is no authority, or does not say so', async () => {
+    for (const ca of [false, undefined]) {
+      const old = await issue({ subject: 'Old', usages: ['keyCertSign'], ...(ca === false && { ca }) })
+      expect(await refusal(await signingLeaf(old), [], [old])).toBe('CHAIN_NOT_CA')
+    }
+  })
+
   test('with a key that cannot be read', async () => {
     const leaf = await signingLeaf(intermediate)
     const spoiled = (issued: Issued) => {

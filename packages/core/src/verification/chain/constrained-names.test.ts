@@ -208,7 +208,7 @@ describe('a constraint', () => {
     expect(covers(range, ip(...v6([0x20, 2], [7])))).toEqual(neither)
     expect(covers(range, ip(0x20, 1, 0, 0))).toEqual(neither)
     const all = ip(...v6([], []), ...v6([], []))
-    expect(covers(all, ip(10, 0, 0, 1))).toEqual(neither)
+    for (const address of [ip(10, 0, 0, 1), ip(0, 0, 0, 0)]) expect(covers(all, address)).toEqual(neither)
   })
 
   test('of a directory covers names that begin with its attributes', async () => {

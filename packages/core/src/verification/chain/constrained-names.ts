@@ -33,7 +33,7 @@ const LOCAL = /^[\x21-\x7e]+$/
 /** The kind of constraints that apply to a name. */
 export function constrainedType({ type, value }: GeneralName): number {
   if (type !== OTHER) return type
-  const [id] = (value as { valueBlock?: { value?: { getValue?: () => unknown }[] } }).valueBlock?.value ?? []
+  const id = (value as { valueBlock?: { value?: { getValue?: () => unknown }[] } }).valueBlock?.value?.[0]
   return id?.getValue?.() === UTF8_MAILBOX ? EMAIL : OTHER
 }
 
@@ -47,8 +47,7 @@ export function readName({ type, value }: GeneralName): Name | undefined {
       return HOST.test(host.replace(/^\*\./, '')) ? { kind: DNS, host } : undefined
     }
     case URI: {
-      const [, host] =
-        /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\]*@)?([a-z0-9_.-]+)(?::\d*)?(?:[/?#]|$)/i.exec(String(value)) ?? []
+      const host = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\]*@)?([a-z0-9_.-]+)(?::\d*)?(?:[/?#]|$)/i.exec(String(value))?.[1]
       // RFC 5280 4.2.1.10: a URI without a host name, or with an address, must be refused.
       return host === undefined || /^[\d.]+$/.test(host) ? undefined : { kind: URI, host: lower(host) }
     }
@@ -108,10 +107,7 @@ const READERS: Readonly<Record<number, (value: unknown) => Constraint['covers'] 
   },
   [DIRECTORY](value) {
     const base = attributesOf(value)
-    return (name) =>
-      name.kind === DIRECTORY &&
-      base.length <= name.attributes.length &&
-      base.every((attribute, i) => attribute === name.attributes[i])
+    return (name) => name.kind === DIRECTORY && base.every((attribute, i) => attribute === name.attributes[i])
   },
 }
 
@@ -140,7 +136,7 @@ function bytesOf(value: unknown): Uint8Array {
 function asRanged(bytes: Uint8Array, length: number, excluding: boolean): Uint8Array | undefined {
   if (bytes.length === length) return bytes
   const mapped = bytes.length === 16 && bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff))
-  return excluding && length === 4 && mapped ? bytes.subarray(12) : undefined
+  return excluding && mapped ? bytes.subarray(12) : undefined
 }
 
 /** RFC 5280 7.1: letter case and the length of white space do not matter. */

@@ -16,11 +16,11 @@ const NAME_EXCLUDED = 42
 export async function validateByLibrary(path: readonly Certificate[], at: Date): Promise<void> {
   const { CertificateChainValidationEngine } = await import('pkijs')
   const fields = path.map((certificate) => certificate.fields)
-  const [leaf, anchor] = [path[0], fields.at(-1)]
-  if (!leaf || !anchor) return
+  const [leaf] = path
+  if (!leaf) return
   const engine = new CertificateChainValidationEngine({
-    trustedCerts: [anchor],
-    certs: fields.slice(0, -1).reverse(),
+    trustedCerts: fields.slice(-1),
+    certs: [leaf.fields],
     checkDate: at,
     // The path is given and its signatures are verified, so there is nothing to search.
     findIssuer: (certificate) => Promise.resolve(fields.slice(fields.indexOf(certificate) + 1).slice(0, 1)),

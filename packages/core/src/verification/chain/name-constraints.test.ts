@@ -176,7 +176,10 @@ describe('a malformed constraint refuses every path', () => {
     ['with a second list that is empty', { permittedSubtrees: [subtree], excludedSubtrees: [] }, 'an empty list'],
   ])('%s', async (_, fields, found) => {
     const root = await authority('Root', { extensions: [constraints(fields)] })
-    expect(await refusal(await signingLeaf(root), root)).toMatch(sentence)
-    expect(await refusal(await signingLeaf(root), root)).toContain(found)
+    const path = [await signingLeaf(root), root]
+    expect(await refusal(...path)).toMatch(sentence)
+    expect(await refusal(...path)).toContain(found)
+    const expected = 'constraints in the forms of RFC 5280 4.2.1.10'
+    await expect(checked(path)).rejects.toMatchObject({ expected })
   })
 })

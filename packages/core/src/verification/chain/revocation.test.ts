@@ -152,9 +152,12 @@ describe('with revocation lists', () => {
     const twice = [1, 2].map((value) => extension('2.5.29.20', false, new asn1js.Integer({ value })))
     const list = pkijs.CertificateRevocationList.fromBER(leafList)
     list.signature = new pkijs.AlgorithmIdentifier({ algorithmId: '1.2.3' })
+    const [tag, sizes, rest] = [leafList.subarray(0, 1), leafList.subarray(2, 4), leafList.subarray(4)]
+    const longer = Buffer.concat([tag, Buffer.from([0x83, 0]), sizes, rest])
     for (const [der, found] of [
       [Buffer.alloc(4 * 1024 * 1024 + 1), 'it has 4194305 bytes, more than is supported'],
       [Buffer.concat([leafList, Buffer.alloc(1)]), 'it is not DER, or something follows it'],
+      [longer, 'it is not DER, or something follows it'],
       [await revocationList(intermediate, { extensions: twice }), 'an extension is duplicated'],
       [Buffer.from(list.toSchema(true).toBER()), 'it names two different signature algorithms'],
     ] as const)
