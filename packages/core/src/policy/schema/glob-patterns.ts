@@ -9,10 +9,8 @@
  */
 const CONTENT = String.raw`(?!!)(?![\s\S]*(?:[^/{},*\\]\*\*(?!\*)|(?:^|[^*\\])\*\*[^/{},*\\]))(?:\\[\s\S]|[^\\[\]()])+$`
 
-/** No empty component, no `.`, no `..` after another component, and no slash at the end. */
+/** No empty component, and so no URL, no `.`, no `..` after another component, and no slash at the end. */
 const RELATIVE = String.raw`(?!\.$|\.\/!|\/\.\.(?:\/|$))(?![\s\S]*(?:\/\/|\/\.(?:\/|$)|[^/.}]\/\.\.(?:\/|$)|\/$))`
-
-const NO_URL = String.raw`(?![A-Za-z][A-Za-z0-9+.\-]+:\/\/)`
 
 /** A literal first component, which has no colon at its end. */
 const NO_SCHEME = String.raw`[^/*?\\{}]*[^/:*?\\{}](?:\/|$)`
@@ -43,7 +41,7 @@ const SOURCE_FAULTS = [
 ]
 
 export const GLOB = `^${CONTENT}`
-export const PATH_GLOB = `^${NO_URL}${RELATIVE}${CONTENT}`
+export const PATH_GLOB = `^${RELATIVE}${CONTENT}`
 export const NAME_GLOB = String.raw`^(?!\/|\.\/|\.\.(?:\/|$))${RELATIVE}${CONTENT}`
 export const URL_GLOB = `^(?!${URL_FAULTS.join('|')})${CONTENT}`
 export const SOURCE_GLOB = `^(?!${SOURCE_FAULTS.join('|')})${CONTENT}`

@@ -27,7 +27,7 @@ export function fieldsAt(schema: Schema, path: ValuePath): string[] {
   return [...new Set([...objectsAt(schema, path).flatMap(({ fields }) => fields), ...named])]
 }
 
-/** The words that are allowed in the list at a path; none if anything else is. */
+/** The words that are allowed at a path, or in the list there. */
 export function choicesIn(schema: Schema, path: ValuePath): string[] {
   return schemasAt(schema, path).flatMap(elements).flatMap(choices)
 }
@@ -43,24 +43,15 @@ export function belongsUnder(unknown: readonly string[], schema: Schema, path: V
 
 function ownersIn(schemas: readonly Schema[], knows: (fields: readonly string[]) => boolean): string[] {
   const owners = new Set<string>()
-  for (const schema of schemas) collectOwners(schema, knows, 0, owners)
+  for (const schema of schemas) collectOwners(schema, knows, owners)
   return [...owners]
 }
 
-/** Deeper than any policy. */
-const MAX_DEPTH = 8
-
-function collectOwners(
-  schema: Schema,
-  knows: (fields: readonly string[]) => boolean,
-  depth: number,
-  owners: Set<string>,
-): void {
-  if (depth > MAX_DEPTH) return
+function collectOwners(schema: Schema, knows: (fields: readonly string[]) => boolean, owners: Set<string>): void {
   for (const name of fieldsAt(schema, [])) {
     for (const child of schemasAt(schema, [name]).flatMap(elements)) {
       if (knows(fieldsAt(child, []))) owners.add(name)
-      collectOwners(child, knows, depth + 1, owners)
+      collectOwners(child, knows, owners)
     }
   }
 }

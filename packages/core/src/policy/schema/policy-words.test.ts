@@ -143,6 +143,10 @@ describe('a wrong value: the hint says what to write instead', () => {
       '"trustRoots.a": expected one kind; found "publicKey" and "certificates" together. Make each a separate trust root',
     ],
     [
+      root('a: { publicKey: a.pub, certificates: a.pem }'),
+      '"trustRoots.a": expected one kind; found "publicKey" and "certificates" together. Make each a separate trust root',
+    ],
+    [
       rule('    signers: [{ key: a, sigstore: { root: s, issuer: i, identity: x } }]\n'),
       'Make each a separate signer.',
     ],

@@ -70,6 +70,8 @@ function placeOf({ issue, path }: Finding): string {
 }
 
 function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelSealError[] {
+  const together = clashingFields(issue, schema, path)
+  if (together !== undefined) return [text.fault(path, together)]
   if (issue.code === 'unrecognized_keys') {
     const present = isFields(issue.input) ? Object.keys(issue.input) : []
     return issue.keys.slice(0, MAX_PROBLEMS).map((key) => {
@@ -77,8 +79,6 @@ function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelS
       return invalidPolicy(text, sentence + fieldHint(key, schema, { path, present }), text.position(path, key))
     })
   }
-  const together = issue.code === 'invalid_union' ? clashingFields(issue, schema, path) : undefined
-  if (together !== undefined) return [text.fault(path, together)]
   const anchor = issue.input === null ? text.anchorAt(path) : undefined
   if (anchor !== undefined) {
     const fix = `A value that begins with & must be in quotes: ${shown(`&${anchor}`)}.`
