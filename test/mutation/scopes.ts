@@ -40,7 +40,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy/advisories/following',
     'core/src/policy/attestations',
     'core/src/policy/checking',
-    'core/src/policy/matching',
     'core/src/policy/reading',
     'core/src/policy/revocations',
     'core/src/policy/roots',

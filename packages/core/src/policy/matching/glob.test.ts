@@ -127,6 +127,10 @@ describe('a glob', () => {
     expect(() => compileLooseGlob('{a,b')).toThrow(new SyntaxError('it has a "{" without a "}"'))
   })
 
+  test('that is no text is a mistake in the program', () => {
+    expect(() => globFault(undefined as never)).toThrow(TypeError)
+  })
+
   test('of a list is one of several', () => {
     expect(anyOf(['a', 'b*'])('bc')).toBe(true)
     expect(anyOf(['a', 'b*'])('c')).toBe(false)
@@ -185,6 +189,7 @@ describe('a glob', () => {
     ['/..', 'it has a component "..", which no path has'],
     ['{a,b/../c}', 'it has a component "..", which no path has'],
     ['{a', 'it has a "{" without a "}"'],
+    ['./!a', '"!" means different things to different tools; write "\\!" for the character'],
   ])('for paths, %s is refused: %s', (glob, fault) => expect(pathGlobFault(glob)).toBe(fault))
 
   test.each([
@@ -211,6 +216,10 @@ describe('a glob', () => {
     [
       'http://hub.example:80/m',
       'URLs are compared without the default port of their scheme; write "http://hub.example/m"',
+    ],
+    [
+      'http://\\[::1\\]:80/m',
+      `URLs are compared without the default port of their scheme; write ${JSON.stringify('http://\\[::1\\]/m')}`,
     ],
     ['hub.example/**', 'every URL begins with its scheme; write "https://hub.example/**"'],
     ['/srv/models/**', 'every URL begins with its scheme; write paths under "path"'],

@@ -64,7 +64,7 @@ export function globFault(glob: string): string | undefined {
  * another component, so a rule with such a glob would never match, and a later rule would apply.
  */
 export function pathGlobFault(glob: string): string | undefined {
-  const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(glob) ?? []
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(glob)?.[1]
   if (scheme === undefined) return relativeGlobFault(glob)
   return `it is a URL, which no path is; write it under "${/^https?$/i.test(scheme) ? 'url' : 'source'}"`
 }
@@ -105,7 +105,7 @@ export function urlGlobFault(glob: string): string | undefined {
   // Where others have a host, Hugging Face has an organisation, with capitals, or the name of a model.
   const origin = glob.startsWith('hf://') ? '' : (/^[^/]*:\/\/[^/]*/.exec(glob)?.[0] ?? '')
   if (/[A-Z]/.test(origin)) return 'scheme and host of a URL are compared in lower case'
-  if (origin !== '' && origin === glob && !origin.endsWith('**'))
+  if (origin === glob && !origin.endsWith('**'))
     return `every URL has a path; write ${shown(`${glob}/**`)} for everything on the host`
   const port = /^(?:http:\/\/[^/]*:80|https:\/\/[^/]*:443)$/.test(origin)
   if (port)
@@ -233,7 +233,7 @@ function isOrdinary(part: string): boolean {
 /** What the items of a pattern match. */
 interface Wildcards<Item, Value> {
   /** Whether it matches any number of values. */
-  isMany: (item: Item) => boolean
+  isMany: (item: Item | undefined) => boolean
   matchesOne: (item: Item, value: Value) => boolean
   /** Whether the value can be one of any number. */
   mayCover: (value: Value) => boolean
@@ -266,7 +266,7 @@ function wildcardMatch<P, T>(
   let i = 0
   while (i < list.length) {
     const item = pattern[p]
-    if (p < pattern.length && isMany(item as P)) {
+    if (isMany(item)) {
       many = p++
       resume = i
     } else if (p < pattern.length && matchesOne(item as P, list[i] as T)) {

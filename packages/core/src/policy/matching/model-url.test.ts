@@ -49,6 +49,7 @@ describe('the URL that globs see', () => {
     ['https://hub.example/org%5cevil', ESCAPE],
     ['https://hub.example/org/%%32e%%32e/evil', PERCENT],
     ['https://hub.example/100%/m', PERCENT],
+    ['https://hub.example/a%4g/m', PERCENT],
     ['https://corp.example@evil.example/m', 'credentials'],
     ['https://user:secret@hub.example/m', 'credentials'],
     ['https://:secret@hub.example/m', 'credentials'],

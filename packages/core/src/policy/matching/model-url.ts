@@ -13,8 +13,8 @@ import { ModelSealError, shown } from '../../errors.ts'
 export function modelUrl(given: unknown, what = 'option "url"'): string {
   const fault = urlFault(given)
   if (fault === undefined) {
-    const href = new URL(given as string).href.replace(/[?#].*$/s, '')
-    return href.replace(/%[0-9a-f]{2}/gi, (escape) => {
+    const { href } = new URL(given as string)
+    return withoutQuery(href).replace(/%[0-9a-f]{2}/gi, (escape) => {
       const char = String.fromCharCode(parseInt(escape.slice(1), 16))
       return /[\w.~-]/.test(char) ? char : escape.toUpperCase()
     })
@@ -30,7 +30,7 @@ function urlFault(given: unknown): string | undefined {
   if (typeof given !== 'string') return 'no text'
   // new URL() drops some of these and turns backslashes into slashes; other programs do not.
   if (/[\p{Cc}\p{Z}\\]/u.test(given)) return 'a backslash, control character or white space'
-  const [path = ''] = given.split(/[?#]/, 1)
+  const path = withoutQuery(given)
   if (/%(?:2e|2f|5c)/i.test(path)) return 'an escaped dot, slash or backslash'
   // Unescaped once, "%%32e" would be an escape of a dot.
   if (/%(?![0-9a-f]{2})/i.test(path)) return 'a percent sign without two hex digits'
@@ -44,5 +44,9 @@ function urlFault(given: unknown): string | undefined {
 
 /** Messages must contain neither passwords nor queries, which may contain tokens. */
 function withoutCredentials(url: string): string {
-  return url.replace(/^.*@/s, '…@').replace(/[?#].*$/s, '')
+  return withoutQuery(url.replace(/^.*@/s, '…@'))
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*/s, '')
 }

@@ -11,14 +11,14 @@ interface Written {
 }
 
 /** Says what is wrong with a glob that begins with the scheme; undefined if it is valid. */
-const FAULTS: Readonly<Record<string, (written: Written) => string | undefined>> = {
-  'hf:': huggingFaceFault,
-  'oci:': registryFault,
-  's3:': bucketFault,
-  'http:': () => 'a model over HTTP has no such source; write it under "url"',
-  'https:': () => 'a model over HTTP has no such source; write it under "url"',
-  'file:': () => 'a model on this machine has no such source; write its path under "path"',
-}
+const FAULTS = new Map<string, (written: Written) => string | undefined>([
+  ['hf:', huggingFaceFault],
+  ['oci:', registryFault],
+  ['s3:', bucketFault],
+  ['http:', () => 'a model over HTTP has no such source; write it under "url"'],
+  ['https:', () => 'a model over HTTP has no such source; write it under "url"'],
+  ['file:', () => 'a model on this machine has no such source; write its path under "path"'],
+])
 
 /**
  * What is wrong with a glob over sources. Sources are compared in one spelling only and without revision, tag and
@@ -33,7 +33,7 @@ export function sourceGlobFault(glob: string): string | undefined {
       return `every source begins with its scheme in lower case, as ${shown('hf://org/*')} and ${shown('oci://registry.example/**')} do`
     if (components.at(-1) === '') return 'it ends with a slash, which no source does'
     const isDeep = depths[index] === Infinity
-    const odd = Object.hasOwn(FAULTS, scheme) ? FAULTS[scheme]?.({ glob, components, isDeep }) : undefined
+    const odd = FAULTS.get(scheme)?.({ glob, components, isDeep })
     if (odd !== undefined) return odd
   }
   return undefined
