@@ -23,6 +23,9 @@ const SCHEMA = s.strictObject({
   numbered: s.record(s.string(), s.number()).optional(),
   signers: s.array(signer).optional(),
   signer: signer.optional(),
+  range: s
+    .union([s.strictObject({ from: s.number(), to: s.number() }), s.strictObject({ from: s.number() })])
+    .optional(),
   trustRoots: s.record(s.string(), signer).optional(),
   kind: s
     .string()
@@ -55,6 +58,7 @@ describe('the hint for a value in place of a list says how to', () => {
     [{ modes: { audit: true } }, ' Begin each entry with "- ".'],
     [{ names: 'x' }, ' Write it as ["x"].'],
     [{ names: 5 }, ''],
+    [{ modes: 5 }, ''],
     [{ names: null }, ''],
   ])('write %j', (value, words) => expect(hintFor(value)).toBe(words))
 })
@@ -168,6 +172,8 @@ describe('fields of several kinds in one object', () => {
   test.each<[string, object]>([
     ['one kind has all', { signer: { key: 'a', note: 5 } }],
     ['only one is required by a kind', { signer: { certificate: 5, note: 'a' } }],
+    ['one kind has all, and another only one', { range: { from: 1, to: 'x' } }],
+    ['there are no kinds', { name: { key: 'a', certificate: 'b' } }],
     ['there is one kind', { chosen: { first: 'a', second: 5, key: 'a' } }],
     ['there are none', { signer: 'a' }],
     ['none is known', { signer: { colour: 'a' } }],

@@ -61,15 +61,15 @@ function listHint(input: unknown, values: readonly string[]): string {
 
 function textHint(input: string, issue: Issue, schema: Schema<unknown>, path: ValuePath): string {
   const values = valuesOf(issue)
-  if (values.some((value) => typeof value !== 'string' && String(value) === input)) return ' Write it without quotes.'
+  if (values.some((value) => String(value) === input)) return ' Write it without quotes.'
   const meant = didYouMean(
     input,
     values.filter((value) => typeof value === 'string'),
   )
   if (meant !== '') return meant
   const expected = typesOf(issue)
-  if (expected.has('boolean') && /^(yes|on|no|off)$/i.test(input))
-    return ` Write ${/^(yes|on)$/i.test(input) ? 'true' : 'false'}.`
+  const word = /^(?:(yes|on)|no|off)$/i.exec(input)
+  if (expected.has('boolean') && word) return ` Write ${word[1] === undefined ? 'false' : 'true'}.`
   return path.length > 0 && isOnly(expected, 'object') ? exampleOf(input, schema, path) : ''
 }
 
@@ -78,7 +78,7 @@ function textHint(input: string, issue: Issue, schema: Schema<unknown>, path: Va
  */
 export function clashingFields({ input }: Issue, schema: Schema<unknown>, path: ValuePath): string | undefined {
   const kinds = objectsAt(schema, path)
-  if (!isFields(input) || kinds.length < 2) return undefined
+  if (!isFields(input)) return undefined
   const present = Object.keys(input)
   // No clash if one kind has all the fields, or at most one of them is required by a kind.
   const telling = kinds.flatMap(({ required }) => required.filter((name) => present.includes(name)))
@@ -96,9 +96,9 @@ export function clashingFields({ input }: Issue, schema: Schema<unknown>, path: 
 }
 
 function misspeltField(issue: Issue, input: object, schema: Schema<unknown>, path: ValuePath): string {
+  // A check gets only the known fields.
+  if (issue.code === 'custom') return ''
   const known = fieldsAt(schema, path)
-  // The path of a field that needs another one beside it, and the object that has both.
-  if (issue.code === 'custom' && known.length === 0) return ''
   const unknown = Object.keys(input).filter((key) => !known.includes(key))
   const [key] = unknown
   if (key === undefined) return ''
@@ -112,8 +112,7 @@ function misspeltField(issue: Issue, input: object, schema: Schema<unknown>, pat
 /** The allowed values, including those of alternatives. */
 function valuesOf(issue: Issue): readonly unknown[] {
   if (issue.code === 'invalid_union') return issue.errors.flat().flatMap(valuesOf)
-  if (issue.code === 'custom') return issue.values ?? []
-  return issue.code === 'invalid_value' ? issue.values : []
+  return ('values' in issue ? issue.values : undefined) ?? []
 }
 
 function typesOf(issue: Issue): Set<string> {

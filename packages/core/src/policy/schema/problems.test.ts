@@ -128,6 +128,13 @@ describe('a misspelt field', () => {
     ])
   })
 
+  test('and one of another kind come first', async () => {
+    expect(await ofSchema({ count: 0, signer: { key: 'a', file: 5 } })).toEqual([
+      '"signer": expected one kind; found "key" and "file" together. Keep one of them.',
+      '"count": expected at least 1; found 0.',
+    ])
+  })
+
   test('hides that the right one is missing, and what is wrong with the object without it', async () => {
     expect(await problems({ nmae: 'n' })).toEqual(['"nmae" is not a known field. Did you mean "name"?'])
     expect(await problems({ nmae: 'n', key: {} })).toEqual([

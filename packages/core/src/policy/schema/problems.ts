@@ -1,4 +1,3 @@
-import { isFields } from '../../schema/compounds.ts'
 import type { Issue } from '../../schema/issue.ts'
 import type { Schema } from '../../schema/schema.ts'
 import { shown, type ModelSealError } from '../../errors.ts'
@@ -73,7 +72,7 @@ function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelS
   const together = clashingFields(issue, schema, path)
   if (together !== undefined) return [text.fault(path, together)]
   if (issue.code === 'unrecognized_keys') {
-    const present = isFields(issue.input) ? Object.keys(issue.input) : []
+    const present = Object.keys(issue.input as object)
     return issue.keys.slice(0, MAX_PROBLEMS).map((key) => {
       const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path, text)}` : ''}.`
       return invalidPolicy(text, sentence + fieldHint(key, schema, { path, present }), text.position(path, key))

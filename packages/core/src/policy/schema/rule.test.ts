@@ -54,6 +54,12 @@ describe('a rule may not', () => {
     expect(problems({ ...SKIP, bundle: '*.sig' })).toEqual([])
   })
 
+  test('name bytes by what is no digest', () => {
+    expect(problems({ ...SKIP, match: { memory: ['sha256:00'] } })).toEqual([
+      ['match.memory.0', 'expected sha256: and 64 lowercase hex digits, the digest of the bytes', 'sha256:00'],
+    ])
+  })
+
   test('skip without a reason', () => {
     expect(problems({ ...SKIP, reason: undefined })).toEqual([['mode', 'mode skip requires a "reason"', undefined]])
   })
