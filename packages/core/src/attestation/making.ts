@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
-import { cannotMake, checkInputSize, readAttestationInput } from './input.ts'
+import { cannotMake, readAttestationInput } from './input.ts'
 import type { AttestationFile } from './kinds/kind.ts'
 import { kindNamed, KINDS, makePredicate } from './kinds/kinds.ts'
 import { predicateTypeOf } from './predicate-type.ts'
@@ -26,7 +26,6 @@ export async function makeAttestation(type: string, source: AttestationFile): Pr
   if (kind) return makePredicate(kind, source)
   predicateTypeOf(type)
   const { bytes, file } = source
-  checkInputSize(bytes, file)
   const predicate = readAttestationInput(bytes, file)
   if (typeof predicate === 'object' && predicate !== null && !Array.isArray(predicate)) return predicate
   throw new ModelSealError(

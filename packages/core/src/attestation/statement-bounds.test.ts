@@ -21,17 +21,25 @@ const GOOD = {
 const read = (value: object, file?: string) => atOnce(attestationSteps(Buffer.from(JSON.stringify(value)), file))
 
 describe('a statement is refused, with what was expected and found,', () => {
-  test.each<[string, object, object]>([
-    ['its predicate', { predicate: [] }, { expected: 'an object', found: 'an array of length 0' }],
-    ['its predicate type', { predicateType: [] }, { found: 'an array of length 0' }],
-    ['the name of a subject', { subject: [{ name: 1, digest: { sha256: ROOT } }] }, { expected: 'a string' }],
-    ['a digest', { subject: [{ digest: { sha1: 1 } }] }, { expected: 'a non-empty string' }],
-    ['its subjects', { subject: [] }, { expected: '1 to 1000 subjects' }],
-    ['too many subjects', { subject: Array(1_001).fill(GOOD.subject[0]) }, { expected: '1 to 1000 subjects' }],
-    ['a long type', { predicateType: 'x'.repeat(2_049) }, { expected: 'at most 2048 characters' }],
-    ['a field', { extra: 1 }, { expected: 'no such field' }],
-  ])('for %s', (_, change, details) => {
-    expect(() => read({ ...GOOD, ...change }, 'f')).toThrow(refusal('STATEMENT_MALFORMED', { file: 'f', ...details }))
+  test.each<[string, object, object, path: string]>([
+    ['its predicate', { predicate: [] }, { expected: 'an object', found: 'an array of length 0' }, 'predicate'],
+    ['its predicate type', { predicateType: [] }, { found: 'an array of length 0' }, 'predicateType'],
+    ['a name', { subject: [{ name: 1, digest: { sha256: ROOT } }] }, { expected: 'a string' }, 'subject[0].name'],
+    ['a digest', { subject: [{ digest: { sha1: 1 } }] }, { expected: 'a non-empty string' }, 'subject[0].digest.sha1'],
+    ['its subjects', { subject: [] }, { expected: '1 to 1000 subjects' }, 'subject'],
+    [
+      'too many subjects',
+      { subject: Array(1_001).fill(GOOD.subject[0]) },
+      { expected: '1 to 1000 subjects' },
+      'subject',
+    ],
+    ['a long type', { predicateType: 'x'.repeat(2_049) }, { expected: 'at most 2048 characters' }, 'predicateType'],
+    ['a field', { extra: 1 }, { expected: 'no such field' }, 'extra'],
+  ])('for %s', (_, change, details, path) => {
+    const message = expect.stringContaining(`"${path}"`) as string
+    expect(() => read({ ...GOOD, ...change }, 'f')).toThrow(
+      refusal('STATEMENT_MALFORMED', { file: 'f', message, ...details }),
+    )
   })
 
   test('for its own type', () => {
@@ -130,8 +138,11 @@ describe('a number that is not what a program reads', () => {
     '{"9007199254740993":"0.1234567890123456789"}',
     '["\\"9007199254740993\\\\"]',
     '[0.5,-1,1e3,12345678901234,9007199254740992]',
+    // The rest of a number is not a number of its own.
+    '[0.9007199254740993]',
     '[]',
     '',
+    '-',
   ])('is not found in %s', (text) => {
     expect(inexact(text)).toBeUndefined()
   })

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { readAttestationInput } from '../input.ts'
 import {
   evaluation,
@@ -80,7 +80,7 @@ const withResult = (changes: Partial<Record<keyof EvaluationResult, unknown>>) =
   return { ...input, results: [{ ...first, ...changes }, ...others] }
 }
 
-const MALFORMED: [what: string, file: object, field: string][] = [
+const MALFORMED: [what: string, file: object, field: string, expected?: string][] = [
   ['a number in quotes', withResult({ value: '0.94' }), 'results[0].value'],
   ['a number that JSON cannot hold', withResult({ value: Infinity }), 'results[0].value'],
   ['an unknown field', withResult({ score: 1 } as never), 'results[0].score'],
@@ -89,7 +89,7 @@ const MALFORMED: [what: string, file: object, field: string][] = [
     withResult({ dataset: { digest: { sha256: 'A'.repeat(64) } } }),
     'results[0].dataset.digest.sha256',
   ],
-  ['a dataset without name and digest', withResult({ dataset: {} }), 'results[0].dataset'],
+  ['a dataset without name and digest', withResult({ dataset: {} }), 'results[0].dataset', 'a name, a digest, or both'],
   ['a comparator without a threshold', withResult({ threshold: undefined }), 'results[0].threshold'],
   ['a threshold without a comparator', withResult({ comparator: undefined }), 'results[0].comparator'],
   ['an unknown comparator', withResult({ comparator: '==' }), 'results[0].comparator'],
@@ -107,6 +107,7 @@ const MALFORMED: [what: string, file: object, field: string][] = [
       ],
     },
     'results[1].value',
+    'one value for each measurement',
   ],
   ['a missing time', { ...input, evaluatedOn: undefined }, 'evaluatedOn'],
   ['a date without a time zone', { ...input, evaluatedOn: '2026-11-01' }, 'evaluatedOn'],
@@ -114,12 +115,14 @@ const MALFORMED: [what: string, file: object, field: string][] = [
 ]
 
 describe('a file and a predicate are refused for', () => {
-  test.each(MALFORMED)('%s', (_, file, field) => {
+  test.each(MALFORMED)('%s', (_, file, field, expected) => {
+    const details = expected === undefined ? {} : { expected }
     expect(() => makeEvaluation(file, 'evaluation.json')).toThrow(
       expect.objectContaining({
         code: 'ATTESTATION_INPUT',
         file: 'evaluation.json',
         message: expect.stringContaining(`"${field}" is `) as string,
+        ...details,
       }),
     )
     const measured = Object.fromEntries(Object.entries(file).filter(([name]) => name !== 'url'))
@@ -127,6 +130,7 @@ describe('a file and a predicate are refused for', () => {
       expect.objectContaining({
         code: 'ATTESTATION_MALFORMED',
         message: expect.stringContaining(`"${EVALUATION_EXTENSION}.${field}" is `) as string,
+        ...details,
       }),
     )
   })
@@ -134,7 +138,11 @@ describe('a file and a predicate are refused for', () => {
 
 test('refuses a file about the future, and one that is not an object', () => {
   expect(() => makeEvaluation({ ...input, evaluatedOn: '2999-01-01T00:00:00Z' })).toThrow(
-    expect.objectContaining({ code: 'ATTESTATION_INPUT', expected: 'a time that is not in the future' }),
+    expect.objectContaining({
+      code: 'ATTESTATION_INPUT',
+      expected: 'a time that is not in the future',
+      message: expect.stringContaining('"evaluatedOn"') as string,
+    }),
   )
   expect(() => makeEvaluation([])).toThrow(
     expect.objectContaining({
@@ -145,15 +153,31 @@ test('refuses a file about the future, and one that is not an object', () => {
 })
 
 describe('refuses a predicate that contradicts its own thresholds', () => {
-  test.each<[what: string, change: (predicate: ReturnType<typeof made>) => object, field: string]>([
-    ['as passed', (predicate) => ({ ...predicate, result: 'PASSED', failedTests: [] }), 'result'],
-    ['as passed, by its failed tests', () => ({ result: 'PASSED', configuration: [], failedTests: ['x'] }), 'result'],
-    ['by a passed test', (predicate) => ({ ...predicate, passedTests: ['latency'] }), 'passedTests[0]'],
-  ])('%s', (_, change, field) => {
+  test.each<[what: string, change: (predicate: ReturnType<typeof made>) => object, field: string, expected: string]>([
+    [
+      'as passed',
+      (predicate) => ({ ...predicate, result: 'PASSED', failedTests: [] }),
+      'result',
+      'FAILED, because the test "latency" failed',
+    ],
+    [
+      'as passed, by its failed tests',
+      () => ({ result: 'PASSED', configuration: [], failedTests: ['x'] }),
+      'result',
+      'FAILED, because the test "x" failed',
+    ],
+    [
+      'by a passed test',
+      (predicate) => ({ ...predicate, passedTests: ['latency'] }),
+      'passedTests[0]',
+      'a passed test',
+    ],
+  ])('%s', (_, change, field, expected) => {
     expect(() => read(change(made()))).toThrow(
       expect.objectContaining({
         code: 'ATTESTATION_MALFORMED',
         message: expect.stringContaining(`"${field}" is `) as string,
+        expected,
       }),
     )
   })
@@ -162,6 +186,10 @@ describe('refuses a predicate that contradicts its own thresholds', () => {
 test.each<[value: number, comparator: string, threshold: number, result: string]>([
   [0.3, '>=', 0.3, 'PASSED'],
   [0.1 + 0.2, '<=', 0.3, 'FAILED'],
+  [0.2, '>=', 0.3, 'FAILED'],
+  [0.3, '<=', 0.3, 'PASSED'],
+  [0.2, '<=', 0.3, 'PASSED'],
+  [0.3, '<', 0.3, 'FAILED'],
   [0.3, '>', 0.3, 'FAILED'],
   [1e-7, '<', 0.0000002, 'PASSED'],
   [-1, '<', -0.5, 'PASSED'],
@@ -169,6 +197,33 @@ test.each<[value: number, comparator: string, threshold: number, result: string]
 ])('a value of %s that has to be %s %s is %s', (value, comparator, threshold, result) => {
   const file = { ...input, results: [{ metric: 'm', value, comparator, threshold }] }
   expect(makeEvaluation(file)).toMatchObject({ result })
+})
+
+test('a dataset may have only a name or only a digest, which then names the test', () => {
+  const limit = { value: 1, comparator: '>=', threshold: 0 }
+  const digest = { sha256: 'b'.repeat(64) }
+  const results = [
+    { metric: 'a', ...limit, dataset: { name: 'glue' } },
+    { metric: 'b', ...limit, dataset: { digest } },
+  ]
+  expect(makeEvaluation({ ...input, results })).toMatchObject({
+    configuration: [{ digest }],
+    passedTests: ['a on glue', `b on sha256:${digest.sha256}`],
+    failedTests: [],
+  })
+})
+
+test('the model may be evaluated until now', () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(input.evaluatedOn) })
+  try {
+    expect(makeEvaluation(input)).toMatchObject({ [EVALUATION_EXTENSION]: { evaluatedOn: input.evaluatedOn } })
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('a test result by others may have passed without naming any test', () => {
+  expect(read({ result: 'PASSED', configuration: [] })).toMatchObject({ result: 'PASSED', failedTests: [] })
 })
 
 test('names an unknown field once, and says what to do about it', () => {

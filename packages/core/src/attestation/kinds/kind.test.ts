@@ -52,6 +52,47 @@ describe('a predicate that does not have the form of its kind is refused', () =>
   })
 })
 
+describe('a value that has alternatives', () => {
+  const of = s.union([s.string(), s.strictObject({ a: s.int() }), s.array(s.int()).min(3)])
+  const alike = s.union([s.strictObject({ a: s.int() }), s.strictObject({ b: s.int() })])
+  const lists = s.union([s.array(s.int()), s.array(s.string())])
+  const types = s.union([s.string(), s.string().regex(/^a$/, 'another expected text'), s.boolean()])
+
+  test.each<[s.Schema<unknown>, unknown, path: string, expected: string]>([
+    [of, 1, 'of', 'text, or fields with values, or a list'],
+    // That which has the type of one of them is one of these.
+    [of, { a: 'x' }, 'of.a', 'a number'],
+    [of, {}, 'of.a', 'a number'],
+    [of, ['x', 1, 2], 'of[0]', 'a number'],
+    [of, ['x'], 'of', 'text, or fields with values, or a number'],
+    [of, [1], 'of', 'at least 3 entries'],
+    [alike, {}, 'of', 'a number'],
+    [alike, { a: 'x' }, 'of', 'a number, or known fields only'],
+    [alike, 1, 'of', 'fields with values'],
+    [lists, [true], 'of', 'a number, or text'],
+    [types, 1, 'of', 'text, or true or false'],
+  ])('is refused by what is expected: %o %j', (alternatives, value, path, expected) => {
+    expect(() => readBy(s.strictObject({ of: alternatives }), { of: value }, fault)).toThrow(
+      refusal('ATTESTATION_MALFORMED', { expected, message: expect.stringContaining(`its field "${path}"`) as string }),
+    )
+  })
+
+  test.each([{ b: 1 }, { a: 1, b: 2 }])('is refused for an unknown field: %j', (value) => {
+    expect(() => readBy(s.strictObject({ of }), { of: value }, fault)).toThrow('"of.b" is not a known field')
+  })
+
+  test.each(['x', { a: 1 }, [1, 2, 3]])('may be any of them: %j', (value) => {
+    expect(readBy(s.strictObject({ of }), { of: value }, fault)).toEqual({ of: value })
+  })
+})
+
+test('what is expected is said as the schema says it', () => {
+  const text = s.strictObject({ of: s.string().regex(/^a$/, 'not what is expected here') })
+  expect(() => readBy(text, { of: 'x' }, fault)).toThrow(
+    refusal('ATTESTATION_MALFORMED', { expected: 'not what is expected here' }),
+  )
+})
+
 describe('a kind', () => {
   test('is found by its name and by the type of a statement', () => {
     const statement = (predicateType: string, predicate: object) =>
@@ -156,12 +197,18 @@ describe('values', () => {
     expect([isSha256(text), accepts(sha256Schema, text)]).toEqual([true, true])
   })
 
-  test.each([`${SHA}a`, SHA.slice(1), SHA.toUpperCase(), `x${SHA}`, `${SHA}\n`, '', 1, undefined])(
+  test.each([`${SHA}a`, SHA.slice(1), SHA.toUpperCase(), `x${SHA}`, `${SHA}\n`, '', 1, [[SHA]], undefined])(
     'may not be the digest %j',
     (value) => {
       expect([isSha256(value), accepts(sha256Schema, value)]).toEqual([false, false])
     },
   )
+
+  test('that are no digests are refused by what a digest is', () => {
+    expect(() => readBy(sha256Schema, 'x', fault)).toThrow(
+      refusal('ATTESTATION_MALFORMED', { expected: 'a SHA-256 digest of 64 lowercase hex digits', found: '"x"' }),
+    )
+  })
 
   test('of a resource are text', () => {
     const resource = { name: 'n', uri: 'u', digest: { sha256: SHA }, downloadLocation: 'd', mediaType: 'm' }

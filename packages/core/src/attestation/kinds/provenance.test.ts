@@ -186,7 +186,7 @@ describe('a provenance from options', () => {
       },
     })
     expect(provenance.statedAt(made)).toBe(OPTIONS.startedOn)
-    expect(lineage(made)).toEqual<Ancestor[]>([
+    expect(lineage(made)).toStrictEqual<Ancestor[]>([
       { role: 'base-model', uri: 'hf://org/base@main', sha256: ROOT },
       { role: 'dataset', name: 'voices=v2', sha256: 'b'.repeat(64) },
     ])
@@ -199,7 +199,10 @@ describe('a provenance from options', () => {
 
   test('does not use the environment, and states no time of its own', () => {
     const made = makeProvenance({ builder: 'https://builder.example', buildType: 'https://builder.example/v1' }, GITHUB)
-    expect(made.runDetails.builder.id).toBe(OPTIONS.builder)
+    expect(made).toStrictEqual({
+      buildDefinition: { buildType: 'https://builder.example/v1', externalParameters: {} },
+      runDetails: { builder: { id: OPTIONS.builder } },
+    })
     expect(provenance.statedAt(made)).toBeUndefined()
   })
 
@@ -242,11 +245,16 @@ describe('a provenance from a file', () => {
   const startedOn = '2026-11-01T00:00:01Z'
 
   test('is refused if it ends before it starts, and names the file', async () => {
-    await expect(make({ startedOn, finishedOn: startedOn })).resolves.toMatchObject(STATED)
+    for (const metadata of [{ startedOn, finishedOn: startedOn }, { startedOn }, { finishedOn: startedOn }])
+      await expect(make(metadata)).resolves.toMatchObject(STATED)
     await expect(make({ startedOn, finishedOn: '2026-11-01T00:00:00Z' })).rejects.toEqual(
       refusal('ATTESTATION_INPUT', {
         file: 'p.json',
-        message: expect.stringContaining('from "p.json": its field "runDetails.metadata.finishedOn"') as string,
+        message: expect.stringContaining(
+          'Cannot make a provenance statement from "p.json": its field "runDetails.metadata.finishedOn"',
+        ) as string,
+        expected: `a time that is not before the start, ${startedOn}`,
+        found: '"2026-11-01T00:00:00Z"',
       }),
     )
   })
@@ -273,21 +281,57 @@ describe('a provenance by others', () => {
     ).toEqual([])
   })
 
-  test.each<[what: string, dependency: object, field: string]>([
-    ['a base model without a digest', { annotations: { [ROLE_ANNOTATION]: 'base-model' } }, 'digest.sha256'],
+  test('names what it was made from, even if it does not say what for', () => {
+    const commit = { name: 'code', digest: { gitCommit: COMMIT } }
+    const repository = { uri: 'git+https://host.example/x' }
+    const others = [{ uri: 'https://host.example/git+x' }, { digest: { sha256: ROOT } }, { name: 'x' }]
+    const resolvedDependencies = [commit, repository, ...others]
+    const value = read({ buildDefinition: { ...buildDefinition, resolvedDependencies }, runDetails })
+    expect(lineage(value)).toEqual([])
+    expect(fieldsOf(value)).toMatchObject({
+      ...NONE,
+      source: [undefined, repository.uri],
+      commit: [COMMIT, undefined],
+      dependency: [repository.uri, 'https://host.example/git+x', `sha256:${ROOT}`],
+    })
+    const roleOnly = { annotations: { [ROLE_ANNOTATION]: 'dataset' } }
+    expect(lineage({ buildDefinition: { ...buildDefinition, resolvedDependencies: [roleOnly] }, runDetails })).toEqual(
+      [],
+    )
+  })
+
+  const SHA256 = 'a SHA-256 digest of 64 lowercase hex digits'
+
+  test.each<[what: string, dependency: object, field: string, details: object]>([
+    [
+      'a base model without a digest',
+      { annotations: { [ROLE_ANNOTATION]: 'base-model' } },
+      'digest.sha256',
+      { expected: SHA256, found: 'nothing' },
+    ],
     [
       'a dataset with another digest',
-      { digest: { sha512: 'x' }, annotations: { [ROLE_ANNOTATION]: 'dataset' } },
+      { digest: { sha256: 'x' }, annotations: { [ROLE_ANNOTATION]: 'dataset' } },
       'digest.sha256',
+      { expected: SHA256, found: '"x"' },
     ],
-    ['a role that is not text', { annotations: { [ROLE_ANNOTATION]: ['dataset'] } }, `annotations.${ROLE_ANNOTATION}`],
-    ['a digest that is not text', { digest: { sha256: 1 } }, 'digest.sha256'],
-  ])('is refused for %s', (_, dependency, field) => {
+    [
+      'a role that is not text',
+      { annotations: { [ROLE_ANNOTATION]: ['dataset'] } },
+      `annotations.${ROLE_ANNOTATION}`,
+      { expected: 'text', found: 'an array' },
+    ],
+    ['a digest that is not text', { digest: { sha256: 1 } }, 'digest.sha256', { found: '1' }],
+  ])('is refused for %s', (_, dependency, field, details) => {
     const path = `"buildDefinition.resolvedDependencies[0].${field}"`
     expect(() =>
       read({ buildDefinition: { ...buildDefinition, resolvedDependencies: [dependency] }, runDetails }),
     ).toThrow(
-      expect.objectContaining({ code: 'ATTESTATION_MALFORMED', message: expect.stringContaining(path) as string }),
+      expect.objectContaining({
+        code: 'ATTESTATION_MALFORMED',
+        message: expect.stringContaining(path) as string,
+        ...details,
+      }),
     )
   })
 })

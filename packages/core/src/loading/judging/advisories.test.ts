@@ -13,6 +13,7 @@ import { publicKeyOf } from '../../x509/public-key.ts'
 import { judgeMemory } from '../operations/judge-memory.ts'
 import { judgeModel } from '../operations/judge-model.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
+import { Judging } from './judging.ts'
 
 const DAY = 24 * 3_600_000
 const PACKAGE = `pkg:huggingface/acme/vad@${'a1'.repeat(20)}`
@@ -236,6 +237,25 @@ test('a policy that was loaded before, or is watched, follows its feeds', async 
     await site.write(name, await readFile(site.file(denied)))
     expect(await judged(policy)).toBe('MODEL_REVOKED')
   }
+})
+
+test('what judged the load is remembered with the versions of the feeds, because they can change', async () => {
+  const name = await feedWith({}, { sequence: 1 })
+  const loaded = await loadPolicy(await site.policy(policyWith(name)))
+  const judgedBy = async () => {
+    const place = { path: site.file('model') }
+    const opened = () => expect.unreachable()
+    const judging = new Judging({ place, label: 'm', opened }, { audit: true }, { policy: loaded, audit: true })
+    await judging.judge(Date.now()).catch(() => undefined)
+    return judging.judgedBy
+  }
+  const first = await judgedBy()
+  expect(first).toMatchObject({ given: loaded, read: loaded, number: 1, versions: expect.stringMatching(/^\S+$/) })
+  expect(await judgedBy()).toEqual(first)
+  await site.write(name, await readFile(site.file(await feedWith({}, { sequence: 2 }))))
+  const second = await judgedBy()
+  expect(second?.number).toBe(1)
+  expect(second?.versions).not.toBe(first?.versions)
 })
 
 test('an abort ends the wait for a feed', async () => {
