@@ -5,6 +5,7 @@ import { parseBundle, writeBundle, type UnverifiedBundle } from '../../bundle/bu
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../../bundle/dsse.ts'
 import {
   authority,
+  CODE_SIGNING,
   inDays,
   issue,
   revocationList,
@@ -102,6 +103,21 @@ describe('a refusal of a bundle that was signed with a certificate names its fil
     const expired = { ...late, timestamps: [await timestamp(tsa.signer, late.envelope.signature, { at })] }
     await expect(verified(expired, { timestampAuthorities: [tsa.root.der] })).rejects.toThrow(
       refusal('CERTIFICATE_EXPIRED', { message: expect.stringContaining('had expired at the time') }),
+    )
+    const [notBefore, notAfter] = [at, new Date(at.getTime() + 10_000)]
+    const short = bundleBy(await signingLeaf(middle, { notBefore, notAfter }), middle)
+    const stamp = await timestamp(tsa.signer, short.envelope.signature, { at: notAfter, accuracy: { seconds: 10 } })
+    const sameStart = { ...short, timestamps: [stamp] }
+    await expect(verified(sameStart, { timestampAuthorities: [tsa.root.der] })).rejects.toThrow(
+      refusal('CERTIFICATE_EXPIRED', { found: expect.stringContaining(notBefore.toISOString()) }),
+    )
+  })
+
+  test('if an authority may not issue certificates for signing code', async () => {
+    const web = await authority('Web', { issuer: root, extendedUsages: [SERVER_AUTH] })
+    const both = await signingLeaf(web, { extendedUsages: [CODE_SIGNING, SERVER_AUTH] })
+    await expect(verified(bundleBy(both, web))).rejects.toThrow(
+      refusal('CERTIFICATE_USAGE', { expected: 'the extended key usage codeSigning' }),
     )
   })
 })

@@ -118,7 +118,50 @@ test.each<[string, string, (json: BundleJson) => unknown]>([
   expect(await outcome(verify(parsed(changed), { by: await sigstore.trust() }))).toEqual(refusal)
 })
 
+test.each<[string, (bundle: UnverifiedBundle) => unknown]>([
+  ['certificate', ({ material }) => ((material as SigstoreMaterial).certificate[9]! ^= 1)],
+  ['payload', ({ envelope }) => (envelope.payload[9]! ^= 1)],
+  ['signature', ({ envelope }) => (envelope.signature[9]! ^= 1)],
+])('a bundle with another %s than its JSON is verified, and refused', async (_, change) => {
+  await verify(parsed(json.v1))
+  const bundle = parsed(json.v1)
+  change(bundle)
+  await expect(verify(bundle)).rejects.toMatchObject({ name: 'ModelSealError' })
+})
+
+test('a bundle with the same texts in other places is verified, and refused', async () => {
+  await verify(parsed(json.v1))
+  const changed = structuredClone(json.v1)
+  const { inclusionProof, canonicalizedBody, ...rest } = entry(changed)
+  const texts = Object.keys(entry(changed))
+  expect(texts.slice(-2)).toEqual(['inclusionProof', 'canonicalizedBody'])
+  changed.verificationMaterial.tlogEntries[0] = { ...rest, inclusionProof: { ...inclusionProof, canonicalizedBody } }
+  await expect(verify(parsed(changed))).rejects.toMatchObject({ name: 'ModelSealError' })
+})
+
+test('a bundle is known under each name for itself', async () => {
+  await verify(parsed(json.v1))
+  const occasion = { now: minutes(1), effort: new Effort() }
+  expect((await verifySigstoreWithin(parsed(json.v1), trust, 'theirs', occasion)).signer.name).toBe('theirs')
+})
+
+test('a bundle may state null, as some writers of JSON do', async () => {
+  expect((await verify(parsed({ ...json.v1, messageSignature: null }))).signer.name).toBe('ours')
+})
+
+test('a bundle of another method is refused', async () => {
+  const key = { ...json.v1, verificationMaterial: { publicKey: { hint: 'ab' }, tlogEntries: [] } }
+  await expect(verify(parsed(key))).rejects.toMatchObject({ code: 'METHOD_MISMATCH', signer: 'ours' })
+})
+
 describe('the current time decides each time', () => {
+  test('on every time of a bundle', async () => {
+    const stamped = parsed(await sigstore.json({ rekor: 'v1', stampedAt: minutes(3) }))
+    await verify(stamped, { now: minutes(3) })
+    await verify(stamped, { now: minutes(-2), ...NO_CHECKS })
+    await expect(verify(stamped, { now: minutes(-3) })).rejects.toMatchObject({ code: 'TIMESTAMP_INVALID' })
+  })
+
   test('on a time in the future', async () => {
     await verify(parsed(json.v2))
     const now = minutes(-6)

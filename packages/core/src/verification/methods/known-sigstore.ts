@@ -7,7 +7,7 @@ import { isPossible } from '../sigstore/time.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
 import { knownPayload } from '../statement-signature.ts'
 import type { VerifiedEnvelope } from '../verified-signature.ts'
-import { keylessEnvelope, verifyKeyless, type ProvenSigner } from './sigstore.ts'
+import { certificateOf, keylessEnvelope, verifyKeyless, type ProvenSigner } from './sigstore.ts'
 
 /** For the trusted root of a policy, the bundles that were found to be valid. */
 const known = new Memory<ProvenSigner>(1_024)
@@ -43,17 +43,17 @@ export async function verifySigstoreWithin(
 }
 
 /** Covers everything that the result depends on besides the trusted root. */
-function keylessDigest({ material, envelope, timestamps, json }: UnverifiedBundle, name: string): string {
+function keylessDigest(bundle: UnverifiedBundle, name: string): string {
+  const { envelope, timestamps, json } = bundle
   const { payloadType, payload, signature } = envelope
-  const certificate = material.method === 'sigstore' ? material.certificate : ''
-  const parts = [name, material.method, certificate, payloadType, payload, signature]
+  const parts = [name, certificateOf(bundle, name), payloadType, payload, signature]
   return digestOf([...parts, digestOf(timestamps), digestOf(textsOf(json))])
 }
 
-/** The content of parsed JSON without prototypes, unambiguously. JSON.stringify() would call any `toJSON` on Object.prototype. */
+/** The content of parsed JSON without prototypes, unambiguously: of each value, whether it is an array, and its size. JSON.stringify() would call any `toJSON` on Object.prototype. */
 function textsOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [`${typeof value} ${String(value)}`]
   const fields = Object.entries(value)
   const content = fields.flatMap(([name, item]) => [name, ...textsOf(item)])
-  return [`${Array.isArray(value) ? 'array' : 'object'} ${fields.length}`, ...content]
+  return [`${Array.isArray(value)} ${fields.length}`, ...content]
 }

@@ -1,6 +1,8 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { Verifier } from '@sigstore/verify'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigstoreIdentity } from '../../results.ts'
+import { extension, issue, SERVER_AUTH } from '../../testing/authority.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { IDENTITY, ISSUER, parsed, TestSigstore, type BundleJson } from '../../testing/sigstore.ts'
 import { parseCertificate, serialNumberOf } from '../../x509/certificate.ts'
@@ -16,6 +18,8 @@ beforeAll(async () => {
   trust = await sigstore.trust()
   json = await sigstore.json({ stampedAt: sigstore.at })
 })
+
+afterEach(() => void vi.restoreAllMocks())
 
 const bundleOf = (change: (json: BundleJson) => void = () => {}): UnverifiedBundle => {
   const changed = structuredClone(json)
@@ -94,6 +98,12 @@ describe('a refusal names the file, and says what was found', () => {
       (one) => (stamps(one)[0]!.signedTimestamp = Buffer.alloc(9000, 5).fill(0).toString('base64')),
       { cause: expect.objectContaining({ message: 'more than 4000 values' }) },
     ],
+    [
+      'with a timestamp as large as allowed, but of too many values',
+      'TIMESTAMP_INVALID',
+      (one) => (stamps(one)[0]!.signedTimestamp = Buffer.alloc(65_536).toString('base64')),
+      { cause: expect.objectContaining({ message: 'more than 4000 values' }) },
+    ],
     ['with a timestamp that is none', 'TIMESTAMP_INVALID', (one) => (stamps(one)[0]!.signedTimestamp = 'AAAA'), {}],
     [
       'with another signature',
@@ -104,6 +114,25 @@ describe('a refusal names the file, and says what was found', () => {
   ])('%s', async (_, code, change, details) => {
     await expect(verified(bundleOf(change))).rejects.toThrow(
       refusal(code as 'METHOD_MISMATCH', { file: PATH, ...details }),
+    )
+  })
+
+  test('with a certificate that is not for signing', async () => {
+    const issuer = extension('1.3.6.1.4.1.57264.1.1', false, {
+      toBER: () => Uint8Array.from(Buffer.from(ISSUER)).buffer,
+    })
+    const extendedUsages = [SERVER_AUTH]
+    const { der } = await issue({ subject: [], names: [[6, IDENTITY]], extendedUsages, extensions: [issuer] })
+    const bundle = { ...bundleOf(), material: { method: 'sigstore', certificate: der } } as UnverifiedBundle
+    await expect(verified(bundle)).rejects.toThrow(refusal('CERTIFICATE_USAGE', { file: PATH }))
+  })
+
+  test('with a signature by another key, even if the library accepted it', async () => {
+    const other = await sigstore.json()
+    const bundle = bundleOf(({ dsseEnvelope }) => (dsseEnvelope.signatures = other.dsseEnvelope.signatures))
+    vi.spyOn(Verifier.prototype, 'verify').mockReturnValue({} as never)
+    await expect(verified(bundle)).rejects.toThrow(
+      refusal('SIGNATURE_INVALID', { file: PATH, found: '"signature verification failed"' }),
     )
   })
 
@@ -123,9 +152,17 @@ describe('the budget of signature checks', () => {
         return super.signatures(count)
       }
     }
-    await verifyKeyless(bundleOf(), trust, 'ours', { now: new Date(), effort: new Counted() })
+    const effort = new Counted()
+    await verifyKeyless(bundleOf(), trust, 'ours', { now: new Date(), effort })
     // Two times: that of the timestamp, and that of the promise.
     expect(charged[0]).toBe(12)
+    charged.length = 0
+    const twice = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
+    twice.verificationMaterial.tlogEntries.push(...twice.verificationMaterial.tlogEntries)
+    await expect(verifyKeyless(parsed(twice), trust, 'ours', { now: new Date(), effort })).rejects.toThrow(
+      refusal('LOG_INCLUSION_INVALID'),
+    )
+    expect(charged).toEqual([9])
     const most = new Effort(undefined, 11)
     await expect(verifyKeyless(bundleOf(), trust, 'ours', { now: new Date(), effort: most })).rejects.toThrow(
       refusal('CHAIN_TOO_LARGE'),
@@ -150,6 +187,13 @@ describe('the arguments', () => {
     const given =
       typeof wrong === 'object' && wrong !== null ? { ...trust, info: undefined, material: undefined, ...wrong } : wrong
     await expect(verified(bundleOf(), given as SigstoreTrust)).rejects.toThrow(refusal('INVALID_ARGUMENT'))
+  })
+
+  test('of a verification are named, and a trust may come with services to sign with', async () => {
+    await expect(verified(bundleOf(), 7 as unknown as SigstoreTrust)).rejects.toThrow(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('verifySigstoreBundle') }),
+    )
+    expect(await verified(bundleOf(), { ...trust, signingConfig: {} as never })).toBeDefined()
   })
 
   test('of a verification have a bundle and a time', async () => {
@@ -233,5 +277,11 @@ describe('an identity', () => {
     ['with an unknown field', { ...expected, subject: 'x' }],
   ])('must be expected in full: not %s', (_, wrong) => {
     expect(() => checkIdentity(signer, wrong as typeof expected)).toThrow(refusal('INVALID_ARGUMENT'))
+  })
+
+  test('must be an object', () => {
+    expect(() => checkIdentity(signer, 7 as unknown as typeof expected)).toThrow(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('an identity') }),
+    )
   })
 })

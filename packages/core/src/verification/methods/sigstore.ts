@@ -198,7 +198,8 @@ export function checkIdentity(
   }
 }
 
-function certificateOf({ material, path }: UnverifiedBundle, name: string): Buffer {
+/** @throws {@link ModelSealError} `METHOD_MISMATCH` */
+export function certificateOf({ material, path }: UnverifiedBundle, name: string): Buffer {
   if (material.method === 'sigstore') return material.certificate
   throw new ModelSealError('METHOD_MISMATCH', 'The bundle was not signed keyless with Sigstore.', {
     file: path,
@@ -209,9 +210,12 @@ function certificateOf({ material, path }: UnverifiedBundle, name: string): Buff
   })
 }
 
-/** Parses the bundle with the library; v0.3 requires an inclusion proof with a checkpoint in each entry. */
+/**
+ * Parses the bundle with the library; v0.3 requires an inclusion proof with a checkpoint in each entry. The JSON lacks a long payload:
+ * {@link signedContentSteps} replaces what the library reads of the envelope.
+ */
 async function toEntity(
-  { json, timestamps, path, envelope, material }: UnverifiedBundle,
+  { json, timestamps, path }: UnverifiedBundle,
   effort: Effort,
 ): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
   const [{ bundleFromJSON }, { toSignedEntity }] = await Promise.all([
@@ -222,8 +226,6 @@ async function toEntity(
   try {
     // The library reads fields that may be absent.
     parsed = bundleFromJSON(parsedWithoutPrototypes(json)) as BundleLatest
-    // The JSON lacks a long payload, and the library must verify what was parsed strictly.
-    if (parsed.content.$case === 'dsseEnvelope') parsed.content.dsseEnvelope.payload = envelope.payload
   } catch (cause) {
     const fields = isError(cause) && 'fields' in cause ? String(cause.fields) : messageOf(cause)
     throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle is not a Sigstore bundle, or lacks a part of one.', {
@@ -235,7 +237,6 @@ async function toEntity(
   try {
     if (timestamps.some(({ length }) => length > MAX_TIMESTAMP_BYTES)) throw new Error('a timestamp is too large')
     for (const der of timestamps) checkValueCount(der)
-    if (material.method === 'sigstore') checkValueCount(material.certificate)
     const { verificationMaterial } = parsed
     const { timestampVerificationData } = verificationMaterial
     const entity = toSignedEntity({

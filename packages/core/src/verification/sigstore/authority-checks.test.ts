@@ -152,6 +152,11 @@ describe('the authority of a timestamp', () => {
   })
 })
 
+test('the material for a bundle has an authority of which one certificate may have issued that of the signer', () => {
+  const { certificateAuthorities } = materialAt(trusting([{ chain: [middle, root] }]), [], leaf.x509)
+  expect(certificateAuthorities).toHaveLength(1)
+})
+
 test('the material for a bundle is what was valid at all its times, and may have issued its certificate', async () => {
   const sigstore = new TestSigstore()
   const [trust, theirs] = [await sigstore.trust(), await new TestSigstore().trust()]

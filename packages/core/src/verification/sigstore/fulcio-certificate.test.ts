@@ -39,6 +39,15 @@ async function found(...given: Parameters<typeof claims>): Promise<string | unde
   return error.found
 }
 
+test('a certificate with more values than its verification reads is refused', async () => {
+  const values = (count: number) => [
+    bare(1, ISSUER),
+    extension('1.2.3', false, { toBER: () => new ArrayBuffer(2 * count) }),
+  ]
+  expect(await claims(values(3_500))).toMatchObject({ issuer: ISSUER })
+  expect(await found(values(4_500))).toBe('"more than 4000 values"')
+})
+
 describe('the issuer of a Fulcio certificate', () => {
   test('is read from either form', async () => {
     expect(await claims([encoded(8, ISSUER)])).toMatchObject({ issuer: ISSUER, identity: IDENTITY, extensions: {} })

@@ -2,6 +2,7 @@ import type * as asn1js from 'asn1js'
 import { messageOf } from '../../any-realm.ts'
 import { alternativeNames } from '../../x509/alternative-names.ts'
 import { parseCertificate, type Certificate } from '../../x509/certificate.ts'
+import { checkValueCount } from '../../x509/identifier-bytes.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 
 /** The claims of a Fulcio certificate about its subject. */
@@ -58,6 +59,8 @@ export async function readFulcioClaims(der: Buffer, path: string | undefined): P
   const certificate = await parseCertificate(der, path)
   const { fromBER } = await import('asn1js')
   try {
+    // `@sigstore/core` will read it, too.
+    checkValueCount(der)
     const values = new Map(
       (certificate.fields.extensions ?? []).map(({ extnID, extnValue }) => [
         extnID,
