@@ -45,7 +45,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy/schema',
     'core/src/verification/methods',
     'core/src/verification/sigstore',
-    'core/src/verification/tuf',
   ].map((folder) => `packages/${folder}`),
 )
 

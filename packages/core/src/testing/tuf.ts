@@ -10,6 +10,10 @@ export interface Publication {
   version?: number
   /** Signs the metadata of these roles with keys that the root does not name. */
   forged?: Role[]
+  /** Versions that metadata states instead of the one by which it is listed. */
+  stated?: Partial<Record<'snapshot' | 'targets', number>>
+  /** Lists no targets in the snapshot. */
+  unlisted?: boolean
   /** Publishes a new root, signed by the one before it, with new keys for all other roles. */
   newRoot?: boolean
 }
@@ -36,7 +40,12 @@ export class TestTuf {
     if (publication.newRoot) this.#publishRoot(publication)
     this.#version = publication.version ?? this.#version + 1
     const version = this.#version
-    const options = (role: Role) => ({ version, specVersion: '1.0.0', expires: expiry(publication, role) })
+    const { stated, unlisted }: Publication = publication
+    const options = (role: Exclude<Role, 'root'>) => ({
+      version: (role === 'timestamp' ? undefined : stated?.[role]) ?? version,
+      specVersion: '1.0.0',
+      expires: expiry(publication, role),
+    })
     const listed = new Targets(options('targets'))
     for (const [name, content] of Object.entries(targets)) {
       const hash = sha256(content)
@@ -46,7 +55,7 @@ export class TestTuf {
     const targetsBytes = this.#signed(listed, 'targets', publication)
     const snapshot = new Snapshot({
       ...options('snapshot'),
-      meta: { 'targets.json': metaFile(version, targetsBytes) },
+      meta: { [unlisted ? 'other.json' : 'targets.json']: metaFile(version, targetsBytes) },
     })
     const snapshotBytes = this.#signed(snapshot, 'snapshot', publication)
     const timestamp = new Timestamp({ ...options('timestamp'), snapshotMeta: metaFile(version, snapshotBytes) })

@@ -4,6 +4,13 @@ import { tufFault } from './fault.ts'
 const URL = 'https://tuf.test'
 const FILE = '/cache/record.json'
 
+const WORDS: Readonly<Record<string, string>> = {
+  TUF_EXPIRED: 'expired',
+  TUF_SIGNATURE: 'lacks required signatures',
+  TUF_ROLLBACK: 'has an unexpected version',
+  TUF_INVALID: 'is malformed or was modified',
+}
+
 describe('an error of the TUF libraries', () => {
   test.each([
     ['timestamp.json is expired', 'TUF_EXPIRED', 'Check the clock'],
@@ -22,7 +29,7 @@ describe('an error of the TUF libraries', () => {
     const error = tufFault(cause, URL)
     expect(error).toMatchObject({ code, file: undefined, found: JSON.stringify(message), cause })
     expect(error.hint).toContain(hint)
-    expect(error.message).toContain(`The metadata of the TUF repository "${URL}" `)
+    expect(error.message).toContain(`The metadata of the TUF repository "${URL}" ${WORDS[code]}. `)
     const cached = tufFault(cause, URL, FILE)
     expect(cached).toMatchObject({ code, file: FILE, found: JSON.stringify(message) })
     expect(cached.hint).toContain(`remove the file "${FILE}"`)

@@ -6,7 +6,7 @@ import { serving } from '../../testing/serving.ts'
 import { TestTuf } from '../../testing/tuf.ts'
 import { fetchRecord } from './fetch.ts'
 import type { TufRecord } from './record-text.ts'
-import { verifyRecord } from './record.ts'
+import { recordPath, verifyRecord } from './record.ts'
 import type { TufRepository } from './repository.ts'
 
 const ROOT = Buffer.from('{"a":1}')
@@ -25,19 +25,21 @@ afterEach(() => void vi.unstubAllEnvs())
 
 async function served(tuf = new TestTuf(BOTH)) {
   const asked: string[] = []
+  const folders = new Set<string>()
   const url = await serving((request, response) => {
     asked.push(request.url ?? '')
+    readdirSync(directory).forEach((name) => folders.add(name))
     tuf.answer(request, response)
   })
   const repository: TufRepository = { name: 'ours', url, anchor: tuf.anchor, included: undefined }
   const fetched = (known?: TufRecord, limits: Parameters<typeof fetchRecord>[2] = LIMITS) =>
     fetchRecord(repository, known, limits)
-  return { tuf, repository, asked, fetched }
+  return { tuf, repository, asked, folders, fetched }
 }
 
 describe('the content of a repository', () => {
   test('is fetched with all the metadata that proves it, and leaves no files behind', async () => {
-    const { tuf, repository, asked, fetched } = await served()
+    const { tuf, repository, asked, folders, fetched } = await served()
     const before = Date.now()
     const record = await fetched()
     expect(Date.parse(record.fetched)).toBeGreaterThanOrEqual(before)
@@ -51,6 +53,7 @@ describe('the content of a repository', () => {
     })
     expect((await verifyRecord(record, repository)).root).toEqual(tuf.anchor)
     expect(asked.filter((path) => path.includes('targets/'))).toHaveLength(2)
+    expect([...folders]).toEqual([expect.stringMatching(/^modelseal-tuf-./)])
     expect(readdirSync(directory)).toEqual([])
   })
 
@@ -74,6 +77,14 @@ describe('the content of a repository', () => {
     expect((await verifyRecord(next, repository)).root).toEqual(tuf.files.get('3.root.json'))
   })
 
+  test('is fetched with the tenth root, and those after it', async () => {
+    const { tuf, repository } = await served()
+    for (let count = 1; count < 10; count++) tuf.publish(BOTH, { newRoot: true })
+    const [ninth = tuf.anchor, tenth = tuf.anchor] = ['9.root.json', '10.root.json'].map((name) => tuf.files.get(name))
+    expect((await fetchRecord({ ...repository, anchor: ninth }, undefined, LIMITS)).roots).toEqual([ninth, tenth])
+    expect((await fetchRecord({ ...repository, anchor: tenth }, undefined, LIMITS)).roots).toEqual([tenth])
+  })
+
   test('is refused if it is older than what is known', async () => {
     const { tuf, fetched } = await served()
     const first = [...tuf.files]
@@ -93,10 +104,12 @@ describe('the content of a repository', () => {
   })
 
   test('is not fetched from what is known unless that can be verified', async () => {
-    const { asked, fetched } = await served()
+    const { asked, fetched, repository } = await served()
     const known = await fetched()
     asked.length = 0
-    await expect(fetched({ ...known, trustedRoot: Buffer.from('{}') })).rejects.toThrow(refusal('TUF_INVALID'))
+    await expect(fetched({ ...known, trustedRoot: Buffer.from('{}') })).rejects.toThrow(
+      refusal('TUF_INVALID', { file: recordPath(repository.url) }),
+    )
     expect(asked).toEqual([])
     expect(readdirSync(directory)).toEqual([])
   })
@@ -130,6 +143,8 @@ describe('a file of a repository', () => {
     ['/timestamp.json', 500],
     ['/2.root.json', 500],
     ['/2.root.json', 401],
+    ['/1.snapshot.json', 404],
+    ['/1.targets.json', 500],
     ['/targets/', 404],
   ])('%s that the server refuses with status %i fails the fetch', async (path, status) => {
     const tuf = new TestTuf(BOTH)
@@ -179,6 +194,18 @@ describe('a file of a repository', () => {
     )
     const { fetched } = await served()
     await expect(fetched(undefined, { ...LIMITS, signal: AbortSignal.abort() })).rejects.toThrow(refusal('ABORTED'))
+  })
+
+  test.each(['/timestamp.json', '/1.snapshot.json', '/1.targets.json'])('%s may not be cut off', async (path) => {
+    const tuf = new TestTuf(BOTH)
+    const url = await serving((request, response) => {
+      if (request.url === path) response.destroy()
+      else tuf.answer(request, response)
+    })
+    const repository = { name: 'ours', url, anchor: tuf.anchor, included: undefined }
+    await expect(fetchRecord(repository, undefined, LIMITS)).rejects.toThrow(
+      refusal('SERVICE_UNREACHABLE', { message: expect.stringContaining(`${url}${path}`) }),
+    )
   })
 
   test('is not fetched from another place', async () => {

@@ -73,14 +73,19 @@ describe('a record in the cache', () => {
       'of another format',
       'TRUST_ROOT_INVALID',
       (json) => (json['format'] = 'modelseal-tuf-record-2'),
-      { expected: 'modelseal-tuf-record-1' },
+      { expected: 'modelseal-tuf-record-1', message: expect.stringContaining('Invalid field "format"') },
     ],
-    ['without a time', 'TRUST_ROOT_INVALID', (json) => (json['fetched'] = 'yesterday'), { expected: 'a time' }],
+    [
+      'without a time',
+      'TRUST_ROOT_INVALID',
+      (json) => (json['fetched'] = 'yesterday'),
+      { expected: 'a time', message: expect.stringContaining('Invalid field "fetched"') },
+    ],
     [
       'with a root that is no text',
       'TRUST_ROOT_INVALID',
       (json) => (json['roots'] = [7]),
-      { expected: 'an array of texts' },
+      { expected: 'an array of texts', message: expect.stringContaining('Invalid field "roots"') },
     ],
     ['with one root', 'TRUST_ROOT_INVALID', (json) => (json['roots'] = 'AAAA'), {}],
     [
@@ -126,7 +131,9 @@ describe('a record in the cache', () => {
       refusal('JSON_INVALID', { file: path, message: expect.stringContaining('cached Sigstore root') }),
     )
     writeFileSync(path, Buffer.alloc(16 * 1024 * 1024 + 1, ' '))
-    await expect(readRecord(URL)).rejects.toThrow(refusal('FILE_TOO_LARGE', { file: path }))
+    await expect(readRecord(URL)).rejects.toThrow(
+      refusal('FILE_TOO_LARGE', { file: path, message: expect.stringContaining('cached Sigstore root') }),
+    )
     writeFileSync(path, Buffer.alloc(16 * 1024 * 1024, ' '))
     await expect(readRecord(URL)).rejects.toThrow(refusal('JSON_INVALID', { file: path }))
   })
@@ -256,6 +263,36 @@ describe('a record is refused', () => {
     const tuf = tufOf()
     const record = { ...recordOf(tuf), [name]: Buffer.from('{"c":3}') }
     await expect(verifyRecord(record, repositoryOf(tuf))).rejects.toThrow(refused('TUF_INVALID'))
+  })
+
+  test.each(['snapshot', 'targets'] as const)(
+    'if its %s metadata states another version than is listed',
+    async (role) => {
+      const tuf = tufOf({}, { stated: { [role]: 7 } })
+      await expect(verifyRecord(recordOf(tuf), repositoryOf(tuf))).rejects.toThrow(
+        refused('TUF_ROLLBACK', `Expected version 1 of ${role}.json, got 7`),
+      )
+    },
+  )
+
+  test('if its snapshot does not list the metadata of its files', async () => {
+    const tuf = tufOf({}, { unlisted: true })
+    await expect(verifyRecord(recordOf(tuf), repositoryOf(tuf))).rejects.toThrow(
+      refused('TUF_INVALID', 'Missing targets.json in snapshot'),
+    )
+  })
+
+  test('if one of its files is listed only by a prototype', async () => {
+    const tuf = new TestTuf({ 'trusted_root.json': ROOT })
+    const value = { verify: () => Promise.resolve() }
+    Object.defineProperty(Object.prototype, 'signing_config.v0.2.json', { configurable: true, value })
+    try {
+      await expect(verifyRecord(recordOf(tuf), repositoryOf(tuf))).rejects.toThrow(
+        refused('TUF_INVALID', 'Missing signing_config.v0.2.json in targets'),
+      )
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'signing_config.v0.2.json')
+    }
   })
 
   test('if one of its files is not listed', async () => {

@@ -44,6 +44,7 @@ describe('the URL of a repository', () => {
   test.each([
     ['https://tuf.test', 'https://tuf.test'],
     ['HTTP://TUF.test:8080/a/b///', 'http://tuf.test:8080/a/b'],
+    ['https://tuf.test/a//b/?#', 'https://tuf.test/a//b'],
   ])('%s is %s', (tufUrl, expected) => {
     expect(repositoryUrl({ tufUrl, tufRoot: '' })).toBe(expected)
   })
@@ -55,6 +56,7 @@ describe('the URL of a repository', () => {
     'tuf.test',
     '',
     'https://me@tuf.test',
+    'https://:secret@tuf.test',
     'https://tuf.test/?a',
     'https://tuf.test/#a',
   ])('is not "%s"', (tufUrl) => {

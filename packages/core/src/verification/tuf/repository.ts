@@ -66,8 +66,9 @@ export const TUF_ROOT_FILE: SmallFile = {
 export function repositoryUrl(instance: TufInstance): string {
   if (typeof instance === 'string') return MIRRORS[instance]
   const url = URL.parse(instance.tufUrl)
-  if (url && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === '')
-    return url.href.replace(/\/+$/, '')
+  const foreign = url && [url.username, url.password, url.search, url.hash].some((part) => part !== '')
+  if (url && ['http:', 'https:'].includes(url.protocol) && !foreign)
+    return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid URL of the TUF repository.', {
     expected: 'an http or https URL without user, query and fragment',
     found: shown(instance.tufUrl),
