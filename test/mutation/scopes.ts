@@ -39,7 +39,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy/advisories/following',
     'core/src/policy/attestations',
     'core/src/policy/checking',
-    'core/src/policy/reading',
     'core/src/policy/revocations',
     'core/src/policy/roots',
     'core/src/policy/schema',

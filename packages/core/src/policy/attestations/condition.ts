@@ -145,13 +145,14 @@ function concerns({ metric, dataset, slice, unit }: ConditionText, found: Measur
  * The values at a path in a predicate whose type is not known: names of fields, separated by dots. In a list, each item counts: one that
  * lacks the field, or has an object there, has a value that meets nothing.
  */
-function valuesAt(value: unknown, [name, ...rest]: readonly string[]): FoundValue[] {
+function valuesAt(value: unknown, path: readonly string[]): FoundValue[] {
   if (Array.isArray(value)) {
     return value.flatMap((item: unknown) => {
-      const found = valuesAt(item, name === undefined ? [] : [name, ...rest])
+      const found = valuesAt(item, path)
       return found.length > 0 ? found : [undefined]
     })
   }
+  const [name, ...rest] = path
   if (name === undefined)
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? [value] : []
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return []

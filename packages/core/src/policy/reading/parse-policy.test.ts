@@ -59,6 +59,15 @@ describe('a text is refused before it is parsed', () => {
     expect(fault?.message).toContain(sentence)
   })
 
+  test('if it is empty', async () => {
+    const [fault, ...others] = await faults('')
+    expect([fault?.code, fault?.message.includes('It is empty. An invalid'), others]).toEqual([
+      'POLICY_INVALID',
+      true,
+      [],
+    ])
+  })
+
   test('but not because of a zero after its beginning', async () => {
     const [fault] = await faults('ve\0')
     expect(fault?.message).not.toContain('UTF-16')
@@ -132,6 +141,9 @@ describe('YAML is refused', () => {
       [`{ "version": 1, "maxAge": x }`, '1:27', undefined],
       [`{ "version": yes }`, '1:14', undefined],
       [`"a`, '1:3', 'unterminated string.'],
+      ['# c\n? "a"\n: 1', '2:1', undefined],
+      ['{ "version": *a }', '1:14', undefined],
+      ['[', '1:2', 'unexpected end of JSON input.'],
     ] as const) {
       const [fault, ...others] = await faults(text, '/p.json')
       expect(others).toEqual([])

@@ -139,19 +139,19 @@ function jsonFault(source: string, otherwise: () => number | undefined): TextFau
     return undefined
   } catch (error) {
     const message = messageOf(error)
-    const [, position] = /at position (\d+)/.exec(message) ?? []
+    const position = /at position (\d+)/.exec(message)?.[1]
     // What follows is a part of the text.
-    const [, reason] =
+    const reason =
       /^((?:Expected|Bad|Unterminated|Unexpected (?:end|non-whitespace)) [^"]*?)(?: in JSON)?(?: at position .*)?$/.exec(
         message,
-      ) ?? []
+      )?.[1]
     const sentence = `The file is named .json, but this is not JSON${reason === undefined ? '' : `: ${lowerFirst(reason)}`}.`
     return { sentence, offset: position === undefined ? (otherwise() ?? 0) : Number(position) }
   }
 }
 
 function lowerFirst(text: string): string {
-  return text.replace(/^./, (letter) => letter.toLowerCase())
+  return text.replace(/./, (letter) => letter.toLowerCase())
 }
 
 /** The offset of the first value in a notation that JSON does not have. */
@@ -168,5 +168,5 @@ function firstYamlOnly(document: Document): number | undefined {
 function isJsonStyle(node: Node): boolean {
   if (isCollection(node)) return node.flow === true
   if (!isScalar(node)) return false
-  return node.type === 'QUOTE_DOUBLE' || (node.type === 'PLAIN' && typeof node.value !== 'string')
+  return node.type === 'QUOTE_DOUBLE' || typeof node.value !== 'string'
 }

@@ -135,8 +135,9 @@ describe('the files that are read for a policy', () => {
     const reading = new TrackedFiles({ forOneLoad: true })
     for (const path of [a, b, b]) await reading.file(path, FILE)
     writeFileSync(a, 'three')
+    await settled(a)
     await reading.file(a, FILE)
-    expect(reading.read.get(a)?.state).toBeUndefined()
+    expect(reading.read.get(a)).toEqual({ state: undefined, bytes: 5 })
     expect(reading.read.get(b)?.state).toBe(policyFileState(b))
     expect(reading.digests()).toBeUndefined()
   })
@@ -169,6 +170,10 @@ describe('a fault in a text', () => {
     expect(invalidPolicy({ path: '/p.yaml', what }, 'It is wrong.', undefined, { hint: 'Mend it.' }).hint).toBe(
       'Mend it.',
     )
+  })
+
+  test('without a position begins with its file', () => {
+    expect(invalidPolicy(file, 'It is wrong.').message).toContain('The policy "/p.yaml" is not valid: It is wrong.')
   })
 
   test('can be shown without its place and hint', () => {

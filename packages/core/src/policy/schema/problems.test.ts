@@ -22,6 +22,24 @@ const SCHEMA = s
     checked: s.union([key.refine(({ key }) => key !== '', 'expected a key'), s.number()]).optional(),
     single: s.union([key]).optional(),
     lists: s.array(s.union([key, file])).optional(),
+    wording: s.union([s.string().refine((text) => text === 'a', 'expected a'), s.string().min(3)]).optional(),
+    checks: s
+      .union([
+        s.strictObject({ a: s.string().optional() }).refine(({ a }) => a !== undefined, 'expected a'),
+        s.strictObject({ b: s.string().optional() }),
+      ])
+      .optional(),
+    open: s
+      .union([s.strictObject({ a: s.string().optional() }), s.strictObject({ b: s.string().optional() })])
+      .optional(),
+    twins: s
+      .union([s.strictObject({ a: s.number() }), s.strictObject({ a: s.number(), b: s.number().optional() })])
+      .optional(),
+    modes: s
+      .union([s.strictObject({ mode: s.oneOf(['on']), a: s.number() }), s.strictObject({ a: s.number() })])
+      .optional(),
+    odd: s.union([s.string('text, as expected by all'), s.number()]).optional(),
+    needs: s.strictObject({ one: s.union([s.string(), s.number()]) }).optional(),
   })
   .withCheck(({ count, key }, report) => {
     if (count === 7) report({ message: 'expected another count' })
@@ -105,7 +123,22 @@ describe('a problem with alternatives', () => {
     [{ texts: [{ pattern: 5 }] }, ['"texts.0.pattern": expected text; found 5. Put it in quotes.']],
     [{ checked: { key: '' } }, ['"checked": expected a key.']],
     [{ single: 'a' }, ['"single": expected fields with values; found "a". Write it as { key: "a" }.']],
+    [{ wording: 'b' }, ['"wording": expected a; found "b".']],
+    [{ checks: { c: 1 } }, ['"c" is not a known field of "checks".']],
+    [
+      { modes: { a: 'x', other: 1 } },
+      ['"other" is not a known field of "modes".', '"modes.a": expected a number; found "x".'],
+    ],
     // None is meant.
+    [{ checked: { other: 1 } }, ['"checked": expected "key", or a number. It has the unknown field "other".']],
+    [{ open: { c: 1 } }, ['"open": expected known fields only. It has the unknown field "c".']],
+    [{ twins: { a: 'x' } }, ['"twins": expected a number.']],
+    [{ odd: [] }, ['"odd": expected text, as expected by all, or a number; found a list.']],
+    [{ needs: {} }, ['"needs.one": expected text, or a number; it is missing.']],
+    [
+      { bounds: { from: 1, only: 'x' } },
+      ['"bounds": expected one kind; found "from" and "only" together. Keep one of them.'],
+    ],
     [{ signer: { note: 'a' } }, ['"signer": expected "key", or "file".']],
     [
       { signer: { key: 'a', file: 'b' } },
@@ -203,6 +236,24 @@ describe('in a file of expectations, the place is', () => {
   ])('%i: %j', async (index, entry, message) =>
     expect(await problems(entries(index, entry), { schema, what })).toEqual([message]),
   )
+
+  test('in words up to the tenth', async () => {
+    const words = [
+      'first',
+      'second',
+      'third',
+      'fourth',
+      'fifth',
+      'sixth',
+      'seventh',
+      'eighth',
+      'ninth',
+      'tenth',
+      '11th',
+    ]
+    const found = await problems(Array(11).fill(5), { schema, what })
+    expect(found.map((message) => /^the (\w+) expectation: /.exec(message)?.[1])).toEqual(words)
+  })
 
   test('that of the file', async () => {
     expect(await problems('a: 1', { schema, what })).toEqual([

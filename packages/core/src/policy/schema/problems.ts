@@ -95,21 +95,20 @@ function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] 
   const close = branches.filter((issues) =>
     issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
   )
-  const complete = close.filter(
-    (issues) => !issues.some((issue) => issue.code === 'invalid_type' && issue.input === undefined),
-  )
-  return complete.length === 1 ? complete[0] : inside.length === 0 && branches.length === 1 ? branches[0] : undefined
+  const complete = close.filter((issues) => issues.every(({ input }) => input !== undefined))
+  return complete.length === 1 ? complete[0] : undefined
 }
 
 function alternatives(branches: readonly (readonly Issue[])[]): string {
   const expected = branches.map((issues) => {
-    const missing = issues.filter(({ path, input }) => path.length === 1 && input === undefined)
+    const missing = issues.filter(({ path, input }) => path.length > 0 && input === undefined)
     if (missing.length > 0) return missing.map(({ path }) => shown(String(path[0]))).join(' and ')
-    const [issue] = issues
-    if (issue?.code === 'invalid_union') return alternatives(issue.errors).replace(/^expected /, '')
-    return issue?.message.replace(/^expected /, '') ?? ''
+    // Each alternative that is not met has an issue.
+    const issue = issues[0] as Issue
+    const words = issue.code === 'invalid_union' ? alternatives(issue.errors) : issue.message
+    return words.replace(/^expected /, '')
   })
-  return `expected ${[...new Set(expected)].filter(Boolean).join(', or ')}`
+  return `expected ${[...new Set(expected)].join(', or ')}`
 }
 
 function sentence({ issue: { code, input }, path }: Finding, expected: string, text: PolicyText): string {

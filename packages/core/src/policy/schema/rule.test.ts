@@ -145,6 +145,9 @@ describe('a match for the mode skip', () => {
     { path: 'a', url: 'https://a.example/**', source: 'hf://acme/*' },
     { memory: 'any' },
     { memory: 'any', path: '**' },
+    { url: 'https://datasets/**' },
+    // It is reported elsewhere.
+    { path: '[' },
   ] as const)('is explicit: %j', (match) => expect(isExplicit(match as never)).toBe(true))
 
   test.each([
