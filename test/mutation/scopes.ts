@@ -37,7 +37,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy',
     'core/src/policy/advisories',
     'core/src/policy/advisories/following',
-    'core/src/policy/attestations',
     'core/src/policy/checking',
     'core/src/policy/revocations',
     'core/src/policy/roots',

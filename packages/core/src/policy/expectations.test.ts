@@ -64,6 +64,14 @@ describe('expectations', () => {
     )
   })
 
+  test('are named in the refusal', async () => {
+    await expect(read('[]')).rejects.toThrow(/^The file of expectations "/)
+  })
+
+  test('may be about models elsewhere', async () => {
+    expect((await read('- { model: "hf://o/m", expect: accepted }')).expectations).toHaveLength(1)
+  })
+
   test('name the position of a field that contradicts another', async () => {
     await expect(read('- { model: a, expect: accepted, because: FILE_MISMATCH }')).rejects.toMatchObject({ column: 42 })
     await expect(read('- { model: "hf://o/m", expect: accepted, url: "https://a" }')).rejects.toMatchObject({

@@ -43,6 +43,8 @@ describe('an explanation', () => {
     ['skipped', 'Loads UNVERIFIED, since its rule skips the check: "/m"'],
   ] as const)('names the decision %s', (decision, line) => expect(lines({ decision })).toEqual([line]))
 
+  test('states the default of the mode', () => expect(lines({ mode: undefined as never })).toEqual([]))
+
   test.each<[string, Partial<Verdict>, string]>([
     ['no policy', { policy: undefined as never }, 'No policy was read.'],
     ['no rule', { rule: undefined as never }, 'No rule of the policy "/p.yaml" was applied.'],

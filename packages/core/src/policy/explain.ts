@@ -82,7 +82,7 @@ function modelLines({ model, files, bytes, hashed, durations }: Verdict): string
 function sentenceOf(error: SerializedError): string {
   const text = withoutHint(error)
   const details = text.lastIndexOf(error.expected === undefined ? ' Found ' : ' Expected ')
-  return details < 0 || (error.expected ?? error.found) === undefined ? text : text.slice(0, details)
+  return (error.expected ?? error.found) === undefined ? text : text.slice(0, details)
 }
 
 /** How many signed files were hashed, and match. */

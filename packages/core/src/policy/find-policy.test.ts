@@ -163,7 +163,15 @@ describe('in a process with a fixed environment', () => {
   test('a search that cannot look into a directory fails', async () => {
     const directory = join(scratch({ file: '' }), 'file')
     fixed({ directory })
-    await expect(find()).rejects.toEqual(refusal('FILE_UNREADABLE', { file: join(directory, FILE) }))
+    const message = expect.stringContaining('trust policy') as string
+    await expect(find()).rejects.toEqual(refusal('FILE_UNREADABLE', { file: join(directory, FILE), message }))
+  })
+
+  test('a search in a directory that is gone fails', async () => {
+    const directory = join(scratch(), 'gone')
+    fixed({ directory })
+    const message = expect.stringContaining('the directory') as string
+    await expect(find()).rejects.toEqual(refusal('FILE_UNREADABLE', { file: directory, message }))
   })
 
   test('no policy is found without a working directory', async () => {

@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeProvenance } from '../../attestation/kinds/make-provenance.ts'
 import { attestationDigest } from '../../attestation/statement.ts'
+import { parseBundle } from '../../bundle/bundle.ts'
 import {
   attestation,
   evaluated,
@@ -13,8 +15,12 @@ import {
   REVIEW,
   ROOT,
   TEST_RESULT,
+  mallory,
 } from '../../testing/attestations.ts'
-import { refusal } from '../../testing/scratch.ts'
+import { pemOf } from '../../testing/authority.ts'
+import { bundleOver, encoded, type LooseJson } from '../../testing/bundles.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { timestamp, timestampAuthority } from '../../testing/timestamp.ts'
 
 describe('an attestation that a rule requires', () => {
   test('is believed if it was signed by a signer that the rule names', async () => {
@@ -81,6 +87,11 @@ describe('an attestation that a rule requires', () => {
       }),
     )
     expect(refused?.signer).toBe(refused?.found)
+    const either = await judge(
+      [attestation(undefined, mallory)],
+      [{ ...LAB, signers: [{ key: 'lab' }, { key: 'lab2' }] }],
+    )
+    expect(either.refusal?.expected).toMatch(/^"lab" \(key .*\) or "lab2" \(key [^)]*\)$/)
     expect(attestations).toMatchObject([{ reason: { code: 'SIGNER_NOT_TRUSTED' } }])
     expect((await judge([given], [{ type: 'evaluation' }])).refusal).toBeUndefined()
   })
@@ -129,6 +140,26 @@ describe('an attestation that a rule requires', () => {
         found: 'no such value',
       }),
     )
+  })
+
+  test('may have a trusted time', async () => {
+    const period = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2049-01-01T00:00:00Z') }
+    const authority = await timestampAuthority(period)
+    const stamped: LooseJson = JSON.parse(bundleOver(payloadOf(evaluated()), lab).toString())
+    const signature = Buffer.from(stamped.dsseEnvelope.signatures[0].sig as string, 'base64')
+    const at = new Date('2026-11-09T00:00:00Z')
+    const stamp = await timestamp(authority.signer, signature, { at })
+    stamped.verificationMaterial.timestampVerificationData = {
+      rfc3161Timestamps: [{ signedTimestamp: stamp.toString('base64') }],
+    }
+    const trustRoots = {
+      lab: { publicKey: 'lab.pub' },
+      lab2: { publicKey: 'lab2.pub' },
+      tsa: { timestampAuthorities: join(scratch({ 'tsa.pem': pemOf(authority.root) }), 'tsa.pem') },
+    }
+    const found = { path: 'a.json', bundle: parseBundle(encoded(stamped), 'a.json') }
+    const { attestations } = await judge([found], [LAB], { trustRoots })
+    expect(attestations).toMatchObject([{ satisfies: ['evaluation'], time: { at: at.toISOString() } }])
   })
 
   test('may be of a kind that cannot fail', async () => {

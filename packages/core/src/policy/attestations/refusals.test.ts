@@ -65,6 +65,13 @@ describe('the refusal of a model', () => {
     )
   })
 
+  test('for a reason without a hint has only that of its own', () => {
+    const reason = new ModelSealError('ATTESTATION_CONDITION', 'Cannot use the attestation: it is bad.')
+    expect(unsatisfied(evaluation, { count: 0, reason, others: 0 }, 'r').hint).toBe(
+      'The rule "r" requires it ("require.attestations").',
+    )
+  })
+
   test('for a reason about something else has that in its hint', () => {
     const reason = new ModelSealError('SIGNATURE_INVALID', 'The signature is not valid.', details)
     expect(unsatisfied(evaluation, { count: 0, reason, others: 0 }, 'r')).toEqual(

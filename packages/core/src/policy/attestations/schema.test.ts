@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { attestationFields } from './schema.ts'
 
@@ -16,6 +17,7 @@ describe('a requirement of attestations', () => {
   test.each([
     { type: 'evaluation' },
     { type: REVIEW },
+    { type: 'urn:x:https://model_signing/signature/v1.0' },
     { type: 'model-card', signers: KEYS, threshold: 2, maxAge: '90d', where: [{ field: 'licence', equals: 'MIT' }] },
     { type: 'https://in-toto.io/attestation/test-result/v0.1', maxAge: '1d' },
   ])('may be %j', (given) => {
@@ -134,6 +136,16 @@ describe('a condition', () => {
     expect(ofCondition(condition)[0]).toMatch(new RegExp(`^where\\.0\\.${field}`))
   })
 
+  test('says which digest is expected', () => {
+    expect(ofCondition({ metric: 'm', dataset: 'd'.repeat(64), exists: true })).toEqual([
+      'where.0.dataset: expected the digest of the dataset: sha256: and 64 lowercase hex digits',
+    ])
+  })
+
+  test.each(['', 'x'.repeat(201)])('is not about a field of any type with the name %.20j', (field) => {
+    expect(ofCondition({ field, exists: true }, REVIEW)[0]).toMatch(/^where\.0\.field: expected (?:text that|at most)/)
+  })
+
   test('may have the longest texts', () => {
     const long = { slice: 'x'.repeat(200), unit: 'x'.repeat(100), equals: 'x'.repeat(4_096) }
     expect(ofCondition({ metric: 'm'.repeat(200), ...long })).toEqual([])
@@ -154,3 +166,14 @@ describe('a condition', () => {
     expect(ofCondition({ metric: 'm', atLeast: 1 }, 'model-card')).toEqual([])
   })
 })
+
+test('the JSON Schema is the published one', () => {
+  const published = JSON.parse(readFileSync(new URL('../../../policy.schema.json', import.meta.url), 'utf8')) as Json
+  const rule = published['properties']?.['rules']?.['items'] as Json
+  const required = rule['properties']?.['require']?.['properties'] as Json
+  expect(JSON.parse(JSON.stringify(attestationFields.attestations.toJson()))).toEqual(required['attestations'])
+})
+
+interface Json {
+  [name: string]: Json | undefined
+}
