@@ -18,7 +18,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/loading',
     'core/src/loading/adapting',
     'core/src/loading/attestations',
-    'core/src/loading/bundles',
     'core/src/loading/datasets',
     'core/src/loading/datasets/formats',
     'core/src/loading/distributing',

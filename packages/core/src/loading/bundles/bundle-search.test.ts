@@ -338,4 +338,9 @@ describe('the name that a bundle claims', () => {
     const large = await withPayload(Buffer.alloc(4 * 1024 * 1024 + 1, ' '))
     await expect(nameClaimedBy(large, undefined)).rejects.toEqual(refusal('CLAIM_TOO_LARGE'))
   })
+
+  test('is not read after an abort', async () => {
+    const found = await withPayload(encoded(statementOver({ a: 'a' })))
+    await expect(nameClaimedBy(found, AbortSignal.abort())).rejects.toEqual(refusal('ABORTED'))
+  })
 })
