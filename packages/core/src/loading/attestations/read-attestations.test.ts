@@ -226,6 +226,14 @@ describe('reading is abandoned', () => {
     await expect(lines.next()).rejects.toEqual(refusal('ABORTED'))
   })
 
+  test('while the attestation of a file is parsed', async () => {
+    const source = memorySource('store://model', new Map(), { session: { claims: () => [place('a', first)] } })
+    const opened = await OpenedSource.open(source, {})
+    const about = { files: await opened.model(), isSigned: () => false }
+    await expect(readAttestationFiles(opened, about, AbortSignal.abort())).rejects.toEqual(refusal('ABORTED'))
+    await opened.close()
+  })
+
   test('between two lines', async () => {
     const controller = new AbortController()
     const lines = bundlesIn(Buffer.from(`${first}\n${second}`), 'a', controller.signal)
