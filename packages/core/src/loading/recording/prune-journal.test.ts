@@ -1,11 +1,15 @@
 import { existsSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ModelSealError } from '../../errors.ts'
 import { writeCollected } from '../../journal/format/collected.ts'
 import { verifyJournal } from '../../journal/reading/verify-journal.ts'
+import { Commits } from '../../journal/writing/commits/commits.ts'
 import { loadRecord, TestJournal, type TestSegment } from '../../testing/journals.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { pruneJournal } from './prune-journal.ts'
+
+const ISO = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
 
 let directory: string
 let old: TestSegment
@@ -27,7 +31,10 @@ beforeEach(() => {
 
 test('old segments are deleted, and the journal still holds', async () => {
   const { segments } = await pruneJournal(directory, { olderThan: '90d' })
-  expect(segments).toMatchObject([{ segment: old.id, records: 3, bytes: old.bytes }])
+  expect(segments).toEqual([
+    { segment: old.id, records: 3, bytes: old.bytes, written: expect.stringMatching(ISO) as string },
+  ])
+  expect(Date.now() - Date.parse(segments[0]!.written)).toBeGreaterThan(90 * 86_400_000)
   expect([existsSync(old.path), existsSync(recent.path)]).toEqual([false, true])
   expect(await verifyJournal(directory)).toMatchObject({ holds: true, retired: 1, segments: 1 })
 })
@@ -36,7 +43,13 @@ test('a dry run deletes nothing, and needs no key', async () => {
   renameSync(join(directory, 'host.key'), join(directory, '../host.key'))
   expect((await pruneJournal(directory, { olderThan: '90d', dryRun: true })).segments).toHaveLength(1)
   expect(existsSync(old.path)).toBe(true)
-  await expect(pruneJournal(directory, { olderThan: '90d' })).rejects.toThrow(refusal('JOURNAL_INVALID'))
+  await expect(pruneJournal(directory, { olderThan: '90d' })).rejects.toThrow(
+    refusal('JOURNAL_INVALID', { hint: expect.stringContaining('--key') as string }),
+  )
+  const key = join(directory, '../other.key')
+  await expect(pruneJournal(directory, { olderThan: '90d', key })).rejects.toEqual(
+    expect.objectContaining({ hint: expect.not.stringContaining('--key') as string }),
+  )
   await pruneJournal(directory, { olderThan: '90d', key: join(directory, '../host.key') })
   expect(existsSync(old.path)).toBe(false)
 })
@@ -56,7 +69,67 @@ test('what a collector has not confirmed is kept', async () => {
 test('a journal that does not hold is kept as it is', async () => {
   writeFileSync(old.path, readFileSync(old.path, 'utf8').replace('accepted', 'tolerated'))
   utimesSync(old.path, 0, 0)
-  await expect(pruneJournal(directory, { olderThan: '90d' })).rejects.toThrow(refusal('JOURNAL_INVALID'))
+  await expect(pruneJournal(directory, { olderThan: '90d' })).rejects.toThrow(
+    refusal('JOURNAL_INVALID', {
+      message: expect.stringContaining('it does not hold') as string,
+      found: expect.stringContaining(old.id) as string,
+    }),
+  )
+  expect(existsSync(old.path)).toBe(true)
+})
+
+describe('a segment whose end', () => {
+  function adding(add: () => unknown): void {
+    const spy = vi.spyOn(Commits.prototype, 'add').mockImplementation(function* () {
+      return add() as never
+    })
+    onTestFinished(() => spy.mockRestore())
+  }
+  const failing = (error: Error) => () => {
+    throw error
+  }
+  const pruning = () => pruneJournal(directory, { olderThan: '90d' })
+
+  test('was not committed is kept', async () => {
+    adding(() => undefined)
+    expect((await pruning()).segments).toEqual([])
+    expect(existsSync(old.path)).toBe(true)
+  })
+
+  test('a token refuses to sign is kept, with advice about the token', async () => {
+    const cause = new ModelSealError('PKCS11_FAILED', 'No.')
+    adding(failing(new ModelSealError('JOURNAL_FAILED', 'No.', { cause })))
+    const hint = expect.stringContaining('PIN') as string
+    await expect(pruning()).rejects.toEqual(refusal('JOURNAL_FAILED', { hint }))
+    expect(existsSync(old.path)).toBe(true)
+    adding(failing(new ModelSealError('JOURNAL_FAILED', 'No.', { cause: new Error('mine'), hint: 'Free space.' })))
+    await expect(pruning()).rejects.toEqual(refusal('JOURNAL_FAILED', { hint: 'Free space.' }))
+  })
+
+  test('cannot be written is kept', async () => {
+    const cause = Object.assign(new Error('full', { cause: new ModelSealError('ABORTED', 'No.') }), { code: 'ENOSPC' })
+    adding(failing(cause))
+    await expect(pruning()).rejects.toEqual(refusal('JOURNAL_FAILED', { file: directory, cause }))
+    expect(existsSync(old.path)).toBe(true)
+  })
+})
+
+test('ends when it is aborted', async () => {
+  await expect(pruneJournal(directory, { olderThan: '90d', signal: AbortSignal.abort() })).rejects.toEqual(
+    refusal('ABORTED'),
+  )
+})
+
+test.each<[string, unknown]>([
+  ['olderThan', 90],
+  ['key', 1],
+  ['dryRun', 'yes'],
+  ['signal', 1],
+  ['unknown', true],
+])('refuses the option %s: %j', async (option, value) => {
+  await expect(pruneJournal(directory, { olderThan: '90d', [option]: value })).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining(`"${option}"`) as string }),
+  )
   expect(existsSync(old.path)).toBe(true)
 })
 
