@@ -37,7 +37,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy/advisories/following',
     'core/src/policy/checking',
     'core/src/policy/revocations',
-    'core/src/policy/roots',
     'core/src/policy/schema',
     'core/src/verification/methods',
     'core/src/verification/sigstore',

@@ -234,6 +234,7 @@ test('the kind of a trust root is the field that it has', () => {
   const kinds = (Object.keys(names) as CompiledRoot['kind'][]).map(rootKind)
   expect(kinds.map(({ isNamed }) => isNamed)).toEqual([true, true, false, true])
   expect(kinds.map(({ certifies }) => certifies)).toEqual([false, true, false, true])
+  expect(kinds.map(({ what }) => what)).toEqual(['public keys', 'certificates', 'timestamp authorities', 'sigstore'])
 })
 
 test.each([

@@ -1,3 +1,4 @@
+import { Ajv } from 'ajv'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { TestSigstore } from '../../testing/sigstore.ts'
 import { TestSite } from '../../testing/site.ts'
@@ -86,9 +87,15 @@ describe('a trust root of Sigstore can be', () => {
   })
 })
 
+const inJsonSchema = new Ajv({ strict: false, validateFormats: false }).compile(trustRootSchema.toJson())
+
 test.each(['https://tuf.example', 'http://127.0.0.1:80/a', 'HTTPS://tuf.example/'])(
   'a TUF repository has a URL: %s',
-  (tufUrl) => expect(trustRootSchema.check({ sigstore: { tufUrl, tufRoot: 'root.json' } })).toHaveProperty('value'),
+  (tufUrl) => {
+    const written = { sigstore: { tufUrl, tufRoot: 'root.json' } }
+    expect(trustRootSchema.check(written)).toHaveProperty('value')
+    expect(inJsonSchema(written)).toBe(true)
+  },
 )
 
 test.each([
@@ -97,12 +104,15 @@ test.each([
   'https://',
   'https://a b',
   'x https://a',
+  'xhttps://a',
   'https://a@b',
   'https://a?b',
   'https://a#b',
   'https://a\n',
   'https:a',
 ])('a TUF repository has no URL such as %j', (tufUrl) => {
-  const checked = trustRootSchema.check({ sigstore: { tufUrl, tufRoot: 'root.json' } })
+  const written = { sigstore: { tufUrl, tufRoot: 'root.json' } }
+  const checked = trustRootSchema.check(written)
+  expect(inJsonSchema(written)).toBe(false)
   expect(JSON.stringify(checked)).toContain('expected an http or https URL without user, query and fragment')
 })
