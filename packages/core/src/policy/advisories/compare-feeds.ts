@@ -30,15 +30,25 @@ export async function compareFeeds(first: { denied: Denied }, second: { denied: 
 export function changesBetween(first: Denied, second: Denied): Promise<FeedChanges> {
   return withLibraries(() => {
     const [before, after] = [byName(first), byName(second)]
-    const kept = [...after].filter(([name]) => before.has(name))
     return {
-      added: [...after].flatMap(([name, entry]) => (before.has(name) ? [] : [entry])),
-      removed: [...before].flatMap(([name, entry]) => (after.has(name) ? [] : [entry])),
-      changed: kept.flatMap(([name, one]) => (detailsOf(one) === detailsOf(before.get(name)) ? [] : [one])),
+      added: [...after].flatMap(([name, entries]) => (before.has(name) ? [] : [...entries.values()])),
+      removed: [...before].flatMap(([name, entries]) => (after.has(name) ? [] : [...entries.values()])),
+      changed: [...after].flatMap(([name, entries]) => {
+        const earlier = before.get(name)
+        return earlier && !haveSameKeys(earlier, entries) ? [...entries.values()] : []
+      }),
     }
   })
 }
 
-function byName(denied: Denied): Map<string, ListedEntry> {
-  return new Map(listedEntries(denied).map((one) => [one.name, one]))
+/** By what they deny, and then by their details: the same may be denied for several periods. */
+function byName(denied: Denied): Map<string, Map<string, ListedEntry>> {
+  const found = new Map<string, Map<string, ListedEntry>>()
+  for (const one of listedEntries(denied))
+    found.set(one.name, (found.get(one.name) ?? new Map<string, ListedEntry>()).set(detailsOf(one), one))
+  return found
+}
+
+function haveSameKeys(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>): boolean {
+  return one.size === other.size && [...one.keys()].every((key) => other.has(key))
 }

@@ -97,6 +97,7 @@ describe('the entries of a feed', () => {
         identities: [
           { identity: 'a' },
           { identity: 'a', issuer: 'b' },
+          { identity: 'a', issuer: 'c' },
           { identity: { pattern: 'a' } },
           { identity: 'b' },
         ],
@@ -135,6 +136,32 @@ describe('two versions of a feed', () => {
     expect((await compareFeeds(detailed, plain)).changed).toHaveLength(1)
     expect((await compareFeeds(detailed, detailed)).changed).toEqual([])
     expect((await compareFeeds(plain, { denied: { rootDigests: [A] } })).changed).toEqual([])
+  })
+
+  test('differ by each of several entries that deny the same', async () => {
+    const [always, early, late] = [
+      { fingerprint: A },
+      { fingerprint: A, until: '2026-01-01T00:00:00Z' },
+      { fingerprint: A, from: '2026-02-01T00:00:00Z' },
+    ]
+    const compare = (before: object[], after: object[]) =>
+      compareFeeds({ denied: { keys: before } }, { denied: { keys: after } })
+    expect(await compare([early, late], [late, early])).toEqual({ added: [], removed: [], changed: [] })
+    expect(await compare([early, early, late], [late, early])).toEqual({ added: [], removed: [], changed: [] })
+    for (const [before, after] of [
+      [[always, late], [late]],
+      [[late], [always, late]],
+      [
+        [always, late],
+        [early, late],
+      ],
+    ] as const) {
+      const { added, removed, changed } = await compare([...before], [...after])
+      expect([added, removed]).toEqual([[], []])
+      expect(changed.map(({ entry }) => entry)).toEqual(after)
+    }
+    expect((await compare([], [early, late])).added.map(({ entry }) => entry)).toEqual([early, late])
+    expect((await compare([early, late], [])).removed.map(({ entry }) => entry)).toEqual([early, late])
   })
 
   test.each(['first', 'second'])('are refused if the %s is no feed', async (which) => {

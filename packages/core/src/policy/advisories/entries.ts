@@ -9,11 +9,10 @@ import { givenDenied } from './feed-entries.ts'
 import { DENIED_LISTS, type Denied, type DeniedList } from './feed-schema.ts'
 
 /** The fields of an entry, whatever its list. */
-type Entry = string | Fields
 interface Fields {
   digest?: string
   fingerprint?: string
-  serial?: string
+  serial?: string | undefined
   issuer?: TextPattern
   identity?: TextPattern
   purl?: string
@@ -22,6 +21,7 @@ interface Fields {
   reason?: string
   severity?: string
 }
+type Entry = string | Fields
 
 /** An entry of a feed, and the list that it is in. */
 export interface ListedEntry {
@@ -42,7 +42,8 @@ export function listedEntries(denied: Denied): ListedEntry[] {
   return DENIED_LISTS.flatMap((list) =>
     ((denied[list] ?? []) as readonly Entry[]).map((entry) => {
       const kind = KINDS[list]
-      return { list, name: `${list} ${kind.nameOf(entry)}`, description: kind.description(entry), entry }
+      const fields = fieldsOf(entry)
+      return { list, name: `${list} ${kind.nameOf(fields)}`, description: kind.description(fields), entry }
     }),
   )
 }
@@ -67,45 +68,53 @@ export function listEntries(denied: Denied): Promise<ListedEntry[]> {
   return withLibraries(() => listedEntries(denied))
 }
 
-/** What is known about the entries of one list. */
+/** An entry that is a text has the one field by which its list names what it denies. */
+function fieldsOf(entry: Entry): Fields {
+  return typeof entry === 'string' ? { digest: entry, fingerprint: entry, purl: entry } : entry
+}
+
+/** What is known about the entries of one list, whose schema demands the fields that it reads. */
 interface EntryKind {
-  nameOf(entry: Entry): string
-  description(entry: Entry): string
+  nameOf(fields: Fields): string
+  description(fields: Fields): string
 }
 
 const byDigest = (what: string): EntryKind => ({
-  nameOf: (entry) => withAlgorithm(textIn(entry, 'digest')),
-  description: (entry) => `${what} ${withAlgorithm(textIn(entry, 'digest'))}`,
+  nameOf: ({ digest }: { digest: string }) => withAlgorithm(digest),
+  description: ({ digest }: { digest: string }) => `${what} ${withAlgorithm(digest)}`,
 })
+
+type CertificateFields = { fingerprint: string; serial?: undefined } | { serial: string; issuer: string }
+interface IdentityFields {
+  identity: TextPattern
+  issuer?: TextPattern
+}
 
 const KINDS: Readonly<Record<DeniedList, EntryKind>> = {
   rootDigests: byDigest('model'),
   fileDigests: byDigest('file'),
   keys: {
-    nameOf: (entry) => plainHex(textIn(entry, 'fingerprint')),
-    description: (entry) => `key sha256:${plainHex(textIn(entry, 'fingerprint'))}`,
+    nameOf: ({ fingerprint }: { fingerprint: string }) => plainHex(fingerprint),
+    description: ({ fingerprint }: { fingerprint: string }) => `key sha256:${plainHex(fingerprint)}`,
   },
   certificates: {
-    nameOf: (entry) =>
-      isSerial(entry) ? serialName(entry.serial, entry.issuer) : plainHex(textIn(entry, 'fingerprint')),
-    description: (entry) =>
-      isSerial(entry)
-        ? `certificate with the serial number ${shown(entry.serial)}, issued by ${shown(entry.issuer)}`
-        : `certificate sha256:${plainHex(textIn(entry, 'fingerprint'))}`,
+    nameOf: (one: CertificateFields) =>
+      one.serial === undefined ? plainHex(one.fingerprint) : serialName(one.serial, one.issuer),
+    description: (one: CertificateFields) =>
+      one.serial === undefined
+        ? `certificate sha256:${plainHex(one.fingerprint)}`
+        : `certificate with the serial number ${shown(one.serial)}, issued by ${shown(one.issuer)}`,
   },
   identities: {
-    nameOf: (entry) => (typeof entry === 'string' ? entry : canonicalJson([entry.identity, entry.issuer ?? {}])),
-    description: (entry) => (typeof entry === 'string' ? entry : `signer ${identityWords(entry)}`),
+    nameOf: ({ identity, issuer }: IdentityFields) => canonicalJson([identity, issuer ?? {}]),
+    description: ({ identity, issuer }: IdentityFields) =>
+      `signer ${pattern(identity)}${issuer === undefined ? '' : ` (${pattern(issuer)})`}`,
   },
   claims: byDigest('attestation'),
   packages: {
-    nameOf: (entry) => JSON.stringify(packageName(textIn(entry, 'purl'))),
-    description: (entry) => `package ${shown(canonicalPackageUrl(textIn(entry, 'purl')))}`,
+    nameOf: ({ purl }: { purl: string }) => JSON.stringify(packageName(purl)),
+    description: ({ purl }: { purl: string }) => `package ${shown(canonicalPackageUrl(purl))}`,
   },
-}
-
-function textIn(entry: Entry, field: 'digest' | 'fingerprint' | 'purl'): string {
-  return typeof entry === 'string' ? entry : (entry[field] ?? '')
 }
 
 /** SHA-256 if there is none. */
@@ -113,21 +122,19 @@ function withAlgorithm(digest: string): string {
   return digest.includes(':') ? digest : `sha256:${digest}`
 }
 
-function isSerial(entry: Entry): entry is { serial: string; issuer: string } {
-  return typeof entry !== 'string' && entry.serial !== undefined
-}
-
-function identityWords({ identity = '', issuer }: Fields): string {
-  return issuer === undefined ? pattern(identity) : `${pattern(identity)} (${pattern(issuer)})`
-}
-
 function pattern(text: TextPattern): string {
   if (typeof text === 'string') return shown(text)
   return 'pattern' in text ? `matching ${shown(text.pattern)}` : `matching the regular expression ${shown(text.regexp)}`
 }
 
+/** The period of an entry, as a text. */
+export function periodOf({ entry }: ListedEntry): string {
+  const { from, until } = fieldsOf(entry)
+  return JSON.stringify([from, until])
+}
+
 /** The period, reason and severity of an entry, as one text. */
-export function detailsOf(one: ListedEntry | undefined): string {
-  const { from, until, reason, severity } = typeof one?.entry === 'object' ? one.entry : {}
+export function detailsOf({ entry }: ListedEntry): string {
+  const { from, until, reason, severity } = fieldsOf(entry)
   return JSON.stringify([from, until, reason, severity])
 }

@@ -20,6 +20,9 @@ describe('entries that a caller gives', () => {
     }
     expect(await checkedEntries(given)).toEqual(given)
     expect(Object.keys(await checkedEntries({ keys: undefined } as never))).toEqual([])
+    // As from a class with accessors.
+    const inherited = Object.create({ fingerprint: A }) as { fingerprint: string }
+    expect(await checkedEntries({ keys: [inherited] })).toEqual({ keys: [{ fingerprint: A }] })
   })
 
   test('have fingerprints in place of the files that they name', async () => {
@@ -43,7 +46,12 @@ describe('entries that a caller gives', () => {
     ['an unknown list', 'INVALID_ARGUMENT', { models: [A] }, { found: '"models"' }],
     ['a list that is none', 'INVALID_ARGUMENT', { keys: A }, {}],
     ['a list of lists', 'INVALID_ARGUMENT', { keys: [[A]] }, {}],
-    ['null in a list', 'INVALID_ARGUMENT', { keys: [null] }, {}],
+    [
+      'null in a list',
+      'INVALID_ARGUMENT',
+      { keys: [null] },
+      { message: expect.stringContaining('"keys.0"') as string },
+    ],
     ['no object', 'INVALID_ARGUMENT', 'x', { message: expect.stringContaining('entries') as string }],
     [
       'an unknown field',
@@ -98,6 +106,6 @@ describe('a feed that a caller gives', () => {
 
   test('is refused as a whole if all of it is wrong', async () => {
     const refused = await givenDenied({ denied: [] } as never, 'verify').catch((error: unknown) => error)
-    expect(refused).toEqual(refusal('INVALID_ARGUMENT'))
+    expect(refused).toEqual(refusal('INVALID_ARGUMENT', { message: expect.stringContaining('denied') as string }))
   })
 })

@@ -63,8 +63,7 @@ type GivenFeed = GivenHeader & { denied: Denied }
 
 /** An independent copy of the lists, each of which is bounded. */
 function listsOf(given: object, of: string): object {
-  const lists = Object.entries(snapshot(given, LISTS, of)).filter(([, list]) => list !== undefined)
-  return Object.fromEntries(lists)
+  return snapshot(given, LISTS, of)
 }
 
 /** The schema checks what they contain. */
@@ -88,9 +87,7 @@ async function checked<Value>(given: unknown, schema: s.Schema<Value>): Promise<
   const result = await withLibraries(() => schema.check(given))
   if ('value' in result) return result.value
   const [{ path, message, input }] = result.issues
-  const where =
-    path.length === 0 ? 'The entries of the feed are invalid.' : `The entry ${shown(path.join('.'))} is invalid.`
-  throw new ModelSealError('INVALID_ARGUMENT', where, {
+  throw new ModelSealError('INVALID_ARGUMENT', `The entry ${shown(path.join('.'))} is invalid.`, {
     expected: message.replace(/^expected /, ''),
     found: typeof input === 'string' ? shown(input) : undefined,
   })

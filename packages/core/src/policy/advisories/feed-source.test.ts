@@ -118,6 +118,21 @@ describe('entries are added', () => {
     expect([kept.added.length, kept.changed]).toEqual([1, []])
   })
 
+  test('for each of several periods', async () => {
+    const [early, late] = [
+      { fingerprint: A, until: '2026-01-01T00:00:00Z' },
+      { fingerprint: A, from: '2026-02-01T00:00:00Z' },
+    ]
+    const keysOf = async ({ text }: { text: string }) => (await parsed(text)).denied.keys
+    const both = { keys: [early, { ...late, reason: 'first' }, late] }
+    expect(await keysOf(await added(source(`  claims:\n    - ${A}\n`), both))).toEqual([early, late])
+    expect(await keysOf(await added(source(`  keys:\n    - ${B}\n    - ${A}\n    - ${C}\n`), both))).toEqual([B, early, C, late]) // prettier-ignore
+    // One of them is there, and stays.
+    const there = await added(source(`  keys:\n    - { fingerprint: ${A}, until: "${early.until}" }\n`), both)
+    expect(await keysOf(there)).toEqual([early, late])
+    expect([there.added, there.changed.map(({ entry }) => entry)]).toEqual([[], [late]])
+  })
+
   test('not if one of several that deny the same has that reason already', async () => {
     const text = source(`  keys:\n    - ${A}\n    - { fingerprint: ${A}, reason: stolen }\n`)
     const edit = await added(text, { keys: [{ fingerprint: A, reason: 'stolen' }] })
@@ -136,6 +151,13 @@ describe('entries are removed', () => {
       ['claims', 0],
     ])
     expect([edit.added, edit.changed]).toEqual([[], []])
+  })
+
+  test('once, however often they are given', async () => {
+    const { text } = await removed(source(`  keys:\n    - ${A}\n    - ${B}\n    - ${C}\n`), {
+      keys: [A, { fingerprint: A, from: '2026-02-01T00:00:00Z' }],
+    })
+    expect((await parsed(text)).denied.keys).toEqual([B, C])
   })
 
   test('so that nothing is denied any more', async () => {

@@ -4,7 +4,7 @@ import * as s from '../../schema/define.ts'
 import { parseChecked } from '../reading/parse-policy.ts'
 import { parseDuration } from '../schema/duration.ts'
 import { durationSchema } from '../schema/text.ts'
-import { detailsOf, listEntries, type ListedEntry } from './entries.ts'
+import { detailsOf, listEntries, periodOf, type ListedEntry } from './entries.ts'
 import { deniedSchema, feedNameSchema, type Denied } from './feed-schema.ts'
 
 /** Room for some hundred thousand entries. */
@@ -106,13 +106,18 @@ export async function withEntries(
   replace: boolean,
 ): Promise<FeedEdit> {
   const before = await placesIn(bytes, path)
-  const given = (await distinctEntries(entries)).filter((one) => {
+  const distinct = await distinctEntries(entries, nameAndPeriod)
+  const given = distinct.filter((one) => {
     const places = before.get(one.name)
-    return !places || (replace && !places.some((place) => detailsOf(place) === detailsOf(one)))
+    return !places || (replace && !places.some((place) => nameAndDetails(place) === nameAndDetails(one)))
   })
+  const staying = new Set(distinct.map(nameAndDetails))
+  const replaceable = new Map(
+    [...before].map(([name, places]) => [name, places.filter((place) => !staying.has(nameAndDetails(place)))]),
+  )
   const document = editable(bytes, path)
   for (const { list, name, entry } of given) {
-    const [place] = before.get(name) ?? []
+    const place = replaceable.get(name)?.shift()
     const node = document.createNode(entry)
     if (place) document.setIn(['denied', list, place.index], node)
     else if (document.hasIn(['denied', list])) document.addIn(['denied', list], node)
@@ -133,7 +138,7 @@ export async function withEntries(
 export async function withoutEntries(bytes: Uint8Array, path: string, entries: Denied): Promise<FeedEdit> {
   const before = await placesIn(bytes, path)
   const document = editable(bytes, path)
-  const found = (await distinctEntries(entries)).flatMap(({ name, description }) => {
+  const found = (await distinctEntries(entries, ({ name }) => name)).flatMap(({ name, description }) => {
     const places = before.get(name)
     if (places) return places
     throw new ModelSealError('ADVISORY_INVALID', `Cannot remove the ${description} from the feed: it is not denied.`, {
@@ -149,10 +154,18 @@ export async function withoutEntries(bytes: Uint8Array, path: string, entries: D
   return { text, added: [], changed: [], removed: found }
 }
 
-/** Several entries may deny the same. */
-async function distinctEntries(entries: Denied): Promise<ListedEntry[]> {
+/** Several entries may deny the same: the last of those with the same key. */
+async function distinctEntries(entries: Denied, keyOf: (one: ListedEntry) => string): Promise<ListedEntry[]> {
   const listed = await listEntries(entries)
-  return [...new Map(listed.map((one) => [one.name, one])).values()]
+  return [...new Map(listed.map((one) => [keyOf(one), one])).values()]
+}
+
+function nameAndPeriod(one: ListedEntry): string {
+  return `${one.name} ${periodOf(one)}`
+}
+
+function nameAndDetails(one: ListedEntry): string {
+  return `${one.name} ${detailsOf(one)}`
 }
 
 /** An entry, and its position in its list. */

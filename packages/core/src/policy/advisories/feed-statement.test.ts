@@ -215,7 +215,9 @@ describe('what a feed says about itself', () => {
   test('has bounds', () => {
     expect(isValid({})).toBe(true)
     expect(isValid({ feed: 'x'.repeat(2_048) })).toBe(true)
-    expect(isValid({ feed: 'x'.repeat(2_049) })).toBe(false)
+    const message = 'expected a name or URI of 1 to 2048 characters'
+    for (const feed of ['', 'x'.repeat(2_049)])
+      expect(headerSchema.check({ ...header, feed })).toMatchObject({ issues: [{ message }] })
     expect(isValid({ sequence: Number.MAX_SAFE_INTEGER })).toBe(true)
     expect(isValid({ sequence: 0 })).toBe(false)
     expect(isValid({ expires: header.issued })).toBe(false)

@@ -1,3 +1,4 @@
+import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
 import { advisoriesSchema, DEFAULT_MAX_AGE, MAX_FEEDS, millisecondsOf } from './schema.ts'
 
@@ -15,6 +16,14 @@ function issues(given: unknown): string[] {
   return 'issues' in checked ? checked.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) : []
 }
 
+const inJsonSchema = new Ajv({ strict: false }).compile(advisoriesSchema.toJson())
+
+/** What JSON Schema has no words for: numbers that are compared, and hosts. */
+const NOT_EXPRESSED = [
+  ...['http://models.example/feed', 'http://localhost.example/feed', 'http://127.0.0.1.example/feed'],
+  ...['http://x127.0.0.1/feed', 'https://'],
+]
+
 describe('a feed of a policy', () => {
   test.each([
     URL,
@@ -27,6 +36,9 @@ describe('a feed of a policy', () => {
     expect(issues(feed({ url }))).toEqual([])
     expect(issues(tuf({ url }))).toEqual([])
     expect(issues(tuf({ targets: url }))).toEqual([])
+    expect([feed({ url }), tuf({ url }), tuf({ targets: url })].map((one) => inJsonSchema([one]))).toEqual(
+      Array(3).fill(true),
+    )
   })
 
   test.each([
@@ -51,6 +63,7 @@ describe('a feed of a policy', () => {
     expect(issues(feed({ url }))[0]).toMatch(/^0\.url: /)
     expect(issues(tuf({ url }))[0]).toMatch(/^0\.tuf\.url: /)
     expect(issues(tuf({ targets: url }))[0]).toMatch(/^0\.tuf\.targets: /)
+    expect(inJsonSchema([feed({ url })])).toBe(NOT_EXPRESSED.includes(url))
   })
 
   test('is at one place', () => {
@@ -59,7 +72,12 @@ describe('a feed of a policy', () => {
     expect(issues(feed(inFile()))).toEqual(expected)
     expect(issues(feed(tuf()))).toEqual(expected)
     expect(issues({ ...inFile(), ...tuf() })).toEqual(expected)
-    for (const one of [feed(), inFile(), tuf()]) expect(issues(one)).toEqual([])
+    for (const one of [feed(), inFile(), tuf()]) {
+      expect(issues(one)).toEqual([])
+      expect(inJsonSchema([one])).toBe(true)
+    }
+    for (const one of [{ signers: [{ key: 'a' }] }, feed(inFile()), feed(tuf()), { ...inFile(), ...tuf() }])
+      expect(inJsonSchema([one])).toBe(false)
   })
 
   test.each(['feed.jsonl', 'a/feed.jsonl', 'a/b/..c', '.feed', '...', 'x'.repeat(1_024)])(
@@ -106,6 +124,12 @@ describe('a feed of a policy', () => {
       '0.threshold: expected at most 2, the number of signers',
     ])
     expect(issues(feed({ threshold: 0 }))[0]).toMatch(/^0\.threshold: /)
+    expect([1, 2, 3, 4].map((threshold) => inJsonSchema([feed({ signers: signers(3), threshold })]))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ])
   })
 
   test('says which threshold was found', () => {
@@ -133,6 +157,7 @@ describe('the times of a feed', () => {
   ])('may not be %s', (time, message) => {
     expect(issues(feed({ maxAge: time, refresh: '1s' }))[0]).toBe(`0.maxAge: ${message}`)
     expect(issues(feed({ refresh: time, maxAge: '24d' }))[0]).toBe(`0.refresh: ${message}`)
+    expect(inJsonSchema([feed({ refresh: time })])).toBe(!time.startsWith('P'))
   })
 
   test('are durations', () => {
@@ -157,6 +182,10 @@ describe('the times of a feed', () => {
     expect(issues(inFile({ maxAge: '1s' }))).toEqual([])
     expect(issues(inFile({ refresh: '1h' }))).toEqual([
       '0.refresh: expected no "refresh" for a file: it is read whenever it changes',
+    ])
+    expect([inFile({ maxAge: '1s' }), inFile({ refresh: '1h' })].map((one) => inJsonSchema([one]))).toEqual([
+      true,
+      false,
     ])
   })
 

@@ -69,6 +69,7 @@ describe('a fingerprint', () => {
     `sha256:${'a'.repeat(42)}`,
     `sha256:${'_'.repeat(43)}`,
     `xsha1:${'ab'.repeat(20)}`,
+    `${'ab'.repeat(10)}sha1:${'ab'.repeat(10)}`,
   ])('is not %j, which looks like nothing else', (text) => {
     expect(fingerprintFault(text)).toBe('expected a SHA-256 of 64 hex digits, in quotes')
   })
@@ -85,6 +86,7 @@ describe('a serial number', () => {
     ['4096 (0x1000)', '1000'],
     ['4096 (0X0fA)', 'fa'],
     ['00', '0'],
+    ['000a', 'a'],
     ['0', '0'],
   ])('may be written as %s, and is compared as %s', (text, plain) => {
     expect(SERIAL.test(text)).toBe(true)

@@ -1,10 +1,15 @@
-/** Fingerprints and serial numbers as tools print them, and the one form in which they are compared. */
+/**
+ * Fingerprints and serial numbers as tools print them, and the one form in which they are compared. Their expressions name both cases of
+ * each letter: JSON Schema has no flag to ignore it.
+ */
 
 /** Alone, after `sha256:`, or after OpenSSL's `sha256 Fingerprint=`; pairs of digits may be separated by colons or spaces. */
-export const FINGERPRINT = /^(?:sha-?256(?: fingerprint)?[:=] ?)?[0-9a-f]{2}(?:[: ]?[0-9a-f]{2}){31}$/i
+export const FINGERPRINT =
+  /^(?:[sS][hH][aA]-?256(?: [fF][iI][nN][gG][eE][rR][pP][rR][iI][nN][tT])?[:=] ?)?[0-9a-fA-F]{2}(?:[: ]?[0-9a-fA-F]{2}){31}$/
 
 /** In hex, alone, after `0x` or OpenSSL's `serial=`, or in OpenSSL's form `4096 (0x1000)`. */
-export const SERIAL = /^(?:(?:serial=|0x)?[0-9a-f]+(?:[: ][0-9a-f]+)*|[0-9]+ \(0x[0-9a-f]+\))$/i
+export const SERIAL =
+  /^(?:(?:[sS][eE][rR][iI][aA][lL]=|0[xX])?[0-9a-fA-F]+(?:[: ][0-9a-fA-F]+)*|[0-9]+ \(0[xX][0-9a-fA-F]+\))$/
 
 /** A fingerprint or number as one run of lowercase hex digits. */
 export function plainHex(text: string): string {

@@ -1,6 +1,7 @@
+import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
 import { withLibraries } from '../when-needed.ts'
-import { revokedSchema } from './schema.ts'
+import { entrySchemas, revokedSchema } from './schema.ts'
 
 const HEX = 'ab'.repeat(32)
 const [EARLY, LATE] = ['2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z']
@@ -16,6 +17,8 @@ async function said(list: string, entry: unknown): Promise<string> {
   const checked = await withLibraries(() => revokedSchema.check({ [list]: [entry] }))
   return 'issues' in checked ? JSON.stringify(checked.issues) : ''
 }
+
+const isInJsonSchema = new Ajv({ strict: false, validateFormats: false }).compile(revokedSchema.toJson())
 
 describe('an entry may be', () => {
   test.each<[string, unknown]>([
@@ -40,7 +43,15 @@ describe('an entry may be', () => {
     ['claims', { digest: HEX, reason: 'wrong' }],
     ['packages', 'pkg:npm/a'],
     ['packages', { purl: 'pkg:npm/a@1', reason: 'wrong' }],
-  ])('of %s: %j', async (list, entry) => expect(await said(list, entry)).toBe(''))
+    // As OpenSSL prints them.
+    ['keys', `SHA-256 Fingerprint=${HEX.toUpperCase().replace(/..(?=.)/g, '$&:')}`],
+    ['certificates', { serial: 'Serial=0A', issuer: 'CN=Root' }],
+    ['certificates', { serial: '10 (0X0A)', issuer: 'CN=Root' }],
+    ['packages', 'PKG:npm/a'],
+  ])('of %s: %j', async (list, entry) => {
+    expect(await said(list, entry)).toBe('')
+    expect(isInJsonSchema({ [list]: [entry] })).toBe(true)
+  })
 })
 
 describe('an entry is refused', () => {
@@ -73,6 +84,7 @@ describe('an entry is refused', () => {
     ['identities', { identity: '' }, 'expected text that is not empty'],
     ['packages', 'pkg:npm/', 'expected a package URL'],
     ['packages', { purl: 'npm/a' }, 'expected a package URL'],
+    ['packages', `pkg:npm/${'a'.repeat(2_041)}`, 'of at most 2048 characters'],
     ...['rootDigests', 'fileDigests', 'claims'].map((list): [string, unknown, string] => [list, {}, 'expected text']),
     ...['claims', 'packages'].flatMap((list): [string, unknown, string][] => [
       [list, { digest: HEX, purl: 'pkg:npm/a', from: EARLY }, 'unrecognized_keys'],
@@ -84,7 +96,11 @@ describe('an entry is refused', () => {
     ['identities', { identity: 'a', reason: '' }, 'expected text that is not empty'],
     ['identities', { identity: 'a', from: '2026-01-01' }, 'a time with a time zone'],
     ['identities', { identity: 'a', until: '2026-01-01' }, 'a time with a time zone'],
-  ])('in %s: %j', async (list, entry, message) => expect(await said(list, entry)).toContain(message))
+  ])('in %s: %j', async (list, entry, message) => {
+    expect(await said(list, entry)).toContain(message)
+    // Only the name of a package cannot be expressed.
+    expect(isInJsonSchema({ [list]: [entry] })).toBe(entry === 'pkg:npm/')
+  })
 
   test('if its period ends before it begins, or at once', async () => {
     const digest = `sha256:${HEX}`
@@ -119,4 +135,22 @@ test('nothing need be revoked, and nothing else can be', async () => {
   expect(await issues({ models: [] })).toHaveLength(1)
   for (const list of ['rootDigests', 'fileDigests', 'keys', 'certificates', 'identities', 'claims', 'packages'])
     expect(await issues({ [list]: 'x' })).toHaveLength(1)
+})
+
+test('entries that may not name files are told so, and JSON Schema says the same', () => {
+  const { keys, certificates } = entrySchemas({}, { key: {}, certificate: {} })
+  const messages = (schema: typeof keys | typeof certificates, entry: object) => {
+    const checked = schema.check(entry)
+    return 'issues' in checked ? checked.issues.map(({ message }) => message) : []
+  }
+  const ajv = new Ajv({ strict: false, validateFormats: false })
+  const [isKey, isCertificate] = [ajv.compile(keys.toJson()), ajv.compile(certificates.toJson())]
+  const serial = { serial: '1', issuer: 'CN=Root' }
+  expect(messages(keys, { reason: 'x' })).toEqual(['expected a fingerprint'])
+  expect(messages(certificates, { reason: 'x' })).toEqual(['expected a fingerprint, or serial and issuer'])
+  expect([messages(keys, { fingerprint: HEX }), messages(certificates, serial)]).toEqual([[], []])
+  expect([{ fingerprint: HEX }, { reason: 'x' }, { file: 'a' }].map((one) => isKey(one))).toEqual([true, false, false])
+  expect(
+    [{ fingerprint: HEX }, serial, { fingerprint: HEX, ...serial }, { reason: 'x' }].map((one) => isCertificate(one)),
+  ).toEqual([true, true, false, false])
 })
