@@ -47,7 +47,7 @@ describe('a condition that nothing can meet', () => {
       { field: 'dataset', equals: text },
       `the field "dataset" has only digests, and "${text}" is none; write ${DIGEST}`,
     ]),
-    ...[`x${HEX}`, `${HEX}a`, `sha512:${HEX}`, `${DIGEST}x`].map((text): [object, string] => [
+    ...[`x${HEX}`, `${HEX}a`, `sha512:${HEX}`, `${DIGEST}x`, `x${DIGEST}`].map((text): [object, string] => [
       { field: 'dataset', equals: text },
       `the field "dataset" has only digests, and "${text}" is none; write sha256: and 64 lowercase hex digits`,
     ]),

@@ -2,7 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { authority, inDays, pemOf } from '../../testing/authority.ts'
 import { TestSite } from '../../testing/site.ts'
 import { RuleOrder } from '../matching/unreachable.ts'
+import { loadCompiledPolicy } from '../load-policy.ts'
 import { checkPolicy } from './check.ts'
+import { policyFindings } from './findings.ts'
 
 let site: TestSite
 
@@ -59,6 +61,27 @@ describe('the findings about a policy', () => {
     ])
   })
 
+  test('are in the order of columns if they are in one line', async () => {
+    const trustRoots = { ...ROOTS, b: { publicKey: 'b.pub' } }
+    const text = JSON.stringify({ version: 1, ...AGE, rules: [{ ...RULE, mode: 'audit' }], trustRoots })
+    const found = await checkPolicy(await site.policy(text))
+    expect(found.map(({ code, line }) => `${line} ${code}`)).toEqual(['1 MODE_AUDIT', '1 ROOT_UNUSED'])
+  })
+
+  test('do not hide a mistake of ours', async () => {
+    const compiled = await loadCompiledPolicy(
+      await site.policy({ version: 1, ...AGE, trustRoots: ROOTS, rules: [RULE] }),
+    )
+    const { ages } = compiled.policy
+    let calls = 0
+    const failing = () => {
+      if (calls++ === 0) throw new TypeError('ours')
+      return ages
+    }
+    const policy = Object.create(compiled.policy, { ages: { get: failing } }) as typeof compiled.policy
+    expect(() => policyFindings({ ...compiled, policy })).toThrow(TypeError)
+  })
+
   test('are only the errors if there are any', async () => {
     const found = await findings({ rules: [{ ...RULE, mode: 'audit', signers: [{ key: 'x' }] }] })
     expect(found).toEqual([
@@ -68,9 +91,10 @@ describe('the findings about a policy', () => {
   })
 
   test('point at the fields of a rule', async () => {
-    const match = { path: 'm', format: 'gguf' }
+    const match = { path: '~/m', format: 'gguf' }
     const require = { attestations: [{ type: 'evaluation', threshold: 2 }] }
     expect(await findings({ rules: [{ ...RULE, match, require }] })).toMatchObject([
+      { code: 'PATH_MISSPELT', line: 10, column: 13 },
       { code: 'FORMAT_UNKNOWN', line: 11, column: 15 },
       { code: 'REQUIREMENT_UNMEETABLE', line: 17, column: 22 },
     ])
@@ -83,7 +107,14 @@ describe('the findings about a policy', () => {
 
   test('have no line if the file as a whole is wrong', async () => {
     const found = await checkPolicy(await site.policy('\u{0}'))
-    expect(found).toMatchObject([{ severity: 'error', code: 'POLICY_INVALID' }])
+    expect(found).toStrictEqual([
+      {
+        severity: 'error',
+        code: 'POLICY_INVALID',
+        message: expect.stringContaining('not UTF-8') as string,
+        file: expect.stringContaining(site.path) as string,
+      },
+    ])
   })
 })
 
@@ -159,5 +190,8 @@ describe('the age of a policy', () => {
     await site.policy({ version: 1, issued: '2020-01-01T00:00:00Z', maxAge: '1d' }, 'old.yaml')
     const found = await findings({ include: ['old.yaml'] })
     expect(found).toMatchObject([{ severity: 'error', code: 'POLICY_STALE', line: 2, inside: true }])
+    await site.policy({ version: 1, ...AGE }, 'aged.yaml')
+    const own = await findings({ issued: '2020-01-01T00:00:00Z', maxAge: '1d', include: ['aged.yaml'] })
+    expect(own).toMatchObject([{ severity: 'error', code: 'POLICY_STALE', line: 2, inside: false }])
   })
 })

@@ -88,6 +88,18 @@ describe('a revocation that cannot match anything', () => {
     ])
   })
 
+  test('is reported at its place in its list', async () => {
+    const revoked = {
+      keys: [{ file: 'a.pub' }, OTHER],
+      certificates: [{ file: 'root.pem' }, OTHER],
+      identities: [{ identity: 'x@a' }, { identity: 'y@a' }],
+    }
+    const found = await findings({ revoked }, /^REVOCATION/)
+    const [key = 0, ...others] = found.map(({ line }) => line ?? 0)
+    // Each list has a line for its name.
+    expect(others.map((line) => line - key)).toEqual([3, 5])
+  })
+
   test('is reported only so many times', async () => {
     const keys = Array.from({ length: MAX_PROBLEMS + 1 }, (_, index) => index.toString(16).padStart(64, '0'))
     expect(await findings({ revoked: { keys } })).toHaveLength(MAX_PROBLEMS)
@@ -136,6 +148,22 @@ describe('a rule whose signers are revoked', () => {
     expect(await revoking(['a'], { signers: [{ key: 'a' }] })).toEqual([expect.stringContaining('its only signer')])
   })
 
+  test('says which, if they are not too many', async () => {
+    const names = ['d', 'e', 'f'].concat('a', 'b', 'c')
+    for (const name of names) await site.key(name)
+    const trustRoots = Object.fromEntries(names.map((name) => [name, { publicKey: `${name}.pub` }]))
+    const rules = [{ ...BY_KEY, signers: names.map((key) => ({ key })) }]
+    const revoked = { keys: names.map((name) => ({ file: `${name}.pub` })) }
+    expect((await findings({ trustRoots, rules, revoked })).map(({ message }) => message)).toEqual([
+      expect.stringContaining('all of its 6 signers (under "d", "e", "f", "a", "b").'),
+    ])
+    const subjects = ['CN=A', 'CN=B'].map((subject) => ({ certificate: { root: 'ca', subject } }))
+    const ca = { rules: [{ ...BY_KEY, signers: subjects }], revoked: { certificates: [{ file: 'root.pem' }] } }
+    expect((await findings(ca)).map(({ message }) => message)).toEqual([
+      expect.stringContaining('all of its 2 signers (under "ca").'),
+    ])
+  })
+
   test('may have enough others', async () => {
     expect(await revoking(['a', 'b'], {})).toEqual([])
     expect(await revoking(['a'], { threshold: 2 })).toEqual([])
@@ -150,6 +178,8 @@ describe('an advisory feed', () => {
 
   test('is fine if others than those of models sign it', async () => {
     expect(await codes(feed())).toEqual([])
+    const all = await findings({ trustRoots: roots, advisories: [feed()] }, /^/)
+    expect(all.map(({ code }) => code)).toEqual(['CERTIFICATE_LAPSES', 'ROOT_UNUSED', 'ROOT_UNUSED'])
   })
 
   test('is not safe from signers of models who are enough for it', async () => {

@@ -66,6 +66,14 @@ describe('a table of digests', () => {
     expect(table.get(digestOf('0'.repeat(64)))).toEqual([])
   })
 
+  test('does not find a digest that is the beginning of another', () => {
+    const table = new DigestTable()
+    table.add('0'.repeat(64), 1)
+    // So many that some have its slot.
+    const longer = Array.from({ length: 1_000 }, (_, index) => '0'.repeat(64) + `${index}`.padStart(64, '0'))
+    expect(longer.filter((hex) => table.get(digestOf(hex)).length > 0)).toEqual([])
+  })
+
   test.each(['', '0', 'abcdef0', 'ABCDEF00', '0000000g', 'abcdef0 ', '0'.repeat(136)])('has no digest %j', (text) => {
     expect(digestIn(text)).toBeUndefined()
     expect(new DigestTable().add(text, 0)).toBe(false)

@@ -64,8 +64,8 @@ export class DigestTable {
     this.#values &&= enlarged(this.#values, this.#size)
     this.#slots = new Uint32Array(Math.ceil(this.#size * 1.5))
     for (let row = 0; row < this.#count; row++) {
-      const hash = hashOf(this.#rows, row * this.#width, this.#width)
-      this.#slots[this.#slotOf(this.#rows, row * this.#width, hash)] = row + 1
+      const start = row * this.#width
+      this.#slots[this.#slotOf(this.#rows, start, hashOf(this.#rows, start, this.#width))] = row + 1
     }
   }
 

@@ -65,7 +65,8 @@ function decoded(run: string): string {
 
 /** The canonical form of an IPv6 address. `node:net` would accept a zone (`%eth0`) and slow down the start of every program. */
 function address(form: string): string {
-  const [, kind = '', text = ''] = /^(ip:)?(.*)$/s.exec(form) ?? []
+  const kind = form.startsWith('ip:') ? 'ip:' : ''
+  const text = form.slice(kind.length)
   const url = /^[0-9a-f.]*:[0-9a-f:.]*$/.test(text) ? URL.parse(`http://[${text}]`) : null
   return url ? kind + url.hostname.slice(1, -1) : form
 }

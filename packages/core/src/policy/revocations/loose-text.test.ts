@@ -62,6 +62,10 @@ describe('a revoked name is found', () => {
     ['by an expression in another letter case', { regexp: 'mallory@.*' }, 'email:MALLORY@acme.example'],
     ['by an expression over the encoded text', { regexp: '.*%20.*' }, 'URI:https://a.example/m%20x'],
     ['by an expression over the decoded text', { regexp: '.*m x' }, 'URI:https://a.example/m%20x'],
+    ['by an expression over one of its forms', { regexp: 'https://a.example/m x' }, 'URI:https://a.example/m%20x'],
+    ['by an expression over the text as written', { regexp: 'https://.*%20x' }, 'URI:https://a.example/m%20x'],
+    ['by an expression that excludes another letter case', { regexp: '[^a]' }, 'A'],
+    ['by a pattern without a loose form, in another letter case', { pattern: 'A*\\.' }, 'DNS:acme.'],
   ])('%s', (_, revoked, name) => expect(found(revoked, name)).toBe(true))
 })
 
@@ -144,6 +148,8 @@ test.each([
   ['a  \t b', 'a b'],
   ['a\u00a0\u00a0b', 'a b'],
   [' a ', 'a'],
+  ['\u00fc\u200b\u00fc', '\u00fc\u00fc'],
+  ['CN =A,O= B', 'cn=a,o=b'],
   ['CN = A B , O = C + D', 'cn=a b,o=c+d'],
   ['!a~', '!a~'],
   // Letters.
@@ -165,6 +171,7 @@ test.each([
   ['https://a#x:443', 'https://a#x:443'],
   ['xhttps://a:443', 'xhttps://a:443'],
   ['http://a:80', 'http://a'],
+  ['http://a.example:80', 'http://a.example'],
   ['http://a:80/x', 'http://a/x'],
   ['http://a:80?x', 'http://a?x'],
   ['http://a:80#x', 'http://a#x'],

@@ -31,6 +31,7 @@ describe('a revoked package is found', () => {
     ['in a URL of its repository', 'pkg:oci/vad?repository_url=https://Registry.example/models/vad/', image],
     ['in its registry', 'pkg:oci/vad?repository_url=registry.example', image],
     ['in any repository', 'pkg:oci/vad', image],
+    ['if nobody says which version it is', 'pkg:mlflow/vad@1', 'pkg:mlflow/vad'],
     ['if nobody says where it is', 'pkg:oci/vad?repository_url=ghcr.io/acme/vad', `pkg:oci/vad@${DIGEST}`],
     [
       'under other hosts of Docker Hub',
