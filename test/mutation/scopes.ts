@@ -16,7 +16,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
   [
     'core/src/attestation/kinds',
     'core/src/loading',
-    'core/src/loading/adapting',
     'core/src/loading/datasets',
     'core/src/loading/datasets/formats',
     'core/src/loading/distributing',

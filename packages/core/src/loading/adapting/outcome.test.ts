@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import type { Verdict } from '../../results.ts'
 import { refusal } from '../../testing/scratch.ts'
@@ -11,6 +11,7 @@ const FAILURE = { runtime: 'My Runtime', hint: 'Check this.' }
 
 describe('the outcome of a load', () => {
   const keepWatching = vi.fn()
+  beforeEach(() => void keepWatching.mockClear())
   const attestations = () => []
   const opened = (decision: Verdict['decision']) =>
     ({

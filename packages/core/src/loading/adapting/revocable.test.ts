@@ -122,6 +122,21 @@ describe('what a runtime created', () => {
     await setTimeout(0)
   })
 
+  test.each<[string, object]>([
+    ['for keepRevocable', { ...USE, end: [] }],
+    ['"ends" is missing', { ...USE, ends: undefined }],
+    ['"release" is missing', { ...USE, release: undefined }],
+    ['"calls', { ...USE, calls: 'run' }],
+    ['"asyncCalls', { ...USE, asyncCalls: [1] }],
+    ['"parts"', { ...USE, parts: [] }],
+  ])('is refused with other options: %s', (said, use) => {
+    const { model, state } = revocable()
+    expect(() => keepRevocable(model, new Session(), use as never)).toThrow(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining(said) as string }),
+    )
+    expect(state.uses).toEqual([])
+  })
+
   test('may lack methods that others have', () => {
     const { model } = revocable()
     const session: object = { run: 'not a method' }
