@@ -228,7 +228,7 @@ describe('reading is abandoned', () => {
 
   test('while the attestation of a file is parsed', async () => {
     const source = memorySource('store://model', new Map(), { session: { claims: () => [place('a', first)] } })
-    const opened = await OpenedSource.open(source, {})
+    const opened = await OpenedSource.open(source, { signal: undefined })
     const about = { files: await opened.model(), isSigned: () => false }
     await expect(readAttestationFiles(opened, about, AbortSignal.abort())).rejects.toEqual(refusal('ABORTED'))
     await opened.close()
