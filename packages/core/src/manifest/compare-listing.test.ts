@@ -103,6 +103,16 @@ describe('an entry of a listing', () => {
       { name: 'a', size: 0, sha256: sha256('') },
       { size: 0, sha256: sha256('') },
     ],
+    [
+      { name: 'a', size: 0, version: 'v' },
+      { size: 0, version: 'v' },
+    ],
+    [
+      { name: 'a', size: 0, version: 'v'.repeat(1_024) },
+      { size: 0, version: 'v'.repeat(1_024) },
+    ],
+    [{ name: 'a', version: 'v'.repeat(1_025) }, {}],
+    [{ name: 'a', version: ['v'] }, {}],
     [{ name: 'a', size: -1, sha256: sha256('').slice(1) }, {}],
     [{ name: 'a', size: 0.5, sha256: `${sha256('')}0` }, {}],
     [{ name: 'a', size: '1', sha256: sha256('').toUpperCase() }, {}],

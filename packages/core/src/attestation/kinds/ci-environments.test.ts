@@ -150,10 +150,16 @@ describe('a variable is refused', () => {
     'acme/w.yml@refs/x',
     'acme/vad/@refs/x',
     'acme/vad/w.yml@refs/',
-  ])('if it is no workflow: %s', (workflow) => {
+    '/acme/vad/w.yml@refs/heads/main',
+    'acme/vad/w.yml@refs/heads/main\n',
+  ])('if it is no workflow: %j', (workflow) => {
     refused(
       { ...GITHUB, GITHUB_WORKFLOW_REF: workflow },
-      { expected: 'OWNER/NAME/PATH@refs/…', found: `"${workflow}"` },
+      {
+        expected: 'OWNER/NAME/PATH@refs/…',
+        found: `"${workflow.replace('\n', '\\u{a}')}"`,
+        message: expect.stringContaining('the variable GITHUB_WORKFLOW_REF ') as string,
+      },
     )
   })
 
@@ -171,13 +177,15 @@ test.each([
   ['ssh://git@host.example/x', 'git+ssh://git@host.example/x'],
   ['ssh://host.example/x', 'git+ssh://host.example/x'],
   ['https://user:secret@host.example/x/', 'git+https://host.example/x'],
+  ['https://user@host.example:8080/x', 'git+https://host.example:8080/x'],
+  ['https://user:secret@host.example/ssh://a/b', 'git+https://host.example/ssh://a/b'],
 ])('the repository %s is at %s', (repository, location) => {
   const made = provenanceOfEnvironment({ ...BUILDKITE, BUILDKITE_REPO: repository })
   expect(made?.buildDefinition.externalParameters['source']).toBe(location)
 })
 
-test.each(['ssh://git:secret@host.example/x', 'ssh://', 'git@host.example://x'])(
-  'the repository %s has no place that could be shown',
+test.each(['ssh://git:secret@host.example/x', 'ssh://', 'git@host.example://x', 'git@host.example:x\ny'])(
+  'the repository %j has no place that could be shown',
   (repository) => {
     expect(() => provenanceOfEnvironment({ ...BUILDKITE, BUILDKITE_REPO: repository })).toThrow(
       refusal('ATTESTATION_INPUT', { found: undefined }),

@@ -39,6 +39,11 @@ describe('the component that a card is about', () => {
     expect(componentsOf({ metadata: 'x', components: {} }, isModel)).toEqual([])
   })
 
+  test('may be in a document that says nothing of itself', () => {
+    const { bomFormat, specVersion } = document(model())
+    expect(modelCard.read({ bomFormat, specVersion, components: [model()] }, fault)).toMatchObject({ name: 'vad' })
+  })
+
   test('is the only one', () => {
     const both = document({ type: 'application' }, { components: [model(), model()] })
     const none = document({ type: 'application' }, { components: [] })
@@ -165,6 +170,20 @@ describe('a card', () => {
     expect(texts(['a', undefined, '', 'a', 'b'])).toEqual(['a', 'b'])
   })
 
+  test('of a dataset has the addresses of its pages, and of nothing else', () => {
+    const externalReferences = [
+      { type: 'website', url: 'https://a.example' },
+      { type: 'vcs', url: 'https://b.example' },
+      { type: 'website', url: '' },
+    ]
+    const card = readData({ externalReferences })
+    expect(card.urls).toEqual(['https://a.example'])
+    expect(dataCard.fields['url']?.(card)).toEqual(['https://a.example'])
+    expect(() => readData({ externalReferences: [{ type: 'website' }] })).toThrow(
+      refusal('ATTESTATION_MALFORMED', { message: expect.stringContaining('externalReferences[0].url') as string }),
+    )
+  })
+
   test('of a dataset says how confidential it is', () => {
     const data = [{ classification: 'public' }, { sensitiveData: ['names', 'voices'] }, { classification: 'public' }]
     const card = readData({ data })
@@ -177,7 +196,7 @@ describe('a card', () => {
 describe('a model card', () => {
   test('names its datasets, or the components that it refers to', () => {
     const datasets = [{ name: 'a' }, { ref: 'r' }, { ref: 'lost' }, {}, { name: 'a' }]
-    const components = [{ 'bom-ref': 'r', name: 'b' }, null, { 'bom-ref': 'lost' }, { name: 'c' }]
+    const components = [{ 'bom-ref': 'r', name: 'b' }, null, { 'bom-ref': 'lost', name: 1 }, { name: 'c' }]
     const modelParameters = { task: 'asr', architectureFamily: 'transformer', modelArchitecture: 'x', datasets }
     const card = read({ modelCard: { modelParameters } }, { components })
     expect(card).toMatchObject({

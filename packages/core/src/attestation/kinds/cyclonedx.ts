@@ -125,9 +125,7 @@ export function readCardBy<Component extends CardComponent>(
   if (!place || others.length > 0)
     throw fault('components', 'one component that the card describes', `${others.length + (place ? 1 : 0)} of them`)
   const { path, component } = place
-  const read = readBy(schema, component, (field, expected, found) =>
-    fault(field === '' ? path : `${path}.${field}`, expected, found),
-  )
+  const read = readBy(schema, component, (field, expected, found) => fault(`${path}.${field}`, expected, found))
   return { component: read, timestamp: metadata?.timestamp }
 }
 

@@ -67,7 +67,8 @@ function plainOf(node: unknown, fault: Fault): unknown {
   // Both can make a value something other than what is written.
   if (isAlias(node)) throw refuse('It has an alias (*); write the value out')
   if (node.tag !== undefined) throw refuse('It has a tag (!); remove it')
-  if (isScalar(node)) return node.value === null || typeof node.value === 'string' ? node.value : node.source
+  // The source of a text is what it says, without quotes and escapes.
+  if (isScalar(node)) return node.value === null ? null : node.source
   if (isSeq(node)) return node.items.map((item) => plainOf(item, fault))
   const fields = Object.create(null) as Record<string, unknown>
   if (isMap(node)) for (const { key, value } of node.items) fields[keyName(key) ?? ''] = plainOf(value, fault)

@@ -35,6 +35,26 @@ test('policies know the names of all kinds and of their fields', () => {
     )
 })
 
+test('policies know which fields have certain values, which have digests, and which are compared without regard to case', () => {
+  const NONE = { values: undefined, caseless: undefined }
+  const known = NAMED_KINDS.map(({ name, values, caseless, digests }) => [name, { values, caseless, digests }])
+  expect(Object.fromEntries(known)).toEqual({
+    evaluation: {
+      ...NONE,
+      values: { result: ['PASSED', 'WARNED', 'FAILED'] },
+      digests: { only: ['dataset'], among: [] },
+    },
+    'model-card': { ...NONE, caseless: ['licence'], digests: { only: [], among: ['base-model'] } },
+    'data-card': { ...NONE, caseless: ['licence'], digests: { only: [], among: ['source-dataset'] } },
+    provenance: { ...NONE, digests: { only: ['base-model', 'dataset'], among: ['dependency'] } },
+    'verification-summary': {
+      ...NONE,
+      values: { result: ['PASSED', 'FAILED'] },
+      digests: { only: ['policy-files'], among: ['policy'] },
+    },
+  })
+})
+
 /** For each kind, a file to make a predicate from. */
 const FILES: Readonly<Record<string, string>> = {
   evaluation: JSON.stringify({
@@ -204,6 +224,24 @@ describe('a verification summary', () => {
       policy: ['trust-policy.yaml', `sha256:${ROOT}`],
       'policy-files': [`sha256:${'f'.repeat(64)}`],
       level: ['SLSA_BUILD_LEVEL_2'],
+    })
+  })
+
+  test('names the bundles that were verified, and levels, if there are any', () => {
+    const { inputAttestations, verifiedLevels, ...least } = SUMMARY
+    const time = { timeVerified: new Date(0) }
+    expect(makeVerificationSummary({ ...SUMMARY, ...time })).toMatchObject({
+      inputAttestations: [{ uri: 'vad.sigstore.json', digest: { sha256: ROOT } }],
+      verifiedLevels,
+    })
+    expect(inputAttestations).toHaveLength(1)
+    expect(makeVerificationSummary({ ...least, ...time })).toStrictEqual({
+      verifier: { id: SUMMARY.verifier },
+      timeVerified: '1970-01-01T00:00:00.000Z',
+      resourceUri: SUMMARY.resourceUri,
+      policy: { uri: 'trust-policy.yaml', digest: { sha256: ROOT } },
+      verificationResult: 'PASSED',
+      verifiedLevels: [],
     })
   })
 

@@ -132,6 +132,14 @@ describe('what a loader gets', () => {
     const neither = [judging(undefined, {}), judging('two', {})] as const
     expect(new Responsibility(neither).for(errorOf('ISOLATION_REFUSED'))).toEqual(neither)
   })
+
+  test('is refused for its isolation by a policy that accepted nothing, if the step was taken for it alone', async () => {
+    const [one, two] = [judging(undefined, { isolation: ['copy'] }), judging('two')]
+    const responsibility = new Responsibility([one, two])
+    const error = errorOf('ISOLATION_REFUSED')
+    await expect(responsibility.of([two], () => Promise.reject(error))).rejects.toBe(error)
+    expect(responsibility.for(error)).toEqual([two])
+  })
 })
 
 describe('an unsigned file', () => {
