@@ -33,7 +33,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy',
     'core/src/policy/advisories',
     'core/src/policy/advisories/following',
-    'core/src/policy/checking',
     'core/src/policy/revocations',
     'core/src/policy/schema',
     'core/src/verification/methods',

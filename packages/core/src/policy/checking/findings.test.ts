@@ -164,6 +164,7 @@ describe('a rule', () => {
     ['**', 15],
     [['a', '**/*'], 16],
     ['*', 15],
+    ['?*', 15],
     ['a/**', undefined],
     [undefined, undefined],
   ])('that allows %j to be unsigned allows every file, in line %s', async (unsigned, line) => {
