@@ -92,6 +92,26 @@ describe('the authority of a signer', () => {
     const effort = new Effort(AbortSignal.abort())
     await expect(checked(leaf, trusting([{ chain: [middle, root] }]), { effort })).rejects.toThrow(refusal('ABORTED'))
   })
+
+  test('is not looked for once the caller aborts after the first was refused', async () => {
+    const expired = await authority('Root', { keys: root.keys, notAfter: inDays(-1), notBefore: inDays(-9) })
+    const controller = new AbortController()
+    let turns = 0
+    let most = Infinity
+    class Aborting extends Effort {
+      override turn(): Promise<void> {
+        if (turns++ >= most) controller.abort()
+        return super.turn()
+      }
+    }
+    const effort = new Aborting(controller.signal)
+    const bad = { chain: [middle, expired] }
+    await expect(checked(leaf, trusting([bad]), { effort })).rejects.toThrow(refusal('CERTIFICATE_EXPIRED'))
+    most = 2 * turns
+    await expect(checked(leaf, trusting([bad, { chain: [middle, root] }]), { effort })).rejects.toThrow(
+      refusal('ABORTED'),
+    )
+  })
 })
 
 describe('the authority of a timestamp', () => {

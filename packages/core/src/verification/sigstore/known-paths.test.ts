@@ -68,10 +68,31 @@ test('the signatures among the certificates of an authority are checked once', a
   expect(await signer(statedAuthority(unknown, root), theirs, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
 })
 
+test('an authority without certificates has none', () => {
+  const stated = { ...statedAuthority(), certChain: undefined }
+  expect(readAuthority(stated).certificates).toEqual([])
+})
+
+test('the issuer of a certificate is the one that it names, and whose key signed it', async () => {
+  const root = await authority('Root')
+  const known = readAuthority(statedAuthority(root))
+  const leafOf = async (issuer: Issued) => (await signingLeaf(issuer, { keyIds: false })).x509
+  expect(known.issuersOf(await leafOf(root))).toHaveLength(1)
+  for (const other of [await authority('Root'), await authority('Other', { keys: root.keys })])
+    expect(known.issuersOf(await leafOf(other))).toEqual([])
+})
+
+test('a root of an authority needs no path', async () => {
+  const root = await authority('Root')
+  expect(await signer(statedAuthority(root), root)).toBe('valid')
+})
+
 test('only a few authorities are cached', async () => {
   const { intermediate, stated } = await knownAuthority()
   const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
   for (let other = 0; other < 16; other++) readAuthority(statedAuthority(await authority(`Root ${other}`)))
+  // That of a trusted root that is still in use is.
+  expect(await signer(stated, leaf, new Date(), 0)).toBe('valid')
   expect(await signer(structuredClone(stated), leaf, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
 })
 
