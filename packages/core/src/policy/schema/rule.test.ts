@@ -54,6 +54,12 @@ describe('a rule may not', () => {
     expect(problems({ ...SKIP, bundle: '*.sig' })).toEqual([])
   })
 
+  test('match by nothing', () => {
+    expect(problems({ ...RULE, match: {} })).toEqual([
+      ['match', 'expected one of path, url, source, name, format, memory', {}],
+    ])
+  })
+
   test('name bytes by what is no digest', () => {
     expect(problems({ ...SKIP, match: { memory: ['sha256:00'] } })).toEqual([
       ['match.memory.0', 'expected sha256: and 64 lowercase hex digits, the digest of the bytes', 'sha256:00'],
@@ -164,6 +170,7 @@ describe('a match for the mode skip', () => {
     { url: 'https://*/a' },
     { url: '**' },
     { url: ['https://a.example', 'https://*'] },
+    { url: 'https://{a.example,*}/m' },
     { url: 'https:/a' },
     { url: 'https//a/b' },
     { url: 'https:/x/a' },
