@@ -1,9 +1,11 @@
 import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { DENIED, FeedSite, version } from '../../../testing/feeds.ts'
+import { serve } from '../../../testing/http-server.ts'
 import { refusal } from '../../../testing/scratch.ts'
 import { advised, advisedSoFar } from './advised.ts'
+import { FeedState } from './feed-state.ts'
 import { advisorySettings, configureAdvisories } from './settings.ts'
 
 let site: FeedSite
@@ -67,6 +69,11 @@ describe('the feeds of a policy', () => {
   test('are known without waiting, too', async () => {
     await put(site.signed(version(1)))
     expect(await advisedSoFar(await site.policy(FEED))).toMatchObject({ advisories: [{ sequence: 1 }] })
+    const { origin } = await serve({ '/feed.jsonl': () => {} })
+    const before = performance.now()
+    const policy = await site.policy({ url: `${origin}/feed.jsonl` })
+    expect((await advisedSoFar(policy)).refusal).toEqual(refusal('ADVISORY_STALE'))
+    expect(performance.now() - before).toBeLessThan(5_000)
   })
 
   test('are not asked for once that was aborted', async () => {
@@ -80,7 +87,7 @@ describe('the feeds of a policy', () => {
     const { signal } = new AbortController()
     const remove = vi.spyOn(signal, 'removeEventListener')
     expect(await advised(policy, signal)).toMatchObject({ advisories: [{ sequence: 1 }] })
-    expect(remove).toHaveBeenCalledTimes(1)
+    expect(remove.mock.calls).toEqual([['abort', expect.any(Function)]])
   })
 })
 
@@ -115,8 +122,9 @@ describe('a feed that may not be relied on', () => {
 
   test('is a warning if the policy says so', async () => {
     const policy = await site.policy({ ...FEED, ifStale: 'warn' })
-    const { refusal: refused, warnings } = await advised(policy, undefined)
+    const { refusal: refused, warnings, revocations } = await advised(policy, undefined)
     expect(refused).toBeUndefined()
+    expect(revocations.rootDigest(DENIED, undefined)).toBeUndefined()
     expect(warnings).toEqual([
       { code: 'MODELSEAL_ADVISORY_STALE', message: expect.stringContaining('no valid version') as string },
     ])
@@ -163,6 +171,29 @@ test('a feed that cannot be kept is a warning', async () => {
       message: expect.stringMatching(/^Cannot keep the advisory feed .*: ./) as string,
     },
   ])
+})
+
+test('feeds that were not asked for longest are forgotten beyond 256', async () => {
+  const policy = await site.policy(FEED)
+  const feed = policy.advisories[0]!
+  const nothing = { version: undefined, stale: undefined, failure: undefined, notKept: undefined }
+  const standing = vi.spyOn(FeedState.prototype, 'standing').mockReturnValue(nothing)
+  const stop = vi.spyOn(FeedState.prototype, 'stop')
+  onTestFinished(() => {
+    standing.mockRestore()
+    stop.mockRestore()
+  })
+  const ask = async (name: number) => {
+    const advisories = [{ ...feed, id: `${name}`, source: join(site.directory, `${name}`) }]
+    await advised(Object.create(policy, { advisories: { value: advisories } }) as typeof policy, undefined)
+    return stop.mock.calls.length
+  }
+  for (let name = 0; name < 256; name++) await ask(name)
+  stop.mockClear()
+  expect(await ask(0)).toBe(0)
+  expect(await ask(256)).toBe(1)
+  expect([await ask(0), await ask(256), await ask(2)]).toEqual([1, 1, 1])
+  expect(await ask(1)).toBe(2)
 })
 
 describe('the settings of a process', () => {

@@ -138,7 +138,7 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
     stop = () => {
       reject(abortedError(signal))
     }
-    signal.addEventListener('abort', stop, { once: true })
+    signal.addEventListener('abort', stop)
   })
   try {
     return await Promise.race([work, aborted])

@@ -551,7 +551,7 @@ test('a key that was replaced does not count for a policy that is asked for at t
   expect(after.advisories[0]!.id).toBe(before.advisories[0]!.id)
   const state = new FeedState(after.advisories[0]!, after)
   onTestFinished(() => state.stop())
-  const [now, then] = await Promise.all([after, before].map(async (one) => state.standing(one.advisories[0]!, one)))
+  const [now, then] = await Promise.all([after, before].map(async (one) => state.standing(one.advisories[0]!, one, true)))
   expect(then).toMatchObject({ version: { sequence: 5 } })
   expect(now).toMatchObject({ version: undefined })
 })

@@ -71,7 +71,7 @@ export class FeedState {
    * @param waits false if it never waits for the network. Such a caller may end this process, so that it gets no version that the next process would not begin with.
    * @returns what a load by this policy may rely on
    */
-  standing(followed: FollowedFeed, policy: PolicyFacts, waits = true): FeedStanding | Promise<FeedStanding> {
+  standing(followed: FollowedFeed, policy: PolicyFacts, waits: boolean): FeedStanding | Promise<FeedStanding> {
     this.#followed = followed
     this.#policy = policy
     this.#followedBy.set(policy, followed)

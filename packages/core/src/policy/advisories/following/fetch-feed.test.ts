@@ -60,6 +60,7 @@ describe('a feed is fetched', () => {
     expect((await fetched(file(CONTENT, { etag: 'x' }))).looked.etag).toBeUndefined()
     expect((await fetched(file(CONTENT))).looked.etag).toBeUndefined()
     expect([usableTag(1), usableTag(undefined), usableTag('x"1"'), usableTag('"1"x')]).toEqual(Array(4).fill(undefined))
+    expect([usableTag(['"1"']), usableTag(null)]).toEqual([undefined, undefined])
     expect([usableTag(`"${'a'.repeat(500)}"`)?.length, usableTag(`"${'a'.repeat(501)}"`)]).toEqual([502, undefined])
     expect(['""', 'W/"!#~"', '"\u0080\u00ff"'].map(usableTag)).toEqual(['""', 'W/"!#~"', '"\u0080\u00ff"'])
     expect(['" "', '"\u007f"', '"a"b"', '"\u0100"', 'w/"1"'].map(usableTag)).toEqual(Array(5).fill(undefined))
@@ -107,6 +108,7 @@ describe('a feed is not fetched', () => {
   test.each<[string, string, Answer]>([
     ['an error', 'HTTP_RESPONSE', (_, response) => void response.writeHead(500).end()],
     ['an answer that nobody asked for', 'HTTP_RESPONSE', unchanged()],
+    ['that nobody asked for, about a version', 'HTTP_RESPONSE', unchanged({ etag: '"1"' })],
     ['another place', 'HTTP_REDIRECT', redirect('https://models.example/feed.jsonl')],
     ['nothing', 'HTTP_UNREACHABLE', (request) => void request.socket.destroy()],
     [
@@ -133,7 +135,26 @@ describe('a feed is not fetched', () => {
     )
   })
 
-  test('beyond its largest size', () => {
+  test('beyond its largest size', async () => {
+    const long =
+      (bytes: number, headers: object = {}): Answer =>
+      (_, response) => {
+        response.writeHead(200, { ...headers })
+        const more = (left: number) => {
+          if (left === 0) response.end()
+          else
+            response.write(Buffer.alloc(Math.min(left, 2 ** 22)), () => {
+              more(left - Math.min(left, 2 ** 22))
+            })
+        }
+        more(bytes)
+      }
+    const time = { milliseconds: 60_000 }
+    for (const headers of [{}, { 'content-length': MAX_FEED_BYTES }]) {
+      const { bytes } = (await fetched(long(MAX_FEED_BYTES, headers), undefined, time)).looked
+      expect(bytes).toHaveLength(MAX_FEED_BYTES)
+    }
+    await expect(fetched(long(MAX_FEED_BYTES + 1), undefined, time)).rejects.toEqual(refusal('ADVISORY_TOO_LARGE'))
     expect(tooLarge('f')).toEqual(
       refusal('ADVISORY_TOO_LARGE', { file: 'f', expected: `at most ${MAX_FEED_BYTES} bytes`, found: 'more' }),
     )

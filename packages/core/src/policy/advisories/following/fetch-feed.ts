@@ -52,9 +52,9 @@ export async function fetchFeed(source: string, etag: string | undefined, asking
     ...(wait === undefined ? {} : { prefer: `wait=${wait}` }),
   }
   const told: { granted?: number | undefined; isOther?: boolean } = {}
-  const refusal = ({ status, headers: answered }: HttpAnswer) => {
+  const refusal = ({ headers: answered }: HttpAnswer) => {
     told.granted = grantedWait(answered)
-    told.isOther = status === NOT_MODIFIED && !isAbout(etag, answered)
+    told.isOther = !isAbout(etag, answered)
     return undefined
   }
   const absent = new Set(etag === undefined ? [] : [NOT_MODIFIED])

@@ -22,9 +22,8 @@ export class Keeping {
   /** The kept copy whose content is known, and the policy for which it was verified. */
   #seen: { state: string; policy: PolicyFacts } | undefined
 
+  /** The last work that waits or runs. */
   #last: Promise<unknown> = Promise.resolve()
-  /** How much work waits or runs. */
-  #unfinished = 0
 
   constructor(id: string) {
     this.#id = id
@@ -49,16 +48,14 @@ export class Keeping {
 
   /** One work after the other: what is written last must not be what was known first. */
   inTurn(work: () => Promise<void>): Promise<void> {
-    this.#unfinished++
     const done = this.#last.then(work)
-    this.#last = done.catch(() => {}).then(() => this.#unfinished--)
+    this.#last = done.catch(() => {})
     return done
   }
 
   /** Passes on what was known, once the copy is written that is to be kept by then. */
   async afterWriting<T>(known: T | Promise<T>): Promise<T> {
     const result = await known
-    if (this.#unfinished === 0) return result
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, LONGEST_WRITING)
       void this.#last.then(() => {

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { refusal, scratch } from '../../../testing/scratch.ts'
@@ -63,7 +63,10 @@ describe('a kept copy', () => {
     await writeFile(`${path}2`, 'x')
     await rename(`${path}2`, path)
     states.push(await keptState(ID))
-    expect(new Set(states).size).toBe(3)
+    await utimes(path, 1, 1)
+    states.push(await keptState(ID))
+    expect(new Set(states).size).toBe(4)
+    for (const state of states) expect(state).toMatch(/^\d+:\d+:\d+:\d+$/)
   })
 
   test('may have no entity tag, and has none that cannot be sent', async () => {
@@ -152,6 +155,14 @@ describe('without a cache that only this user can write to', () => {
   })
 })
 
+test('for a user without a home directory, nothing is read or written', async () => {
+  for (const [name, value] of Object.entries({ MODELSEAL_CACHE: '', XDG_CACHE_HOME: '', HOME: 'relative' }))
+    vi.stubEnv(name, value)
+  expect(await readKeptCopy(ID)).toBeUndefined()
+  expect(await keptState(ID)).toBe('absent')
+  await expect(keep()).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+})
+
 describe('a private file of the cache', () => {
   test('is read as it was written, within its limit', async () => {
     await writePrivate('a.json', BYTES, { what: 'x' })
@@ -165,5 +176,8 @@ describe('a private file of the cache', () => {
     await keep()
     await mkdir(join(cache, 'advisories/a.json'))
     await expect(writePrivate('a.json', BYTES, { what: 'x' })).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+    await rm(path)
+    await mkdir(path)
+    await expect(keep({}, await keptState(ID))).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
   })
 })

@@ -107,8 +107,9 @@ function isTime(value: unknown): value is number {
 }
 
 function parsed(content: Buffer): KeptCopy | undefined {
+  // Without a line, the header is empty, which is no JSON.
   const end = content.indexOf(LINE_FEED)
-  if (end < 0 || end > MAX_HEADER_BYTES) return undefined
+  if (end > MAX_HEADER_BYTES) return undefined
   try {
     const header = JSON.parse(content.toString('utf8', 0, end)) as Partial<Record<string, unknown>> | null
     const { format, confirmedAt, etag } = header ?? {}

@@ -203,4 +203,12 @@ describe('after a long request broke off', () => {
     pace.failed({ began: now, wait: undefined }, 5 * MINUTE)
     expect(pauses(pace)).toEqual(around(5 * MINUTE))
   })
+
+  test('so is one that follows an answer, once the server may be asked to wait again', () => {
+    breakOff(10_000, 30, 1_000)
+    pace.answered()
+    now += 2_000
+    pace.failed({ began: now, wait: undefined }, 1_000)
+    expect(pauses(pace, feed(1_000))).toEqual(around(2_000))
+  })
 })

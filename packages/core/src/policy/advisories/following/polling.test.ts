@@ -36,7 +36,7 @@ async function follow(feed: object = {}): Promise<() => Promise<FeedStanding>> {
   const policy = await site.policy({ url: `${origin}/feed.jsonl`, ...feed })
   const state = new FeedState(policy.advisories[0]!, policy)
   onTestFinished(() => state.stop())
-  return async () => state.standing(policy.advisories[0]!, policy)
+  return async () => state.standing(policy.advisories[0]!, policy, true)
 }
 
 const send = (response: ServerResponse, sequence: number, headers: object = {}) => {
@@ -146,6 +146,18 @@ describe('a server that does not wait', () => {
     await pause(4_500)
     expect(asked.length).toBeGreaterThanOrEqual(4)
     expect(asked.length).toBeLessThanOrEqual(7)
+  })
+
+  test('is asked again though it never had a version', async () => {
+    answer = (_, response, count) => (count === 1 ? response.writeHead(500).end() : send(response, 1))
+    const load = await follow({ refresh: '1s' })
+    expect(await load()).toMatchObject({ version: undefined, failure: refusal('HTTP_RESPONSE') })
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(1), 20_000)
+    await vi.waitFor(
+      async () => expect(await load()).toMatchObject({ version: { sequence: 1 }, failure: undefined }),
+      20_000,
+    )
+    expect(asked.map(({ prefer, etag }) => [prefer, etag]).slice(0, 2)).toEqual(Array(2).fill([undefined, undefined]))
   })
 
   test('is not asked to if it does not identify versions', async () => {

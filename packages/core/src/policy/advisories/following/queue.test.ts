@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import { expect, test } from 'vitest'
-import { Queue } from './queue.ts'
+import { expect, test, vi } from 'vitest'
+import { firstFetches, Queue, readings } from './queue.ts'
 
 /** Works that end when they are told to. */
 function works(queue: Queue, count: number) {
@@ -43,7 +43,80 @@ test('all begin if none of those before them ends', async () => {
   await setTimeout(100)
   expect(begun).toEqual([0])
   isBusy = false
-  await expect.poll(() => begun, { timeout: 20_000 }).toEqual([0, 1, 2, 3])
+  await vi.waitFor(() => expect(begun).toEqual([0, 1, 2, 3]), 20_000)
   for (const end of ends) end()
   await expect(all).resolves.toHaveLength(4)
+})
+
+test('a queue is busy while a work runs', async () => {
+  const queue = new Queue(1)
+  expect(queue.isBusy).toBe(false)
+  const { ends, all } = works(queue, 1)
+  expect(queue.isBusy).toBe(true)
+  ends[0]?.()
+  await all
+  expect(queue.isBusy).toBe(false)
+})
+
+test('impatience begins anew with each end, and keeps no process alive', async () => {
+  await setTimeout(1)
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const { begun, ends, all } = works(new Queue(1, { after: 200, isBusy: () => false }), 4)
+  expect(timers()).toBe(before)
+  await setTimeout(120)
+  ends[0]?.()
+  await setTimeout(120)
+  expect(begun).toEqual([0, 1])
+  await vi.waitFor(() => expect(begun).toEqual([0, 1, 2, 3]), 20_000)
+  for (const end of ends) end()
+  await all
+})
+
+test('impatience begins with the first work that waits', async () => {
+  const queue = new Queue(1, { after: 200, isBusy: () => false })
+  const before = works(queue, 1)
+  before.ends[0]?.()
+  await before.all
+  await setTimeout(120)
+  const first = works(queue, 2)
+  await setTimeout(120)
+  expect(first.begun).toEqual([0])
+  const last = works(queue, 1)
+  await setTimeout(120)
+  expect([first.begun, last.begun]).toEqual([[0, 1], [0]])
+  for (const end of [...first.ends, ...last.ends]) end()
+  await Promise.all([first.all, last.all])
+})
+
+test('more works than usual make no room until they have ended', async () => {
+  const queue = new Queue(1, { after: 20, isBusy: () => false })
+  const first = works(queue, 3)
+  await vi.waitFor(() => expect(first.begun).toHaveLength(3), 20_000)
+  const next = queue.run(() => Promise.resolve('next'))
+  let isNext = false
+  void next.then(() => (isNext = true))
+  first.ends[0]?.()
+  await setTimeout(1)
+  expect(isNext).toBe(false)
+  for (const end of first.ends) end()
+  await first.all
+  await next
+})
+
+test('feeds are read one at a time, and four are fetched at the same time unless servers do not answer', async () => {
+  const reading = works(readings, 2)
+  const fetching = works(firstFetches, 6)
+  await setTimeout(2_300)
+  expect([reading.begun, fetching.begun]).toEqual([[0], [0, 1, 2, 3]])
+  reading.ends[0]?.()
+  await setTimeout(1)
+  reading.ends[1]?.()
+  await reading.all
+  expect(fetching.begun).toHaveLength(4)
+  await setTimeout(1_200)
+  expect(fetching.begun).toHaveLength(4)
+  await vi.waitFor(() => expect(fetching.begun).toHaveLength(6), 20_000)
+  for (const end of fetching.ends) end()
+  await fetching.all
 })

@@ -43,7 +43,7 @@ afterEach(() => {
 async function start(more: object = {}): Promise<() => Promise<FeedStanding>> {
   const policy = await site.policy({ tuf: place, maxAge: '1h', ...more })
   const state = new FeedState(policy.advisories[0]!, policy)
-  return async () => state.standing(policy.advisories[0]!, policy)
+  return async () => state.standing(policy.advisories[0]!, policy, true)
 }
 
 function publish(sequence: number, publication?: Publication): void {

@@ -33,6 +33,7 @@ const edited = async (change: (kept: LooseJson) => void) => {
 test('metadata is read as it was kept, for the root that it began with', async () => {
   expect(await readTufMetadata(ID, ANCHOR)).toEqual(new Map())
   await keepTufMetadata(ID, ANCHOR, METADATA)
+  expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ format: 'modelseal-advisory-tuf-1' })
   expect(await readTufMetadata(ID, ANCHOR)).toEqual(METADATA)
   expect(await readTufMetadata(ID, Buffer.from('{"root":2}'))).toEqual(new Map())
   expect(await readTufMetadata('cd'.repeat(32), ANCHOR)).toEqual(new Map())
