@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { Calls } from './calls.ts'
-import { soon } from './soon.ts'
+import { pause, soon } from './soon.ts'
 
 function calls() {
   const check = vi.fn()
@@ -99,4 +99,16 @@ test('a work that takes too long is not waited for', async () => {
   expect(await soon(Promise.resolve({ a: 1 }), 600_000)).toEqual({ a: 1 })
   expect(await soon(new Promise<object>(() => {}), 1)).toBeUndefined()
   await expect(soon(Promise.reject(new Error('broken')), 600_000)).rejects.toThrow('broken')
+})
+
+test('waiting keeps no process alive', async () => {
+  await new Promise((go) => setTimeout(go, 1))
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const late = soon(new Promise<object>(() => {}), 1)
+  const began = performance.now()
+  const paused = pause(50).then(() => performance.now() - began)
+  expect(timers()).toBe(before)
+  expect(await late).toBeUndefined()
+  expect(await paused).toBeGreaterThan(45)
 })
