@@ -124,6 +124,8 @@ test('identities are found by patterns, and by exact texts', () => {
   })
   const reason = (name: string) => list.identity({ name, issuers: undefined }, undefined)?.reason
   expect([reason('x@a.example'), reason('x@b.example'), reason('x@c.example')]).toEqual(['pattern', 'exact', undefined])
+  // Without an issuer, that of every issuer.
+  expect(list.identity({ name: 'x@b.example', issuers: [] }, undefined)?.reason).toBe('exact')
   expect(list.concernsIdentities).toBe(true)
 })
 

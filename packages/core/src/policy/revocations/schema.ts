@@ -111,8 +111,8 @@ function namesOneKey(entry: unknown): boolean {
 
 function namesOneCertificate(entry: unknown): boolean {
   const { fingerprint, file, serial, issuer } = entry as Partial<Record<string, string>>
-  const ways = [fingerprint !== undefined, file !== undefined, serial !== undefined || issuer !== undefined]
-  return ways.filter(Boolean).length === 1 && (serial === undefined) === (issuer === undefined)
+  const ways = [fingerprint, file, serial].filter((way) => way !== undefined)
+  return ways.length === 1 && (serial === undefined) === (issuer === undefined)
 }
 
 /** What is wrong with the period of an entry. */
