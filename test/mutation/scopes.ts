@@ -34,7 +34,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/policy/advisories',
     'core/src/policy/advisories/following',
     'core/src/policy/revocations',
-    'core/src/verification/sigstore',
   ].map((folder) => `packages/${folder}`),
 )
 

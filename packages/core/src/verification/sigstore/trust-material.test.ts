@@ -92,7 +92,8 @@ describe('a trusted root', () => {
   test('is refused with its file only if it is one', async () => {
     const config = await parseTrustConfig(bytesOf({ ...root, ctlogs: [{}] }))
     const refused = (source: 'file' | 'carried') => toTrust(config, { name: 'ours', source })
-    await expect(refused('file')).rejects.toThrow(refusal('TRUST_ROOT_INVALID', { file: 'ours' }))
+    const found = '"one of its keys or authorities has no validFor.start"'
+    await expect(refused('file')).rejects.toThrow(refusal('TRUST_ROOT_INVALID', { file: 'ours', found }))
     await expect(refused('carried')).rejects.toThrow(refusal('TRUST_ROOT_INVALID', { file: undefined }))
   })
 })

@@ -60,6 +60,15 @@ test('a fetched root takes precedence over the included one, until a newer versi
   released.included = first
   expect(await sourceOf(instance)).toBe('refreshed')
 
+  // Both have the same newest key, which is not in use yet.
+  const { instance: early } = await published(coming)
+  released.included = first
+  await updateTrustRoot(early)
+  released.included = coming
+  expect(await sourceOf(early)).toBe('refreshed')
+  released.included = first
+  released.anchor = tuf.anchor
+
   // Or a later version of the repository's root, from which the fetched record cannot be verified.
   tuf.publish({ 'trusted_root.json': second }, { newRoot: true })
   released.anchor = tuf.files.get('2.root.json') ?? Buffer.alloc(0)

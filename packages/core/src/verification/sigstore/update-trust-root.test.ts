@@ -207,6 +207,26 @@ describe('a repository is refused, and the previous root stays in use, if', () =
     )
   })
 
+  test('others could have written what was fetched before', async () => {
+    const { instance } = await published()
+    await updateTrustRoot(instance)
+    const path = trustRootPath(instance)!
+    chmodSync(path, 0o666)
+    expect(await codeOf(updateTrustRoot(instance))).toBe('CACHE_UNSAFE')
+    chmodSync(path, 0o600)
+    // What merely cannot be verified is replaced.
+    const record = JSON.parse(readFileSync(path, 'utf8')) as object
+    writeFileSync(path, JSON.stringify({ ...record, trustedRoot: Buffer.from(second).toString('base64') }))
+    expect(await updateTrustRoot(instance)).toMatchObject({ source: 'refreshed' })
+  })
+
+  test('an option is unknown', async () => {
+    const { instance } = await published()
+    await expect(updateTrustRoot(instance, { timeout: 1 } as object)).rejects.toEqual(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('updateTrustRoot') }),
+    )
+  })
+
   test('the caller aborts', async () => {
     const { instance } = await published()
     expect(await codeOf(updateTrustRoot(instance, { signal: AbortSignal.abort() }))).toBe('ABORTED')
