@@ -30,7 +30,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/loading/standing',
     'core/src/manifest',
     'core/src/manifest/arriving',
-    'core/src/policy',
     'core/src/policy/advisories',
     'core/src/policy/advisories/following',
     'core/src/policy/revocations',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FORMAT_NAME, isKnownFormat, misspeltFormat } from './model-formats.ts'
+import { FORMAT_NAME, isKnownFormat, misspeltFormat, OTHER_FORMAT } from './model-formats.ts'
 
 test('the formats of the adapters of this project are known', () => {
   const formats = ['onnx', 'tfjs-graph', 'tfjs-layers', 'saved-model']
@@ -26,3 +26,5 @@ test('other formats have short names of lower-case letters, digits and hyphens',
   expect(valid.filter((name) => !FORMAT_NAME.test(name))).toEqual([])
   expect(invalid.filter((name) => FORMAT_NAME.test(name))).toEqual([])
 })
+
+test('their form is described', () => expect(OTHER_FORMAT).toMatch(/1 to 40 lower-case letters, digits and hyphens/))

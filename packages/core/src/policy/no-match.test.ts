@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { ModelSealError } from '../errors.ts'
 import { policyOf, ruleOf } from '../testing/rules.ts'
 import { refusal } from '../testing/scratch.ts'
 import { ModelFacts } from './matching/match.ts'
+import type { PolicySource } from './reading/include.ts'
+import { compileSigners } from './rule.ts'
 import { asPolicy, firstMatch, isPolicy, noMatch, policyDigests, withRevocations } from './policy.ts'
 import { Revocations } from './revocations/revocations.ts'
 import type { MatchText } from './schema/match.ts'
@@ -155,4 +158,12 @@ describe('a policy', () => {
       }),
     ),
   )
+})
+
+test('a signer of a trust root that does not exist is a problem, and is left out', () => {
+  const problems: ModelSealError[] = []
+  const fault = new ModelSealError('POLICY_INVALID', 'It is wrong.')
+  const source = { text: { fault: () => fault } } as unknown as PolicySource
+  expect(compileSigners([{ key: 'gone' }], { source, at: [] }, new Map(), problems)).toEqual([])
+  expect(problems).toEqual([fault])
 })

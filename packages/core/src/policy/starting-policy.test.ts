@@ -56,20 +56,35 @@ describe('a starting policy', () => {
     expect((await compiled(startingPolicy(KEY, models))).rules[0]?.match.written).toEqual(match)
   })
 
+  test.each([
+    ['path', 'a/hf://b'],
+    ['source', 'xhttps://a/**'],
+    ['source', 'httpsx://a/**'],
+  ])('names the %s %s', (field, models) => {
+    expect(startingPolicy(KEY, models)).toContain(`      ${field}: "${models}"\n`)
+  })
+
   test('tells editors where its JSON Schema is', () => {
     const line = (schema?: string) => startingPolicy(KEY, '**', [], schema).split('\n')[0]
     expect(line()).toBe('# yaml-language-server: $schema=node_modules/@modelseal/core/policy.schema.json')
+    expect(line('a b.json')).toBe('# yaml-language-server: $schema=a b.json')
     expect(line('../policy.schema.json')).toBe('# yaml-language-server: $schema=../policy.schema.json')
   })
 
-  test.each(['a\nb', 'a\u2028b', ' a'])(
+  test.each(['a\nb', 'a\u2028b', ' a', 'a '])(
     'refuses the path %j of a JSON Schema, which would not end in its line',
     (schema) => {
       expect(() => startingPolicy(KEY, '**', [], schema)).toThrow(
-        expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error,
+        refusal('INVALID_ARGUMENT', { expected: 'a path of printable ASCII characters' }),
       )
     },
   )
+
+  test('refuses a path of a JSON Schema that is no text', () => {
+    expect(() => startingPolicy(KEY, '**', [], 7 as never)).toThrow(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('the path of the JSON Schema') as string }),
+    )
+  })
 
   test('is still valid with what it suggests in comments', async () => {
     const { rules, ages, revocations } = await compiled(withSuggestions(startingPolicy(KEY)))
@@ -115,6 +130,7 @@ describe('a starting policy', () => {
     ['no kind', { publicKey: 'a.pub' }],
     ['another kind', { kind: 'pgp' }],
     ['a kind that is not text', { kind: 7 }],
+    ['a list of a kind', { kind: ['key'], publicKey: 'a.pub' }],
     ['a word of JavaScript', { kind: 'toString' }],
     ['no key', { kind: 'key' }],
     ['a key that is not text', { kind: 'key', publicKey: 7 }],
@@ -125,7 +141,10 @@ describe('a starting policy', () => {
     ['no ref', { ...GITHUB, ref: undefined }],
   ])('refuses a signer that is or has %s', (_, signer) =>
     expect(() => startingPolicy(signer as StartingSigner)).toThrow(
-      refusal('INVALID_ARGUMENT', { expected: 'a signer of the kind key, certificate or github' }),
+      refusal('INVALID_ARGUMENT', {
+        expected: 'a signer of the kind key, certificate or github',
+        message: expect.stringContaining('the signer') as string,
+      }),
     ),
   )
 

@@ -142,7 +142,7 @@ const REQUIRED = {
 
 /** The field for a glob: models of a hub or registry are matched by their source. */
 function placeOf(models: string): 'path' | 'source' | 'url' {
-  const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(models) ?? []
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(models)?.[1]
   return scheme === undefined ? 'path' : /^https?$/i.test(scheme) ? 'url' : 'source'
 }
 
