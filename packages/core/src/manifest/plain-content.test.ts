@@ -67,6 +67,10 @@ describe('the conversion of a text', () => {
     expect(clauseOf(found, of)).toContain(clause)
   })
 
+  test('is not one of line endings that are those of Windows already', () => {
+    expect(clauseOf('a\r\nb', 'a\r\r\nb')).toBeUndefined()
+  })
+
   test.each([
     ['a\nb\n', 'a\nb\n\n\n'],
     ['a\r\nb\n', 'a\r\nb\r\n'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { FileProblem } from '../errors.ts'
+import { shown, type FileProblem } from '../errors.ts'
 import { isHubRecord, isPartialDownload, plainNames } from './plain-names.ts'
 
 const problem = (code: FileProblem['code'], file: string): FileProblem => ({ code, file })
@@ -40,6 +40,7 @@ describe('a record of the hub', () => {
     '.cache/huggingface/download/a.bin',
     '.cache/huggingface/download/ametadata',
     '.cache/huggingfacex/.gitignore',
+    '.cache/huggingface/sub/.cache/huggingface/.gitignore',
   ])('is not %s', (name) => {
     expect(isHubRecord(name)).toBe(false)
   })
@@ -85,7 +86,7 @@ describe('an unsigned file', () => {
       ['.DS_Store', 'a/.DS_Store', '._x', 'a/._x.y', '__MACOSX/x', 'a/.Spotlight-V100/x', '.fseventsd/x', '.Trashes/x'],
     ],
     ['Windows', ['Thumbs.db', 'a/thumbs.DB', 'ehthumbs.db', 'a/desktop.ini']],
-    ['Python', ['__pycache__/x', 'a/__pycache__/x', 'x.pyc', 'a/x.pyo']],
+    ['Python', ['__pycache__/x', 'a/__pycache__/x', 'x.pyc', 'a/x.pyo', 'model.pyc']],
     ['Jupyter', ['.ipynb_checkpoints/x', 'a/.ipynb_checkpoints/x']],
     [
       'An editor',
@@ -100,6 +101,9 @@ describe('an unsigned file', () => {
         'a/.#x',
         'x.orig',
         'a/x.bak',
+        '#long#',
+        '.#long',
+        'long.orig',
         '.vscode/x',
         'a/.idea/x',
       ],
@@ -159,7 +163,7 @@ describe('an unsigned file', () => {
       'x.bak.y',
     ],
     ...['x.vscode/y', 'xvscode/y', '.vscode', '.ideas/x'],
-    ...['x.git/y', 'xgit/y', '.gitx', '.cvs/x', '.gitignores', '.gitkeepx'],
+    ...['x.git/y', 'xgit/y', '.gitx', '.cvs/x', '.gitignores', '.gitkeepx', '.gitattributesx', '.gitmodulesx'],
     ...[
       'xlost+found/y',
       'lostfound/x',
@@ -197,6 +201,12 @@ describe('a name in another form', () => {
     ['a\\b', 'a/b', /how their characters are written/],
     ['\uff4dodel', 'model', /how their characters are written/],
   ])('%s explains that %s is missing', (found, signed, cause) => {
-    expect(causesOf(missing(signed), unsigned(found))).toEqual([[expect.stringMatching(cause), [found, signed]]])
+    const causes = causesOf(missing(signed), unsigned(found))
+    expect(causes).toEqual([[expect.stringMatching(cause), [found, signed]]])
+    expect(causes[0]?.[0]).toContain(`${shown(found)} and the signed ${shown(signed)}`)
+  })
+
+  test('is no other name', () => {
+    expect(causesOf(missing('strasse'), unsigned('stra\u00dfe'))).toEqual([])
   })
 })

@@ -48,13 +48,17 @@ export function mismatchHint(problems: readonly FileProblem[], contentOf: Conten
 function contentCause({ file, expected = '', found = '' }: FileProblem, content: Buffer): string | undefined {
   const other = standIn(content)
   if (other) return `${shown(file)} ${other.clause}. ${other.fix}`
-  const [signed, present] = [expected, found].map((size) => Number(/^(\d+) bytes/.exec(size)?.[1]))
-  if (signed !== undefined && present !== undefined && present < signed)
+  if (sizeIn(found) < sizeIn(expected))
     return `${shown(file)} is shorter than the signed file, as after an interrupted download. Download it again.`
   const clause = conversion(content, expected)
   return clause === undefined
     ? undefined
     : `${shown(file)} ${clause}. Git (core.autocrlf) and editors convert text in this way. Fetch it again without conversion.`
+}
+
+/** NaN if there is none. */
+function sizeIn(text: string): number {
+  return Number(/^(\d+) bytes/.exec(text)?.[1])
 }
 
 /**

@@ -34,6 +34,12 @@ describe('the hint', () => {
   test('says what to do with the others only if there are some', () => {
     expect(mismatchHint([differs('a')], EMPTY)).toBe('"a" is empty. Download it again.')
     expect(mismatchHint([unsigned('.DS_Store')], EMPTY)).toBe(`macOS created ".DS_Store".${REMOVE}`)
+    expect(mismatchHint([differs('a'), unsigned('.DS_Store')], EMPTY)).toBe(
+      `"a" is empty. Download it again. macOS created ".DS_Store".${REMOVE}`,
+    )
+    expect(mismatchHint([{ code: 'FILE_MISSING', file: 'a' }, unsigned('A')], EMPTY)).toMatch(
+      /only in case\. Rename the file\.$/,
+    )
     expect(mismatchHint([differs('a'), differs('b')], (name) => (name === 'a' ? EMPTY() : undefined))).toBe(
       `"a" is empty. Download it again. For the other files: ${SUSPICION}`,
     )

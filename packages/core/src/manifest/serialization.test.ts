@@ -7,6 +7,7 @@ const SHARDS: Serialization = { ...WHOLE, method: 'shards', shardSize: 10 }
 test('a whole file has one range, and an empty one too', () => {
   expect(rangesOf(25, WHOLE)).toEqual([{ start: 0, end: 25 }])
   expect(rangesOf(0, WHOLE)).toEqual([{ start: 0, end: 0 }])
+  expect(rangesOf(25, { ...SHARDS, method: 'files' })).toEqual([{ start: 0, end: 25 }])
 })
 
 test.each([

@@ -142,6 +142,14 @@ describe('what a loader gets', () => {
   })
 })
 
+test('an error of a loader that only has such a code concerns all policies for which the step was taken', async () => {
+  const [one, two] = [judging(undefined, {}), judging('two', { isolation: ['copy'] })]
+  const responsibility = new Responsibility([one, two])
+  const error = Object.assign(new Error('No.'), { code: 'ISOLATION_REFUSED' })
+  await expect(responsibility.of([one, two], () => Promise.reject(error))).rejects.toBe(error)
+  expect(responsibility.for(error)).toEqual([one, two])
+})
+
 describe('an unsigned file', () => {
   const inCache = (name: string) => name === 'cache'
   const strict = judging(undefined, {})
