@@ -31,7 +31,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/manifest/arriving',
     'core/src/policy/advisories',
     'core/src/policy/advisories/following',
-    'core/src/policy/revocations',
   ].map((folder) => `packages/${folder}`),
 )
 

@@ -80,7 +80,7 @@ describe('the entries of a feed', () => {
   test.each<[string, Denied]>([
     ['algorithms', { fileDigests: [A, `blake3:${A}`] }],
     ['digests', { rootDigests: [A, B], fileDigests: [A], claims: [A] }],
-    ['keys and certificates', { keys: [A], certificates: [A] }],
+    ['keys and certificates', { keys: [A, B], certificates: [A, B] }],
     [
       'serial numbers',
       {

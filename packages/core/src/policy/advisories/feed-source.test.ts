@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { refusal } from '../../testing/scratch.ts'
 import type { Denied } from './feed-schema.ts'
-import { newFeedSource, parseFeedSource, withEntries, withoutEntries } from './feed-source.ts'
+import { MAX_SOURCE_BYTES, newFeedSource, parseFeedSource, withEntries, withoutEntries } from './feed-source.ts'
 
 const [A, B, C] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string]
 const YAML = 'feed.yaml'
@@ -79,6 +79,8 @@ describe('the source of a feed', () => {
   })
 })
 
+test('a source may have 32 MiB', () => expect(MAX_SOURCE_BYTES).toBe(33_554_432))
+
 describe('entries are added', () => {
   test('at the end of their list, or in a new one, and comments stay', async () => {
     const text = source(`  keys:\n    - ${A} # stolen\n`)
@@ -91,6 +93,11 @@ describe('entries are added', () => {
   test('each on a line of its own, though lists were written in one line', async () => {
     const edit = await added(`feed: f\nexpires: 7d\ndenied: { keys: [${A}] }\n`, { keys: [B] })
     expect(edit.text).toBe(`feed: f\nexpires: 7d\ndenied:\n  keys:\n    - ${A}\n    - ${B}\n`)
+  })
+
+  test('and long lines and entries in one line stay as they are', async () => {
+    const text = source(`  keys:\n    - { fingerprint: ${A}, reason: ${'so long '.repeat(30)}that }\n`)
+    expect((await added(text, { keys: [B] })).text).toBe(`${text}    - ${B}\n`)
   })
 
   test('to JSON, which stays JSON', async () => {

@@ -75,6 +75,7 @@ describe('an entry is refused', () => {
     ['certificates', { issuer: 'CN=Root' }, 'expected a fingerprint, a file, or serial and issuer'],
     ['certificates', { fingerprint: HEX, file: 'a.pem' }, 'expected a fingerprint, a file, or serial and issuer'],
     ['certificates', { fingerprint: HEX, serial: '1', issuer: 'CN=Root' }, 'expected a fingerprint, a file, or'],
+    ['certificates', { fingerprint: HEX, serial: '1' }, 'expected a fingerprint, a file, or serial and issuer'],
     ['certificates', { fingerprint: HEX, issuer: 'CN=Root' }, 'expected a fingerprint, a file, or serial and issuer'],
     ['certificates', { file: 'a.pem', serial: '1', issuer: 'CN=Root' }, 'expected a fingerprint, a file, or serial'],
     ['certificates', { serial: 'g', issuer: 'CN=Root' }, 'expected hex digits, in quotes'],
