@@ -27,7 +27,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/loading/pulling',
     'core/src/loading/recording',
     'core/src/loading/standing',
-    'core/src/manifest',
     'core/src/manifest/arriving',
     'core/src/policy/advisories',
     'core/src/policy/advisories/following',

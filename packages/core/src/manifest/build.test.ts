@@ -1,6 +1,7 @@
 import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { hashingElsewhere } from '../hashing/elsewhere.ts'
 import type * as FindFiles from '../source/local/find-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import type { FoundFile } from '../source/local/source-file.ts'
@@ -127,4 +128,40 @@ test('lists the files that would be hashed', async () => {
     ['a/x', 1],
     ['b.bin', 3],
   ])
+})
+
+describe('the whole digests of some files', () => {
+  const alsoWhole = (name: string) => name === 'b.bin'
+
+  test.each([WHOLE, SHARDS])('are computed besides those of the manifest: %j', async (serialization) => {
+    const source = await openLocalSource(scratch(FILES))
+    const built = await buildManifest(source, serialization, { alsoWhole })
+    const plain = await buildManifest(source, serialization, {})
+    expect(built.whole).toEqual(new Map([['b.bin', sha256('bbb')]]))
+    expect(built.manifest.rootDigest).toBe(plain.manifest.rootDigest)
+    expect(plain).not.toHaveProperty('whole')
+  })
+
+  test('are not reused', async () => {
+    const source = await openLocalSource(scratch({ 'b.bin': 'bbb', x: 'x' }))
+    const asked: string[] = []
+    const known = ({ name }: { name: string }) => {
+      asked.push(name)
+      return [sha256('known')]
+    }
+    const { manifest, whole } = await buildManifestKnowing(source, WHOLE, { alsoWhole }, known)
+    expect([asked, whole]).toEqual([['x'], new Map([['b.bin', sha256('bbb')]])])
+    expect(manifest.resources).toEqual([
+      { name: 'b.bin', digest: sha256('bbb') },
+      { name: 'x', digest: sha256('known') },
+    ])
+  })
+})
+
+test('the files of a new manifest may be hashed somewhere else', async () => {
+  const source = await openLocalSource(scratch({ x: 'xyz' }))
+  const hash = vi.fn(() => Promise.resolve([[sha256('1'), sha256('2')]]))
+  const { manifest } = await hashingElsewhere(hash, () => buildManifest(source, SHARDS, {}))
+  expect(hash).toHaveBeenCalledOnce()
+  expect(manifest.resources.map(({ digest }) => digest)).toEqual([sha256('1'), sha256('2')])
 })

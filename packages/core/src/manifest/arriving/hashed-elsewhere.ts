@@ -62,7 +62,8 @@ export async function hashedElsewhere(
     count(done - counted)
     counted = done
   }
-  const digests = checkedDigests(files, await hash({ files, signal, onProgress }))
+  const asked = files.map(({ place, size, version, wanted }) => ({ place, size, version, wanted }))
+  const digests = checkedDigests(files, await hash({ files: asked, signal, onProgress }))
   return files.map(({ place: { name }, size, counts }, index) => {
     let next = 0
     return { name, size, found: counts.map((length) => at(digests, index).slice(next, (next += length))) }
