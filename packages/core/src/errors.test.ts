@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ERROR_CODES, ModelSealError, shown, type ErrorCode } from './errors.ts'
+import { ERROR_CODES, ModelSealError, shown, withHint, type ErrorCode } from './errors.ts'
+import type { Verdict } from './results.ts'
 
 describe('shown', () => {
   test.each([
@@ -76,6 +77,24 @@ describe('ModelSealError', () => {
     })
     expect(stderr).toBe('')
     expect(JSON.parse(stdout)).toEqual([true, true, false, false])
+  })
+
+  test('is otherwise the same with another hint', () => {
+    const cause = new Error('why')
+    const problems = [{ code: 'FILE_MISMATCH', file: 'a' }] as const
+    const error = new ModelSealError('FILE_MISMATCH', 'It differs.', {
+      file: 'a',
+      found: 'b',
+      hint: 'Do.',
+      problems,
+      cause,
+    })
+    error.verdict = {} as Verdict
+    const other = withHint(error, 'Do that.')
+    expect(other.message).toBe('It differs. Found b. Do that.')
+    expect(other.toJSON()).toEqual({ ...error.toJSON(), message: other.message, hint: 'Do that.' })
+    expect(other.cause).toBe(cause)
+    expect(other.verdict).toBe(error.verdict)
   })
 
   test('has a one-line meaning for each code', () => {

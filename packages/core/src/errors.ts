@@ -96,6 +96,7 @@ export function withHint(error: ModelSealError, hint: string): ModelSealError {
   const { cause } = error
   const hinted = new ModelSealError(error.code, '', { ...error.toJSON(), cause, hint })
   hinted.message = `${withoutHint(error)} ${hint}`
+  hinted.verdict = error.verdict
   return hinted
 }
 

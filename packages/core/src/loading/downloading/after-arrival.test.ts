@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import type { ModelSealError } from '../../errors.ts'
 import { Segment } from '../../journal/writing/segments/segment.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { refusal } from '../../testing/scratch.ts'
@@ -34,6 +35,19 @@ test('nothing is left of a model that is refused once all of it has arrived', as
   await expect(downloadModel(site.file('model'), into, { policy })).rejects.toEqual(refusal('JOURNAL_FAILED'))
   write.mockRestore()
   expect(await readdir(into)).toEqual([])
+})
+
+test('what cannot be removed of a refused model is named', async () => {
+  const into = await directory('unremovable')
+  const write = vi.spyOn(Segment.prototype, 'write').mockImplementation(async () => {
+    await rm(into, { recursive: true })
+    throw new Error('full')
+  })
+  onTestFinished(() => write.mockRestore())
+  const failed: unknown = await downloadModel(site.file('model'), into, { policy }).catch((error: unknown) => error)
+  expect(failed).toEqual(refusal('JOURNAL_FAILED', { hint: expect.stringContaining(JSON.stringify(into)) as string }))
+  expect((failed as ModelSealError).hint).toMatch(/^Remove the directory "[^"]+": .* \S/)
+  expect((failed as ModelSealError).verdict?.rule).toBe('all')
 })
 
 test('a download says how many attestations were saved', async () => {

@@ -54,5 +54,5 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
 export function forPublisher(error: unknown): never {
   if (!(error instanceof ModelSealError)) throw error
   const hint = HINTS[error.code]
-  throw hint === undefined ? error : Object.assign(withHint(error, hint), { verdict: error.verdict })
+  throw hint === undefined ? error : withHint(error, hint)
 }
