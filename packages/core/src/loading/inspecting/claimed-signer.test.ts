@@ -92,6 +92,25 @@ test('a keyless signature is named by its identity and issuer', async () => {
   expect(key?.fingerprint).toMatch(HEX)
 })
 
+test('a chain with the certificate of a keyless signature is named like any other', async () => {
+  const { material } = await new TestSigstore().bundle()
+  const certificates = [(material as unknown as { certificate: Buffer }).certificate]
+  const { signer } = await named({ method: 'certificate', certificates })
+  expect(signer?.subjectAltNames).toEqual([expect.stringContaining(IDENTITY)])
+  expect(signer).not.toHaveProperty('identity')
+})
+
+test('a fault of this program is no signer that cannot be read', async () => {
+  const bug = new TypeError('a mistake')
+  const material = {
+    method: 'key',
+    get rawBytes(): Buffer {
+      throw bug
+    },
+  } as const
+  await expect(named(material)).rejects.toBe(bug)
+})
+
 test('a keyless signature with another certificate is named like that certificate', async () => {
   const leaf = await signingLeaf(await authority('Root'))
   const { signer } = await named({ method: 'sigstore', certificate: leaf.der } as never)

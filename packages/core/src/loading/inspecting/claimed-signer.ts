@@ -1,7 +1,7 @@
 import { isArray } from '../../any-realm.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
-import { claimedSigner, type VerificationMaterial } from '../../bundle/materials/materials.ts'
-import { identityWords, keyWords } from '../../bundle/signer-words.ts'
+import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
+import { certificateWords, identityWords, keyWords } from '../../bundle/signer-words.ts'
 import { parseTimestamp } from '../../bundle/timestamp.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { valueOf } from '../../snapshot.ts'
@@ -59,9 +59,8 @@ export async function signerNamedBy(
     const key = await unless(async () => signingKeyOf(await parseCertificate(der), path))
     return { signer: counted, ...(key ? { key } : {}) }
   } catch (error) {
-    if (!(error instanceof ModelSealError)) throw error
-    const signer = await claimedSigner(material)
-    return signer ? { signer } : {}
+    if (error instanceof ModelSealError) return {}
+    throw error
   }
 }
 
@@ -122,8 +121,7 @@ async function holderOf(der: Buffer, method: string, path: string | undefined): 
   const subject = distinguishedName(fields.subject, x509.subject)
   const subjectAltNames = (await alternativeNames(certificate)).map(writtenName)
   const issuer = distinguishedName(fields.issuer, x509.issuer)
-  const description = (await claimedSigner({ method: 'certificate', certificates: [der] }))?.description ?? subject
-  return { description, subject, subjectAltNames, issuer, ...common }
+  return { description: certificateWords(subject, subjectAltNames), subject, subjectAltNames, issuer, ...common }
 }
 
 /** @returns undefined if it cannot be read */

@@ -67,11 +67,14 @@ export interface InspectedFile {
   size?: number
 }
 
+/** What is known of the sizes of files, by name. */
+export type FileSizes = ReadonlyMap<string, number | undefined>
+
 /** How the bundles of one model are inspected. */
 interface Inspection {
   readonly signal: AbortSignal | undefined
   /** What is known of the files here, by name. */
-  readonly sizes: (manifest: Manifest) => Promise<ReadonlyMap<string, number>>
+  readonly sizes: (manifest: Manifest) => Promise<FileSizes>
   readonly entries: PolicyEntries
 }
 
@@ -133,7 +136,7 @@ async function arithmeticOf(
   }
 }
 
-function statementOf(manifest: Manifest, sizes: ReadonlyMap<string, number>): InspectedStatement {
+function statementOf(manifest: Manifest, sizes: FileSizes): InspectedStatement {
   const { statedName, rootDigest, serialization } = manifest
   const files = [...manifest.files.values()].map(({ name, digests, size = sizes.get(name) }) => ({
     name,

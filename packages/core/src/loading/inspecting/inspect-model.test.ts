@@ -224,3 +224,32 @@ describe('the entry for a policy', () => {
     expect(policyEntry(method, { description: '' })).toBeUndefined()
   })
 })
+
+test('a signer without a name takes none from others', () => {
+  const entries = new PolicyEntries()
+  expect(entries.of('key', { description: '' })).toBeUndefined()
+  const signer = { description: '', fingerprint: 'a'.repeat(64) }
+  expect(entries.of('key', signer)).toBe(policyEntry('key', signer))
+})
+
+test('a signer is named well enough by a name in its certificate, but not by half of an identity', () => {
+  const named = { description: '', subject: '', subjectAltNames: ['email:a@b.org'] }
+  expect(parse(policyEntry('certificate', named) ?? '')).toMatchObject({
+    signers: [{ certificate: { san: 'email:a@b.org' } }],
+  })
+  const unreadable = { description: '', subject: '', subjectAltNames: ['unreadable:x'] }
+  expect(policyEntry('certificate', unreadable)).toBeUndefined()
+  for (const half of [{ identity: 'a' }, { issuer: 'https://i.example' }])
+    expect(policyEntry('sigstore', { description: '', ...half })).toBeUndefined()
+})
+
+test('trust roots are numbered without gaps', () => {
+  const entries = new PolicyEntries()
+  const names = ['CN=a', 'CN=a', 'CN=b'].map((subject) => {
+    const { trustRoots } = parse(entries.of('certificate', { description: '', subject }) ?? '') as {
+      trustRoots: object
+    }
+    return Object.keys(trustRoots)[0]
+  })
+  expect(names).toEqual(['authority', 'authority', 'authority-2'])
+})

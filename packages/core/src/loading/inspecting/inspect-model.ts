@@ -15,7 +15,7 @@ import { snapshot, type Shape } from '../../snapshot.ts'
 import { BundleReader } from '../bundles/bundle-reader.ts'
 import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
 import { signatureCopy } from '../open-options.ts'
-import { inspectBundle, type InspectedBundle } from './inspect-bundle.ts'
+import { inspectBundle, type FileSizes, type InspectedBundle } from './inspect-bundle.ts'
 import { PolicyEntries } from './policy-entry.ts'
 import type { InspectedAttestation } from './read-attestations.ts'
 
@@ -144,18 +144,17 @@ async function sizesOf(
   manifest: Manifest,
   { reader }: OpenedSource,
   signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<FileSizes> {
   const { local, isFile } = files
-  const sizes = new Map<string, number>()
+  const sizes = new Map<string, number | undefined>()
   if (manifest.serialization.method === 'shards') return sizes
   if (local) {
+    let count = 0
     for (const name of manifest.files.keys()) {
-      if (sizes.size % FILES_PER_TURN === FILES_PER_TURN - 1) await nextTurn(signal)
-      const size = sizeAt(isFile ? local.path : join(local.path, name))
-      if (size !== undefined) sizes.set(name, size)
+      if (++count % FILES_PER_TURN === 0) await nextTurn(signal)
+      sizes.set(name, sizeAt(isFile ? local.path : join(local.path, name)))
     }
-  } else if (files.list)
-    for (const { name, size } of await listed(files, reader, signal)) if (size !== undefined) sizes.set(name, size)
+  } else if (files.list) for (const { name, size } of await listed(files, reader, signal)) sizes.set(name, size)
   return sizes
 }
 

@@ -43,7 +43,8 @@ signers:
 `,
   certificate: ({ subject, subjectAltNames = [] }, suffix) => {
     const san = subjectAltNames.find((name) => !isUnreadable(name))
-    if (san === undefined && !subject) return undefined
+    const named = san !== undefined ? `san: ${quoted(san)}` : subject ? `subject: ${quoted(subject)}` : undefined
+    if (named === undefined) return undefined
     return `trustRoots:
   authority${suffix}:
     certificates:
@@ -52,7 +53,7 @@ signers:
 signers:
   - certificate:
       root: authority${suffix}
-      ${san === undefined ? `subject: ${quoted(subject ?? '')}` : `san: ${quoted(san)}`}
+      ${named}
 `
   },
   // One instance of Sigstore certifies any number of identities.
