@@ -74,6 +74,13 @@ describe('a model that cannot be prepared', () => {
     await destination.discard()
   })
 
+  test('leaves the old one in place even if somebody has removed what was prepared', async () => {
+    const destination = await Destination.at(path, true)
+    fs.rmSync(join(directory, STAGING, 'files'), { recursive: true })
+    await destination.discard()
+    expect(allIn(directory)).toEqual(['m', ...OLD.map((name) => `m/${name}`)])
+  })
+
   test('is prepared by what is returned', async () => {
     const destination = await Destination.at(path, true)
     expect(await destination.prepare((files) => Promise.resolve(files))).toBe(join(directory, STAGING, 'files'))
@@ -182,6 +189,16 @@ describe('a failure to place a model', () => {
 })
 
 describe('a copy of the old model', () => {
+  test('has nothing of an older copy that was interrupted', async () => {
+    fs.mkdirSync(join(directory, STAGING, 'leaving/stale'), { recursive: true })
+    fs.mkdirSync(join(directory, STAGING, 'files'))
+    const destination = await prepared()
+    vi.mocked(promises.rename).mockRejectedValueOnce(systemError('EXDEV'))
+    await destination.place()
+    await destination.discard()
+    expect(allIn(path)).toEqual(OLD)
+  })
+
   test('has its links and times', async () => {
     fs.symlinkSync('old', join(path, 'link'))
     fs.utimesSync(join(path, 'old'), 100, 100)

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { downloadTo, type DownloadedModel } from '../downloading/download-model.ts'
+import { Destination } from './destination.ts'
 import { pullModels, type Pull, type PullOptions } from './pull-models.ts'
 
 vi.mock('../downloading/download-model.ts', () => ({ downloadTo: vi.fn() }))
@@ -107,6 +108,14 @@ describe('pulled models', () => {
     expect(readdirSync(directory).sort()).toEqual(['model', 'models'])
   })
 
+  test('that cannot be discarded are what is reported, once all were tried', async () => {
+    vi.mocked(downloadTo).mockRejectedValue(new RangeError('mine'))
+    const discard = vi.spyOn(Destination.prototype, 'discard').mockRejectedValueOnce(new RangeError('not put back'))
+    onTestFinished(() => discard.mockRestore())
+    await expect(pull({}, 'one', 'two')).rejects.toThrow('not put back')
+    expect(discard).toHaveBeenCalledTimes(2)
+  })
+
   test('replace something else only by force', async () => {
     await expect(pull({}, 'model')).rejects.toEqual(refusal('DESTINATION_REFUSED'))
     expect(namesIn('model')).toEqual(['a'])
@@ -143,6 +152,12 @@ test.each<[string, unknown, unknown]>([
   ['an unknown option', [], { overwrite: true }],
 ])('arguments with %s are refused', async (_, pulls, options) => {
   await expect(pullModels(pulls as Pull[], options as OpenOptions)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+})
+
+test('what "force" may be is said', async () => {
+  await expect(pullModels([], { force: 'yes' as never })).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining('"force"') as string }),
+  )
 })
 
 test('nothing to pull is nothing', async () => {

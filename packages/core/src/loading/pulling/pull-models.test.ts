@@ -29,6 +29,9 @@ beforeAll(async () => {
   })
   await site.model('vad', { 'config.json': '{}', 'sub/weights.bin': 'weights' })
   await site.sign('vad', 'a')
+  await site.model('clean', { 'config.json': '{}', 'sub/weights.bin': 'weights' })
+  await copyFile(site.file('vad.sig'), site.file('clean.sig'))
+  await site.model('above/m')
   await site.model('stranger')
   await site.sign('stranger', 'b')
 })
@@ -53,8 +56,6 @@ test('a pulled model is exactly what was signed, and loads', async () => {
   await expect(pullModels([{ source: site.file('vad'), directory }], { policy })).rejects.toEqual(
     refusal('FILE_UNSIGNED'),
   )
-  await site.model('clean', { 'config.json': '{}', 'sub/weights.bin': 'weights' })
-  await copyFile(site.file('vad.sig'), site.file('clean.sig'))
   const [pulled] = await pullModels([{ source: site.file('clean'), directory }], { policy })
   expect(pulled).toMatchObject({ directory, files: ['config.json', 'sub/weights.bin'], signatures: ['model.sig'] })
   expect(pulled?.verdict).toMatchObject({ decision: 'accepted', files: { checked: 2, signed: 2 } })
@@ -132,7 +133,7 @@ describe('if anything fails, nothing has changed:', () => {
   test.each([
     ['the model itself', 'clean', 'clean'],
     ['in the model', 'clean', 'clean/sub'],
-    ['above the model', 'two/m', 'two'],
+    ['above the model', 'above/m', 'above'],
   ])('a directory that is %s is refused', async (_, source, directory) => {
     const pulls = [{ source: site.file(source), directory: site.file(directory) }]
     await expect(pullModels(pulls, { policy, force: true })).rejects.toEqual(refusal('INVALID_ARGUMENT'))

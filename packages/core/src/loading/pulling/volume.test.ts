@@ -80,11 +80,23 @@ describe('its entries are replaced:', () => {
     renameSync(join(path, 'old.bin'), join(path, '.modelseal-pull', name, 'old.bin'))
     if (name === 'aside') {
       renameSync(join(path, 'model.sig'), join(path, '.modelseal-pull', name, 'model.sig'))
-      writeFileSync(join(path, '.modelseal-pull/placing'), '["new.bin","rest"]')
+      writeFileSync(join(path, '.modelseal-pull/placing'), '["gone","new.bin","rest"]')
       writeFileSync(join(path, 'new.bin'), 'new')
     }
     await (await Destination.at(path, false)).discard()
     expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'old.bin'])
+  })
+
+  test('a model that was complete when a process was killed stays', async () => {
+    const path = await volume({ 'm/new.bin': 'new' })
+    const staging = join(path, '.modelseal-pull')
+    mkdirSync(join(staging, 'aside/sub'), { recursive: true })
+    mkdirSync(join(staging, 'files'))
+    writeFileSync(join(staging, 'placing'), '["model.sig","new.bin"]')
+    const destination = await Destination.at(path, false)
+    expect(namesIn(staging)).not.toContain('aside')
+    await destination.discard()
+    expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'new.bin'])
   })
 
   test('what somebody else put there after a process was killed stays, beside the old model', async () => {
