@@ -253,3 +253,10 @@ test('trust roots are numbered without gaps', () => {
   })
   expect(names).toEqual(['authority', 'authority', 'authority-2'])
 })
+
+test('characters that could break a line are escaped, whatever their length', () => {
+  const identity = 'a\u0085\u200b\u{e0001}b'
+  const entry = policyEntry('sigstore', { description: '', identity, issuer: 'https://i.example' }) ?? ''
+  expect(entry).not.toMatch(/[^\n -~]/)
+  expect(parse(entry)).toMatchObject({ signers: [{ sigstore: { identity } }] })
+})

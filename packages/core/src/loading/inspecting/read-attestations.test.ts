@@ -151,3 +151,10 @@ describe('the inputs of provenance', () => {
     await expect(provenanceInputs(`${directory}/claims.jsonl`)).rejects.toEqual(refusal('ATTESTATIONS_TOO_LARGE'))
   })
 })
+
+test('attestations in the model are read even if nobody knows what was signed', async () => {
+  await attest(REVIEW, {})
+  await rename(claims(), site.file(name, 'claims.jsonl'))
+  await writeFile(site.file(`${name}.sig`), '{}')
+  expect(await readAttestations(site.file(name))).toHaveLength(1)
+})
