@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../errors.ts'
+import { DATASET_FORMAT } from '../policy/model-formats.ts'
 import type { SourceReader } from '../source/answers/source-reader.ts'
 import type { ModelSource } from '../source/model-source.ts'
 import { memorySource } from '../testing/memory-source.ts'
@@ -31,8 +32,6 @@ function counted(session: object = {}) {
   return { source, open, close }
 }
 
-const READER = { stop: vi.fn(() => Promise.resolve()) } as unknown as SourceReader
-
 describe('a load', () => {
   test('has a judgement for each judge, the first of which is that of the load', () => {
     const load = loadOf(urlSource(), {}, 2)
@@ -50,6 +49,17 @@ describe('a load', () => {
   test('is called by its path, or its URL without secrets', () => {
     expect(loadOf('/models/vad').label).toBe('/models/vad')
     expect(loadOf('https://models.example/vad?token=1').label).toBe('https://models.example/vad')
+  })
+
+  test('reads a dataset if the program says so', () => {
+    expect(loadOf('/m').isDataset).toBe(false)
+    expect(loadOf('/m', { options: openOptions({ format: DATASET_FORMAT }) }).isDataset).toBe(true)
+  })
+
+  test('is watched if one of its policies can change', () => {
+    const load = loadOf('/m', {}, 2)
+    Object.defineProperty(load.judgings[1], 'judgedBy', { value: { versions: '' } })
+    expect(load.isWatched).toBe(true)
   })
 
   test('does not take its request from Object.prototype', () => {
@@ -141,9 +151,10 @@ describe('the end of a load', () => {
     const { source, close } = counted()
     const load = loadOf(source)
     await load.opened()
-    const closing = load.closing(READER)
+    const stop = vi.fn(() => Promise.resolve())
+    const closing = load.closing({ stop } as unknown as SourceReader)
     await closing()
-    expect(READER.stop).toHaveBeenCalledOnce()
+    expect(stop).toHaveBeenCalledOnce()
     expect(close).not.toHaveBeenCalled()
     load.handOver()
     await closing()

@@ -142,7 +142,7 @@ describe('a model that is closed', () => {
     expect(CLOSED).toEqual(refusal('INVALID_ARGUMENT'))
     for (const step of [model.read('a'), model.stream('a'), model.path('a'), model.place(['a'])])
       await expect(step).rejects.toEqual(CLOSED)
-    expect(() => model.confirm()).toThrow(CLOSED.message)
+    for (const step of [() => model.confirm(), () => model.checkOpen()]) expect(step).toThrow(CLOSED.message)
     for (const step of [files.read, files.place, files.inMemory, files.confirm]) expect(step).not.toHaveBeenCalled()
   })
 
@@ -154,16 +154,18 @@ describe('a model that is closed', () => {
     })
     for (const step of [model.read('a'), model.stream('a'), model.path('a'), model.place(['a'])])
       await expect(step).rejects.toBe(revoked)
-    expect(() => model.confirm()).toThrow('No.')
+    for (const step of [() => model.confirm(), () => model.checkOpen()]) expect(step).toThrow(revoked)
     expect(files.read).not.toHaveBeenCalled()
   })
 
   test('is followed for as long as what was created from it', () => {
     const { model, standing } = opened()
     const held = vi.spyOn(standing, 'heldBy')
+    const looked = vi.spyOn(standing, 'isChangeable', 'get').mockReturnValue(false)
     const created = {}
     model.keepWatching(created)
     expect(held).toHaveBeenCalledWith(created)
+    expect(looked).toHaveBeenCalledOnce()
   })
 })
 
@@ -184,5 +186,9 @@ test('what gathers files must be a function', async () => {
   const source: ModelSource = { place: { url: 'store://m' }, open: () => expect.unreachable() }
   await expect(openVerifiedModel(source, {}, 5 as never)).rejects.toEqual(
     refusal('INVALID_ARGUMENT', { message: expect.stringContaining('the gatherer') as string, expected: 'a function' }),
+  )
+  const policy = '/none/policy.yaml'
+  await expect(openVerifiedModel(source, { policy }, () => Promise.resolve())).rejects.toEqual(
+    refusal('POLICY_NOT_FOUND'),
   )
 })

@@ -54,5 +54,6 @@ describe('a closed model', () => {
     expect(Buffer.from(bytes).toString()).toBe('weights')
     expect(model.files).toContain('weights.bin')
     expect(model.verdict.decision).not.toBe('refused')
+    expect(model.decision).toBe(model.verdict.decision)
   })
 })
