@@ -25,7 +25,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/loading/placing',
     'core/src/loading/publishing',
     'core/src/loading/pulling',
-    'core/src/loading/recording',
     'core/src/loading/standing',
     'core/src/manifest/arriving',
     'core/src/policy/advisories',

@@ -62,8 +62,7 @@ const SHAPE: Shape<JournalOptions> = {
  */
 export function enableJournal(given?: JournalOptions): void {
   const { directory = 'journal', ...others } = snapshot(given, SHAPE, 'enableJournal')
-  const written = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined))
-  const checked = journalSchema.check({ ...written, directory })
+  const checked = journalSchema.check({ ...others, directory })
   if ('value' in checked) {
     enable(settingsOf(checked.value, { base: absolutePath('.'), place: 'enableJournal()' }))
     return

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { enable, enabledJournals } from '../../journal/enabled.ts'
 import { recordLoaded, recordRefused, type JudgedVerdict } from '../../journal/recording/record-verdict.ts'
@@ -83,6 +84,12 @@ describe('a journal that the program enables', () => {
   })
 })
 
+test('an unknown option is refused by the name of the function', () => {
+  expect(() => enableJournal({ dir: 'x' } as never)).toThrow(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for enableJournal') as string }),
+  )
+})
+
 describe('a verdict', () => {
   test('is recorded in the journals of its policy and of the program', () => {
     const [noted, unnoted] = [verdict(), verdict()]
@@ -130,7 +137,9 @@ describe('a verdict', () => {
   })
 })
 
-test('paths are made absolute', () => {
+test('paths are made absolute, and may be URLs', () => {
   enableJournal({ directory: join('a', '..', 'b') })
   expect(vi.mocked(enable).mock.lastCall?.[0].directory).toBe(resolve('b'))
+  enableJournal({ key: pathToFileURL('host.key').href })
+  expect(vi.mocked(enable).mock.lastCall?.[0].key).toBe(resolve('host.key'))
 })

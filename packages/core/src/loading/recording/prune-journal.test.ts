@@ -20,7 +20,8 @@ beforeEach(() => {
   writeFileSync(join(directory, 'host.key'), journal.key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
   ;[old, recent] = [91, 3].map((days) => {
     const time = new Date(Date.now() - days * 86_400_000)
-    const segment = journal.segment({ service: `of ${days} days ago`, time: time.toISOString() })
+    // Told to keep it for ever: whoever prunes decides all the same.
+    const segment = journal.segment({ service: `of ${days} days ago`, time: time.toISOString(), retention: 0 })
     segment.add({ ...loadRecord(), time: time.toISOString() })
     if (days > 90) segment.close()
     else segment.commit()
@@ -114,6 +115,12 @@ describe('a segment whose end', () => {
   })
 })
 
+test('an unknown option is refused by the name of the function', async () => {
+  await expect(pruneJournal(directory, { olderThan: '90d', keys: 'x' } as never)).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for pruneJournal') as string }),
+  )
+})
+
 test('ends when it is aborted', async () => {
   await expect(pruneJournal(directory, { olderThan: '90d', signal: AbortSignal.abort() })).rejects.toEqual(
     refusal('ABORTED'),
@@ -134,5 +141,11 @@ test.each<[string, unknown]>([
 })
 
 test.each(['1d', '47h', '3 months', '1y', '', '-5d'])('refuses segments older than %j', async (olderThan) => {
-  await expect(pruneJournal(directory, { olderThan })).rejects.toThrow(refusal('INVALID_ARGUMENT'))
+  const message = expect.stringMatching(/ ".*": .*\.$/) as string
+  await expect(pruneJournal(directory, { olderThan })).rejects.toThrow(refusal('INVALID_ARGUMENT', { message }))
+})
+
+test('refuses segments of any age', async () => {
+  const message = expect.stringMatching(/ undefined\.$/) as string
+  await expect(pruneJournal(directory, {} as never)).rejects.toThrow(refusal('INVALID_ARGUMENT', { message }))
 })
