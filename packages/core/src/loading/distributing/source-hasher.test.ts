@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -147,6 +148,7 @@ describe('files on disk', () => {
       onProgress: (bytes) => void done.push(bytes),
     })
     expect(digests).toEqual([[expect.stringMatching(/^[0-9a-f]{128}$/), sha256('aa'), sha256('aa')], [sha256('bb')]])
+    expect(await hashFilesOnDisk([onDisk(b, short)])).toEqual([[sha256('bb')]])
     expect([done.at(-1), done.toSorted((one, two) => one - two)]).toEqual([8, done])
     await expect(hashFilesOnDisk([onDisk(b, short)], { signal: AbortSignal.abort() })).rejects.toEqual(
       refusal('ABORTED'),
@@ -162,4 +164,36 @@ describe('files on disk', () => {
       await expect(refused).rejects.toThrow(`(expected ${other.version ?? file.version}, found ${file.version})`)
     }
   })
+})
+
+test('a worker does not wait for a source that is silent, once it is aborted', async () => {
+  const controller = new AbortController()
+  const open = () => {
+    controller.abort()
+    return new Promise<never>(() => {})
+  }
+  const opening = SourceHasher.open({ place: { url: 'store://m' }, open }, controller.signal)
+  await expect(opening).rejects.toEqual(refusal('ABORTED'))
+})
+
+test('a worker leaves nothing behind: no listener, and no open source', async () => {
+  const { signal } = new AbortController()
+  let closed = 0
+  const close = () => {
+    closed++
+  }
+  const source = memorySource('store://m', CONTENT, { files: { list: () => [ENTRY] }, session: { close } })
+  const hasher = await SourceHasher.open(source)
+  await hasher.hash([fileOf(whole)], { signal })
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+  expect(closed).toBe(0)
+  await hasher.close()
+  expect(closed).toBe(1)
+})
+
+test('a failure of the source names the file', async () => {
+  const failing = hashed(reading(() => Promise.reject(new Error('disk on fire'))))
+  await expect(failing).rejects.toEqual(
+    refusal('SOURCE_FAILED', { message: expect.stringContaining('"b.bin"') as string }),
+  )
 })

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
-import type { ClaimsCandidate, SourceEntry } from '../../source/model-source.ts'
+import type { ClaimsCandidate, ModelSource, SourceEntry } from '../../source/model-source.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { refusal } from '../../testing/scratch.ts'
@@ -208,4 +208,27 @@ test('checking can be abandoned, and tells of its progress', async () => {
   expect(seen.at(-1)).toBe(9)
   await expect(check(publication, { ful: true } as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   await expect(check(publication, { full: 'yes' } as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+})
+
+test('checking can be abandoned while the source is silent', async () => {
+  const publication = await published()
+  const list = () => [...content].map(([name, { length }]) => ({ name, size: length }))
+  type Hang = () => Promise<never>
+  const silent: ((hang: Hang) => ModelSource)[] = [
+    (open) => ({ place: { url: 'store://m' }, open }),
+    (next) => {
+      const bundles = () => ({ [Symbol.asyncIterator]: () => ({ next }) })
+      return memorySource('store://m', content, { files: { list }, session: { bundles } })
+    },
+    (read) => memorySource('store://m', content, { files: { list, read } }),
+  ]
+  for (const sourceOf of silent) {
+    const controller = new AbortController()
+    const hang = () => {
+      controller.abort()
+      return new Promise<never>(() => {})
+    }
+    const checking = checkServed(sourceOf(hang), publication, { signal: controller.signal })
+    await expect(checking).rejects.toEqual(refusal('ABORTED'))
+  }
 })

@@ -1,9 +1,10 @@
 import { readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { MAX_BUNDLE_BYTES } from '../../bundle/bundle.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { signModel } from '../../signing/sign-model.ts'
-import { keyPair } from '../../testing/bundles.ts'
+import { keyPair, paddedBundle } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { checkReplaceable } from './replaceable.ts'
 
@@ -77,6 +78,9 @@ describe('a directory is not replaced', () => {
     await refused({ 'model.sig': bundle!, a: 'a', '.cache/pip/x': '' }, beside('.cache'))
     await refused({ 'model.sig': bundle!, a: 'a', 'b.sig': 'no bundle' }, beside('b.sig'))
     await refused({ 'model.sig': deepBundle!, 'deep/x': '', 'a.claims.jsonl': '' }, beside('a.claims.jsonl'))
+    const cache = { '.cache/huggingface/x': '' }
+    await refused({ 'model.sig': bundle!, a: 'a', ...cache, 'release.key': '' }, beside('release.key'))
+    await refused({ 'model.sig': bundle!, 1: '', 2: '', 3: '' }, beside('1', '2', '3'))
     const more = '"1", "2", "3" and 2 more, which no signature bundle in it covers'
     await refused({ 'model.sig': bundle!, 1: '', 2: '', 3: '', 4: '', 5: '' }, more)
   })
@@ -110,4 +114,18 @@ test('a bundle that was moved away no longer shows that it is a model', async ()
   await checkReplaceable(directory, HARMLESS)
   renameSync(join(directory, 'model.sig'), join(directory, 'old'))
   await expect(checkReplaceable(directory, HARMLESS)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
+})
+
+test('a bundle over several files covers no attestations of one of them, and may be large', async () => {
+  const key = keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const directory = scratch({ 'm/a': 'a', 'm/b': 'b', key })
+  await signModel(join(directory, 'm'), { signer: await keySigner({ privateKey: join(directory, 'key') }) })
+  const ofBoth = readFileSync(join(directory, 'm/model.sig'))
+  await check({ 'model.sig': ofBoth, a: '', b: '' })
+  await expect(check({ 'model.sig': ofBoth, a: '', 'a.claims.jsonl': '' })).rejects.toEqual(
+    refusal('DESTINATION_REFUSED', { found: '"a.claims.jsonl", which no signature bundle in it covers' }),
+  )
+  const large = paddedBundle(ofBoth, key, MAX_BUNDLE_BYTES + 4)
+  expect(large.length).toBeGreaterThan(MAX_BUNDLE_BYTES)
+  await check({ 'model.sig': large, a: '' })
 })

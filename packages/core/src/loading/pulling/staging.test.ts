@@ -3,10 +3,15 @@ import * as promises from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { systemError } from '../../source/file-errors.ts'
+import { claimDirectory } from '../../source/private/sign-of-life.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { moveEntries, Staging } from './staging.ts'
 
 vi.mock('node:fs/promises', { spy: true })
+vi.mock(import('../../source/private/sign-of-life.ts'), async (original) => {
+  const real = await original()
+  return { ...real, claimDirectory: vi.fn(real.claimDirectory) }
+})
 
 let above: string
 let path: string
@@ -58,6 +63,9 @@ describe('a directory to prepare a model in', () => {
     await staging.clear()
     expect(namesIn(staging.files)).toEqual([])
     expect(fs.statSync(staging.files).mode & 0o777).toBe(0o700)
+    fs.rmdirSync(staging.files)
+    await staging.clear()
+    expect(namesIn(staging.files)).toEqual([])
   })
 
   test('whose model was placed keeps nothing of the old one', async () => {
@@ -134,6 +142,18 @@ describe('a directory to prepare a model in', () => {
       join(path, 'alive'),
     ])
   })
+})
+
+test('a directory in which nobody can show that they use it is used all the same', async () => {
+  fs.mkdirSync(join(path, 'aside'), { recursive: true })
+  vi.mocked(claimDirectory).mockResolvedValue(undefined)
+  onTestFinished(() => void vi.mocked(claimDirectory).mockReset())
+  vi.mocked(promises.rm).mockRejectedValueOnce(systemError('EIO'))
+  await expect(begin()).rejects.toThrow('EIO')
+  const left = await begin()
+  left.leave()
+  await (await begin()).remove()
+  expect(fs.readdirSync(above)).toEqual([])
 })
 
 test('entries are moved, except some', async () => {
