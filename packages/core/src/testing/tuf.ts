@@ -16,6 +16,8 @@ export interface Publication {
   unlisted?: boolean
   /** Publishes a new root, signed by the one before it, with new keys for all other roles. */
   newRoot?: boolean
+  /** Algorithm of the digests of targets. Default: sha256. */
+  hash?: string
 }
 
 type Role = 'root' | 'timestamp' | 'snapshot' | 'targets'
@@ -48,8 +50,9 @@ export class TestTuf {
     })
     const listed = new Targets(options('targets'))
     for (const [name, content] of Object.entries(targets)) {
-      const hash = sha256(content)
-      listed.addTarget(new TargetFile({ path: name, length: content.length, hashes: { sha256: hash } }))
+      const { hash: algorithm = 'sha256' } = publication
+      const hash = createHash(algorithm).update(content).digest('hex')
+      listed.addTarget(new TargetFile({ path: name, length: content.length, hashes: { [algorithm]: hash } }))
       this.files.set(`targets/${hash}.${name}`, Buffer.from(content))
     }
     const targetsBytes = this.#signed(listed, 'targets', publication)

@@ -551,7 +551,9 @@ test('a key that was replaced does not count for a policy that is asked for at t
   expect(after.advisories[0]!.id).toBe(before.advisories[0]!.id)
   const state = new FeedState(after.advisories[0]!, after)
   onTestFinished(() => state.stop())
-  const [now, then] = await Promise.all([after, before].map(async (one) => state.standing(one.advisories[0]!, one, true)))
+  const [now, then] = await Promise.all(
+    [after, before].map(async (one) => state.standing(one.advisories[0]!, one, true)),
+  )
   expect(then).toMatchObject({ version: { sequence: 5 } })
   expect(now).toMatchObject({ version: undefined })
 })
@@ -620,9 +622,9 @@ test('what may end this process is told of a later version only once later proce
   vi.useFakeTimers({ toFake: ['Date'] })
   later(6 * 60_000)
   answer = file(signed(version(2)))
-  const [writing, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const [writing, written] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
   beforeReplacing = () => {
-    writing.resolve()
+    writing.resolve(undefined)
     return written.promise
   }
   await process.load(false)
@@ -633,7 +635,7 @@ test('what may end this process is told of a later version only once later proce
   const told = process.load(false).finally(() => (isTold = true))
   expect(await (await Process.start()).load()).toMatchObject({ version: { sequence: 1 } })
   expect(isTold).toBe(false)
-  written.resolve()
+  written.resolve(undefined)
   expect(await told).toMatchObject(inUse(2))
   answer = broken
   expect(await (await Process.start()).load()).toMatchObject({ version: { sequence: 2 } })
@@ -646,9 +648,9 @@ test('a disk that hangs does not hide a later version for long', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   later(6 * 60_000)
   answer = file(signed(version(2)))
-  const written = Promise.withResolvers<void>()
+  const written = Promise.withResolvers<undefined>()
   onTestFinished(() => {
-    written.resolve()
+    written.resolve(undefined)
   })
   beforeReplacing = () => written.promise
   await vi.waitFor(async () => expect(await process.load(false)).toMatchObject(inUse(2)), { timeout: 20_000 })

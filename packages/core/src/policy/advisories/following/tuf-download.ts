@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Fetcher } from 'tuf-js'
 import { ModelSealError } from '../../../errors.ts'
@@ -15,7 +15,7 @@ const HINTS = { ...FEED_HINTS, response: 'Check the URL of the TUF repository.' 
 const ABSENT: ReadonlySet<number> = new Set([403, 404])
 const ROOT_NAME = /^[0-9]+\.root\.json$/
 
-/** Where metadata is, and where files are put that are downloaded for the library. */
+/** Where metadata is, and a directory for a file that is downloaded for the library, which is removed afterwards. */
 interface Places {
   url: string
   directory: string
@@ -43,11 +43,7 @@ export class TufDownload implements Fetcher {
   async downloadFile<T>(url: string, maxLength: number, handler: (file: string) => Promise<T>): Promise<T> {
     const file = join(this.#places.directory, 'download')
     await writeFile(file, await this.downloadBytes(url, maxLength))
-    try {
-      return await handler(file)
-    } finally {
-      await rm(file, { force: true })
-    }
+    return handler(file)
   }
 
   async downloadBytes(url: string, maxLength: number): Promise<Buffer> {

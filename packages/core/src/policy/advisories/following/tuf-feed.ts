@@ -38,9 +38,9 @@ export class TufFeed {
   async look(etag: string | undefined, asking: Asking): Promise<Looked> {
     const { url, root } = this.#place
     const anchor = await readPolicyFile(root, ROOT)
-    const isSame = this.#metadata?.anchor.equals(anchor) === true
-    const before = isSame ? this.#metadata?.files : undefined
-    const files = before ?? (await readTufMetadata(this.#feed.id, anchor))
+    const before = this.#metadata
+    const isSame = before?.anchor.equals(anchor) === true
+    const files = isSame ? before.files : await readTufMetadata(this.#feed.id, anchor)
     const directory = await makePrivateDirectory()
     const download = new TufDownload({ url, directory: directory.files }, files, asking)
     try {
@@ -89,7 +89,7 @@ export class TufFeed {
 
 /** What the library wrote, except the root, which is verified from the beginning each time. */
 async function metadataIn(directory: string): Promise<[string, Buffer][]> {
-  const names = (await readdir(directory)).filter((name) => name !== 'root.json' && !/^\d+\.root\.json$/.test(name))
+  const names = (await readdir(directory)).filter((name) => name !== 'root.json')
   return Promise.all(
     names.map(async (name): Promise<[string, Buffer]> => [name, await readFile(join(directory, name))]),
   )

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { serve, type Answer } from '../../../testing/http-server.ts'
@@ -6,6 +6,7 @@ import { refusal, scratch } from '../../../testing/scratch.ts'
 import { TestTuf } from '../../../testing/tuf.ts'
 import { MAX_FEED_BYTES } from '../feed-statement.ts'
 import type { TufPlace } from '../followed-feed.ts'
+import { TufDownload } from './tuf-download.ts'
 import { TufFeed } from './tuf-feed.ts'
 
 const ID = 'ab'.repeat(32)
@@ -62,6 +63,14 @@ describe('a target of a TUF repository', () => {
     expect((await feed.look(`"${'a'.repeat(64)}"`, ASKING)).bytes?.toString()).toBe('one')
     tuf.publish({ feed: 'two' })
     expect((await feed.look(etag, ASKING)).bytes?.toString()).toBe('two')
+  })
+
+  test('is fetched each time if the metadata does not identify it by its SHA-256', async () => {
+    tuf.publish({ feed: 'two' }, { hash: 'sha512' })
+    const feed = start()
+    const { bytes, etag } = await feed.look(undefined, ASKING)
+    expect([bytes?.toString(), etag]).toEqual(['two', undefined])
+    expect(await content(feed)).toBe('two')
   })
 
   test('must be one', async () => {
@@ -157,15 +166,15 @@ test('what is kept is written only if it is new', async () => {
   const feed = start()
   await content(feed)
   const path = join(directory, 'cache/advisories', `${ID}.tuf.json`)
-  const { ino } = await stat(path)
+  await utimes(path, 1, 1)
   const kept = JSON.parse(await readFile(path, 'utf8')) as { files: object }
   expect(Object.keys(kept.files).sort()).toEqual(['snapshot.json', 'targets.json', 'timestamp.json'])
   await content(feed)
   await content(start())
-  expect((await stat(path)).ino).toBe(ino)
+  expect((await stat(path)).mtimeMs).toBe(1_000)
   tuf.publish({ feed: 'two' })
   await content(feed)
-  expect((await stat(path)).ino).not.toBe(ino)
+  expect((await stat(path)).mtimeMs).not.toBe(1_000)
 })
 
 test('later roots are fetched once, and verified from the first one each time', async () => {
@@ -184,6 +193,15 @@ test('later roots are fetched once, and verified from the first one each time', 
   const other = new TestTuf({ feed: 'x' })
   await writeFile(place.root, other.anchor)
   await fails(feed, 'TUF_SIGNATURE')
+  tuf = other
+  expect(await content(feed)).toBe('x')
+})
+
+test('there may be more than nine roots', async () => {
+  for (let roots = 1; roots < 11; roots++) tuf.publish({ feed: 'two' }, { newRoot: true })
+  for (const one of [start(), start()]) expect(await content(one)).toBe('two')
+  expect(asked.filter((url) => url === '/11.root.json')).toHaveLength(1)
+  expect(asked.filter((url) => url === '/12.root.json')).toHaveLength(2)
 })
 
 describe('a server', () => {
@@ -211,6 +229,29 @@ describe('a server', () => {
     await expect(time(500)).rejects.toEqual(refusal('HTTP_TIMEOUT'))
     expect((await time(30_000)).bytes?.toString()).toBe('one')
   })
+})
+
+test('only root metadata is taken from what is known, or may be absent', async () => {
+  const known = new Map(['2.root.json', 'x2.root.json', '2.root.jsonx'].map((name) => [name, Buffer.from('known')]))
+  const download = new TufDownload({ url: place.url, directory }, known, ASKING)
+  expect((await download.downloadBytes(`${place.url}/2.root.json`, 100)).toString()).toBe('known')
+  expect(asked).toEqual([])
+  await expect(download.downloadBytes(`${place.url}/3.root.json`, 100)).rejects.toMatchObject({ statusCode: 404 })
+  expect(download.failure).toBeUndefined()
+  for (const path of ['targets/2.root.json', 'x2.root.json', '2.root.jsonx', 'targets/3.root.json'])
+    await expect(download.downloadBytes(`${place.url}/${path}`, 100)).rejects.toEqual(refusal('HTTP_RESPONSE'))
+  expect(download.failure).toEqual(refusal('HTTP_RESPONSE'))
+  expect([...download.roots.keys()]).toEqual(['2.root.json'])
+})
+
+test('no file may be larger than the library allows', async () => {
+  const download = new TufDownload({ url: place.url, directory }, new Map(), ASKING)
+  const { length } = tuf.files.get('timestamp.json')!
+  const url = `${place.url}/timestamp.json`
+  expect(await download.downloadBytes(url, length)).toHaveLength(length)
+  await expect(download.downloadBytes(url, length - 1)).rejects.toEqual(
+    refusal('TUF_INVALID', { found: expect.stringContaining(`more than ${length - 1} bytes`) as string }),
+  )
 })
 
 test('metadata that has expired is refused', async () => {
