@@ -190,6 +190,12 @@ describe('a load under two policies', () => {
 
   test("an audit of the second does not load a model whose files the program's policy refuses", async () => {
     await expect(load('tampered', { audit: true })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
+    // Both refuse it, and nothing is read once more without the second policy.
+    expect(hashed().filter((name) => name === 'weights.bin')).toHaveLength(1)
+    expect(told()).toEqual([
+      [undefined, 'refused', 'FILE_MISMATCH'],
+      [BY, 'refused', 'FILE_MISMATCH'],
+    ])
     await expect(load('extra', { audit: true })).rejects.toMatchObject({ code: 'FILE_UNSIGNED' })
   })
 
