@@ -3,11 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { LOAD_CHANNEL, type LoadTrace } from '../events.ts'
+import { SourceReader } from '../source/answers/source-reader.ts'
 import type { ModelFiles, SourceSession } from '../source/model-source.ts'
 import { filesAt } from '../source/model-sources.ts'
 import { memorySource } from '../testing/memory-source.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { TestSite } from '../testing/site.ts'
+import type { SignedParts } from './files/signed-parts.ts'
 import type { LoadRequest } from './load.ts'
 import type { SavingReader } from './model-reader.ts'
 import { openJudged } from './open-judged.ts'
@@ -239,6 +241,16 @@ describe('what a loader gets', () => {
     await site.write('alone.bin', 'alone')
     await site.sign('alone.bin', 'a')
     expect(await seen({ source: site.file('alone.bin') })).toMatchObject({ entry: 'alone.bin', files: ['alone.bin'] })
+  })
+
+  test('can be read in parts, within the limit of the load', async () => {
+    const gather = (reader: SavingReader) => Promise.resolve(reader.parts)
+    const { gathered, manifest } = await open({ maxBytes: 1_000, gather })
+    expect(gathered).toMatchObject({ files: { path: site.file('model') }, further: { hashTypes: [] } })
+    const { manifest: signed, reader, limit } = gathered as SignedParts
+    expect(signed).toBe(manifest)
+    expect(reader).toBeInstanceOf(SourceReader)
+    expect(() => limit?.admit('weights.bin', 1_001)).toThrow(refusal('FILE_TOO_LARGE'))
   })
 
   test('cannot be saved if it is unverified', async () => {

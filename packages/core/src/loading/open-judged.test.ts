@@ -230,6 +230,15 @@ describe('a load under two policies', () => {
     expect(hashed().slice(1).sort()).toEqual(['config.json', 'weights.bin'])
   })
 
+  test('a file that was not loaded is refused only by the policy that has all of them checked', async () => {
+    const loaded = { require: { files: 'loaded' } }
+    const gather = () => Promise.resolve()
+    await (await load('tampered', { program: loaded, register: loaded, gather }))[Symbol.asyncDispose]()
+    verdicts.length = 0
+    await expect(load('tampered', { program: loaded, gather })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
+    expect(told()).toEqual([[BY, 'refused', 'FILE_MISMATCH']])
+  })
+
   test('the isolation is one that both allow', async () => {
     const memory = { require: { isolation: ['memory'] } }
     const copy = { require: { isolation: ['copy'] } }
