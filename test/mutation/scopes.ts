@@ -22,7 +22,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/loading/inspecting',
     'core/src/loading/operations',
     'core/src/loading/placing',
-    'core/src/loading/publishing',
     'core/src/loading/standing',
     'core/src/manifest/arriving',
     'core/src/policy/advisories',

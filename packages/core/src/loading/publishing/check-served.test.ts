@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
-import type { ClaimsCandidate, ModelSource, SourceEntry } from '../../source/model-source.ts'
+import type { ClaimsCandidate, ModelSource, Receive, SourceEntry } from '../../source/model-source.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { refusal } from '../../testing/scratch.ts'
@@ -231,4 +231,16 @@ test('checking can be abandoned while the source is silent', async () => {
     const checking = checkServed(sourceOf(hang), publication, { signal: controller.signal })
     await expect(checking).rejects.toEqual(refusal('ABORTED'))
   }
+})
+
+test('all bundles that are served instead are named', async () => {
+  const publication = await published()
+  const candidate = (path: string) => ({
+    path,
+    read: (_: unknown, receive: Receive) => receive({ chunks: [Buffer.from('{}')] }),
+  })
+  const bundles = () => [{ candidates: ['a.oms.sig', 'b.oms.sig'].map(candidate) }]
+  await expect(check(publication, { session: { bundles } })).rejects.toEqual(
+    refusal('BUNDLE_NOT_FOUND', { found: 'other content at "a.oms.sig", "b.oms.sig"' }),
+  )
 })

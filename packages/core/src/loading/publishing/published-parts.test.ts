@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { appendFile, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
@@ -7,7 +8,9 @@ import { pem } from '../../testing/feeds.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
 import { attestModel } from '../operations/attest-model.ts'
+import { openLocalSource } from '../../source/local/local-source.ts'
 import { otherBundlesAmong, preparePublication, unsignedAmong, type Publication } from './publication.ts'
+import { publishableAttestations } from './published-attestations.ts'
 
 const TYPE = 'https://example.org/review/v1'
 let site: TestSite
@@ -228,4 +231,79 @@ describe('at the place,', () => {
       beside: [],
     })
   })
+})
+
+test('another bundle is one whatever the length of its name', async () => {
+  await signed()
+  const publication = { ...(await prepared()), bundles: [] }
+  const names = ['other.oms.sig', 'x.oms.sig', '.oms.sig', 'other-oms.sig', 'other.oms-sig']
+  expect(otherBundlesAmong(publication, entriesOf(...names)).beside).toEqual(['other.oms.sig', 'x.oms.sig'])
+})
+
+test('a bundle in the model is no unsigned file, whatever its name', async () => {
+  await site.sign('m', 'a', 'm/bundle.json')
+  const signature = site.file('m/bundle.json')
+  for (const signedBy of [by('a').signedBy, { policy: await policy({ require: { files: 'loaded' } }) }]) {
+    const { bundles, files } = await prepared({ signature, signedBy })
+    expect(bundles.map(({ name, path }) => [name, path])).toEqual([['model.sig', signature]])
+    expect(files.map(({ name }) => name)).toEqual(['config.json', 'weights.bin'])
+  }
+})
+
+test('a bundle that a policy accepted is published only if it still is over the same files', async () => {
+  await signed()
+  await site.model('other', { 'weights.bin': 'other' })
+  await site.sign('other', 'a', 'other.sig')
+  const other = await readFile(site.file('other.sig'))
+  const onProgress = () => {
+    writeFileSync(site.file('m/model.sig'), other)
+  }
+  await expect(prepared({ signedBy: { policy: await policy() }, onProgress })).rejects.toEqual(
+    refusal('FILE_CHANGED', { file: site.file('m/model.sig') }),
+  )
+})
+
+test('a file that is gone since it was signed is not published', async () => {
+  const signer = await keySigner({ privateKey: site.file('a.key') })
+  const { bundleDigest } = await signModel(site.file('m'), { signer })
+  await rm(site.file('m/config.json'))
+  await expect(prepared({ signedBy: { bundleDigest } })).rejects.toEqual(
+    refusal('FILE_UNREADABLE', {
+      file: site.file('m/config.json'),
+      message: expect.stringMatching(/ file "/) as string,
+    }),
+  )
+})
+
+test('bundles that were published before are no unsigned files, and other ones are', async () => {
+  await signed()
+  const bundles = [{ name: 'signer-1.oms.sig', path: '', bytes: Buffer.alloc(0) }]
+  const names = ['signer-1.oms.sig', 'signer-2.oms.sig']
+  expect(unsignedAmong({ ...(await prepared()), bundles }, entriesOf(...names))).toEqual(['signer-2.oms.sig'])
+})
+
+test('a signed file with the name of the bundle is named', async () => {
+  await site.write('m/model.sig', 'content')
+  await site.sign('m/model.sig', 'a', 'other.sig')
+  const published = preparePublication(site.file('m/model.sig'), { ...by('a'), signature: site.file('other.sig') })
+  await expect(published).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { found: expect.stringContaining('"model.sig"') as string }),
+  )
+})
+
+test('attestations are read no further once that is abandoned', async () => {
+  await signed()
+  await attest(1)
+  const { manifest } = await prepared()
+  const controller = new AbortController()
+  // The root digest is looked at once they were found.
+  const watched = new Proxy(manifest, {
+    get(target, key) {
+      if (key === 'rootDigest') controller.abort()
+      return Reflect.get(target, key, target) as unknown
+    },
+  })
+  const source = await openLocalSource(site.file('m'))
+  await expect(publishableAttestations(source, watched, controller.signal)).rejects.toEqual(refusal('ABORTED'))
+  expect((await publishableAttestations(source, manifest, undefined)).attestations).toHaveLength(1)
 })
