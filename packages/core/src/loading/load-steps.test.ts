@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { LOAD_CHANNEL, type LoadTrace } from '../events.ts'
+import { DATASET_FORMAT } from '../policy/model-formats.ts'
 import { SourceReader } from '../source/answers/source-reader.ts'
 import type { ModelFiles, SourceSession } from '../source/model-source.ts'
 import { filesAt } from '../source/model-sources.ts'
@@ -119,6 +120,12 @@ describe('the verdict of a load', () => {
     }
     const unlisted = remote({ files: { list: undefined } })
     expect(told(await open({ source: unlisted, require: ignoring }))).toBe(told(await open({ source: remote() })))
+  })
+
+  test('says how ranges of a dataset are verified', async () => {
+    expect(told(await open({ format: DATASET_FORMAT }))).toMatch(/\. They are signed whole/)
+    // Nothing but how many files were hashed.
+    expect(told(await open())).toMatch(/^[^.]*\.$/)
   })
 
   test('of a model that is loaded unverified says that nothing is revoked', async () => {
