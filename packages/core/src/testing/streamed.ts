@@ -1,6 +1,7 @@
 import { SourceReader } from '../source/answers/source-reader.ts'
 import type { ModelFiles, ReadRequest, SourceEntry } from '../source/model-source.ts'
 import type { SizeLimit } from '../source/size-limit.ts'
+import type { Comparison } from '../manifest/arriving/comparison.ts'
 import { SignedComparison } from '../manifest/arriving/signed-comparison.ts'
 import { StreamedFiles } from '../manifest/arriving/streamed-files.ts'
 import type { FurtherDigests } from '../manifest/contents.ts'
@@ -8,7 +9,7 @@ import { Manifest } from '../manifest/manifest.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { sha256 } from './bundles.ts'
 
-const WHOLE: Serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false }
+export const WHOLE: Serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false }
 export const SHARDS: Serialization = { ...WHOLE, method: 'shards', shardSize: 4 }
 const NO_FURTHER: FurtherDigests = { hashTypes: [], check: () => {} }
 
@@ -27,6 +28,9 @@ export interface Given {
   further?: FurtherDigests
   onProgress?: (done: number, total: number) => void
   read?: ModelFiles['read']
+  reader?: SourceReader
+  /** Default: with the manifest of what was signed. */
+  comparison?: Comparison
   /** What the source says about the length. */
   sizeOf?: (content: string) => number | undefined
 }
@@ -57,8 +61,8 @@ export function streamed(given: Given = {}) {
   }
   const files: ModelFiles = { path: 'store://m', name: 'm', isFile: false, read: given.read ?? read }
   const resources = resourcesOf(signed, serialization).sort((a, b) => (a.name < b.name ? -1 : 1))
-  const comparison = new SignedComparison(files, new Manifest('m', serialization, resources))
-  const model = { files, reader: new SourceReader({}, undefined), limit: given.limit }
+  const { comparison = new SignedComparison(files, new Manifest('m', serialization, resources)) } = given
+  const model = { files, reader: given.reader ?? new SourceReader({}, undefined), limit: given.limit }
   const { further = NO_FURTHER, onProgress, announced } = given
   const streams = new StreamedFiles(model, comparison, {
     further,

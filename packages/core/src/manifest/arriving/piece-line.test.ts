@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { CallingThreadHasher, type PieceHasher } from '../../hashing/arriving/piece-hasher.ts'
 import { PieceLine } from './piece-line.ts'
 
@@ -150,3 +150,48 @@ test.each(['writing', 'hashing'])(
     expect(state.now).toBe(what === 'writing' ? 1 : 0) // the one that failed did not count itself
   },
 )
+
+test.each([
+  [undefined, 512 * 1024],
+  [1, 16 * 1024],
+  [100_000, 100_000],
+  [2 ** 50, 512 * 1024],
+])('if a length of %s bytes is announced, there is room for %i bytes at a time', (announced, bytes) => {
+  expect(new PieceLine(new CallingThreadHasher(WANTED), announced).room()).toHaveLength(bytes)
+})
+
+test('bytes that are elsewhere in the memory that is there for them count as they are', async () => {
+  const { write, written } = writer()
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  const room = line.room()
+  room.fill(1, 0, 10).fill(2, 10, 20)
+  await line.add(room.subarray(10, 20), write)
+  expect(await line.end()).toEqual([[createHash('sha256').update(Buffer.alloc(10, 2)).digest('hex')]])
+  expect(written).toEqual([Buffer.alloc(10, 2)])
+})
+
+test('few bytes at a time are written together, and nothing after the end', async () => {
+  const { write, written } = writer()
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  for (let start = 0; start < 100; start += 10) await line.add(CONTENT.subarray(start, start + 10), write)
+  await line.end()
+  await line.settle()
+  expect(written).toEqual([CONTENT.subarray(0, 100)])
+})
+
+test('bytes that were only hashed are not written if the file is given up', async () => {
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  await line.add(CONTENT.subarray(0, 10), undefined)
+  await expect(line.settle()).resolves.toBeUndefined()
+})
+
+test('a failure that is reported later does not end the process', async () => {
+  const unhandled = vi.fn()
+  process.on('unhandledRejection', unhandled)
+  onTestFinished(() => void process.off('unhandledRejection', unhandled))
+  const line = new PieceLine(new CallingThreadHasher(WANTED))
+  await line.add(CONTENT.subarray(0, 512 * 1024), () => Promise.reject(new RangeError('full')))
+  await setTimeout(5)
+  expect(unhandled).not.toHaveBeenCalled()
+  await expect(line.end()).rejects.toThrow('full')
+})

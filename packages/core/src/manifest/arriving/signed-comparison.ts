@@ -2,7 +2,7 @@ import type { FileProblem, ModelSealError } from '../../errors.ts'
 import type { ModelFiles, SignedContent, SourceEntry } from '../../source/model-source.ts'
 import type { ListedFile } from '../listed-files.ts'
 import { UNNAMED_FILE, type Manifest } from '../manifest.ts'
-import { digestProblem, isOfOtherModel, mismatch, notSigned, otherModelHint } from '../mismatch.ts'
+import { digestProblem, mismatch, notSigned, otherModelHint } from '../mismatch.ts'
 import type { Comparison } from './comparison.ts'
 
 /** Compares arriving files with a signed manifest. Only names in the manifest are ever requested. */
@@ -72,7 +72,7 @@ export class SignedComparison implements Comparison {
     const { files } = manifest
     const listed = files.get(UNNAMED_FILE) ?? files.get(name)
     if (!listed) {
-      const hint = isOfOtherModel(manifest, name, [name]) ? otherModelHint(manifest) : undefined
+      const hint = manifest.modelName === name ? undefined : otherModelHint(manifest)
       throw mismatch(this.#path, [{ code: 'FILE_UNSIGNED', file: name }], () => undefined, hint)
     }
     const other = [...files.keys()].find((each) => each !== listed.name)

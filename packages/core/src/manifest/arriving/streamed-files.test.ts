@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
+import { SourceReader } from '../../source/answers/source-reader.ts'
 import { SizeLimit } from '../../source/size-limit.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { refusal } from '../../testing/scratch.ts'
-import { FILES, SHARDS, streamed, type Given } from '../../testing/streamed.ts'
+import { FILES, SHARDS, streamed, WHOLE, type Given } from '../../testing/streamed.ts'
 import type { FurtherDigests } from '../contents.ts'
+import { Manifest } from '../manifest.ts'
+import { SignedComparison } from './signed-comparison.ts'
 
 const texts = (buffers: readonly Uint8Array[]) => buffers.map((bytes) => Buffer.from(bytes).toString())
 const named = (...names: string[]) => names.map((name) => ({ name }))
@@ -58,6 +61,25 @@ describe('reading', () => {
       },
     })
     await expect(streams.readAll(named('a'))).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'a' }))
+  })
+
+  test('does not let the source change what a single file is compared with', async () => {
+    const manifest = new Manifest('m', WHOLE, [{ name: 'm', digest: sha256('alpha') }])
+    const comparison = new SignedComparison({ path: 'm', name: 'm', isFile: true, read: async () => {} }, manifest)
+    const { streams } = streamed({
+      comparison,
+      read: async ({ signed }, receive) => {
+        ;(signed?.digests as string[])[0] = sha256('evil')
+        await receive({ chunks: [Buffer.from('evil')] })
+      },
+    })
+    await expect(streams.readAll(named('m'))).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'm' }))
+  })
+
+  test('of no files reads nothing', async () => {
+    const { streams, requests } = streamed()
+    expect(await streams.readAll([])).toEqual([])
+    expect(requests).toEqual([])
   })
 
   test('keeps only as many bytes as are wanted, and hashes all', async () => {
@@ -181,6 +203,20 @@ describe('sizes', () => {
     expect(texts(await streams.readAll(named('a')))).toEqual(['alpha'])
   })
 
+  test('of a file that was accepted count, even if it is refused when it is read again', async () => {
+    const served: Record<string, string> = { ...FILES }
+    const { streams, limit } = streamed({ limit: new SizeLimit(9), served })
+    await streams.readAll(named('a'))
+    served.a = 'other'
+    await expect(streams.readAll(named('a'))).rejects.toEqual(refusal('FILE_MISMATCH'))
+    expect(limit?.counted('a')).toBe(5)
+  })
+
+  test('that do not fit into one buffer are refused before anything is read', async () => {
+    const { streams } = streamed({ sizeOf: () => Number.MAX_SAFE_INTEGER })
+    await expect(streams.readAll(named('a'))).rejects.toEqual(refusal('FILE_TOO_LARGE', { file: 'a' }))
+  })
+
   test('that a source overstates do not count', async () => {
     const limit = new SizeLimit(9)
     const { streams } = streamed({ limit, sizeOf: ({ length }) => length + 2 })
@@ -232,6 +268,12 @@ describe('an answer from a cache', () => {
     await expect(long.streams.readAll([{ name: 'a', maxBytes: 1 }])).rejects.toEqual(refusal('FILE_TOO_LARGE'))
     expect([elsewhere.requests, long.requests]).toEqual([[undefined], [undefined]])
   })
+
+  test('is not what a source that refuses a file itself has given', async () => {
+    const read = vi.fn(() => Promise.reject(new ModelSealError('FILE_MISMATCH', 'refused')))
+    await expect(streamed({ read }).streams.readAll(named('a'))).rejects.toEqual(refusal('FILE_MISMATCH'))
+    expect(read).toHaveBeenCalledTimes(1)
+  })
 })
 
 describe('checking the rest', () => {
@@ -249,5 +291,20 @@ describe('checking the rest', () => {
     await expect(changed.checkRest(['a'])).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'a' }))
     const missing = streamed({ served: { a: 'alpha' } }).streams
     await expect(missing.checkRest(['a', 'c'])).rejects.toEqual(refusal('FILE_MISSING', { file: 'c' }))
+  })
+
+  test('refuses a file whose content never arrived, although it is said to have been read', async () => {
+    const reader = new SourceReader({}, undefined)
+    vi.spyOn(reader, 'read').mockResolvedValue({ write: undefined })
+    const { streams } = streamed({ reader })
+    await expect(streams.checkRest(['a', 'c'])).rejects.toEqual(refusal('FILE_MISSING', { file: 'a' }))
+    expect(streams.checked).toEqual({ files: 0, bytes: 0 })
+  })
+
+  test('reads files here unless they are to be hashed elsewhere', async () => {
+    const announced = Object.entries(FILES).map(([name, { length }]) => ({ name, size: length, version: 'v' }))
+    const { streams, requests } = streamed({ announced })
+    await streams.checkRest(Object.keys(FILES))
+    expect(requests.map(({ name }) => name).sort()).toEqual(Object.keys(FILES).sort())
   })
 })

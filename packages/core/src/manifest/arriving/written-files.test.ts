@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
+import { SizeLimit } from '../../source/size-limit.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { FILES, streamed, type Content } from '../../testing/streamed.ts'
 import type { Target } from '../../source/private/partial-file.ts'
@@ -80,7 +81,8 @@ describe('saving', () => {
           })(),
         }),
     })
-    await expect(streams.save(at(directory, 'a'))).rejects.toEqual(refusal('SOURCE_FAILED'))
+    const message = expect.stringContaining('file "a"') as string
+    await expect(streams.save(at(directory, 'a'))).rejects.toEqual(refusal('SOURCE_FAILED', { message }))
     expect(contents(directory)).toEqual({ 'a.part': 'alp' })
   })
 
@@ -91,6 +93,17 @@ describe('saving', () => {
     expect(contents(directory)).toEqual({ a: 'alpha' })
     expect(requests).toMatchObject([{ name: 'a', range: { start: 3, end: 5 }, kept: true }])
     expect(streams.checked).toEqual({ files: 1, bytes: 5 })
+  })
+
+  test('adds what was left to the length that the source announces of the rest', async () => {
+    const directory = scratch({ 'a.part': 'alp' })
+    const { streams } = streamed({
+      announced: [{ name: 'a', size: 5 }],
+      limit: new SizeLimit(11),
+      sizeOf: () => 9,
+    })
+    await expect(streams.save(at(directory, 'a'))).rejects.toEqual(refusal('FILE_TOO_LARGE', { found: '12 bytes' }))
+    expect(contents(directory)).toEqual({ 'a.part': 'alp' })
   })
 
   test('requests nothing for a file that is there already', async () => {
