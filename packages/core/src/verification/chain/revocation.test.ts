@@ -69,6 +69,23 @@ describe('with revocation lists', () => {
     })
   })
 
+  test('looks up a certificate in every list of its issuer, each of which must be current', async () => {
+    const times = { thisUpdate: inDays(-3), nextUpdate: inDays(3) }
+    const revoking = await revocationList(intermediate, { ...times, revoked: [{ certificate: leaf, at: inDays(-3) }] })
+    const stale = await revocationList(intermediate, { ...times, nextUpdate: inDays(-2) })
+    const newer = await revocationList(intermediate, { ...times, thisUpdate: inDays(-1) })
+    for (const [list, code] of [
+      [revoking, 'CERTIFICATE_REVOKED'],
+      [stale, 'CRL_STALE'],
+    ] as const)
+      for (const lists of [
+        [list, newer],
+        [newer, list],
+      ])
+        expect(await refusal(lists)).toBe(code)
+    expect(await refusal([newer, newer])).toBeUndefined()
+  })
+
   test('accepts a certificate with a serial number that another authority revoked', async () => {
     const other = await authority('Other', { issuer: root })
     const list = await revocationList(other, { revoked: [{ certificate: leaf }] })
