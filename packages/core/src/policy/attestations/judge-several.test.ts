@@ -54,6 +54,14 @@ describe('several attestations', () => {
     expect(believed).toHaveLength(1)
   })
 
+  test('one of which does not satisfy one demand can satisfy another', async () => {
+    const byLab2 = { ...LAB, signers: [{ key: 'lab2' }] }
+    const judged = await judge([attestation(), attestation(undefined, lab2)], [LAB, byLab2])
+    expect(judged.refusal).toBeUndefined()
+    expect(judged.checks.map(({ outcome }) => outcome)).toEqual(['passed', 'passed'])
+    expect(judged.believed).toHaveLength(2)
+  })
+
   test('that do not count are counted in the refusal, with the reason that came furthest', async () => {
     const condition = { ...LAB, maxAge: '1d', where: [{ metric: 'accuracy', atLeast: 0.99 }] }
     const bySomebody = attestation(undefined, mallory)
