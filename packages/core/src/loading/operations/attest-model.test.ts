@@ -1,9 +1,13 @@
+import { once } from 'node:events'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
+import { ModelSealError } from '../../errors.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { digestModel } from '../../signing/digest-model.ts'
 import { keySigner } from '../../signing/methods/key.ts'
+import type { Signer } from '../../signing/signer.ts'
+import type { BundleRequest } from '../../source/model-source.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
@@ -119,7 +123,9 @@ describe('attesting', () => {
 
   test('needs a bundle', async () => {
     await rm(site.file(`${name}.sig`))
-    await expect(attest('lab', evaluation())).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+    await expect(attest('lab', evaluation())).rejects.toEqual(
+      refusal('BUNDLE_NOT_FOUND', { message: expect.stringContaining('Cannot attest the model') as string }),
+    )
   })
 
   test('needs a bundle of the model that the caller verified', async () => {
@@ -194,6 +200,21 @@ describe('attesting refuses', () => {
     await expect(attest('lab', evaluation(), options)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
+  test('an option that it does not know, and says whose', async () => {
+    await expect(attest('lab', evaluation(), { ouput: 'x' } as never)).rejects.toEqual(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for attestModel') as string }),
+    )
+    await expect(attest('lab', evaluation(), { from: 'croissant.json' } as never)).rejects.toEqual(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('attestModel: from') as string }),
+    )
+  })
+
+  test('an address of a timestamp authority that is none before it reads the model', async () => {
+    await expect(attest('lab', evaluation(), { timestampAuthority: 'not a URL' }, 'missing')).rejects.toEqual(
+      refusal('INVALID_ARGUMENT'),
+    )
+  })
+
   test('a statement that its readers would refuse', async () => {
     await expect(
       attest('lab', { type: TEST_RESULT, predicate: { result: 'MAYBE', configuration: [] } }),
@@ -234,6 +255,35 @@ describe('attesting refuses', () => {
 
   test('to be continued once it is abandoned', async () => {
     await expect(attest('lab', evaluation(), { signal: AbortSignal.abort() })).rejects.toEqual(refusal('ABORTED'))
+  })
+
+  test('to wait for a source or a signer once it is abandoned', async () => {
+    const controller = new AbortController()
+    const bundle = {
+      path: 'store://model/model.sig',
+      read: async ({ signal }: BundleRequest) => {
+        setImmediate(() => controller.abort())
+        await once(signal, 'abort')
+      },
+    }
+    const source = memorySource('store://model', new Map(), {
+      session: { bundles: () => [{ candidates: [bundle] }] },
+    })
+    const signer = await keySigner({ privateKey: site.file('lab.key') })
+    const output = site.file(`${name}.abandoned.jsonl`)
+    const { signal } = controller
+    await expect(attestModel(source, { signer, ...review(), output, check: false, signal })).rejects.toEqual(
+      refusal('ABORTED'),
+    )
+    const later = new AbortController()
+    const sign: Signer['sign'] = async (_, given) => {
+      setImmediate(() => later.abort())
+      await once(given!, 'abort')
+      throw new ModelSealError('ABORTED', 'The signer was told.')
+    }
+    await expect(attest('lab', review(), { signer: { ...signer, sign }, signal: later.signal })).rejects.toEqual(
+      refusal('ABORTED', { message: expect.stringContaining('told') as string }),
+    )
   })
 })
 

@@ -79,8 +79,9 @@ export async function contentOf(path: string): Promise<Buffer | undefined> {
 
 const NOT_READ: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_NOT_FOUND', 'FILE_SPECIAL', 'FILE_UNREADABLE'])
 
+/** With the white space before it. */
 function firstLine(bytes: Buffer): Buffer {
   const start = bytes.findIndex((byte) => byte > 0x20)
   const end = bytes.indexOf('\n', Math.max(start, 0))
-  return bytes.subarray(Math.max(start, 0), end < 0 ? bytes.length : end)
+  return bytes.subarray(0, end < 0 ? bytes.length : end)
 }

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { scratch } from '../../testing/scratch.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
 import { examineHost } from './examine-host.ts'
 
 let directory: string
@@ -35,6 +35,7 @@ describe('examineHost', () => {
     expect(temporary).toMatchObject({ exists: false })
     expect(isolation.copy.place).toBe(join(directory, 'cache/placed'))
     expect(isolation.copy.notes[0]).toMatch(/^Cannot use TMPDIR for copies: Cannot create a private directory/)
+    expect(isolation.inPlace.notes[0]).toMatch(/^Cannot use TMPDIR for links: Cannot create a private directory/)
   })
 
   test('names the policy, and where it comes from', async () => {
@@ -42,6 +43,10 @@ describe('examineHost', () => {
     expect((await examineHost({ policy: path })).policy).toEqual({ path, from: 'option' })
     vi.stubEnv('MODELSEAL_POLICY', path)
     expect((await examineHost()).policy).toEqual({ path, from: 'environment' })
+    vi.stubEnv('MODELSEAL_POLICY', '')
+    vi.spyOn(process, 'cwd').mockReturnValue(directory)
+    expect((await examineHost()).policy).toEqual({ path, from: 'search' })
+    vi.restoreAllMocks()
   })
 
   test('reports that there is no policy', async () => {
@@ -58,9 +63,35 @@ describe('examineHost', () => {
     expect((await examineHost()).cache).toMatchObject({ exists: false, writable: false })
   })
 
+  test('reports that there is no cache for a user without a home directory', async () => {
+    for (const name of ['MODELSEAL_CACHE', 'XDG_CACHE_HOME', 'LOCALAPPDATA', 'HOME']) vi.stubEnv(name, '')
+    expect((await examineHost()).cache).toEqual({ exists: false, writable: false })
+  })
+
+  test.skipIf(process.platform !== 'linux')('tells no free space where it is unknown', async () => {
+    vi.stubEnv('TMPDIR', '/proc')
+    const { temporary } = await examineHost()
+    expect(temporary).toMatchObject({ path: '/proc', exists: true })
+    expect(temporary).not.toHaveProperty('room')
+  })
+
   test('reports a cache directory into which others could put files', async () => {
     chmodSync(join(directory, 'cache'), 0o777)
     const { cache } = await examineHost()
     expect(cache).toMatchObject({ exists: true, mode: '0777', problem: { code: 'CACHE_UNSAFE' } })
+  })
+
+  test.each(['receipts', 'placed', 'sigstore', 'advisories'])('or into its folder %s', async (kind) => {
+    const folder = join(directory, 'cache', kind)
+    mkdirSync(folder)
+    expect((await examineHost()).cache).not.toHaveProperty('problem')
+    chmodSync(folder, 0o777)
+    expect((await examineHost()).cache).toMatchObject({ mode: '0700', problem: { code: 'CACHE_UNSAFE', file: folder } })
+  })
+
+  test('refuses options that it does not know', async () => {
+    await expect(examineHost({ polcy: 'x' } as never)).rejects.toEqual(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for examineHost') as string }),
+    )
   })
 })

@@ -6,6 +6,7 @@ import { ModelSealError, type SerializedError } from '../../errors.ts'
 import { path } from '../../kinds.ts'
 import { findPolicy } from '../../policy/find-policy.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
+import { errno } from '../../source/file-errors.ts'
 import { foreignFileSystem } from '../../source/local/file-system.ts'
 import { identityOf } from '../../source/local/source-file.ts'
 import { cacheFolder, checkCacheFolder } from '../../source/private/cache-directory.ts'
@@ -86,7 +87,7 @@ async function cacheFacts(): Promise<DirectoryFacts> {
   if (folder === undefined) return { exists: false, writable: false }
   const facts = directoryFacts(dirname(folder))
   try {
-    for (const kind of ['receipts', 'placed', 'tuf']) await checkCacheFolder(kind)
+    for (const kind of ['receipts', 'placed', 'sigstore', 'advisories']) await checkCacheFolder(kind)
     return facts
   } catch (error) {
     return { ...facts, problem: problemOf(error) }
@@ -127,8 +128,7 @@ async function isolationFacts(placed: Placed): Promise<IsolationFacts> {
     probe(present, placed)
     // The directory of the load, and the one for files in it.
     const place = dirname(dirname(present.directory))
-    const notes = places.notes.filter((note) => note.startsWith('Cannot use'))
-    return { place, notes: placed === 'links' ? [...notes, ...foreignNotes()] : notes }
+    return { place, notes: placed === 'links' ? [...places.notes, ...foreignNotes()] : places.notes }
   } catch (error) {
     return { notes: [], problem: problemOf(error) }
   } finally {
@@ -137,9 +137,8 @@ async function isolationFacts(placed: Placed): Promise<IsolationFacts> {
 }
 
 /** Writes a file as a load does, and links to it. */
-function probe({ directory, names }: PrivatePlace, placed: Placed): void {
+function probe({ directory }: PrivatePlace, placed: Placed): void {
   const path = join(directory, 'probe')
-  names.add('probe')
   writeFileSync(path, 'modelseal', { flag: 'wx', mode: 0o600 })
   if (placed === 'copies') return
   const fd = openSync(path, 'r')
@@ -160,5 +159,5 @@ function foreignNotes(): string[] {
 
 function problemOf(error: unknown): SerializedError {
   if (error instanceof ModelSealError) return error.toJSON()
-  return new ModelSealError('INTERNAL', 'Cannot examine this machine.', { cause: error }).toJSON()
+  return new ModelSealError('INTERNAL', 'Cannot examine this machine.', { found: errno(error) }).toJSON()
 }

@@ -235,6 +235,18 @@ describe('a policy with several entries', () => {
     )
   })
 
+  test('or with only one says why this one does not accept it', async () => {
+    const policy = await site.policy(following(entries[1]!))
+    const strange = site.file(await feedBy('stranger'))
+    await expect(verifyFeed(strange, { policy })).rejects.toEqual(
+      refusal('SIGNER_NOT_TRUSTED', {
+        file: strange,
+        expected: expect.stringContaining('security') as string,
+        found: expect.stringContaining('key sha256:') as string,
+      }),
+    )
+  })
+
   test('or with none refuses every feed', async () => {
     const policy = await site.policy(following())
     const file = site.file(await feedBy('key'))
@@ -252,9 +264,14 @@ test.each<[string, object]>([
   ['neither a policy nor a verifier', {}],
   ['both', { policy: 'p.yaml', verifier: { publicKey: 'a.pub' } }],
   ['a policy that is none', { policy: {} }],
-  ['a misspelt option', { polcy: 'p.yaml' }],
 ])('refuses to verify with %s', async (_, options) => {
   await expect(verifyFeed('feed.jsonl', options as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+})
+
+test('refuses an option that it does not know', async () => {
+  await expect(verifyFeed('feed.jsonl', { polcy: 'p.yaml' } as never)).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for verifyFeed') as string }),
+  )
 })
 
 test('can be abandoned', async () => {

@@ -65,9 +65,8 @@ function noneAccepts(
   { path }: CompiledPolicy,
   file: string,
 ): ModelSealError {
-  const [[, only] = [], second] = refusals
-  if (only && !second) return only
-  if (!only) {
+  const [first, second] = refusals
+  if (!first) {
     return new ModelSealError(
       'SIGNER_NOT_TRUSTED',
       `Cannot use the advisory feed: the policy ${shown(path)} follows no feed.`,
@@ -77,6 +76,8 @@ function noneAccepts(
       },
     )
   }
+  const [, only] = first
+  if (!second) return only
   // A feed that somebody else signed is probably not the one that the entry means.
   const errors = refusals.map(([, error]) => error)
   const { code } = errors.find((error) => error.code !== 'SIGNER_NOT_TRUSTED') ?? only

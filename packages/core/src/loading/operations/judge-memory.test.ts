@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { VERDICT_CHANNEL } from '../../events.ts'
 import { turnOfLoop } from '../../real-time.ts'
 import type { Verdict } from '../../results.ts'
@@ -60,6 +60,15 @@ test('lets other work run between each 8 MiB that it hashes', async () => {
   expect(turnOfLoop).not.toHaveBeenCalled()
   await judgeMemory(bytes, { policy: await policy({ memory: 'any' }) })
   expect(turnOfLoop).toHaveBeenCalledTimes(2)
+})
+
+test('a policy that cannot be read before the bytes are hashed is no unhandled rejection', async () => {
+  const unhandled = vi.fn()
+  process.on('unhandledRejection', unhandled)
+  onTestFinished(() => void process.off('unhandledRejection', unhandled))
+  await expect(judgeMemory(bytes, { policy: site.file('missing.yaml') })).rejects.toEqual(refused('POLICY_NOT_FOUND'))
+  await turnOfLoop()
+  expect(unhandled).not.toHaveBeenCalled()
 })
 
 test('accepts only the format that the rule names', async () => {

@@ -43,8 +43,7 @@ export async function judgeMemory(
 ): Promise<JudgedMemory> {
   const options = openOptions(givenOptions) as Readonly<NonNullable<typeof givenOptions>>
   const bytes = given === undefined ? undefined : checkedBytes(given, 'the bytes of the model')
-  const verdict = emptyVerdict({ path: '/' }, options)
-  verdict.model.path = 'memory:'
+  const verdict = emptyVerdict({ path: 'memory:' }, options)
   const known: KnownBytes = { by: undefined, digests: bytes && new Map() }
   const trace: LoadTrace = { model: verdict.model.path }
   return traceLoad(trace, async () => {

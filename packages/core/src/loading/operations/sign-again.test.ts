@@ -3,6 +3,7 @@ import { utimes, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { hashingElsewhere } from '../../hashing/elsewhere.ts'
 import { GRANULARITY } from '../../receipts/receipt.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel, type DigestOptions } from '../../signing/digest-model.ts'
@@ -67,6 +68,24 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     expect(await sign('plain', 'a', { shardSize: 4 })).toMatchObject({ reused: { files: 0, bytes: 0 } })
     expect(await sign('plain', 'a', { shardSize: 4 })).toMatchObject({ reused: { files: 2, bytes: 16 } })
     expect(await sign('plain', 'a', { hashType: 'blake2b' })).toMatchObject({ reused: { files: 0 } })
+  })
+
+  test('hashes everything for another serialization, even with the same number of digests', async () => {
+    await sign('plain')
+    expect(await sign('plain', 'a', { hashType: 'blake2b' })).toMatchObject({ reused: { files: 0 } })
+    await sign('plain', 'a', { shardSize: 4 })
+    expect(await sign('plain', 'a', { shardSize: 5 })).toMatchObject({ reused: { files: 0 } })
+    expect(await sign('plain', 'a', { shardSize: 5 })).toMatchObject({ reused: { files: 2 } })
+  })
+
+  test('leaves no receipt of files that another process hashed', async () => {
+    const signer = await keySigner({ privateKey: site.file('a.key') })
+    await site.model('elsewhere', { 'weights.bin': 'weights' })
+    const signed = await hashingElsewhere(
+      ({ files }) => Promise.resolve(files.map(({ wanted }) => wanted.map(() => 'a'.repeat(64)))),
+      () => signModelAgain(site.file('elsewhere'), { signer }),
+    )
+    expect(signed.remembered).toEqual({ files: 0, reason: 'the files were hashed elsewhere' })
   })
 
   test('hashes changed and new files', async () => {
@@ -144,6 +163,16 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     expect(after.map(({ hashedAt }) => hashedAt)).toEqual([first?.hashedAt, first?.hashedAt])
   })
 
+  test('makes digests look as recent as they are if none was reused', async () => {
+    const { listReceipts } = await import('../../receipts/receipts.ts')
+    await sign('plain')
+    const [first] = await listReceipts()
+    clock += 3_600_000
+    expect(await sign('plain', 'a', { shardSize: 4 })).toMatchObject({ reused: { files: 0 } })
+    const times = (await listReceipts()).map(({ hashedAt }) => Date.parse(hashedAt))
+    expect(Math.max(...times) - Date.parse(first!.hashedAt)).toBeGreaterThanOrEqual(3_600_000)
+  })
+
   test('hashes everything if the previous signature was made just now', async () => {
     await sign('plain')
     clock = -60_000
@@ -167,6 +196,25 @@ test.each<[string, object]>([
   const signer = await keySigner({ privateKey: site.file('a.key') })
   await expect(signModelAgain(site.file('plain'), { signer, previous: previous as never })).rejects.toEqual(
     refusal('INVALID_ARGUMENT'),
+  )
+})
+
+test('refuses an option that it does not know', async () => {
+  const signer = await keySigner({ privateKey: site.file('a.key') })
+  await expect(signModelAgain(site.file('plain'), { signer, prevous: {} } as never)).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for signModelAgain') as string }),
+  )
+  await expect(signModelAgain(site.file('plain'), { signer, previous: { verifer: {} } as never })).rejects.toEqual(
+    refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for a previous signature') as string }),
+  )
+})
+
+test('limits a previous signature only as a bundle of any model is limited', async () => {
+  const signer = await keySigner({ privateKey: site.file('a.key') })
+  const signature = await site.write('large.sig', Buffer.alloc(32 * 1024 * 1024 + 1, ' '))
+  const previous = { signature, verifier: { publicKey: site.file('a.pub') } }
+  await expect(signModelAgain(site.file('plain'), { signer, previous })).rejects.toEqual(
+    refusal('BUNDLE_TOO_LARGE', { expected: 'at most 1048576 bytes besides the payload' }),
   )
 })
 

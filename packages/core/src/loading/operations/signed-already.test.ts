@@ -89,11 +89,20 @@ test.each([new ModelSealError('ABORTED', 'Aborted.'), new TypeError('a fault of 
   },
 )
 
-test('reading the lines can be abandoned', async () => {
-  // Takes longer than what is read between two turns of the event loop.
-  const long = bundleOver(Buffer.alloc(16 * 1024 * 1024, ' '), key)
-  const abandoned = isSignedAlready([long], made, { ...maker, signal: AbortSignal.abort() })
+test('reading the lines can be abandoned, before the first one and at any', async () => {
+  const abandoned = isSignedAlready([line()], made, { ...maker, signal: AbortSignal.abort() })
   await expect(abandoned).rejects.toEqual(refusal('ABORTED'))
+  const controller = new AbortController()
+  const lines = [Buffer.from('junk'), made]
+  Object.defineProperty(lines, 1, {
+    get: () => {
+      controller.abort()
+      return made
+    },
+  })
+  await expect(isSignedAlready(lines, made, { ...maker, signal: controller.signal })).rejects.toEqual(
+    refusal('ABORTED'),
+  )
 })
 
 test('keyless signatures are the same if they name the same identity and issuer', async () => {

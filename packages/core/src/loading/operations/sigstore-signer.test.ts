@@ -63,7 +63,13 @@ describe.each([
     const [trustRoot, useAmbientCredentials] = [{ file }, false]
     const signer = await sigstoreSigner({ trustRoot, useAmbientCredentials, identityToken: identityToken() })
     const review = { signer, signature, type: 'https://example.org/review/v1', predicate: { approved: true } }
-    expect(await attestModel(model, review)).toMatchObject({ added: true, signer: IDENTIFIED, time: { source } })
+    const logEntries = [{ index: expect.stringMatching(/^\d+$/) as string }]
+    expect(await attestModel(model, review)).toMatchObject({
+      added: true,
+      signer: IDENTIFIED,
+      logEntries,
+      time: { source },
+    })
     expect(await attestModel(model, review)).toMatchObject({ added: false })
   })
 

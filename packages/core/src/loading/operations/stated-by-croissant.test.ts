@@ -81,6 +81,26 @@ describe.each([
   })
 })
 
+test('only what is wrong is said, about the document that was given', async () => {
+  await signed({})
+  const saying = (...texts: (string | RegExp)[]) =>
+    refusal('ATTESTATION_INPUT', { message: expect.stringMatching(texts.map(String).join('.*')) as string })
+  const differing = { ...RIGHT, 'train.csv': OTHER }
+  await expect(attest(croissant(differing))).rejects.toEqual(
+    saying(
+      '^Cannot make a card from "croissant.json": it states another SHA-256 [^;]* of "train.csv". ',
+      'Correct "croi',
+    ),
+  )
+  await expect(attest(croissant({ ...RIGHT, 'gone.csv': OTHER }))).rejects.toEqual(
+    saying('^Cannot make a card from "croissant.json": it describes "gone.csv", [^;]* was signed. ', 'Correct "croi'),
+  )
+  const from = { bytes: croissant(differing) }
+  await expect(attest(croissant(differing), { from })).rejects.toEqual(
+    refusal('ATTESTATION_INPUT', { file: undefined, hint: expect.stringContaining('Correct the document') as string }),
+  )
+})
+
 test('without hashing, only digests that the signature has can be compared', async () => {
   await signed({})
   expect(await attest(croissant(RIGHT), { check: false })).toMatchObject({ compared: 2 })
@@ -93,7 +113,15 @@ test('without hashing, only digests that the signature has can be compared', asy
     [{ hashType: 'blake2b' }, 'blake2b'],
   ] as const) {
     await site.sign(name, 'a', undefined, signing)
-    await expect(attest(croissant(RIGHT), { check: false })).rejects.toEqual(refusal('ATTESTATION_INPUT', { found }))
+    const elsewhere = croissant({ 'https://data.example/train.csv': OTHER })
+    expect(await attest(elsewhere, { check: false })).toMatchObject({ compared: 0 })
+    await expect(attest(croissant(RIGHT), { check: false })).rejects.toEqual(
+      refusal('ATTESTATION_INPUT', {
+        file: 'croissant.json',
+        expected: 'SHA-256 digests of whole files in the signature, or files that may be hashed',
+        found,
+      }),
+    )
   }
 })
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, sign, type KeyObject } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { parseBundle, writeBundle, type UnverifiedBundle } from '../../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../../bundle/dsse.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
@@ -11,6 +11,7 @@ import { IDENTITY, ISSUER, TestSigstore } from '../../testing/sigstore.ts'
 import { TestSite } from '../../testing/site.ts'
 import { timestamp, timestampAuthority } from '../../testing/timestamp.ts'
 import { verifierCopy, verifyBundle, verifyEnvelope, type Verifier } from './verifier.ts'
+import { verifyModel } from './verify-model.ts'
 
 const key = keyPair()
 const payload = encoded(statementOver({ 'model.onnx': 'weights' }))
@@ -123,6 +124,14 @@ describe('certificates', () => {
     )
   })
 
+  test('may be those of the operating system, after which the signer is named then', async () => {
+    const tls = process.getBuiltinModule('node:tls')
+    vi.spyOn(process, 'getBuiltinModule').mockReturnValue({ ...tls, getCACertificates: () => [pemOf(root)] })
+    onTestFinished(() => void vi.restoreAllMocks())
+    const verified = await verify(await byLeaf(), { certificateChain: [], systemRoots: true })
+    expect(verified.signer).toMatchObject({ name: 'the operating system', subject: 'CN=Signer' })
+  })
+
   test('come with several revocation lists, each of which counts', async () => {
     const good = await site.write('good.crl', await revocationList(root))
     const bad = await site.write('bad.crl', await revocationList(root, { revoked: [{ certificate: leaf }] }))
@@ -173,6 +182,23 @@ describe('an identity', () => {
   })
 })
 
+test('the time of the signature of a model is told', async () => {
+  const signature = sign('sha256', preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload), key.privateKey)
+  const signedTimestamp = (await timestamp(tsa, signature)).toString('base64')
+  const material = {
+    publicKey: { hint: key.publicKey.fingerprint },
+    timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp }] },
+    tlogEntries: [],
+  }
+  const bundle = writeBundle(material, { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature })
+  const path = await site.write('stamped.sig', bundle)
+  await site.model('stamped', { 'model.onnx': 'weights' })
+  const verifyStamped = (verifier: Verifier) => verifyModel(site.file('stamped'), { signature: path, verifier })
+  const verified = await verifyStamped({ publicKey, timestampAuthorities: [tsaRoot] })
+  expect(verified.time).toMatchObject({ source: 'rfc3161' })
+  expect(await verifyStamped({ publicKey })).not.toHaveProperty('time')
+})
+
 test('a bundle with any statement can be verified without reading it', async () => {
   const bytes = encoded({ any: 'thing' })
   const signature = sign('sha256', preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, bytes), key.privateKey)
@@ -209,7 +235,11 @@ describe('a verifier', () => {
     ['timestampAuthorities, identity', { identity: 'me', timestampAuthorities: ['tsa.pem'] }],
   ])('of two kinds is refused: %s', (found, verifier) => {
     expect(() => verifierCopy(verifier, 'verifier')).toThrow(
-      refusal('INVALID_ARGUMENT', { expected: 'the fields of one kind of verifier', found: JSON.stringify(found) }),
+      refusal('INVALID_ARGUMENT', {
+        message: expect.stringContaining('the verifier') as string,
+        expected: 'the fields of one kind of verifier',
+        found: JSON.stringify(found),
+      }),
     )
   })
 

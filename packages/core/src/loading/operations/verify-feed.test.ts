@@ -155,6 +155,16 @@ test('a version expires at the time that it states', async () => {
   )
 })
 
+test('that a version has expired is said, whatever is wrong with another signature by the same signer', async () => {
+  const path = await feedBy(keys['one']!)
+  const valid = await readFile(path, 'utf8')
+  await forge(path, 0)
+  await writeFile(path, `${await readFile(path, 'utf8')}${valid}`)
+  expect(await verifyFeed(path, key('one'))).toMatchObject({ signatures: 2 })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31 * 24 * HOUR })
+  await expect(verifyFeed(path, key('one'))).rejects.toEqual(refusal('ADVISORY_STALE'))
+})
+
 test('a version from the future is refused', async () => {
   const { path, publicKey } = await feedWithTimes(25 * HOUR, 50 * HOUR)
   await expect(verifyFeed(path, { verifier: { publicKey } })).rejects.toEqual(refusal('ADVISORY_STALE', { file: path }))
@@ -175,6 +185,9 @@ test('reading a feed can be abandoned', async () => {
   const path = await feedBy(keys['one']!)
   const abandoned = verifyFeed(path, { ...key('one'), signal: AbortSignal.abort() })
   await expect(abandoned).rejects.toEqual(refusal('ABORTED'))
+  // Nothing is read.
+  const missing = verifyFeed(site.file('missing.jsonl'), { ...key('one'), signal: AbortSignal.abort() })
+  await expect(missing).rejects.toEqual(refusal('ABORTED'))
 })
 
 test('inspecting shows the signer that each signature names, as far as it names one', async () => {

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
 import { signModel } from '../../signing/sign-model.ts'
-import type { BundleCandidate } from '../../source/model-source.ts'
+import { localModelSource } from '../../source/local/local-model-source.ts'
+import type { BundleCandidate, ModelFiles } from '../../source/model-source.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
@@ -66,6 +68,35 @@ describe('a model on this machine', () => {
     await expect(verify({ signature })).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'sub/another.sig' }))
   })
 
+  test('is no single file of the signed directory', async () => {
+    const [file, signature] = [site.file(name, 'weights.bin'), site.file(`${name}.sig`)]
+    await expect(verifyModel(file, { signature, verifier: by() })).rejects.toEqual(
+      refusal('FILE_MISSING', { file: 'config.json' }),
+    )
+  })
+
+  test('is verified in the same way if a source has it', async () => {
+    const signature = site.file(name, 'model.sig')
+    await writeFile(signature, await readFile(site.file(`${name}.sig`)))
+    await rm(site.file(`${name}.sig`))
+    const verifySourced = (more: Partial<VerifyOptions> = {}) =>
+      verifyModel(localModelSource(site.file(name)), { signature, verifier: by(), ...more })
+    expect(await verifySourced()).toEqual(await verify({ signature }))
+    await site.write(`${name}/new.py`, '')
+    await expect(verifySourced()).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'new.py' }))
+    expect(await verifySourced({ ignoreUnsignedFiles: true })).toMatchObject({ files: { checked: 2, signed: 2 } })
+    const file = localModelSource(site.file(name, 'weights.bin'))
+    expect(await verifyModel(file, { signature, verifier: by(), ignoreUnsignedFiles: true })).toMatchObject({
+      files: { checked: 2, signed: 2 },
+    })
+  })
+
+  test('is refused with an option that is not known', async () => {
+    await expect(verify({ verifer: by() } as never)).rejects.toEqual(
+      refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for verifyModel') as string }),
+    )
+  })
+
   test('can be verified in part', async () => {
     await site.write(`${name}/weights.bin`, 'CHANGED')
     expect(await verify({ files: ['config.json'] })).toMatchObject({ files: { checked: 1, signed: 2 }, bytes: 2 })
@@ -112,7 +143,9 @@ describe('a model elsewhere', () => {
 
   test('is refused by another key, without a bundle, and with one that is too large or cannot be read', async () => {
     await expect(verifyServed({ verifier: by('b') })).rejects.toEqual(refusal('KEY_MISMATCH'))
-    await expect(verifyServed({ signature: `${URL}/other.sig` })).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+    await expect(verifyServed({ signature: `${URL}/other.sig` })).rejects.toEqual(
+      refusal('BUNDLE_NOT_FOUND', { message: expect.stringContaining('Cannot verify') as string }),
+    )
     await expect(verifyServed({ maxBundleBytes: 100 })).rejects.toEqual(refusal('BUNDLE_TOO_LARGE'))
     content.set('model.sig', Buffer.from('{}'))
     await expect(verifyServed()).rejects.toEqual(refusal('BUNDLE_MALFORMED'))
@@ -140,8 +173,10 @@ describe('a model elsewhere', () => {
       { name: 'weights.bin', size: 7, sha256: 'f'.repeat(64) },
       { name: 'model.sig' },
     ]
-    const files = { list, read: () => Promise.reject(new Error('read all the same')) }
+    const read = vi.fn(() => Promise.reject(new Error('read all the same')))
+    const files = { list, read }
     await expect(verifyServed({}, { files })).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'weights.bin' }))
+    expect(read).not.toHaveBeenCalled()
   })
 
   test('is refused if it is larger than the caller allows', async () => {
@@ -186,5 +221,60 @@ describe('a model elsewhere', () => {
     })
     content.set('model.sig', Buffer.from('CONTENT'))
     await expect(verifyServed({ signature: `${URL}/outer.sig` })).rejects.toEqual(refusal('FILE_MISMATCH'))
+  })
+
+  test('has its bundle among its files or elsewhere, and a signed file in its place counts', async () => {
+    const files = { path: `${URL}/` }
+    expect(await verifyServed({}, { files })).toMatchObject({ files: { checked: 2, signed: 2 } })
+    const bundle = content.get('model.sig')!
+    const bundleAt = (path: string): BundleCandidate => ({
+      path,
+      read: (_, receive) => receive({ size: bundle.length, chunks: [bundle] }),
+    })
+    const elsewhere = () => verifyServed({ signature: 'store://other/model.sig' }, { session: { bundleAt } })
+    await expect(elsewhere()).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'model.sig' }))
+    content.delete('model.sig')
+    expect(await elsewhere()).toMatchObject({ files: { checked: 2 } })
+    await writeFile(site.file(name, 'model.sig'), 'content')
+    await site.sign(name, 'a', `${name}.sig`)
+    content.set('model.sig', await readFile(site.file(`${name}.sig`)))
+    await expect(verifyServed()).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'model.sig' }))
+  })
+
+  test('is no longer read once it is refused', async () => {
+    let isAborted = false
+    content.set('weights.bin', Buffer.from('CHANGED'))
+    const read: ModelFiles['read'] = async ({ name: file, signal }, receive) => {
+      if (file === 'config.json') {
+        await once(signal, 'abort')
+        isAborted = true
+        return
+      }
+      const bytes = content.get(file)!
+      await receive({ size: bytes.length, chunks: [bytes] })
+    }
+    await expect(verifyServed({}, { files: { read } })).rejects.toEqual(
+      refusal('FILE_MISMATCH', { file: 'weights.bin' }),
+    )
+    expect(isAborted).toBe(true)
+  })
+
+  test('can be a file of a signed directory, which is then the only one that is read', async () => {
+    content.set('config.json', Buffer.from('CHANGED'))
+    const whole: ModelFiles = {
+      path: URL,
+      name: 'model',
+      isFile: false,
+      read: async ({ name: file }, receive) => {
+        const bytes = content.get(file)!
+        await receive({ size: bytes.length, chunks: [bytes] })
+      },
+    }
+    const directories = () => [{ entry: 'weights.bin', files: () => whole }]
+    const files = { isFile: true, name: 'weights.bin', path: `${URL}/weights.bin` }
+    expect(await verifyServed({}, { files, session: { directories } })).toMatchObject({
+      files: { checked: 1, signed: 2 },
+      bytes: 7,
+    })
   })
 })

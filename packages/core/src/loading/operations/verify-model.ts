@@ -4,7 +4,6 @@ import type { ContentsOptions } from '../../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../../manifest/ignores.ts'
 import { callback, flag, givenPath, listOf, required, signal, text } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
-import type { Manifest } from '../../manifest/manifest.ts'
 import { compareListing } from '../../manifest/compare-listing.ts'
 import { selectNames } from '../../manifest/find-signed.ts'
 import { SignedComparison } from '../../manifest/arriving/signed-comparison.ts'
@@ -124,7 +123,7 @@ async function verifyStreams(
   const { files } = found
   const only = found.entry === undefined ? options.files : [found.entry]
   const selected = selectNames(manifest, only)
-  const ignored = [...remote.ignoredNames(options.ignorePaths ?? []), ...namesIn(files, bundle, manifest)]
+  const ignored = [...remote.ignoredNames(options.ignorePaths ?? []), ...namesIn(files, bundle)]
   const comparison = new SignedComparison(files, manifest)
   const reader = remote.opened.newReader()
   try {
@@ -145,11 +144,10 @@ async function verifyStreams(
   }
 }
 
-/** The name of the bundle in the model, unless it is signed. */
-function namesIn({ path }: ModelFiles, bundle: string, { files }: Manifest): string[] {
+/** The name of the bundle in the model. If it is signed, it is read like other files all the same. */
+function namesIn({ path }: ModelFiles, bundle: string): string[] {
   const directory = path.endsWith('/') ? path : `${path}/`
-  const name = bundle.startsWith(directory) ? bundle.slice(directory.length) : undefined
-  return name === undefined || files.has(name) ? [] : [name]
+  return bundle.startsWith(directory) ? [bundle.slice(directory.length)] : []
 }
 
 function resultOf({ signer, time, manifest }: VerifiedSignature, checked: number, bytes: number): VerifyResult {
