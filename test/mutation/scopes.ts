@@ -23,7 +23,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
     'core/src/loading/operations',
     'core/src/loading/placing',
     'core/src/loading/standing',
-    'core/src/policy/advisories',
     'core/src/policy/advisories/following',
   ].map((folder) => `packages/${folder}`),
 )

@@ -129,8 +129,20 @@ describe('a statement is refused, with what was expected and found,', () => {
         found: `${MAX_FEED_BYTES + 1} bytes`,
       }),
     )
-    await expect(read(Buffer.alloc(MAX_FEED_BYTES))).rejects.toEqual(refusal('JSON_INVALID', { file: 'f' }))
+    const message = expect.stringContaining('advisory feed') as string
+    await expect(read(Buffer.alloc(MAX_FEED_BYTES))).rejects.toEqual(refusal('JSON_INVALID', { file: 'f', message }))
     expect(feedTooLarge(undefined, 'x', 'y')).toMatchObject({ file: undefined, expected: 'at most x', found: 'y' })
+  })
+
+  test('for its number of entries, before any is read', async () => {
+    const withNumbers = (count: number) => {
+      const text = denying('claims', HEX).toString()
+      return Buffer.from(text.replace('"claims":[', `"keys":[${'1,'.repeat(count - 1)}1],"claims":[`))
+    }
+    await expect(read(withNumbers(1_000_000))).rejects.toEqual(refusal('ADVISORY_INVALID', { found: '1' }))
+    await expect(read(withNumbers(1_000_001))).rejects.toEqual(
+      refusal('ADVISORY_TOO_LARGE', { file: 'f', expected: 'at most 1000000 entries', found: 'more' }),
+    )
   })
 
   test('for more patterns than are compared', async () => {
@@ -173,6 +185,22 @@ describe('a statement', () => {
     const text = denying('identities', { identity: 'é' }).toString()
     const escaped = Buffer.from(text.replace('é', '\\u00e9'))
     expect((await read(escaped)).denied.identities).toEqual([{ identity: 'é' }])
+    const period = { from: '2026-01-01T00:00:00Z', until: '2026-01-02T00:00:00Z', reason: 'é' }
+    const entries = {
+      fileDigests: [{ digest: HEX, ...period }, HEX],
+      certificates: [
+        { fingerprint: HEX, ...period },
+        { serial: '0a', issuer: 'CN=é', ...period },
+      ],
+      identities: [{ identity: { regexp: 'é' }, issuer: 'é', severity: 'low', reason: 'é' }],
+      packages: [{ purl: 'pkg:a/b', reason: 'é' }, 'pkg:a/c'],
+    } as const
+    for (const [list, given] of Object.entries(entries)) {
+      const written = denying(list, ...given)
+        .toString()
+        .replaceAll('é', '\\u00e9')
+      expect((await read(Buffer.from(written))).denied).toEqual({ [list]: given })
+    }
     // Only a part of a buffer is the statement.
     const part = Buffer.concat([escaped, Buffer.from('"\\ud800"')]).subarray(0, escaped.length)
     expect((await read(part)).denied.identities).toEqual([{ identity: 'é' }])

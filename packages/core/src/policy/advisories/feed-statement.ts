@@ -127,14 +127,16 @@ function* deniedSteps(
   return denied as Denied
 }
 
-/** JSON can contain half a surrogate pair, which has no canonical form (RFC 8785, 3.2.2.2). */
-function isWellFormed(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed()
-  return typeof value !== 'object' || value === null || Object.values(value).every(isWellFormed)
+/**
+ * JSON can contain half a surrogate pair, which has no canonical form (RFC 8785, 3.2.2.2).
+ *
+ * @param value an entry that its schema accepts, which has no other values than texts, or a part of one
+ */
+function isWellFormed(value: string | object): boolean {
+  return typeof value === 'string' ? value.isWellFormed() : Object.values(value).every(isWellFormed)
 }
 
-function isPattern(entry: unknown): boolean {
-  if (typeof entry !== 'object' || entry === null) return false
+function isPattern(entry: string | object): boolean {
   const { identity, issuer } = entry as { identity?: unknown; issuer?: unknown }
   return typeof identity === 'object' || typeof issuer === 'object'
 }

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { keyPair } from '../../testing/bundles.ts'
@@ -96,6 +97,16 @@ describe('the identity of a feed', () => {
     expect(problems.every((problem) => problem.startsWith('POLICY_INVALID '))).toBe(true)
   })
 
+  test('is that of an earlier feed: refused where the later one is', async () => {
+    const directory = scratch({ 'a.pub': PEM, 'b.pub': PEM })
+    const path = join(directory, 'policy.json')
+    await writeFile(path, JSON.stringify(contentOf([{ url: URL }, { url: URL }]), null, 1))
+    const lines = (await readFile(path, 'utf8')).split('\n')
+    const { problems } = await loadCompiledPolicy(path)
+    const line = lines.findLastIndex((text) => text.includes('"signers"'))
+    expect(problems).toEqual([expect.objectContaining({ file: path, line })])
+  })
+
   test.each<[string, object, object]>([
     ['place', { url: URL }, { url: `${URL}2` }],
     ['signers', { url: URL }, { url: URL, signers: [{ key: 'b' }] }],
@@ -126,6 +137,22 @@ describe('the identity of a feed', () => {
     const first = await idWith('a.pub', 'b.pub')
     expect(await idWith('a.pub', 'a.pub')).toBe(first)
     expect(await idWith('b.pub', 'b.pub')).not.toBe(first)
+  })
+
+  test('stays the same from release to release: versions are kept under it', async () => {
+    // The included file, which has no such trust root, changes nothing.
+    const files = { 'other.json': JSON.stringify({ version: 1 }) }
+    const tuf = { url: 'https://tuf.example', root: 'root.json', target: 'a' }
+    const { feeds, directory } = await compiled([{ url: URL }, { tuf }], { include: ['other.json'] }, files)
+    const common = [[{ key: 'a' }], 1, [[[directory, { publicKey: 'a.pub' }]]]]
+    const targets = 'https://tuf.example/targets'
+    const place = { url: tuf.url, root: join(directory, 'root.json'), target: 'a', targets }
+    const contents = [
+      [URL, ...common],
+      [`${targets}/a`, ...common, place],
+    ]
+    const sha256 = (content: unknown) => createHash('sha256').update(JSON.stringify(content)).digest('hex')
+    expect(feeds.map(({ id }) => id)).toEqual(contents.map(sha256))
   })
 
   test('depends on the directory of the policy file with its trust root', async () => {

@@ -82,7 +82,7 @@ function productOf({ list, entry }: ListedEntry): object | undefined {
   const { from, until } = typeof entry === 'string' ? {} : entry
   if (from !== undefined || until !== undefined) return undefined
   const { digest = '', purl = '' } = typeof entry === 'string' ? { digest: entry, purl: entry } : entry
-  const [hex = '', algorithm = 'sha256'] = digest.split(':').reverse()
+  const [hex = '', algorithm] = digest.split(':').reverse()
   if (list === 'rootDigests') return { '@id': `${ROOT_DIGEST}${hex}`, hashes: { 'sha-256': hex } }
   if (list === 'packages') {
     const canonical = canonicalPackageUrl(purl)
@@ -167,10 +167,11 @@ function affectedBy({ timestamp: issued, statements }: Document): ImportedVex {
   for (const statement of statements) if (statement.status !== 'affected') later.add(statement, issued)
   let [unnamed, subcomponents] = [0, 0]
   const denied = new Set<string>()
-  const superseded: string[][] = []
+  const named: string[][] = []
   for (const { vulnerability, products = [], timestamp = issued } of affected) {
     const { name } = vulnerability
-    const reason = name.slice(0, LONGEST_REASON)
+    // A feed cannot have half a character (see isWellFormed in feed-statement.ts).
+    const reason = name.slice(0, LONGEST_REASON).toWellFormed()
     if (products.length === 0) unnamed++
     for (const product of products) {
       const names = namesOf(product)
@@ -183,7 +184,7 @@ function affectedBy({ timestamp: issued, statements }: Document): ImportedVex {
         denied.add(keyOf(name, digest))
       }
       if (names.length === 0) unnamed++
-      else if (current.length === 0) superseded.push(names.map((one) => keyOf(name, one.name)))
+      else named.push(names.map((one) => keyOf(name, one.name)))
       if (current.length > 0) subcomponents += product.subcomponents?.length ?? 0
     }
   }
@@ -193,7 +194,7 @@ function affectedBy({ timestamp: issued, statements }: Document): ImportedVex {
     entries: Object.fromEntries(lists),
     unnamed,
     // Another statement may say that it is affected again.
-    superseded: superseded.filter((names) => !names.some((one) => denied.has(one))).length,
+    superseded: named.filter((names) => !names.some((one) => denied.has(one))).length,
     subcomponents,
     others,
   }

@@ -30,7 +30,7 @@ describe('a feed of a policy', () => {
     'https://models.example:8443/feed',
     'http://localhost/feed',
     'http://127.0.0.1:8080/feed',
-    'http://127.255.0.9/feed',
+    'http://127.255.255.255/feed',
     'http://[::1]/feed',
   ])('may be at %s', (url) => {
     expect(issues(feed({ url }))).toEqual([])
@@ -64,6 +64,14 @@ describe('a feed of a policy', () => {
     expect(issues(tuf({ url }))[0]).toMatch(/^0\.tuf\.url: /)
     expect(issues(tuf({ targets: url }))[0]).toMatch(/^0\.tuf\.targets: /)
     expect(inJsonSchema([feed({ url })])).toBe(NOT_EXPRESSED.includes(url))
+  })
+
+  test('is refused with what may be there instead', () => {
+    expect(issues(feed({ url: 'https://models.example/feed?latest' }))[0]).toMatch(/expected an https URL/)
+    expect(issues(feed({ url: 'http://models.example/feed' }))).toEqual([
+      expect.stringMatching(/expected an https URL .* this machine$/),
+    ])
+    expect(issues(tuf({ target: '/feed' }))[0]).toMatch(/expected the name of a target/)
   })
 
   test('is at one place', () => {

@@ -108,7 +108,7 @@ export function millisecondsOf(written: string | undefined, otherwise: string): 
 }
 
 function isHttps(url: URL | null): boolean {
-  if (!url || url.username !== '' || url.password !== '') return false
+  if (!url) return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && isThisMachine(url.hostname))
 }
 
