@@ -43,6 +43,13 @@ describe('an explanation', () => {
     ['skipped', 'Loads UNVERIFIED, since its rule skips the check: "/m"'],
   ] as const)('names the decision %s', (decision, line) => expect(lines({ decision })).toEqual([line]))
 
+  test('repeats the whole sentence of a message that does not say what was expected', () => {
+    const error = { ...REASON, expected: 'a key', found: 'none' }
+    const check = { check: 'signatures', outcome: 'failed', reason: error.message } as const
+    const [line] = lines({ decision: 'refused', error, checks: [check] }).filter((text) => text.startsWith('  FAIL'))
+    expect(line).toBe('  FAIL signatures: It is revoked.')
+  })
+
   test('states the default of the mode', () => expect(lines({ mode: undefined as never })).toEqual([]))
 
   test.each<[string, Partial<Verdict>, string]>([

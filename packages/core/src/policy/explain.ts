@@ -1,5 +1,5 @@
 import { isArray, propertyOf } from '../any-realm.ts'
-import { shown, withoutHint, type SerializedError } from '../errors.ts'
+import { sentenceOf, shown } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
 import type { AttestationVerdict, BundleVerdict, Decision, Verdict } from '../results.ts'
 
@@ -76,13 +76,6 @@ function modelLines({ model, files, bytes, hashed, durations }: Verdict): string
     `It was signed under the name ${shown(model.name ?? '')}, with the root digest sha256:${model.rootDigest}.`,
     `${amount}, in ${Math.round(policy + verification + hashing)} ms.`,
   ]
-}
-
-/** What failed. The end of the explanation has the whole message. */
-function sentenceOf(error: SerializedError): string {
-  const text = withoutHint(error)
-  const details = text.lastIndexOf(error.expected === undefined ? ' Found ' : ' Expected ')
-  return (error.expected ?? error.found) === undefined ? text : text.slice(0, details)
 }
 
 /** How many signed files were hashed, and match. */

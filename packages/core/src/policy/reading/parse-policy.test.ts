@@ -144,6 +144,8 @@ describe('YAML is refused', () => {
       ['# c\n? "a"\n: 1', '2:1', undefined],
       ['{ "version": *a }', '1:14', undefined],
       ['[', '1:2', 'unexpected end of JSON input.'],
+      // The parser quotes the text, which is not a reason.
+      ['Bad x at position 1', '1:1', undefined],
     ] as const) {
       const [fault, ...others] = await faults(text, '/p.json')
       expect(others).toEqual([])

@@ -139,7 +139,7 @@ function jsonFault(source: string, otherwise: () => number | undefined): TextFau
     return undefined
   } catch (error) {
     const message = messageOf(error)
-    const position = /at position (\d+)/.exec(message)?.[1]
+    const position = /^[^"]* at position (\d+)/.exec(message)?.[1]
     // What follows is a part of the text.
     const reason =
       /^((?:Expected|Bad|Unterminated|Unexpected (?:end|non-whitespace)) [^"]*?)(?: in JSON)?(?: at position .*)?$/.exec(

@@ -159,6 +159,13 @@ describe('with revocation lists', () => {
     expect(await refusal([], more)).toBeUndefined()
   })
 
+  test('reads lists with thousands of certificates', async () => {
+    const other = await signingLeaf(intermediate)
+    const others = Array.from({ length: 3_999 }, () => ({ certificate: other }))
+    const long = await revocationList(intermediate, { revoked: [...others, { certificate: leaf }] })
+    expect(await refusal([rootList, long])).toBe('CERTIFICATE_REVOKED')
+  })
+
   test('refuses a list with a weak signature', async () => {
     expect(await refused([await revocationList(intermediate, { hash: 'SHA-1' })])).toMatchObject(
       unusable('a signature that is too weak: the algorithm SHA-1 with ECDSA'),
@@ -175,6 +182,9 @@ describe('with revocation lists', () => {
       [Buffer.alloc(4 * 1024 * 1024 + 1), 'it has 4194305 bytes, more than is supported'],
       [Buffer.concat([leafList, Buffer.alloc(1)]), 'it is not DER, or something follows it'],
       [longer, 'it is not DER, or something follows it'],
+      [Buffer.alloc(0), 'it is not DER, or something follows it'],
+      [Buffer.from([0x30]), 'it is not DER, or something follows it'],
+      [Buffer.from('-----BEGIN X509 CRL-----'), 'it is not DER, or something follows it'],
       [await revocationList(intermediate, { extensions: twice }), 'an extension is duplicated'],
       [Buffer.from(list.toSchema(true).toBER()), 'it names two different signature algorithms'],
     ] as const)

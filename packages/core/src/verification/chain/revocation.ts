@@ -59,9 +59,10 @@ async function parseList(der: Buffer): Promise<pkijs.CertificateRevocationList> 
   const { fromBER } = await import('asn1js')
   try {
     if (der.length > MAX_CRL_BYTES) throw new Error(`it has ${der.length} bytes, more than is supported`)
-    const { result } = fromBER(der, { maxNodes: MAX_CRL_NODES })
+    const { result, offset } = fromBER(der, { maxNodes: MAX_CRL_NODES })
     // asn1js 4.0.0 ignores contradictory lengths, and what follows; the encoded result would then differ.
-    if (!Buffer.from(result.toBER()).equals(der)) throw new Error('it is not DER, or something follows it')
+    if (offset < 0 || !Buffer.from(result.toBER()).equals(der))
+      throw new Error('it is not DER, or something follows it')
     const list = new CertificateRevocationList({ schema: result })
     const extensions = list.crlExtensions?.extensions ?? []
     if (new Set(extensions.map(({ extnID }) => extnID)).size !== extensions.length)
