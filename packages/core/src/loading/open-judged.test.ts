@@ -246,6 +246,13 @@ describe('a load under two policies', () => {
       code: 'ISOLATION_REFUSED',
       message: expect.stringContaining('Refused by the policy of @modelseal/register,') as string,
     })
+    verdicts.length = 0
+    const options = { isolation: 'copy' } as const
+    await expect(load('one', { register: memory, options })).rejects.toMatchObject({
+      code: 'ISOLATION_REFUSED',
+      message: expect.stringContaining('Refused by the policy of @modelseal/register,') as string,
+    })
+    expect(told()).toEqual([[BY, 'refused', 'ISOLATION_REFUSED']])
     await expect(load('one', { program: memory, register: copy })).rejects.toMatchObject({ code: 'ISOLATION_REFUSED' })
     await using model = await load('one', { program: memory, register: memory })
     expect(model.verdict.isolation).toEqual(['memory'])
