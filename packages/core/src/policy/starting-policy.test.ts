@@ -80,7 +80,7 @@ describe('a starting policy', () => {
     },
   )
 
-  test('refuses a path of a JSON Schema that is no text', () => {
+  test('refuses a path of a JSON Schema that is not text', () => {
     expect(() => startingPolicy(KEY, '**', [], 7 as never)).toThrow(
       refusal('INVALID_ARGUMENT', { message: expect.stringContaining('the path of the JSON Schema') as string }),
     )

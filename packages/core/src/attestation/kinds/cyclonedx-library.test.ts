@@ -140,7 +140,7 @@ describe('a document', () => {
     )
   })
 
-  test('is not refused by what it cannot be blamed for', async () => {
+  test('is not refused for a failure that is not its fault', async () => {
     const broken = new Error('broken')
     answer.mockRejectedValue(broken)
     await expect(validate()).rejects.toBe(broken)

@@ -39,7 +39,7 @@ describe('the component that a card is about', () => {
     expect(componentsOf({ metadata: 'x', components: {} }, isModel)).toEqual([])
   })
 
-  test('may be in a document that says nothing of itself', () => {
+  test('may be in a document that says nothing about itself', () => {
     const { bomFormat, specVersion } = document(model())
     expect(modelCard.read({ bomFormat, specVersion, components: [model()] }, fault)).toMatchObject({ name: 'vad' })
   })

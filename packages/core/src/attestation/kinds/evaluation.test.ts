@@ -213,7 +213,7 @@ test('a dataset may have only a name or only a digest, which then names the test
   })
 })
 
-test('the model may be evaluated until now', () => {
+test('the time of an evaluation may be now', () => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(input.evaluatedOn) })
   try {
     expect(makeEvaluation(input)).toMatchObject({ [EVALUATION_EXTENSION]: { evaluatedOn: input.evaluatedOn } })

@@ -88,7 +88,7 @@ describe('a value that has alternatives', () => {
   })
 })
 
-test('what is expected is said as the schema says it', () => {
+test('an error states what is expected in the words of the schema', () => {
   const text = s.strictObject({ of: s.string().regex(/^a$/, 'not what is expected here') })
   expect(() => readBy(text, { of: 'x' }, fault)).toThrow(
     refusal('ATTESTATION_MALFORMED', { expected: 'not what is expected here' }),
@@ -210,7 +210,7 @@ describe('values', () => {
     },
   )
 
-  test('that are no digests are refused by what a digest is', () => {
+  test('that are not digests are refused, with the form of a digest', () => {
     expect(() => readBy(sha256Schema, 'x', fault)).toThrow(
       refusal('ATTESTATION_MALFORMED', { expected: 'a SHA-256 digest of 64 lowercase hex digits', found: '"x"' }),
     )

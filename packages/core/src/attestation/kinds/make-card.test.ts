@@ -17,7 +17,7 @@ async function componentOf(yaml: string, type?: CardType, text = ''): Promise<un
 }
 
 describe('a card from a README.md', () => {
-  test('is a CycloneDX document of now', async () => {
+  test('is a CycloneDX document with the current time', async () => {
     const document = await made('---\n---\n')
     expect(document).toStrictEqual({
       $schema: 'http://cyclonedx.org/schema/bom-1.7.schema.json',
@@ -107,7 +107,7 @@ source_datasets: [original, 'extended|squad', 'x-extended|y', "extended|a\\nb"]`
       expect(await componentOf(nothing, 'data')).toStrictEqual(least)
   })
 
-  test('has at most as much text as is read', async () => {
+  test('has no more text than is read', async () => {
     expect(await componentOf('', 'data', 'x'.repeat(MAX_TEXT))).toMatchObject({ name: 'vad' })
     await expect(made(`---\n---\n${'x'.repeat(MAX_TEXT + 1)}`)).rejects.toEqual(
       refusal(CARD, {
@@ -153,7 +153,7 @@ describe('a card from JSON', () => {
     )
   })
 
-  test('is refused by its file if it cannot be read', async () => {
+  test('is refused with the name of its file if it cannot be read', async () => {
     await expect(made('{')).rejects.toEqual(
       refusal('JSON_INVALID', { message: expect.stringContaining('input file "README.md"') as string }),
     )

@@ -44,7 +44,7 @@ test.each<[string, unknown[]]>([
   )
 })
 
-test('nothing is handed out once that may not be, even if it was read before', async () => {
+test('nothing is handed out once that is no longer allowed, even if it was read before', async () => {
   const { ranges, read } = rangesOf()
   let isClosed = false
   const closed = new Error('closed')

@@ -39,7 +39,7 @@ describe.each([
     expect(model.path).toHaveBeenCalledTimes(2)
   })
 
-  test('are memory of their own', async () => {
+  test('have memory of their own', async () => {
     const { ranges } = of('abc')
     new Uint8Array(await ranges.read('rows', 0, 3)).fill(0)
     expect(asText(await ranges.read('rows', 0, 3))).toBe('abc')
@@ -69,7 +69,7 @@ describe('a file on this machine', () => {
     )
   })
 
-  test('that is gone is refused by its name', async () => {
+  test('that is gone is refused with its name', async () => {
     const { ranges, path } = onDisk('abc')
     await ranges.size('rows')
     rmSync(path)

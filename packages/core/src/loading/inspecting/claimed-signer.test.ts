@@ -100,7 +100,7 @@ test('a chain with the certificate of a keyless signature is named like any othe
   expect(signer).not.toHaveProperty('identity')
 })
 
-test('a fault of this program is no signer that cannot be read', async () => {
+test('a fault of this program is not reported as a signer that cannot be read', async () => {
   const bug = new TypeError('a mistake')
   const material = {
     method: 'key',

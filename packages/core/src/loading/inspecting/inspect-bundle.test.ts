@@ -67,7 +67,7 @@ describe('while sizes are looked up,', () => {
     await expect(inspected(bundle, { sizes: () => Promise.reject(error) })).rejects.toBe(error)
   })
 
-  test('a refusal is told with the statement', async () => {
+  test('a refusal is reported with the statement', async () => {
     const error = new ModelSealError('SOURCE_LISTING', 'No.')
     const found = await inspected(bundle, { sizes: () => Promise.reject(error) })
     expect(found).toMatchObject({ error: { code: 'SOURCE_LISTING' }, statement: { method: 'files' } })

@@ -63,7 +63,7 @@ describe('a single file', () => {
     },
   )
 
-  test.each(['a.sig.bin', 'a.sigs'])('that has another name is none: %s', async (name) => {
+  test.each(['a.sig.bin', 'a.sigs'])('that has another name is not a bundle: %s', async (name) => {
     await expect(inspectModel(await site.write(name, '{}'))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
   })
 })
@@ -116,7 +116,7 @@ describe('sizes of files', () => {
     return bundles[0]?.statement?.files.map((file) => ('size' in file ? file.size : 'none'))
   }
 
-  test('are unknown if nothing tells them', async () => {
+  test('are unknown if nothing states them', async () => {
     expect(await sizesIn({ list: undefined as never })).toEqual(['none', 'none'])
     expect(await sizesIn({ list: () => [{ name: 'config.json' }, { name: 'weights.bin', size: 7 }] })).toEqual([
       'none',
@@ -146,7 +146,7 @@ describe('sizes of files', () => {
   })
 })
 
-test('attestations that cannot be read are told, beside the bundles', async () => {
+test('attestations that cannot be read are reported beside the bundles', async () => {
   const content = new Map([['model.sig', await readFile(site.file('vad.sig'))]])
   const claims = (error: Error) => () => {
     throw error

@@ -63,7 +63,7 @@ describe('the step about feeds', () => {
     expect(verdict.checks).toEqual([{ check: 'advisories', outcome: 'passed', reason }])
   })
 
-  test('fails by the refusal, once the policy has been checked', async () => {
+  test('fails with the refusal, once the policy has been checked', async () => {
     const refusal = new ModelSealError('ADVISORY_STALE', 'Old.')
     vi.mocked(advised).mockResolvedValue({ ...feeds(true), refusal })
     const verdict = empty()

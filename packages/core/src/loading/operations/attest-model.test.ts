@@ -194,7 +194,7 @@ describe('attesting refuses', () => {
     ['a misspelt option', { ouput: 'x' }],
     ['a predicate that is none', { predicate: 'text' }],
     ['a type that is none', { type: 1 }],
-    ['an address of a timestamp authority that is none', { timestampAuthority: 'not a URL' }],
+    ['an invalid address of a timestamp authority', { timestampAuthority: 'not a URL' }],
     ['to check or not to check', { check: 'yes' }],
   ])('%s', async (_, options) => {
     await expect(attest('lab', evaluation(), options)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
@@ -209,7 +209,7 @@ describe('attesting refuses', () => {
     )
   })
 
-  test('an address of a timestamp authority that is none before it reads the model', async () => {
+  test('an invalid address of a timestamp authority before it reads the model', async () => {
     await expect(attest('lab', evaluation(), { timestampAuthority: 'not a URL' }, 'missing')).rejects.toEqual(
       refusal('INVALID_ARGUMENT'),
     )

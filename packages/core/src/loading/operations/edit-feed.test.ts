@@ -57,7 +57,7 @@ test('options that are not known are refused, and so are invalid ones', async ()
   )
 })
 
-test('a source that is too large or no file is neither read nor edited', async () => {
+test('a source that is too large or not a file is neither read nor edited', async () => {
   directory = scratch({ 'large.yaml': Buffer.alloc(32 * 1024 * 1024 + 1, ' ') })
   mkdirSync(at('folder.yaml'))
   for (const [name, code] of [

@@ -62,7 +62,7 @@ test('lets other work run between each 8 MiB that it hashes', async () => {
   expect(turnOfLoop).toHaveBeenCalledTimes(2)
 })
 
-test('a policy that cannot be read before the bytes are hashed is no unhandled rejection', async () => {
+test('a policy that cannot be read before the bytes are hashed causes no unhandled rejection', async () => {
   const unhandled = vi.fn()
   process.on('unhandledRejection', unhandled)
   onTestFinished(() => void process.off('unhandledRejection', unhandled))

@@ -36,14 +36,14 @@ async function keyNamed(name: string): Promise<Signer> {
 describe('signing a feed refuses', () => {
   test.each<[string, object]>([
     ['no signer', { signer: undefined }],
-    ['a signer that is none', { signer: {} }],
+    ['an invalid signer', { signer: {} }],
     ['no output', { output: undefined }],
-    ['an output that is no path', { output: 1 }],
-    ['a duration that is no text', { expires: 7 }],
+    ['an output that is not a path', { output: 1 }],
+    ['a duration that is not text', { expires: 7 }],
     ['to add or not to add', { addSignature: 'yes' }],
-    ['an address of a timestamp authority that is none', { timestampAuthority: 'not a URL' }],
-    ['one that is no text', { timestampAuthority: 1 }],
-    ['a signal that is none', { signal: 'now' }],
+    ['an invalid address of a timestamp authority', { timestampAuthority: 'not a URL' }],
+    ['one that is not text', { timestampAuthority: 1 }],
+    ['an invalid signal', { signal: 'now' }],
   ])('%s', async (_, options) => {
     await expect(sign(options)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
@@ -67,7 +67,7 @@ describe('signing a feed refuses', () => {
     await expect(sign(both)).rejects.toEqual(refusal('INVALID_ARGUMENT', { hint }))
   })
 
-  test('a duration that is none, and says so', async () => {
+  test('an invalid duration, and says so', async () => {
     await expect(sign({ expires: 'soon' })).rejects.toEqual(
       refusal('INVALID_ARGUMENT', { expected: 'a duration such as 7d, 12h or P1M', found: '"soon"' }),
     )
@@ -166,7 +166,7 @@ describe('a signed version', () => {
     expect(lines[0]).toBe(first)
   })
 
-  test('tells who signed, and nothing that it does not know', async () => {
+  test('reports who signed, and nothing that it does not know', async () => {
     const signed = await sign()
     const description = expect.stringMatching(/^key sha256:/) as string
     expect(signed).toEqual({
@@ -184,7 +184,7 @@ describe('a signed version', () => {
     expect(await sign({ signer: await keyNamed('three'), addSignature: true })).not.toHaveProperty('changes')
   })
 
-  test('tells what a check of the signature finds out, and where it is logged', async () => {
+  test('reports what a check of the signature finds out, and where it is logged', async () => {
     const found = { method: 'key', description: 'the checked signer', fingerprint: HEX } as const
     const time = { source: 'rfc3161', at: '2026-01-31T12:00:00Z' } as never
     const checking: Signer = { ...signer, check: () => Promise.resolve({ signer: found, time }) }

@@ -81,7 +81,7 @@ describe.each([
   })
 })
 
-test('only what is wrong is said, about the document that was given', async () => {
+test('only what is wrong is reported, about the document that was given', async () => {
   await signed({})
   const saying = (...texts: (string | RegExp)[]) =>
     refusal('ATTESTATION_INPUT', { message: expect.stringMatching(texts.map(String).join('.*')) as string })

@@ -182,7 +182,7 @@ describe('an identity', () => {
   })
 })
 
-test('the time of the signature of a model is told', async () => {
+test('the time of the signature of a model is reported', async () => {
   const signature = sign('sha256', preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload), key.privateKey)
   const signedTimestamp = (await timestamp(tsa, signature)).toString('base64')
   const material = {

@@ -155,7 +155,7 @@ test('a version expires at the time that it states', async () => {
   )
 })
 
-test('that a version has expired is said, whatever is wrong with another signature by the same signer', async () => {
+test('that a version has expired is reported, whatever is wrong with another signature by the same signer', async () => {
   const path = await feedBy(keys['one']!)
   const valid = await readFile(path, 'utf8')
   await forge(path, 0)

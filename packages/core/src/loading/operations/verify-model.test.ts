@@ -68,7 +68,7 @@ describe('a model on this machine', () => {
     await expect(verify({ signature })).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'sub/another.sig' }))
   })
 
-  test('is no single file of the signed directory', async () => {
+  test('is not a single file of the signed directory', async () => {
     const [file, signature] = [site.file(name, 'weights.bin'), site.file(`${name}.sig`)]
     await expect(verifyModel(file, { signature, verifier: by() })).rejects.toEqual(
       refusal('FILE_MISSING', { file: 'config.json' }),

@@ -233,14 +233,14 @@ describe('at the place,', () => {
   })
 })
 
-test('another bundle is one whatever the length of its name', async () => {
+test('another bundle is recognized whatever the length of its name', async () => {
   await signed()
   const publication = { ...(await prepared()), bundles: [] }
   const names = ['other.oms.sig', 'x.oms.sig', '.oms.sig', 'other-oms.sig', 'other.oms-sig']
   expect(otherBundlesAmong(publication, entriesOf(...names)).beside).toEqual(['other.oms.sig', 'x.oms.sig'])
 })
 
-test('a bundle in the model is no unsigned file, whatever its name', async () => {
+test('a bundle in the model is not an unsigned file, whatever its name', async () => {
   await site.sign('m', 'a', 'm/bundle.json')
   const signature = site.file('m/bundle.json')
   for (const signedBy of [by('a').signedBy, { policy: await policy({ require: { files: 'loaded' } }) }]) {
@@ -275,7 +275,7 @@ test('a file that is gone since it was signed is not published', async () => {
   )
 })
 
-test('bundles that were published before are no unsigned files, and other ones are', async () => {
+test('bundles that were published before are not unsigned files, but others are', async () => {
   await signed()
   const bundles = [{ name: 'signer-1.oms.sig', path: '', bytes: Buffer.alloc(0) }]
   const names = ['signer-1.oms.sig', 'signer-2.oms.sig']

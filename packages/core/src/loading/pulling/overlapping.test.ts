@@ -108,7 +108,7 @@ describe('pulled models', () => {
     expect(readdirSync(directory).sort()).toEqual(['model', 'models'])
   })
 
-  test('that cannot be discarded are what is reported, once all were tried', async () => {
+  test('that cannot be discarded are reported, once all were tried', async () => {
     vi.mocked(downloadTo).mockRejectedValue(new RangeError('mine'))
     const discard = vi.spyOn(Destination.prototype, 'discard').mockRejectedValueOnce(new RangeError('not put back'))
     onTestFinished(() => discard.mockRestore())
@@ -154,7 +154,7 @@ test.each<[string, unknown, unknown]>([
   await expect(pullModels(pulls as Pull[], options as OpenOptions)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
 })
 
-test('what "force" may be is said', async () => {
+test('the values of "force" are named in the error', async () => {
   await expect(pullModels([], { force: 'yes' as never })).rejects.toEqual(
     refusal('INVALID_ARGUMENT', { message: expect.stringContaining('"force"') as string }),
   )

@@ -84,7 +84,7 @@ describe('a journal that the program enables', () => {
   })
 })
 
-test('an unknown option is refused by the name of the function', () => {
+test('an unknown option is refused with the name of the function', () => {
   expect(() => enableJournal({ dir: 'x' } as never)).toThrow(
     refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for enableJournal') as string }),
   )

@@ -115,7 +115,7 @@ describe('a segment whose end', () => {
   })
 })
 
-test('an unknown option is refused by the name of the function', async () => {
+test('an unknown option is refused with the name of the function', async () => {
   await expect(pruneJournal(directory, { olderThan: '90d', keys: 'x' } as never)).rejects.toEqual(
     refusal('INVALID_ARGUMENT', { message: expect.stringContaining('for pruneJournal') as string }),
   )

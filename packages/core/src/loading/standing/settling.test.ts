@@ -100,7 +100,7 @@ test('one that never stays the same counts after ten seconds', async () => {
   expect(await until(1)).toBe(true)
 })
 
-test('one that cannot be read in the meantime begins nothing anew', async () => {
+test('one that cannot be read in the meantime does not restart the wait', async () => {
   const versionOf = watched()
   const [old, fresh] = [await written(0), await written(900_000)]
   await versionOf(old)

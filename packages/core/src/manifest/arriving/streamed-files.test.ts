@@ -269,7 +269,7 @@ describe('an answer from a cache', () => {
     expect([elsewhere.requests, long.requests]).toEqual([[undefined], [undefined]])
   })
 
-  test('is not what a source that refuses a file itself has given', async () => {
+  test('does not count if the source itself refuses the file', async () => {
     const read = vi.fn(() => Promise.reject(new ModelSealError('FILE_MISMATCH', 'refused')))
     await expect(streamed({ read }).streams.readAll(named('a'))).rejects.toEqual(refusal('FILE_MISMATCH'))
     expect(read).toHaveBeenCalledTimes(1)

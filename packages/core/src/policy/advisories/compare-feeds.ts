@@ -41,7 +41,7 @@ export function changesBetween(first: Denied, second: Denied): Promise<FeedChang
   })
 }
 
-/** By what they deny, and then by their details: the same may be denied for several periods. */
+/** By what they deny, and then by their details: the same thing may be denied for several periods. */
 function byName(denied: Denied): Map<string, Map<string, ListedEntry>> {
   const found = new Map<string, Map<string, ListedEntry>>()
   for (const one of listedEntries(denied))

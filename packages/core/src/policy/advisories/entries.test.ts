@@ -138,7 +138,7 @@ describe('two versions of a feed', () => {
     expect((await compareFeeds(plain, { denied: { rootDigests: [A] } })).changed).toEqual([])
   })
 
-  test('differ by each of several entries that deny the same', async () => {
+  test('differ by each of several entries that deny the same thing', async () => {
     const [always, early, late] = [
       { fingerprint: A },
       { fingerprint: A, until: '2026-01-01T00:00:00Z' },

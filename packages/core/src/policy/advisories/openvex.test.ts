@@ -100,7 +100,7 @@ describe('OpenVEX', () => {
     )
   })
 
-  test('is not exported from what is no feed', async () => {
+  test('is not exported from what is not a feed', async () => {
     const { digest, ...feed } = await feedOf(entries)
     expect(digest).toBe(HEX)
     await expect(exportOpenVex({ ...feed, sequence: 0 } as never)).rejects.toEqual(refusal('INVALID_ARGUMENT'))

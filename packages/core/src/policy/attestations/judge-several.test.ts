@@ -54,7 +54,7 @@ describe('several attestations', () => {
     expect(believed).toHaveLength(1)
   })
 
-  test('one of which does not satisfy one demand can satisfy another', async () => {
+  test('can each satisfy one demand and fail another', async () => {
     const byLab2 = { ...LAB, signers: [{ key: 'lab2' }] }
     const judged = await judge([attestation(), attestation(undefined, lab2)], [LAB, byLab2])
     expect(judged.refusal).toBeUndefined()

@@ -9,7 +9,7 @@ import type { Danger } from './finding.ts'
  * was stolen, so it is not an error.
  */
 export function revokedSigners(rule: Rule, policy: CompiledPolicy): Danger[] {
-  // In the mode skip, it names none.
+  // A rule in the mode skip names no signers.
   if (rule.signers.length < rule.threshold) return []
   const revoked = rule.signers.filter((signer) => methodOf(signer.method).isRevoked(signer, policy))
   const left = rule.signers.length - revoked.length

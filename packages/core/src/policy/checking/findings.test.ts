@@ -68,7 +68,7 @@ describe('the findings about a policy', () => {
     expect(found.map(({ code, line }) => `${line} ${code}`)).toEqual(['1 MODE_AUDIT', '1 ROOT_UNUSED'])
   })
 
-  test('do not hide a mistake of ours', async () => {
+  test('do not hide a programming error', async () => {
     const compiled = await loadCompiledPolicy(
       await site.policy({ version: 1, ...AGE, trustRoots: ROOTS, rules: [RULE] }),
     )

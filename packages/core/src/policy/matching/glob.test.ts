@@ -127,7 +127,7 @@ describe('a glob', () => {
     expect(() => compileLooseGlob('{a,b')).toThrow(new SyntaxError('it has a "{" without a "}"'))
   })
 
-  test('that is no text is a mistake in the program', () => {
+  test('that is not text is a mistake in the program', () => {
     expect(() => globFault(undefined as never)).toThrow(TypeError)
   })
 

@@ -120,7 +120,7 @@ describe('the files that a policy includes', () => {
     ])
   })
 
-  test('are not passed over because of a mistake of ours', async () => {
+  test('are not passed over because of a programming error', async () => {
     const reading = new TrackedFiles(undefined)
     const original = reading.file
     await read('broken', { 'p.json': ['q.json'], 'q.json': [] })

@@ -5,7 +5,7 @@ import { certificateFacts } from './certificate-facts.ts'
 
 vi.mock('../../x509/public-key.ts', { spy: true })
 
-test('a mistake of ours is not taken for a key that cannot sign models', async () => {
+test('a programming error is not taken for a key that cannot sign models', async () => {
   const { der } = await signingLeaf(await authority('Root'))
   vi.mocked(publicKeyOf).mockImplementationOnce(() => {
     throw new TypeError('ours')

@@ -4,7 +4,7 @@ import { compileLoose } from './loose-text.ts'
 
 vi.mock('../matching/glob.ts', { spy: true })
 
-test('a mistake of ours is not taken for a pattern without a loose form', () => {
+test('a programming error is not taken for a pattern without a loose form', () => {
   vi.mocked(compileLooseGlob)
     .mockReturnValueOnce(() => false)
     .mockImplementationOnce(() => {

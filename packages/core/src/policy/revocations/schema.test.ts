@@ -138,7 +138,7 @@ test('nothing need be revoked, and nothing else can be', async () => {
     expect(await issues({ [list]: 'x' })).toHaveLength(1)
 })
 
-test('entries that may not name files are told so, and JSON Schema says the same', () => {
+test('entries that may not name files are refused for this, and by the JSON Schema as well', () => {
   const { keys, certificates } = entrySchemas({}, { key: {}, certificate: {} })
   const messages = (schema: typeof keys | typeof certificates, entry: object) => {
     const checked = schema.check(entry)

@@ -33,7 +33,7 @@ describe('the files of a trust root', () => {
     expect(faults()[1]).toBe('KEY_INVALID trustRoots.it.key')
   })
 
-  test('are not passed over because of a mistake of ours', async () => {
+  test('are not passed over because of a programming error', async () => {
     const { files, faults } = filesOf()
     await expect(files.all([], 'a', () => Promise.reject(ours))).rejects.toBe(ours)
     await expect(files.one([], undefined, () => Promise.reject(ours))).rejects.toBe(ours)
@@ -68,7 +68,7 @@ describe('what bundles need', () => {
     expect([await get(), calls(), faults()]).toEqual(['prepared', 2, []])
   })
 
-  test('does not hide a mistake of ours', async () => {
+  test('does not hide a programming error', async () => {
     await expect(filesOf().files.whenNeeded([], failingOnce(ours).prepare)).rejects.toBe(ours)
     const get = await filesOf(true).files.whenNeeded([], failingOnce(ours).prepare)
     await expect(get()).rejects.toBe(ours)

@@ -96,7 +96,7 @@ export function clashingFields({ input }: Issue, schema: Schema<unknown>, path: 
 }
 
 function misspeltField(issue: Issue, input: object, schema: Schema<unknown>, path: ValuePath): string {
-  // A check gets only the known fields.
+  // Checks run on known fields only, so nothing here is misspelt.
   if (issue.code === 'custom') return ''
   const known = fieldsAt(schema, path)
   const unknown = Object.keys(input).filter((key) => !known.includes(key))

@@ -103,7 +103,7 @@ function alternatives(branches: readonly (readonly Issue[])[]): string {
   const expected = branches.map((issues) => {
     const missing = issues.filter(({ path, input }) => path.length > 0 && input === undefined)
     if (missing.length > 0) return missing.map(({ path }) => shown(String(path[0]))).join(' and ')
-    // Each alternative that is not met has an issue.
+    // Every alternative that was refused has at least one issue.
     const issue = issues[0] as Issue
     const words = issue.code === 'invalid_union' ? alternatives(issue.errors) : issue.message
     return words.replace(/^expected /, '')

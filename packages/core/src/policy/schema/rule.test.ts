@@ -60,7 +60,7 @@ describe('a rule may not', () => {
     ])
   })
 
-  test('name bytes by what is no digest', () => {
+  test('name bytes by what is not a digest', () => {
     expect(problems({ ...SKIP, match: { memory: ['sha256:00'] } })).toEqual([
       ['match.memory.0', 'expected sha256: and 64 lowercase hex digits, the digest of the bytes', 'sha256:00'],
     ])

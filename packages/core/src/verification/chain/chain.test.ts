@@ -253,7 +253,7 @@ describe('refuses a chain', () => {
     }
   })
 
-  test('with a root that is no authority, or does not say so', async () => {
+  test('with a root that is not an authority, or does not say so', async () => {
     for (const ca of [false, undefined]) {
       const old = await issue({ subject: 'Old', usages: ['keyCertSign'], ...(ca === false && { ca }) })
       expect(await refusal(await signingLeaf(old), [], [old])).toBe('CHAIN_NOT_CA')

@@ -139,7 +139,7 @@ test('a bundle with the same texts in other places is verified, and refused', as
   await expect(verify(parsed(changed))).rejects.toMatchObject({ name: 'ModelSealError' })
 })
 
-test('a bundle is known under each name for itself', async () => {
+test('a bundle is remembered separately under each name', async () => {
   await verify(parsed(json.v1))
   const occasion = { now: minutes(1), effort: new Effort() }
   expect((await verifySigstoreWithin(parsed(json.v1), trust, 'theirs', occasion)).signer.name).toBe('theirs')

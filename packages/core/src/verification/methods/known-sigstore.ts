@@ -50,7 +50,7 @@ function keylessDigest(bundle: UnverifiedBundle, name: string): string {
   return digestOf([...parts, digestOf(timestamps), digestOf(textsOf(json))])
 }
 
-/** The content of parsed JSON without prototypes, unambiguously: of each value, whether it is an array, and its size. JSON.stringify() would call any `toJSON` on Object.prototype. */
+/** The content of parsed JSON without prototypes. Unambiguous, because each object or array is preceded by its kind and size. JSON.stringify() would call any `toJSON` on Object.prototype. */
 function textsOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [`${typeof value} ${String(value)}`]
   const fields = Object.entries(value)

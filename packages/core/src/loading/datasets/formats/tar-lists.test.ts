@@ -30,7 +30,7 @@ test('a list that is being read is not displaced', async () => {
   expect(read).toHaveBeenCalledTimes(4)
 })
 
-test('a list that was being read when all were forgotten counts no more', async () => {
+test('a list that was being read when all were forgotten no longer counts', async () => {
   const { lists, read, get } = counted(ONE)
   const [failing, late] = [Promise.withResolvers<TarMembers>(), Promise.withResolvers<TarMembers>()]
   read.mockReturnValueOnce(failing.promise).mockReturnValueOnce(late.promise)

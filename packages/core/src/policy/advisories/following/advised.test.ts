@@ -173,7 +173,7 @@ test('a feed that cannot be kept is a warning', async () => {
   ])
 })
 
-test('feeds that were not asked for longest are forgotten beyond 256', async () => {
+test('beyond 256 feeds, the least recently used are forgotten', async () => {
   const policy = await site.policy(FEED)
   const feed = policy.advisories[0]!
   const nothing = { version: undefined, stale: undefined, failure: undefined, notKept: undefined }

@@ -2,8 +2,8 @@ import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { FewAtOnce } from './few-at-once.ts'
 
-/** Works that end when they are told to. */
-function works(turns: FewAtOnce, count: number) {
+/** Tasks that end when they are told to. */
+function tasks(turns: FewAtOnce, count: number) {
   const begun: number[] = []
   const ends: (() => void)[] = []
   const all = Array.from({ length: count }, (_, index) =>
@@ -21,9 +21,9 @@ function works(turns: FewAtOnce, count: number) {
 }
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)
 
-test('eight works run at a time, and others begin in their order', async () => {
+test('eight tasks run at a time, and others start in order', async () => {
   const turns = new FewAtOnce(false)
-  const { begun, end, all } = works(turns, 12)
+  const { begun, end, all } = tasks(turns, 12)
   await setTimeout(1)
   expect(begun).toEqual(upTo(8))
   await end(3)
@@ -33,16 +33,16 @@ test('eight works run at a time, and others begin in their order', async () => {
   await end(...upTo(11))
   await end(11)
   await expect(all).resolves.toEqual(upTo(12))
-  const more = works(turns, 9)
+  const more = tasks(turns, 9)
   expect(more.begun).toEqual(upTo(8))
   await more.end(...upTo(8))
   await more.end(8)
   await more.all
 })
 
-test('a work that fails makes room for the next', async () => {
+test('a task that fails makes room for the next', async () => {
   const turns = new FewAtOnce(false)
-  const { end, all } = works(turns, 7)
+  const { end, all } = tasks(turns, 7)
   const failing = turns.run(() => Promise.reject(new Error('no')))
   const next = turns.run(() => Promise.resolve('next'))
   await expect(failing).rejects.toThrow('no')
@@ -51,8 +51,8 @@ test('a work that fails makes room for the next', async () => {
   await all
 })
 
-test('works that take long make room, but only once', async () => {
-  const { begun, end, all } = works(new FewAtOnce(false), 30)
+test('tasks that take long make room, but only once', async () => {
+  const { begun, end, all } = tasks(new FewAtOnce(false), 30)
   await setTimeout(350)
   expect(begun).toEqual(upTo(8))
   await setTimeout(350)
@@ -75,7 +75,7 @@ test.each([true, false])(
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
     await setTimeout(1)
     const before = timers()
-    const { end, all } = works(new FewAtOnce(isDetached), 2)
+    const { end, all } = tasks(new FewAtOnce(isDetached), 2)
     expect(timers() - before).toBe(isDetached ? 0 : 2)
     await end(0, 1)
     await all

@@ -110,17 +110,17 @@ describe('a version is kept', () => {
   })
 })
 
-test('what was known is passed on once all work has ended, and no timer stays', async () => {
+test('what was known is passed on once all tasks have ended, and no timer stays', async () => {
   await new Promise((go) => setTimeout(go, 1))
   const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = timers()
   const known = {}
   expect(await keeping.afterWriting(known)).toBe(known)
-  const works = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
-  const done = works.map(({ promise }) => keeping.inTurn(() => promise))
+  const tasks = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
+  const done = tasks.map(({ promise }) => keeping.inTurn(() => promise))
   let told: unknown
   const telling = keeping.afterWriting(Promise.resolve(known)).then((result) => (told = result))
-  for (const { resolve } of works) {
+  for (const { resolve } of tasks) {
     await new Promise((go) => setTimeout(go, 5))
     expect(told).toBeUndefined()
     resolve(undefined)

@@ -22,7 +22,7 @@ export class Keeping {
   /** The kept copy whose content is known, and the policy for which it was verified. */
   #seen: { state: string; policy: PolicyFacts } | undefined
 
-  /** The last work that waits or runs. */
+  /** The last task that is waiting or running. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(id: string) {

@@ -107,7 +107,7 @@ function isTime(value: unknown): value is number {
 }
 
 function parsed(content: Buffer): KeptCopy | undefined {
-  // Without a line, the header is empty, which is no JSON.
+  // Without a line break, the header is empty, which is not valid JSON.
   const end = content.indexOf(LINE_FEED)
   if (end > MAX_HEADER_BYTES) return undefined
   try {

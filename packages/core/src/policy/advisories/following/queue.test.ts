@@ -2,8 +2,8 @@ import { setTimeout } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { firstFetches, Queue, readings } from './queue.ts'
 
-/** Works that end when they are told to. */
-function works(queue: Queue, count: number) {
+/** Tasks that end when they are told to. */
+function tasks(queue: Queue, count: number) {
   const begun: number[] = []
   const ends: (() => void)[] = []
   const all = Array.from({ length: count }, (_, index) =>
@@ -16,8 +16,8 @@ function works(queue: Queue, count: number) {
   return { begun, ends, all: Promise.all(all) }
 }
 
-test('works begin in their order, a few at the same time', async () => {
-  const { begun, ends, all } = works(new Queue(2), 4)
+test('tasks start in order, a few at the same time', async () => {
+  const { begun, ends, all } = tasks(new Queue(2), 4)
   await setTimeout(1)
   expect(begun).toEqual([0, 1])
   ends[1]?.()
@@ -29,7 +29,7 @@ test('works begin in their order, a few at the same time', async () => {
   await expect(all).resolves.toEqual([0, 1, 2, 3])
 })
 
-test('a work that fails makes room for the next', async () => {
+test('a task that fails makes room for the next', async () => {
   const queue = new Queue(1)
   const failing = queue.run(() => Promise.reject(new Error('no')))
   const next = queue.run(() => Promise.resolve('next'))
@@ -39,7 +39,7 @@ test('a work that fails makes room for the next', async () => {
 
 test('all begin if none of those before them ends', async () => {
   let isBusy = true
-  const { begun, ends, all } = works(new Queue(1, { after: 20, isBusy: () => isBusy }), 4)
+  const { begun, ends, all } = tasks(new Queue(1, { after: 20, isBusy: () => isBusy }), 4)
   await setTimeout(100)
   expect(begun).toEqual([0])
   isBusy = false
@@ -48,21 +48,21 @@ test('all begin if none of those before them ends', async () => {
   await expect(all).resolves.toHaveLength(4)
 })
 
-test('a queue is busy while a work runs', async () => {
+test('a queue is busy while a task runs', async () => {
   const queue = new Queue(1)
   expect(queue.isBusy).toBe(false)
-  const { ends, all } = works(queue, 1)
+  const { ends, all } = tasks(queue, 1)
   expect(queue.isBusy).toBe(true)
   ends[0]?.()
   await all
   expect(queue.isBusy).toBe(false)
 })
 
-test('impatience begins anew with each end, and keeps no process alive', async () => {
+test('impatience starts again with each end, and keeps no process alive', async () => {
   await setTimeout(1)
   const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = timers()
-  const { begun, ends, all } = works(new Queue(1, { after: 200, isBusy: () => false }), 4)
+  const { begun, ends, all } = tasks(new Queue(1, { after: 200, isBusy: () => false }), 4)
   expect(timers()).toBe(before)
   await setTimeout(120)
   ends[0]?.()
@@ -73,25 +73,25 @@ test('impatience begins anew with each end, and keeps no process alive', async (
   await all
 })
 
-test('impatience begins with the first work that waits', async () => {
+test('impatience begins with the first task that waits', async () => {
   const queue = new Queue(1, { after: 200, isBusy: () => false })
-  const before = works(queue, 1)
+  const before = tasks(queue, 1)
   before.ends[0]?.()
   await before.all
   await setTimeout(120)
-  const first = works(queue, 2)
+  const first = tasks(queue, 2)
   await setTimeout(120)
   expect(first.begun).toEqual([0])
-  const last = works(queue, 1)
+  const last = tasks(queue, 1)
   await setTimeout(120)
   expect([first.begun, last.begun]).toEqual([[0, 1], [0]])
   for (const end of [...first.ends, ...last.ends]) end()
   await Promise.all([first.all, last.all])
 })
 
-test('more works than usual make no room until they have ended', async () => {
+test('more tasks than usual make no room until they have ended', async () => {
   const queue = new Queue(1, { after: 20, isBusy: () => false })
-  const first = works(queue, 3)
+  const first = tasks(queue, 3)
   await vi.waitFor(() => expect(first.begun).toHaveLength(3), 20_000)
   const next = queue.run(() => Promise.resolve('next'))
   let isNext = false
@@ -105,8 +105,8 @@ test('more works than usual make no room until they have ended', async () => {
 })
 
 test('feeds are read one at a time, and four are fetched at the same time unless servers do not answer', async () => {
-  const reading = works(readings, 2)
-  const fetching = works(firstFetches, 6)
+  const reading = tasks(readings, 2)
+  const fetching = tasks(firstFetches, 6)
   await setTimeout(2_300)
   expect([reading.begun, fetching.begun]).toEqual([[0], [0, 1, 2, 3]])
   reading.ends[0]?.()

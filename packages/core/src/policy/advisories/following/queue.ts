@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from '../../../real-time.ts'
 
-/** When works begin though others before them have not ended, as when servers do not answer. */
+/** When tasks start although others before them have not ended, as when servers do not answer. */
 interface Impatience {
   /** After so long without any end, all begin that wait; in milliseconds. */
   after: number
@@ -8,7 +8,7 @@ interface Impatience {
   isBusy: () => boolean
 }
 
-/** Runs works that need much memory, a few at the same time. */
+/** Runs tasks that need much memory, a few at the same time. */
 export class Queue {
   readonly #atOnce: number
   readonly #impatience: Impatience | undefined

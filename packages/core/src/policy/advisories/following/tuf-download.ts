@@ -15,7 +15,7 @@ const HINTS = { ...FEED_HINTS, response: 'Check the URL of the TUF repository.' 
 const ABSENT: ReadonlySet<number> = new Set([403, 404])
 const ROOT_NAME = /^[0-9]+\.root\.json$/
 
-/** Where metadata is, and a directory for a file that is downloaded for the library, which is removed afterwards. */
+/** Where metadata is, and a directory, removed by the caller, for a file that is downloaded for the library. */
 interface Places {
   url: string
   directory: string

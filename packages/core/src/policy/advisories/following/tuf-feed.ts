@@ -87,7 +87,7 @@ export class TufFeed {
   }
 }
 
-/** What the library wrote, except the root, which is verified from the beginning each time. */
+/** All metadata there, including kept later roots, but not the anchor. */
 async function metadataIn(directory: string): Promise<[string, Buffer][]> {
   const names = (await readdir(directory)).filter((name) => name !== 'root.json')
   return Promise.all(

@@ -95,7 +95,7 @@ describe('a target of a TUF repository', () => {
     expect(await readdir(join(directory, 'tmp'))).toEqual(['.keep'])
   })
 
-  test('is under a root that is no larger than roots are', async () => {
+  test('is refused if its root exceeds the size limit of roots', async () => {
     await writeFile(place.root, Buffer.concat([tuf.anchor, Buffer.alloc(2 ** 23, ' ')]))
     await expect(start().look(undefined, ASKING)).rejects.toMatchObject({ file: place.root })
     expect(asked).toEqual([])
