@@ -2,6 +2,7 @@ import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { hashingElsewhere } from '../hashing/elsewhere.ts'
+import { hashFiles } from '../hashing/hash-files.ts'
 import type * as FindFiles from '../source/local/find-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import type { FoundFile } from '../source/local/source-file.ts'
@@ -21,6 +22,7 @@ vi.mock('../source/local/find-files.ts', async (original) => {
   }
 })
 afterEach(() => void (also.found = []))
+vi.mock('../hashing/hash-files.ts', { spy: true })
 
 const WHOLE: Serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false }
 const SHARDS: Serialization = { ...WHOLE, method: 'shards', shardSize: 2 }
@@ -48,6 +50,13 @@ describe('a new manifest', () => {
       resource('b.bin:2:3', 'b'),
     ])
     expect([files, bytes]).toEqual([3, 4])
+  })
+
+  test('needs no memory for the files, which may be larger than it', async () => {
+    vi.mocked(hashFiles).mockClear()
+    await built(SHARDS)
+    const jobs = vi.mocked(hashFiles).mock.calls.flatMap(([given]) => given)
+    expect(jobs.map(({ keep }) => keep)).toEqual([false, false, false])
   })
 
   test('leaves out what is ignored, with or without recording it', async () => {

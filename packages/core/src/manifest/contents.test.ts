@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSyn
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type ModelSealError } from '../errors.ts'
+import { hashFiles } from '../hashing/hash-files.ts'
 import { configureHashing } from '../hashing/pool.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import { sha256 } from '../testing/bundles.ts'
@@ -11,6 +12,8 @@ import { Contents, type ContentsOptions } from './contents.ts'
 import { Manifest } from './manifest.ts'
 import { compareCodePoints } from './order.ts'
 import type { Serialization } from './serialization.ts'
+
+vi.mock('../hashing/hash-files.ts', { spy: true })
 
 const WHOLE: Serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false, ignorePaths: [] }
 
@@ -35,6 +38,21 @@ test('accepts an unchanged model and counts its files', async () => {
   await contents.checkRest()
   expect(contents.checked).toEqual({ files: 3, bytes: 2 })
   expect(contents.names.sort()).toEqual(['a', 'b/c', 'b/empty'])
+})
+
+test('needs no memory for files that are only checked, because they may be larger than it', async () => {
+  const contents = await compared(scratch(FILES), manifestOf(FILES))
+  vi.mocked(hashFiles).mockClear()
+  await contents.check([{ file: contents.file('a'), copyTo: undefined }])
+  await contents.checkRest()
+  await contents.read('a')
+  const jobs = vi.mocked(hashFiles).mock.calls.flatMap(([given]) => given)
+  expect(jobs.map(({ file, keep }) => `${file.name} ${keep}`).sort()).toEqual([
+    'a false',
+    'a true',
+    'b/c false',
+    'b/empty false',
+  ])
 })
 
 test('reads a small file of a large model without threads if the others need not be hashed', async () => {

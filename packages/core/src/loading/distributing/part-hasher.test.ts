@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { readBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError } from '../../errors.ts'
 import { hashingElsewhere, stateVersion, type FileElsewhere, type HashElsewhere } from '../../hashing/elsewhere.ts'
+import { hashFiles } from '../../hashing/hash-files.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel, type DigestOptions } from '../../signing/digest-model.ts'
 import { signModel, type SignOptions } from '../../signing/sign-model.ts'
@@ -20,6 +21,8 @@ import { signModelAgain } from '../operations/sign-again.ts'
 import { verifyModel } from '../operations/verify-model.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { hashFilesOnDisk, SourceHasher } from './part-hasher.ts'
+
+vi.mock('../../hashing/hash-files.ts', { spy: true })
 
 const URL = 'store://models/vad'
 const CONTENTS = { 'a/config.json': '{}', 'b.bin': 'weights of a model', empty: '' }
@@ -313,12 +316,16 @@ describe('files on disk', () => {
       { hashType: 'blake2b', start: 0, end: 18 },
       { hashType: 'sha256', start: 0, end: 7 },
     ] as const
+    vi.mocked(hashFiles).mockClear()
     const [digests] = await hashFilesOnDisk([{ place: { path }, size: 18, version, wanted }], {
       onProgress: (bytes) => void done.push(bytes),
     })
     const blake2b = createHash('blake2b512').update(CONTENTS['b.bin']).digest('hex')
     expect(digests).toEqual([sha256(' of a model'), blake2b, sha256('weights')])
     expect(done.at(-1)).toBe(36)
+    // They need not fit into memory.
+    const jobs = vi.mocked(hashFiles).mock.calls.flatMap(([given]) => given)
+    expect(jobs.map(({ keep }) => keep)).toEqual([false, false])
   })
 
   test('are checked by where they really are', async () => {
