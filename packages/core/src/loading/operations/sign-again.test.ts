@@ -3,8 +3,10 @@ import { utimes, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { ModelSealError } from '../../errors.ts'
 import { hashingElsewhere } from '../../hashing/elsewhere.ts'
 import { GRANULARITY } from '../../receipts/receipt.ts'
+import { ReceiptStore } from '../../receipts/store.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { digestModel, type DigestOptions } from '../../signing/digest-model.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
@@ -183,7 +185,15 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
   test('says nothing of a reason if everything is reused and remembered', async () => {
     await sign('plain')
     const { reused, remembered } = await sign('plain', 'a')
-    expect([reused, remembered]).toEqual([{ files: 2, bytes: 16 }, { files: 2 }])
+    expect([reused, remembered]).toStrictEqual([{ files: 2, bytes: 16 }, { files: 2 }])
+  })
+
+  test('goes on without a store, but not after another error', async () => {
+    await sign('plain')
+    const error = new ModelSealError('ABORTED', 'A test.')
+    const find = vi.spyOn(ReceiptStore.prototype, 'find').mockRejectedValueOnce(error)
+    await expect(sign('plain', 'a')).rejects.toBe(error)
+    find.mockRestore()
   })
 })
 

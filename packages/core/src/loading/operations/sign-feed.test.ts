@@ -90,9 +90,11 @@ describe('signing a feed refuses', () => {
       controller.abort()
       return Promise.resolve()
     }
-    await expect(sign({ signal: controller.signal, signer: { ...signer, prepare } })).rejects.toEqual(
+    const making = vi.fn()
+    await expect(sign({ signal: controller.signal, signer: { ...signer, prepare, sign: making } })).rejects.toEqual(
       refusal('ABORTED'),
     )
+    expect(making).not.toHaveBeenCalled()
   })
 
   test('another feed in the output', async () => {

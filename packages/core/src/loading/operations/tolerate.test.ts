@@ -65,7 +65,10 @@ test('throws whatever is no refusal', async () => {
 
 test.each([undefined, {}, { path: 1 }, '/models/vad'])('refuses a model without a path: %j', async (model) => {
   await expect(tolerate(refusalWith('FILE_MISMATCH'), model as never)).rejects.toEqual(
-    refusal('INVALID_ARGUMENT', { expected: 'an object with its path' }),
+    refusal('INVALID_ARGUMENT', {
+      expected: 'an object with its path',
+      message: expect.stringContaining('the model') as string,
+    }),
   )
 })
 
