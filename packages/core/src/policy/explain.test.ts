@@ -45,9 +45,9 @@ describe('an explanation', () => {
 
   test('repeats the whole sentence of a message that does not say what was expected', () => {
     const error = { ...REASON, expected: 'a key', found: 'none' }
-    const check = { check: 'signatures', outcome: 'failed', reason: error.message } as const
+    const check = { check: 'signature', outcome: 'failed', reason: error.message } as const
     const [line] = lines({ decision: 'refused', error, checks: [check] }).filter((text) => text.startsWith('  FAIL'))
-    expect(line).toBe('  FAIL signatures: It is revoked.')
+    expect(line).toBe('  FAIL signature: It is revoked.')
   })
 
   test('states the default of the mode', () => expect(lines({ mode: undefined as never })).toEqual([]))
