@@ -83,17 +83,12 @@ describe.each([
 
 test('only what is wrong is reported, about the document that was given', async () => {
   await signed({})
-  const saying = (...texts: (string | RegExp)[]) =>
-    refusal('ATTESTATION_INPUT', { message: expect.stringMatching(texts.map(String).join('.*')) as string })
+  const saying = (text: string) => refusal('ATTESTATION_INPUT', { message: expect.stringContaining(text) as string })
   const differing = { ...RIGHT, 'train.csv': OTHER }
-  await expect(attest(croissant(differing))).rejects.toEqual(
-    saying(
-      '^Cannot make a card from "croissant.json": it states another SHA-256 [^;]* of "train.csv". ',
-      'Correct "croi',
-    ),
-  )
-  await expect(attest(croissant({ ...RIGHT, 'gone.csv': OTHER }))).rejects.toEqual(
-    saying('^Cannot make a card from "croissant.json": it describes "gone.csv", [^;]* was signed. ', 'Correct "croi'),
+  await expect(attest(croissant(differing))).rejects.toEqual(saying('signed content of "train.csv". Expected'))
+  const gone = attest(croissant({ ...RIGHT, 'gone.csv': OTHER }))
+  await expect(gone).rejects.toEqual(
+    saying('from "croissant.json": it describes "gone.csv", but no such content was signed. Correct "croissant.json"'),
   )
   const from = { bytes: croissant(differing) }
   await expect(attest(croissant(differing), { from })).rejects.toEqual(
