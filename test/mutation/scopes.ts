@@ -15,7 +15,6 @@ const FLOORS = ['policy', 'verification', 'bundle', 'x509', 'manifest', 'loading
 const NOT_TRIED: ReadonlySet<string> = new Set(
   [
     'core/src/loading',
-    'core/src/loading/datasets',
     'core/src/loading/datasets/formats',
     'core/src/loading/downloading',
     'core/src/loading/files',

@@ -47,6 +47,7 @@ describe.each([
   test('hands out files, streams and ranges', async () => {
     await using dataset = await opened(await signed(signing))
     expect(dataset.decision).toBe('accepted')
+    expect(dataset.manifest?.files.size).toBe(2)
     expect(dataset.files).toEqual(['README.md', 'rows.jsonl'])
     expect(asText(await dataset.read('README.md'))).toBe('# data')
     expect(await text(await dataset.stream('rows.jsonl'))).toBe(CONTENT['rows.jsonl'])

@@ -69,8 +69,6 @@ export async function* csvRecords(
     const { lines: line, code } = cause as { lines?: number; code?: string }
     const hint = code === 'CSV_MAX_RECORD_SIZE' ? TOO_LONG_HINT : undefined
     throw malformed(name, FORMAT, { line, found: shown(messageOf(cause)), hint, cause })
-  } finally {
-    parser.destroy()
   }
 }
 

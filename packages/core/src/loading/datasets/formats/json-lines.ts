@@ -23,7 +23,6 @@ export async function* jsonLines(
   for await (const line of linesOf(name, pieces, maxBytes)) {
     number++
     if (turns.isDue) await turns.next()
-    if (line.length === 0) continue
     const json = decoded(name, line, number)
     if (json.trim() !== '') yield parsed(name, json, number)
   }
@@ -61,7 +60,7 @@ async function* linesOf(name: string, pieces: AsyncIterable<Uint8Array>, maxByte
     }
     if (start < piece.length) grow(piece.subarray(start))
   }
-  if (length > 0) yield end()
+  yield end()
 }
 
 function decoded(name: string, line: Uint8Array, number: number): string {

@@ -151,6 +151,15 @@ describe('a signed file is refused whose index states', () => {
   })
 })
 
+test('a column that is asked for must have as many values as rows', async () => {
+  await expect(rowsOf({ rows: 5n }, { columns: ['a'] })).rejects.toEqual(
+    refusal('DATASET_MALFORMED', { expected: 'as many values as rows', found: 'fewer in the column "a"' }),
+  )
+  await expect(rowsOf({ rows: 16_777_217n })).rejects.toEqual(
+    refusal('FILE_TOO_LARGE', { found: '16777217 rows of 1 columns' }),
+  )
+})
+
 test('more rows than memory has room for are refused before they are read', async () => {
   await expect(rowsOf({ rows: 4_000_000_000n })).rejects.toEqual(
     refusal('FILE_TOO_LARGE', {

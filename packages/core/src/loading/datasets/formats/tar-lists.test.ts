@@ -30,6 +30,19 @@ test('a list that is being read is not displaced', async () => {
   expect(read).toHaveBeenCalledTimes(4)
 })
 
+test('a list that is being read is shared, whatever is read meanwhile', async () => {
+  const { read, get } = counted(ONE)
+  const first = Promise.withResolvers<TarMembers>()
+  read.mockReturnValueOnce(first.promise)
+  const reading = get('a')
+  await get('b')
+  await get('c')
+  const again = get('a')
+  first.resolve(listOf('a'))
+  expect(await Promise.all([reading, again])).toEqual([listOf('a'), listOf('a')])
+  expect(read).toHaveBeenCalledTimes(3)
+})
+
 test('a list that was being read when all were forgotten no longer counts', async () => {
   const { lists, read, get } = counted(ONE)
   const [failing, late] = [Promise.withResolvers<TarMembers>(), Promise.withResolvers<TarMembers>()]

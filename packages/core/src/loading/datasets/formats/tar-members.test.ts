@@ -44,7 +44,10 @@ function edited(tar: Buffer, edit: (header: Buffer) => void): Buffer {
   return tar
 }
 
-const malformed = (expected: string, found: string) => refusal('DATASET_MALFORMED', { file: 'a.tar', expected, found })
+const malformed = (expected: string, found: string) => {
+  const message = expect.stringContaining('as a tar archive') as string
+  return refusal('DATASET_MALFORMED', { message, file: 'a.tar', expected, found })
+}
 
 describe('the members of a tar', () => {
   test('have names, sizes and the offsets of their content', async () => {
@@ -70,6 +73,11 @@ describe('the members of a tar', () => {
 
   test('are none in an empty archive', async () => {
     expect(await listed(await tarOf())).toEqual([])
+  })
+
+  test('may end with a single empty block', async () => {
+    const tar = (await tarOf(['a', 'x'.repeat(512)])).subarray(0, 1_536)
+    expect(await listed(tar)).toEqual([{ name: 'a', size: 512, offset: 512 }])
   })
 
   test('are listed without their content', async () => {
@@ -168,6 +176,13 @@ describe('a tar is refused', () => {
     await expect(listed(tar)).rejects.toEqual(malformed(expected, `the end of the file, which has ${found} bytes`))
   })
 
+  test('if it is cut off after content that needs no padding', async () => {
+    const tar = (await tarOf(['a', 'x'.repeat(512)])).subarray(0, 1_024)
+    await expect(listed(tar)).rejects.toEqual(
+      malformed('a header or an empty block at byte 1024', 'the end of the file, which has 1024 bytes'),
+    )
+  })
+
   test('if a member claims more than the file has, before that is looked at', async () => {
     const tar = edited(await tarOf(['a', '1']), (header) => header.write('77777777777\0', 124))
     const file = fileOf(tar)
@@ -240,6 +255,40 @@ test('a tar cannot be read without the package, which the refusal names', async 
   await expect(listed(Buffer.alloc(1_024))).rejects.toEqual(
     refusal('DATASET_READER_UNAVAILABLE', { hint: expect.stringContaining('npm install tar-stream@3') as string }),
   )
+})
+
+describe('listing lets others work meanwhile', () => {
+  /** How often others had their turn. */
+  async function turnsOf(file: AsyncBuffer): Promise<number> {
+    let turns = 0
+    let isDone = false
+    const count = () => {
+      turns++
+      if (!isDone) setImmediate(count)
+    }
+    setImmediate(count)
+    await tarMembers('a.tar', file)
+    isDone = true
+    return turns
+  }
+
+  test('if there are many members', async () => {
+    const tar = await tarOf(...Array.from({ length: 3_000 }, (_, index): Entry => [`${index}.txt`, '']))
+    expect(await turnsOf(fileOf(tar))).toBeGreaterThan(3)
+  })
+
+  test('if one is large', async () => {
+    const size = 4 * 1024 ** 3
+    const header = edited(await tarOf(['a', '']), (bytes) =>
+      bytes.write(`${size.toString(8).padStart(11, '0')}\0`, 124),
+    )
+    const slice = (start: number, end = 0) => {
+      const bytes = new Uint8Array(end - start)
+      if (start === 0) bytes.set(header.subarray(0, 512))
+      return Promise.resolve(bytes.buffer)
+    }
+    expect(await turnsOf({ byteLength: size + 1_536, slice })).toBeGreaterThan(3)
+  })
 })
 
 describe('lists of archives', () => {
