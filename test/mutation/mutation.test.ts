@@ -6,7 +6,7 @@ import { SCOPES, sourcesOf, testFolders } from './scopes.ts'
 import { isSampled, sampleOf } from './sample.mjs'
 import { isSentence } from './sentence.mjs'
 import type { Mutant, Results } from './stryker.ts'
-import { acceptedSurvivors, compare, listOf, namedMutants, type Survivor } from './survivors.ts'
+import { acceptedSurvivors, compare, listOf, namedMutants, type NamedMutant, type Survivor } from './survivors.ts'
 
 describe('changed lines', () => {
   test('are those that the new file has', () => {
@@ -75,6 +75,40 @@ describe('survivors', () => {
     const changed = { ...entry, original: 'gone' }
     expect(compare(namedMutants(results('Survived')), [changed], files).stale).toEqual([changed])
     expect(compare(namedMutants(results('Survived')), [changed], new Set()).stale).toEqual([])
+  })
+
+  describe('of code that occurs twice in its line', () => {
+    const twice = (first: Mutant['status'], second: Mutant['status']): NamedMutant[] => {
+      const mutants = [mutant(first, [1, 5], [1, 9]), mutant(second, [1, 16], [1, 20])]
+      return namedMutants({ 'f.ts': { source: '  f(true, { a: true })', mutants } })
+    }
+    const all: Survivor = { ...entry, line: 'f(true, { a: true })', original: 'true' }
+    const [first, second, third] = [1, 2, 3].map((nth) => ({ ...all, nth }))
+    const nths = (mutants: readonly NamedMutant[]) => mutants.map(({ nth }) => nth)
+
+    test('are told apart by an entry that says which it is', () => {
+      const both = twice('Survived', 'Survived')
+      expect(nths(both)).toEqual([1, 2])
+      expect(nths(compare(both, [], files).unlisted)).toEqual([1, 2])
+      expect(nths(compare(both, [first!], files).unlisted)).toEqual([2])
+      expect(nths(compare(both, [second!], files).unlisted)).toEqual([1])
+      expect(compare(both, [first!, second!], files)).toMatchObject({ unlisted: [], stale: [], killed: [] })
+    })
+
+    test('are both accepted by an entry that does not', () => {
+      expect(nths(compare(twice('Survived', 'Survived'), [all], files).accepted)).toEqual([1, 2])
+    })
+
+    test('make stale or needless only the entry that says so', () => {
+      const one = compare(twice('Killed', 'Survived'), [first!, second!, third!], files)
+      expect(one).toMatchObject({ unlisted: [], stale: [third], killed: [first] })
+      expect(compare(twice('Killed', 'Survived'), [all], files).killed).toEqual([])
+    })
+
+    test('do not count if it occurs once', () => {
+      expect(namedMutants(results('Survived'))[0]).not.toHaveProperty('nth')
+      expect(compare(namedMutants(results('Survived')), [{ ...entry, nth: 1 }], files).stale).toHaveLength(1)
+    })
   })
 
   test('make an entry needless once the mutant is killed', () => {

@@ -8,6 +8,8 @@ export interface Survivor {
   line: string
   /** What is replaced; long code is cut in the middle. */
   original: string
+  /** Which occurrence of the original in the line, counted from 1; in an entry, none stands for all. A mutant has it if there are several. */
+  nth?: number | undefined
   mutator: string
   replacement: string
   /** Why it does the same as the original, or why the difference is harmless. */
@@ -42,9 +44,13 @@ const COUNTED: ReadonlySet<Mutant['status']> = new Set(['Killed', 'Timeout', 'Su
 
 function named({ mutatorName, replacement, status, location }: Mutant, source: string): Omit<NamedMutant, 'file'> {
   const lines = source.split('\n')
+  const line = lines[location.start.line - 1] ?? ''
+  const original = textOf(lines, location)
+  const columns = columnsOf(original, line)
   return {
-    line: (lines[location.start.line - 1] ?? '').trim(),
-    original: short(textOf(lines, location)),
+    line: line.trim(),
+    original: short(original),
+    ...(columns.length > 1 && { nth: columns.indexOf(location.start.column) + 1 }),
     mutator: mutatorName,
     replacement: short(replacement),
     status,
@@ -61,6 +67,13 @@ function textOf(lines: readonly string[], { start, end }: { start: Position; end
     .join('\n')
 }
 
+/** Where a text begins in a line. */
+function columnsOf(text: string, line: string): number[] {
+  return Array.from({ length: line.length }, (_, index) => index + 1).filter((column) =>
+    line.startsWith(text, column - 1),
+  )
+}
+
 const LONGEST = 160
 
 function short(text: string): string {
@@ -75,19 +88,25 @@ export function survives({ status }: Pick<NamedMutant, 'status'>): boolean {
 /** Compares mutants with the list. An entry is stale if its file was mutated but nothing in it is such a mutant any more. */
 export function compare(mutants: readonly NamedMutant[], accepted: readonly Survivor[], mutated: ReadonlySet<string>) {
   const known = new Set(accepted.map(keyOf))
-  const found = new Set(mutants.map(keyOf))
+  const found = new Set(mutants.flatMap(keysFor))
   const surviving = mutants.filter(survives)
-  const survivingKeys = new Set(surviving.map(keyOf))
+  const survivingKeys = new Set(surviving.flatMap(keysFor))
+  const isKnown = (mutant: NamedMutant): boolean => keysFor(mutant).some((key) => known.has(key))
   const matching = accepted.filter((entry) => mutated.has(entry.file))
   return {
-    accepted: surviving.filter((mutant) => known.has(keyOf(mutant))),
-    unlisted: surviving.filter((mutant) => !known.has(keyOf(mutant))),
+    accepted: surviving.filter(isKnown),
+    unlisted: surviving.filter((mutant) => !isKnown(mutant)),
     stale: matching.filter((entry) => !found.has(keyOf(entry))),
     /** Entries whose mutants are killed: they can go, unless that depends on timing. */
     killed: matching.filter((entry) => found.has(keyOf(entry)) && !survivingKeys.has(keyOf(entry))),
   }
 }
 
-function keyOf({ file, line, original, mutator, replacement }: Omit<Survivor, 'reason'>): string {
-  return JSON.stringify([file, line, original, mutator, replacement])
+/** Those of the entries that a mutant matches: with its occurrence, and without. */
+function keysFor(mutant: NamedMutant): string[] {
+  return [keyOf(mutant), keyOf({ ...mutant, nth: undefined })]
+}
+
+function keyOf({ file, line, original, nth, mutator, replacement }: Omit<Survivor, 'reason'>): string {
+  return JSON.stringify([file, line, original, nth, mutator, replacement])
 }
