@@ -6,7 +6,6 @@ import type { ModelFormat } from '../results.ts'
 import type { Rule } from '../policy/rule.ts'
 import { strictest } from '../policy/requirements/strictest.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import type { ModelFiles } from '../source/model-source.ts'
 import type { SignedParts } from './files/signed-parts.ts'
 import { saveModel } from './downloading/saved-model.ts'
 import { acceptedModel } from './files/accepted-model.ts'
@@ -164,7 +163,7 @@ async function readFiles<T>(
     const read = { ...served.checked }
     if (rule.require.files !== 'loaded') {
       const strict = accepted.filter((judging) => judging.accepted.rule.require.files !== 'loaded')
-      await responsibility.of(strict, () => checkRest(served, found.files))
+      await responsibility.of(strict, () => checkRest(served))
     }
     throwIfAborted(options.signal)
     await warm?.finish()
@@ -197,11 +196,12 @@ async function readFiles<T>(
   }
 }
 
-async function checkRest(served: VerifiedFiles, { local }: ModelFiles): Promise<void> {
+async function checkRest(served: VerifiedFiles): Promise<void> {
   try {
     await served.checkRest()
   } catch (error) {
-    if (local || !(error instanceof ModelSealError) || error.code !== 'FILE_TOO_LARGE') throw error
+    // Files on this machine were admitted before, so that only others are too large here.
+    if (!(error instanceof ModelSealError) || error.code !== 'FILE_TOO_LARGE') throw error
     throw withHint(error, [error.hint, ONLY_LOADED].filter(Boolean).join(' '))
   }
 }
