@@ -78,6 +78,23 @@ describe('what an attestation says', () => {
     expect(found).not.toHaveProperty('statedAt')
   })
 
+  test('states no time if it has none', async () => {
+    await attest('provenance', made())
+    const [found] = await readAttestations(site.file(name))
+    expect(found).toMatchObject({ kind: 'provenance' })
+    expect(found).not.toHaveProperty('statedAt')
+  })
+
+  test('names no signer if its key cannot be read', async () => {
+    await attest(REVIEW, {})
+    const line = JSON.parse(await readFile(claims(), 'utf8')) as object
+    const publicKey = { rawBytes: Buffer.from('junk').toString('base64') }
+    await writeFile(claims(), JSON.stringify({ ...line, verificationMaterial: { publicKey } }))
+    const [found] = await readAttestations(site.file(name))
+    expect(found).toMatchObject({ method: 'key', type: REVIEW })
+    expect(found).not.toHaveProperty('signer')
+  })
+
   test('is read although it is about another model', async () => {
     await site.signedModel('other', { 'weights.bin': 'other' })
     await attest(REVIEW, {}, 'other')
