@@ -1,6 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi, type MockInstance } from 'vitest'
 import { ModelSealError } from '../../../errors.ts'
+import { ADVISORY_CHANNEL } from '../../../events.ts'
 import { FeedSite, version } from '../../../testing/feeds.ts'
 import { refusal } from '../../../testing/scratch.ts'
 import { FeedPlace } from './feed-place.ts'
@@ -149,6 +151,32 @@ test('after a failure, loads wait again five seconds later', async () => {
   expect(await load()).toMatchObject(inUse(1))
 })
 
+test('a failure that loads waited for delays the timer, until one has an answer', async () => {
+  outcomes = [broken, served(1)]
+  const load = await follow({ refresh: '30s' })
+  await load()
+  later(5_000)
+  await load(false)
+  await setTimeout(50)
+  expect(look).toHaveBeenCalledTimes(1)
+  expect(await load()).toMatchObject(inUse(1))
+  later(30_000)
+  await load()
+  await setTimeout(50)
+  expect(look).toHaveBeenCalledTimes(3)
+})
+
+test('a server that waited for a new version is asked again soon', async () => {
+  const granted = async (looked: Promise<Looked>) => ({ ...(await looked), granted: 30 })
+  const second = served(2)
+  outcomes = [served(1), () => granted(second())]
+  const load = await follow()
+  await load()
+  later(5 * MINUTE)
+  await load()
+  await vi.waitFor(() => expect(look).toHaveBeenCalledTimes(3), 20_000)
+})
+
 test('what fails while the server may wait for a change delays no load', async () => {
   outcomes = [served(1), broken, same('"1"')]
   const load = await follow()
@@ -159,6 +187,55 @@ test('what fails while the server may wait for a change delays no load', async (
   expect(asked()[1]).toMatchObject({ wait: 30 })
   later(56 * MINUTE)
   expect(await load()).toMatchObject(inUse(1))
+})
+
+test('nor does it if the version expires right after', async () => {
+  const expires = new Date(Date.now() + 5 * MINUTE + 1_000).toISOString()
+  const bytes = site.signed(version(1, { expires }))
+  outcomes = [() => Promise.resolve({ bytes, etag: '"1"' }), broken, served(2)]
+  const load = await follow()
+  await load()
+  later(5 * MINUTE)
+  await load()
+  await setTimeout(100)
+  expect(look).toHaveBeenCalledTimes(2)
+  later(1_000)
+  expect(await load()).toMatchObject(inUse(2))
+})
+
+test('where processes end soon, no timer replaces looking', async () => {
+  configureAdvisories({ refreshFirst: true })
+  outcomes = [served(1)]
+  const { at } = await followed()
+  await at()
+  expect(at()).toBeInstanceOf(Promise)
+})
+
+test('a confirmation is kept for later processes', async () => {
+  configureAdvisories({ refreshFirst: true })
+  outcomes = [served(1), same('"1"')]
+  const load = await follow()
+  await load()
+  later(50 * MINUTE)
+  await load()
+  later(50 * MINUTE)
+  outcomes = [broken]
+  expect(await (await follow())()).toMatchObject({ version: { sequence: 1 }, stale: undefined })
+})
+
+test('a load is not told of the same version twice as of a new one', async () => {
+  const told: unknown[] = []
+  const listener = (message: unknown) => void told.push(message)
+  subscribe(ADVISORY_CHANNEL, listener)
+  onTestFinished(() => void unsubscribe(ADVISORY_CHANNEL, listener))
+  outcomes = [served(1), broken]
+  const feed = { url: 'https://models.example/feed.jsonl', refresh: '5m', maxAge: '1h' }
+  const { state, at } = await followed()
+  await at()
+  const other = await site.policy({ ...feed, signers: [{ key: 'b' }] })
+  expect(await state.standing(other.advisories[0]!, other, true)).toMatchObject({ version: undefined })
+  expect(await at()).toMatchObject({ version: { sequence: 1 } })
+  expect(told).toMatchObject([{ sequence: 1 }, { error: { code: 'HTTP_RESPONSE' } }])
 })
 
 test.each([
@@ -177,7 +254,7 @@ test.each([
   later(60 * MINUTE)
   expect(await load()).toMatchObject({ version: { confirmedAt: Date.now() } })
   const confirmedAt = clock < 0 ? early : Date.now()
-  vi.setSystemTime(Date.now() + clock + 1)
+  vi.setSystemTime(Date.now() + clock)
   resolve({ bytes: undefined, etag: '"late"' })
   await setTimeout(50)
   expect(await load()).toMatchObject({ version: { confirmedAt, etag: clock < 0 ? '"late"' : '"1"' } })
@@ -196,6 +273,26 @@ test('an answer that confirms another version than the one in use confirms nothi
   resolve({ bytes: undefined, etag: '"1"' })
   await setTimeout(50)
   expect(await load()).toMatchObject({ version: { sequence: 2, etag: '"2"', confirmedAt } })
+})
+
+test('an answer to a later request says nothing about a version that came with an earlier one', async () => {
+  const { promise: first, resolve: come } = Promise.withResolvers<Looked>()
+  const { promise: second, resolve: confirm } = Promise.withResolvers<Looked>()
+  outcomes = [served(1), () => first, () => second]
+  const load = await follow()
+  await load()
+  later(61 * MINUTE)
+  const standing = load()
+  await vi.waitFor(() => expect(look).toHaveBeenCalledTimes(2), 20_000)
+  later(MINUTE)
+  void load(false)
+  await vi.waitFor(() => expect(look).toHaveBeenCalledTimes(3))
+  come(await served(2)())
+  const { version: known } = await standing
+  expect(known).toMatchObject({ sequence: 2, etag: '"2"' })
+  confirm({ bytes: undefined, etag: '"1"' })
+  await setTimeout(50)
+  expect(await load()).toMatchObject({ version: { sequence: 2, etag: '"2"', confirmedAt: known?.confirmedAt } })
 })
 
 test('a fault of this package is a failure of the feed', async () => {
