@@ -284,7 +284,9 @@ export function fileFaults(site: Site, signature: Signature, version: PolicyVers
     if (!entry) codes.push('FILE_MISSING')
     else if ('link' in entry) codes.push('SYMLINK_REFUSED', 'FILE_MISSING')
     else if (contents.get(name) !== content) codes.push('FILE_MISMATCH')
-    if (entry && !mayRead(site, user, site.inode(`model/${name}`)!, name)) codes.push('FILE_UNREADABLE')
+    // What is missing in a directory that the user cannot list may be found to be unreadable instead.
+    if (!mayEnter(site, user, name) || (entry && !allows(user, site.inode(`model/${name}`)!, 0o4)))
+      codes.push('FILE_UNREADABLE')
     if ([content, contents.get(name)].some((it) => it && version.revokedFiles.includes(it))) codes.push('FILE_REVOKED')
     // The linked directory is one of the model, with signed files.
     if (site.isDirectoryLinked && name.startsWith('sub/')) codes.push('SYMLINK_REFUSED', 'FILE_MISSING')
@@ -302,9 +304,10 @@ export function fileFaults(site: Site, signature: Signature, version: PolicyVers
   return codes
 }
 
-function mayRead(site: Site, user: number, inode: Inode, name: string): boolean {
+/** Whether a user can list the directories of a file. */
+function mayEnter(site: Site, user: number, name: string): boolean {
   const path = ['model', ...(name.startsWith('sub/') ? ['model/sub'] : [])].map((it) => site.directories.get(it)!)
-  return allows(user, inode, 0o4) && path.every((directory) => allows(user, directory, 0o5))
+  return path.every((directory) => allows(user, directory, 0o5))
 }
 
 function allows(user: number, { owner, mode }: { owner: number; mode: number }, wanted: number): boolean {
