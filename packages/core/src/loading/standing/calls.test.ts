@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
+import { timerCount } from '../../testing/timers.ts'
 import { Calls } from './calls.ts'
 import { pause, soon } from './soon.ts'
 
@@ -102,8 +103,7 @@ test('a work that takes too long is not waited for', async () => {
 })
 
 test('waiting keeps no process alive', async () => {
-  await new Promise((go) => setTimeout(go, 1))
-  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const timers = await timerCount()
   const before = timers()
   const late = soon(new Promise<object>(() => {}), 1)
   const began = performance.now()

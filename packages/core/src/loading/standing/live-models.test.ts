@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi, type Mock } from 'vitest'
+import { timerCount } from '../../testing/timers.ts'
 import { policyChanged } from '../../policy/watching/changes.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
@@ -173,7 +174,7 @@ test('policies are looked at before any model is judged', async () => {
 })
 
 test('a policy that nobody reports on is looked at every two seconds, without keeping the process alive', async () => {
-  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const timers = await timerCount()
   const before = timers()
   const one = followed(model({ mustBePolled: true }))
   const other = followed(model())

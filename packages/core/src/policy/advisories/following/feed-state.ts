@@ -81,7 +81,7 @@ export class FeedState {
 
   /** Many loads follow many feeds, and nobody has to look for any. */
   #atOnce(followed: FollowedFeed, policy: PolicyFacts): FeedStanding | undefined {
-    if (this.#isDue() || !this.#polling.isOn) return undefined
+    if (this.#recalling || this.#isDue() || !this.#polling.isOn) return undefined
     const standing = this.#now(followed, policy)
     return standing.stale === undefined ? standing : undefined
   }

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { timerCount } from '../../../testing/timers.ts'
 import { FewAtOnce } from './few-at-once.ts'
 
 /** Tasks that end when they are told to. */
@@ -72,8 +73,7 @@ test('tasks that take long make room, but only once', async () => {
 test.each([true, false])(
   'what waits for its turn keeps no process alive that it must not; detached: %s',
   async (isDetached) => {
-    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-    await setTimeout(1)
+    const timers = await timerCount()
     const before = timers()
     const { end, all } = tasks(new FewAtOnce(isDetached), 2)
     expect(timers() - before).toBe(isDetached ? 0 : 2)

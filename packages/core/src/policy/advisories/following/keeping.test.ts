@@ -1,6 +1,7 @@
 import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { timerCount } from '../../../testing/timers.ts'
 import { refusal, scratch } from '../../../testing/scratch.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
@@ -111,8 +112,7 @@ describe('a version is kept', () => {
 })
 
 test('what was known is passed on once all tasks have ended, and no timer stays', async () => {
-  await new Promise((go) => setTimeout(go, 1))
-  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const timers = await timerCount()
   const before = timers()
   const known = {}
   expect(await keeping.afterWriting(known)).toBe(known)

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { timerCount } from '../../../testing/timers.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
 import type { Asking } from './fetch-feed.ts'
 import { Polling } from './polling.ts'
@@ -126,8 +127,7 @@ test('the pace knows what came of a look', async () => {
 })
 
 test('waiting for the next look keeps no process alive', async () => {
-  await setTimeout(1)
-  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const timers = await timerCount()
   const before = timers()
   const pause = vi.spyOn(polling.pace, 'pause')
   onTestFinished(() => pause.mockRestore())

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { timerCount } from '../../../testing/timers.ts'
 import { firstFetches, Queue, readings } from './queue.ts'
 
 /** Tasks that end when they are told to. */
@@ -59,8 +60,7 @@ test('a queue is busy while a task runs', async () => {
 })
 
 test('impatience starts again with each end, and keeps no process alive', async () => {
-  await setTimeout(1)
-  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const timers = await timerCount()
   const before = timers()
   const { begun, ends, all } = tasks(new Queue(1, { after: 200, isBusy: () => false }), 4)
   expect(timers()).toBe(before)
