@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ModelSource } from '../../source/model-source.ts'
 import { memorySource } from '../../testing/memory-source.ts'
-import { refusal } from '../../testing/scratch.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
 import { inspectModel } from './inspect-model.ts'
 import { readAttestations } from './read-attestations.ts'
 
@@ -27,6 +27,17 @@ describe.each([
     const bundlesOf = (next: () => Promise<never>) => () => ({ [Symbol.asyncIterator]: () => ({ next }) })
     const searched = abandoned((hang) => memorySource(url, content, { session: { bundles: bundlesOf(hang) } }))
     await expect(searched).rejects.toEqual(aborted)
+  })
+
+  test('can be abandoned before a bundle is looked for on the disk', async () => {
+    const controller = new AbortController()
+    const bundleAt = () => {
+      controller.abort()
+      return undefined
+    }
+    const options = { signature: `${scratch()}/no.sig`, signal: controller.signal }
+    const reading = read(memorySource('store://m', new Map(), { session: { bundleAt } }), options)
+    await expect(reading).rejects.toEqual(refusal('ABORTED'))
   })
 
   test('closes the source', async () => {

@@ -154,7 +154,7 @@ async function sizesOf(
       if (++count % FILES_PER_TURN === 0) await nextTurn(signal)
       sizes.set(name, sizeAt(isFile ? local.path : join(local.path, name)))
     }
-  } else if (files.list) for (const { name, size } of await listed(files, reader, signal)) sizes.set(name, size)
+  } else for (const { name, size } of await listed(files, reader, signal)) sizes.set(name, size)
   return sizes
 }
 
