@@ -145,6 +145,21 @@ describe('a version that one policy trusts', () => {
     expect(known?.sequence).toBe(sequence)
   })
 
+  test('is not what a load gets while a later one that was kept is read for another policy', async () => {
+    const load = followed()
+    outcomes = [served(signed(1)), served(byBoth(2))]
+    expect(await load(one)).toMatchObject(inUse(1))
+    // Another process asks, whose policy does not trust the first one.
+    expect(await followed()(another)).toMatchObject(inUse(2))
+    const { reached, release } = heldReading()
+    const standing = load(another)
+    await reached
+    const meanwhile = load(one)
+    release()
+    expect(await Promise.all([standing, meanwhile])).toMatchObject([inUse(2), inUse(2)])
+    expect(look).toHaveBeenCalledTimes(2)
+  })
+
   test('is still trusted by all after its source served it again', async () => {
     const load = followed()
     const bytes = byBoth(1)
