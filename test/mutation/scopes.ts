@@ -16,7 +16,6 @@ const NOT_TRIED: ReadonlySet<string> = new Set(
   [
     'core/src/loading/downloading',
     'core/src/loading/files',
-    'core/src/loading/placing',
     'core/src/loading/standing',
     'core/src/policy/advisories/following',
   ].map((folder) => `packages/${folder}`),

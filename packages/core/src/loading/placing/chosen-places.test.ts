@@ -165,6 +165,18 @@ describe('no place', () => {
     expect(places.used).toBe(false)
   })
 
+  test('is refused by an error, rather than by a guess of the room, and each other place is named', async () => {
+    room = { noroom: 1 }
+    const places = placesIn('noroom', 'none')
+    await expect(places.present(100)).rejects.toEqual(
+      refusal('COPY_FAILED', {
+        file: join(root, 'none'),
+        hint: 'Use TMPDIR. None of the other places is suitable: none.',
+      }),
+    )
+    expect(places.notes).toHaveLength(3)
+  })
+
   test('names no others if there are none', async () => {
     await expect(placesIn('none').present()).rejects.toEqual(refusal('COPY_FAILED', { hint: 'Use TMPDIR.' }))
     await expect(placesIn('nowhere').present()).rejects.toEqual(
@@ -186,6 +198,21 @@ describe('no place', () => {
     await expect(failing('EMFILE')).rejects.toEqual(refusal('COPY_FAILED', hint('ulimit -n')))
     await expect(failing('EFBIG')).rejects.toEqual(refusal('COPY_FAILED', hint('ulimit -f')))
     await expect(failing('EACCES')).rejects.toEqual(refusal('COPY_FAILED', { hint: 'Use TMPDIR.' }))
+  })
+
+  test('names where Node.js must be allowed to write, which a name in the model does not say', async () => {
+    const [place, resource] = [join(root, 'first'), join(root, 'first/private/weights')]
+    const code = 'ERR_ACCESS_DENIED'
+    const cause = Object.assign(new Error('denied'), { code, permission: 'FileSystemWrite', resource })
+    for (const [file, named] of [
+      [place, place],
+      ['weights', resource],
+      [undefined, resource],
+    ]) {
+      vi.mocked(makePrivateDirectory).mockRejectedValue(new ModelSealError('COPY_FAILED', 'No.', { cause, file }))
+      const hint = expect.stringContaining(`--allow-fs-write=${JSON.stringify(named)} as well`) as string
+      await expect(placesIn('first').present()).rejects.toEqual(refusal('COPY_FAILED', { hint }))
+    }
   })
 
   test('is not a reason to hide a fault of the program', async () => {

@@ -97,6 +97,7 @@ describe('memory in place of paths', () => {
   test.each<[Isolation, string[] | undefined, string]>([
     ['auto', undefined, 'Do this.'],
     ['copy', undefined, 'Do this, or use the isolation "auto" or "memory" if the runtime accepts buffers.'],
+    ['auto', ['memory', 'copy'], 'Do this.'],
     [
       'auto',
       ['copy'],

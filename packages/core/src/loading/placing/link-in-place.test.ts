@@ -169,6 +169,14 @@ describe('a hard link', () => {
     expect(fs.readFileSync(link, 'utf8')).toBe('there')
   })
 
+  test('that is gone when it is to be removed hides no failure', () => {
+    vi.mocked(fs.linkSync).mockImplementation(() => {})
+    vi.mocked(fs.lstatSync).mockImplementationOnce(() => {
+      throw new RangeError('mine')
+    })
+    expect(() => open(linkHard)).toThrow('mine')
+  })
+
   test('says what helps if it cannot be made', () => {
     const hint = (text: string) => ({ hint: expect.stringContaining(text) as string })
     expect(failing(systemError('EXDEV'))).toThrow(refusal('ISOLATION_REFUSED', hint('TMPDIR')))
