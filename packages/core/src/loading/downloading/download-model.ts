@@ -110,10 +110,7 @@ async function emptied(directory: string, error: unknown): Promise<unknown> {
 /** @returns why a rule in the mode `audit` would refuse it, or that a rule in the mode `skip` verifies nothing */
 function unverified({ verdict }: OpenedModel<unknown>): ModelSealError {
   const { wouldRefuse, rule } = verdict
-  if (wouldRefuse) {
-    const { code, message, ...details } = wouldRefuse
-    return Object.assign(new ModelSealError(code, message, details), { verdict })
-  }
+  if (wouldRefuse) return Object.assign(ModelSealError.revive(wouldRefuse), { verdict })
   return Object.assign(
     new ModelSealError('MODEL_UNVERIFIED', 'Cannot download the model: nothing would be verified.', {
       found: `the rule ${rule ?? ''}, whose mode is "skip"`,

@@ -1,6 +1,6 @@
 import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { Manifest } from '../../manifest/manifest.ts'
@@ -11,6 +11,13 @@ import type { OpenedSource } from '../../source/opened-source.ts'
 import { bundleOver, encoded, keyPair, sha256 } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { attestationsToSave } from './saved-attestations.ts'
+
+// Smaller than the real ones, so that tests reach them soon.
+vi.mock('../../source/claims-name.ts', async (original) => ({
+  ...(await original<object>()),
+  MAX_ATTESTATIONS: 10,
+  MAX_CLAIMS_BYTES: 20_000,
+}))
 
 const KEY = keyPair()
 const serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false } as const
@@ -79,6 +86,13 @@ describe('the attestations of a source', () => {
       model,
     )
     expect(bytes.toString()).toBe(`${pretty.replaceAll('\n', ' ')}\n`)
+  })
+
+  test('are saved byte for byte', async () => {
+    const json = JSON.parse(one) as { verificationMaterial: { publicKey: { hint: string } } }
+    json.verificationMaterial.publicKey.hint = 'Schl\u00fcssel \u{1f511}'
+    const line = JSON.stringify(json)
+    expect(await saved({ x: line })).toEqual([line, ''])
   })
 
   test('are about the model by its identity as well', async () => {
@@ -158,7 +172,22 @@ describe('attestations that are there', () => {
         file: both,
         expected: `at most ${MAX_ATTESTATIONS}`,
         found: `${MAX_ATTESTATIONS + 1}`,
+        message: expect.stringContaining(JSON.stringify(both)) as string,
       }),
     )
-  }, 60_000)
+  })
+
+  test('are not joined with more bytes than a load reads', async () => {
+    const rest = MAX_CLAIMS_BYTES - `${two}\n${one}\n`.length
+    const long = (more: number) => one.replace('{', `{${' '.repeat(rest + more)}`)
+    expect((await saved({ x: long(0) }, { there })).join('\n')).toHaveLength(MAX_CLAIMS_BYTES)
+    await expect(saved({ x: long(1) }, { there })).rejects.toEqual(
+      refusal('ATTESTATIONS_TOO_LARGE', {
+        file: there,
+        expected: `at most ${MAX_CLAIMS_BYTES} bytes`,
+        found: `${MAX_CLAIMS_BYTES + 1} bytes`,
+        message: expect.stringContaining(JSON.stringify(there)) as string,
+      }),
+    )
+  })
 })

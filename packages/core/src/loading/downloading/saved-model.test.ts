@@ -65,13 +65,13 @@ const FILES = { a: 'content of a', 'sub/b': 'content of sub/b' }
 
 describe('a model is saved', () => {
   test('with its bundle and its attestations', async () => {
-    expect(await saved({ attestations: '1\n2\n' })).toEqual({
+    expect(await saved({ attestations: '1\n22\n' })).toEqual({
       signature: 'model.sig',
       bundles: ['bundle x'],
       attestations: 2,
       asked: [undefined],
     })
-    expect(contents()).toEqual({ ...FILES, 'model.sig': 'bundle x', 'claims.jsonl': '1\n2\n' })
+    expect(contents()).toEqual({ ...FILES, 'model.sig': 'bundle x', 'claims.jsonl': '1\n22\n' })
   })
 
   test('without attestations, if there are none', async () => {

@@ -40,7 +40,10 @@ describe('a directory is refused', () => {
 
   test('if it is not there', async () => {
     directory = join(directory, 'none')
-    await expect(TargetDirectory.at(directory)).rejects.toEqual(refusal('FILE_UNREADABLE', { file: directory }))
+    const message = expect.stringContaining(`directory ${JSON.stringify(directory)}: ENOENT`) as string
+    await expect(TargetDirectory.at(directory)).rejects.toEqual(
+      refusal('FILE_UNREADABLE', { file: directory, message }),
+    )
   })
 
   test('if it is something else, even a link to a directory', async () => {
@@ -137,6 +140,9 @@ describe('a directory for files', () => {
     put('sub/deep/other')
     put('sub/other/b')
     put('unwanted/b')
+    // These are only parts of wanted names.
+    put('su/b')
+    put('sub/de/b')
     put('sub.bin')
     fs.symlinkSync('a', join(directory, 'link'))
     // Something else has the name of a wanted file.
@@ -160,7 +166,8 @@ describe('a directory for files', () => {
     const target = await TargetDirectory.at(directory)
     await target.targets(['a'])
     fs.writeFileSync(target.fileAt('a'), '')
-    await target.finish()
+    // The second time, there is nothing to remove.
+    for (let i = 0; i < 2; i++) await target.finish()
     target.end()
     expect(contents()).toEqual(['a'])
     expect(target.fileAt('sub/b')).toBe(join(directory, 'sub/b'))
