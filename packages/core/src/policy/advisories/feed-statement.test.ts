@@ -121,6 +121,18 @@ describe('a statement is refused, with what was expected and found,', () => {
     await expect(read(Buffer.from(pattern))).rejects.toEqual(refusal('ADVISORY_INVALID', { expected: 'Unicode text' }))
   })
 
+  test('for half a character in its name', async () => {
+    const written = changed(() => {})
+      .toString()
+      .replaceAll('"acme"', '"acme\\ud800"')
+    await expect(read(Buffer.from(written))).rejects.toEqual(
+      refusal('ADVISORY_INVALID', {
+        message: expect.stringContaining('"feed" is invalid') as string,
+        expected: 'Unicode text',
+      }),
+    )
+  })
+
   test('for its size', async () => {
     await expect(read(Buffer.alloc(MAX_FEED_BYTES + 1))).rejects.toEqual(
       refusal('ADVISORY_TOO_LARGE', {

@@ -56,13 +56,12 @@ export function* feedSteps(payload: Uint8Array, file?: string): Steps<AdvisoryFe
   checkTypes(statement, file)
   statement.only('_type', 'subject', 'predicateType', 'predicate').object('predicate')
   const { denied: lists, ...header } = statement.raw('predicate') as Record<string, unknown>
-  const content = withoutPrototype({
-    ...readBy(headerSchema, header, faultsIn('ADVISORY_INVALID', CANNOT, file)),
-    denied: yield* deniedSteps(lists, {
-      file,
-      hasEscapes: Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).includes('\\u'),
-    }),
-  })
+  // Only an escape can stand for half a character: the text is valid UTF-8.
+  const hasEscapes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).includes('\\u')
+  const fault = faultsIn('ADVISORY_INVALID', CANNOT, file)
+  const read = readBy(headerSchema, header, fault)
+  if (hasEscapes && !isWellFormed(read.feed)) throw fault('feed', 'Unicode text', undefined)
+  const content = withoutPrototype({ ...read, denied: yield* deniedSteps(lists, { file, hasEscapes }) })
   const [subject, ...others] = statement.objects('subject')
   if (!subject || others.length > 0) throw statement.fault('subject', 'exactly one subject')
   const digest = yield* hashSteps(predicatePieces(content))
