@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
@@ -65,6 +65,15 @@ export class TestSite {
   async signedModel(name: string, files?: Record<string, string>): Promise<string> {
     await this.model(name, files)
     return this.sign(name, 'a')
+  }
+
+  /** Writes a model directory with its bundle in it, signed with the key `a`. @returns the content of each file */
+  async signedContent(name: string): Promise<Map<string, Buffer>> {
+    await this.model(name)
+    await this.sign(name, 'a', `${name}/model.sig`)
+    const content = new Map<string, Buffer>()
+    for (const file of await readdir(this.file(name))) content.set(file, await readFile(this.file(name, file)))
+    return content
   }
 
   /** Writes a signed model directory, then changes its file `weights.bin`. */

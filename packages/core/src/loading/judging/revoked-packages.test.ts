@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkPolicy } from '../../policy/checking/check.ts'
 import type { SourceSession } from '../../source/model-source.ts'
@@ -15,12 +14,7 @@ let content: Map<string, Buffer>
 beforeAll(async () => {
   site = await TestSite.make()
   await site.key('a')
-  await site.model('model')
-  await site.sign('model', 'a', 'model/model.sig')
-  const names = ['config.json', 'weights.bin', 'model.sig']
-  content = new Map(
-    await Promise.all(names.map(async (name) => [name, await readFile(site.file(`model/${name}`))] as const)),
-  )
+  content = await site.signedContent('model')
 })
 afterAll(() => site.remove())
 
