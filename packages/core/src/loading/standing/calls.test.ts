@@ -1,7 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { timerCount } from '../../testing/timers.ts'
 import { Calls } from './calls.ts'
-import { pause, soon } from './soon.ts'
 
 function calls() {
   const check = vi.fn()
@@ -94,21 +92,4 @@ describe('a call', () => {
     })
     expect(ended).toHaveBeenCalledOnce()
   })
-})
-
-test('a work that takes too long is not waited for', async () => {
-  expect(await soon(Promise.resolve({ a: 1 }), 600_000)).toEqual({ a: 1 })
-  expect(await soon(new Promise<object>(() => {}), 1)).toBeUndefined()
-  await expect(soon(Promise.reject(new Error('broken')), 600_000)).rejects.toThrow('broken')
-})
-
-test('waiting keeps no process alive', async () => {
-  const timers = await timerCount()
-  const before = timers()
-  const late = soon(new Promise<object>(() => {}), 1)
-  const began = performance.now()
-  const paused = pause(50).then(() => performance.now() - began)
-  expect(timers()).toBe(before)
-  expect(await late).toBeUndefined()
-  expect(await paused).toBeGreaterThan(45)
 })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { ModelSealError } from '../../errors.ts'
 import { buildManifest } from '../../manifest/build.ts'
 import { openLocalSource } from '../../source/local/local-source.ts'
 import type { SourceFile } from '../../source/local/source-file.ts'
@@ -11,6 +12,7 @@ import { sha256 } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { publishedFiles } from '../files/unrevoked-manifest.ts'
 import { LinkedFiles } from '../files/linked-files.ts'
+import type { RevokedFiles } from '../files/revoked-files.ts'
 import { hashAgain } from './hash-again.ts'
 import type { JudgedLoad, VerifiedContent } from './judged-load.ts'
 import { LoadedContent } from './loaded-content.ts'
@@ -55,6 +57,17 @@ describe('a verified model', () => {
     const { content, load, root } = await loaded({})
     writeFileSync(join(root, 'weights.bin'), 'changed')
     await expect(hashAgain(load, BLAKE)).rejects.toEqual(unknown('FILE_REVOKED', refusal('FILE_MISMATCH')))
+    expect(content.digestsBy('blake2b')).toBeUndefined()
+  })
+
+  test('is refused if one of its files is revoked by such a digest', async () => {
+    const { content, load } = await loaded({})
+    const revoked = new ModelSealError('FILE_REVOKED', 'No.')
+    const check = (name: string) => {
+      if (name === 'weights.bin') throw revoked
+    }
+    content.alsoBy({}, { hashTypes: [], check } as unknown as RevokedFiles)
+    await expect(hashAgain(load, BLAKE)).rejects.toBe(revoked)
     expect(content.digestsBy('blake2b')).toBeUndefined()
   })
 

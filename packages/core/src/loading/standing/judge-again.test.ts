@@ -1,15 +1,19 @@
-import { copyFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeEvaluation } from '../../attestation/kinds/evaluation.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
+import { keySigner } from '../../signing/methods/key.ts'
 import { localModelSource } from '../../source/local/local-model-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
+import { bundlesIn } from '../attestations/read-attestations.ts'
 import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
+import { attestModel } from '../operations/attest-model.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { judgeAgain } from './judge-again.ts'
 import type { JudgedLoad } from './judged-load.ts'
@@ -23,10 +27,13 @@ let site: TestSite
 let manifest: Manifest
 let other: Manifest
 let rootDigest: string
+/** Of the key `b`. */
+let fingerprint: string
 
 beforeAll(async () => {
   site = await TestSite.make()
-  for (const key of ['a', 'b']) await site.key(key)
+  await site.key('a')
+  fingerprint = await site.key('b')
   rootDigest = await site.signedModel('model')
   await site.signedModel('other', { 'config.json': 'other' })
   manifest = await manifestOf('model')
@@ -98,6 +105,25 @@ describe('a model that was accepted', () => {
     await expect(judged(await loaded({ verified: undefined }))).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
   })
 
+  test('is refused if no signature of it is known', async () => {
+    const named = { match: { name: 'model' } }
+    expect(await judged(await loaded(), named)).toEqual(NOTHING)
+    await expect(judged(await loaded({ found: undefined }))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+    await expect(judged(await loaded({ found: undefined }), named)).rejects.toEqual(refusal('POLICY_NO_MATCH'))
+  })
+
+  test('is not refused for a signature of it that does not count', async () => {
+    await site.signedModel('two')
+    await site.sign('two', 'b', 'two.2.sig')
+    const revoked = { keys: [{ file: 'b.pub' }] }
+    const load = await loaded({ found: await found('two') })
+    expect(load.found?.bundles).toHaveLength(2)
+    expect(await judged(load, {}, { revoked })).toEqual(NOTHING)
+    await expect(judged(load, { mode: 'audit', signers: [{ key: 'b' }] }, { revoked })).rejects.toEqual(
+      refusal('KEY_REVOKED'),
+    )
+  })
+
   test('is tolerated in an audit, except for revocations', async () => {
     const untrusted = { signers: [{ key: 'b' }] }
     expect(await judged(await loaded(), { ...untrusted, mode: 'audit' })).toEqual(NOTHING)
@@ -143,7 +169,7 @@ describe('a rule by name', () => {
     for (let count = 0; count < 32; count++) await copyFile(site.file('many.sig'), site.file(`many.${100 + count}.sig`))
     const many = await found('many')
     const load = await loaded({ found: many })
-    const ambiguous = refusal('NAME_AMBIGUOUS')
+    const ambiguous = refusal('NAME_AMBIGUOUS', { file: site.file('many.131.sig') })
     expect(many.unread).toBe(site.file('many.131.sig'))
     await expect(judged(load, {}, { rules })).rejects.toEqual(ambiguous)
     await expect(
@@ -169,6 +195,28 @@ describe('attestations that are required from now on', () => {
     const error = new ModelSealError('SOURCE_FAILED', 'No.')
     await expect(judged(await withAttestations(error), ATTESTED)).rejects.toBe(error)
     expect(await judged(await withAttestations(error))).toEqual(NOTHING)
+  })
+
+  test('are judged by the rule, the policy and the model', async () => {
+    const read = async (name: string) => {
+      const signer = await keySigner({ privateKey: site.file('b.key') })
+      const results = [{ metric: 'accuracy', value: 0.9, dataset: { name: 'test' } }]
+      const predicate = makeEvaluation({ results, evaluatedOn: new Date().toISOString() })
+      const output = site.file(`${name}.jsonl`)
+      await attestModel(site.file(name), { signer, type: 'evaluation', predicate, output })
+      const attestations = []
+      for await (const one of bundlesIn(await readFile(output), output, undefined)) attestations.push(one)
+      return attestations
+    }
+    const [own, ofOther] = [await read('model'), await read('other')]
+    expect(await judged(await withAttestations(own), ATTESTED)).toEqual(NOTHING)
+    const revoked = { keys: [fingerprint] }
+    await expect(judged(await withAttestations(own), ATTESTED, { revoked })).rejects.toEqual(
+      refusal('ATTESTATION_REVOKED'),
+    )
+    await expect(judged(await withAttestations(ofOther), ATTESTED)).rejects.toEqual(refusal('ATTESTATION_SUBJECT'))
+    const error = await judged(await withAttestations(ofOther), { ...ATTESTED, name: 'ours' }).catch(String)
+    expect(error).toContain('"ours"')
   })
 })
 
@@ -224,6 +272,13 @@ describe('a model that was loaded unverified', () => {
     expect(await judged(await unverified({ content: known('1'.repeat(64)) }), {}, { revoked })).toEqual(NOTHING)
     const content = known('1'.repeat(64), '0'.repeat(64))
     await expect(judged(await unverified({ content }), {}, { revoked })).rejects.toEqual(refusal('MODEL_REVOKED'))
+  })
+
+  test('is refused by the root digest that another policy verified', async () => {
+    const { verified } = await loaded()
+    const load = await unverified({ verified, found: undefined })
+    await expect(judged(load, {}, { revoked: { rootDigests: [rootDigest] } })).rejects.toEqual(refusal('MODEL_REVOKED'))
+    expect(await judged(load, {}, { revoked: { rootDigests: ['0'.repeat(64)] } })).toEqual(NOTHING)
   })
 
   test('has its files looked up by every algorithm', async () => {

@@ -140,12 +140,13 @@ function refuseRevokedFiles(
   const types = verified ? hashTypesBeside(verified.manifest.serialization, revocations) : hashTypesOf(revocations)
   return types.filter((type) => {
     const digests = content.digestsBy(type)
-    for (const [name, ofFile] of digests ?? []) {
+    if (!digests) return true
+    for (const [name, ofFile] of digests) {
       for (const digest of ofFile) {
         const revoked = revocations.file(name, type, digest, when)
         if (revoked) throw revoked
       }
     }
-    return digests === undefined
+    return false
   })
 }

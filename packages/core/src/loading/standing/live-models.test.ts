@@ -1,12 +1,40 @@
 import { setTimeout } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test, vi, type Mock } from 'vitest'
-import { timerCount } from '../../testing/timers.ts'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi, type Mock } from 'vitest'
 import { policyChanged } from '../../policy/watching/changes.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
 import type { CurrentVersion } from './current-version.ts'
 import { follow } from './live-models.ts'
 import type { Standing } from './standing.ts'
+
+interface Poll {
+  run: () => void
+  milliseconds: number
+  unref: Mock
+}
+/** Timers by which policies are looked at. A test says when one has run out. */
+let polls: Poll[]
+/** How long all other timers run, in milliseconds. */
+let asked: number[]
+vi.mock(import('../../real-time.ts'), async (original) => {
+  const real = await original()
+  const setTimeout = (run: () => void, milliseconds: number) => {
+    if (milliseconds < 1_000) {
+      asked.push(milliseconds)
+      return real.setTimeout(run, milliseconds)
+    }
+    const poll = { run, milliseconds, unref: vi.fn() }
+    polls.push(poll)
+    return poll
+  }
+  return { ...real, setTimeout: setTimeout as unknown as typeof real.setTimeout }
+})
+beforeEach(() => {
+  polls = []
+  asked = []
+})
 
 /** Longer than a pause between two rounds, in milliseconds. */
 const ROUND = 250
@@ -173,18 +201,76 @@ test('policies are looked at before any model is judged', async () => {
   expect(given.current.mock.invocationCallOrder[0]).toBeLessThan(one.judge.mock.invocationCallOrder[0]!)
 })
 
-test('a policy that nobody reports on is looked at every two seconds, without keeping the process alive', async () => {
-  const timers = await timerCount()
-  const before = timers()
-  const one = followed(model({ mustBePolled: true }))
+test('nothing is left of a model that was collected', async () => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const forget = vi.spyOn(Set.prototype, 'delete')
+  onTestFinished(() => forget.mockRestore())
+  // Functions that are watched would keep it alive.
+  followed({ ...model(), judge: () => Promise.resolve(), followed: () => {} } as unknown as Fake)
+  await vi.waitFor(
+    () => {
+      gc()
+      expect(forget.mock.calls.some(([one]) => one instanceof WeakRef && one.deref() === undefined)).toBe(true)
+    },
+    { timeout: 20_000, interval: 20 },
+  )
+})
+
+test('models that are no longer followed when it is their turn are left out', async () => {
+  const all: Fake[] = []
+  // While the first one is judged, others join, and some are closed.
+  const judge = vi.fn(async () => {
+    all.push(followed(model()), followed(model()))
+    unfollows[1]!()
+    await setTimeout(1)
+  })
+  const first = followed(model({ judge }))
+  await vi.waitFor(() => expect(judged(first, ...all)).toEqual([1, 0, 1]), 20_000)
+  const last = followed(model())
+  await setTimeout(ROUND)
+  judge.mockImplementation(async () => unfollows[2]!())
+  policyChanged()
+  await vi.waitFor(() => expect(judged(first, ...all, last)).toEqual([2, 0, 1, 2]), 20_000)
+})
+
+test('there is no pause without a further round', async () => {
+  const one = followed(model())
+  await setTimeout(ROUND)
+  expect([judged(one), asked]).toEqual([[1], []])
+})
+
+test('policies that nobody reports on are looked at every two seconds, without keeping the process alive', async () => {
   const other = followed(model())
-  expect(timers()).toBe(before)
-  const began = performance.now()
-  await vi.waitFor(() => expect(judged(one, other)).toEqual([2, 2]), 20_000)
-  expect(performance.now() - began).toBeGreaterThan(1_900)
-  unfollows[0]!()
-  await vi.waitFor(() => expect(judged(one, other)).toEqual([2, 3]), 20_000)
-  expect(performance.now() - began).toBeGreaterThan(3_900)
-  await setTimeout(2_500)
-  expect(judged(one, other)).toEqual([2, 3])
+  expect(polls).toEqual([])
+  const [first, second] = [followed(model({ mustBePolled: true })), followed(model({ mustBePolled: true }))]
+  await setTimeout(ROUND)
+  expect([polls.length, judged(first, second, other)]).toEqual([1, [1, 1, 1]])
+  polls[0]!.run()
+  await setTimeout(ROUND)
+  expect([polls.length, judged(first, second, other)]).toEqual([2, [2, 2, 2]])
+  unfollows[1]!()
+  polls[1]!.run()
+  await setTimeout(ROUND)
+  expect([polls.length, judged(first, second, other)]).toEqual([3, [2, 3, 3]])
+  unfollows[2]!()
+  polls[2]!.run()
+  await setTimeout(ROUND)
+  expect([polls.length, judged(first, second, other)]).toEqual([3, [2, 3, 4]])
+  for (const { milliseconds, unref } of polls) {
+    expect(milliseconds).toBe(2_000)
+    expect(unref).toHaveBeenCalled()
+  }
+})
+
+test('a model that is just being collected is not looked at any more', async () => {
+  const one = followed(model({ mustBePolled: true }))
+  await setTimeout(ROUND)
+  const collected = vi.spyOn(WeakRef.prototype, 'deref').mockReturnValue(undefined)
+  onTestFinished(() => collected.mockRestore())
+  expect(polls).toHaveLength(1)
+  polls[0]!.run()
+  expect(polls).toHaveLength(1)
+  await setTimeout(ROUND)
+  expect(judged(one)).toEqual([1])
 })

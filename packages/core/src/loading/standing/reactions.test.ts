@@ -148,7 +148,7 @@ describe('how a model stands', () => {
     await standing.judge(refuse)
     expect(refuse).toHaveBeenCalledOnce()
     await nextTick()
-    expect(told).toHaveBeenCalledOnce()
+    expect(told.mock.calls).toEqual([[{ model: '/m', verdict, error: standing.revoked.reason as unknown }]])
   })
 
   test('releases nothing while calls are running', async () => {

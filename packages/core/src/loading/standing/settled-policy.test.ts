@@ -1,9 +1,12 @@
 import { utimesSync } from 'node:fs'
-import { describe, expect, test, vi } from 'vitest'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { loadPolicy } from '../../policy/load-policy.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
 import type { WatchedPolicy } from '../../policy/watching/watch-policy.ts'
-import { scratch } from '../../testing/scratch.ts'
+import { DENIED, FeedSite, version as feedVersion } from '../../testing/feeds.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
 import { currentVersion } from './current-version.ts'
 import { settledPolicy } from './settled-policy.ts'
@@ -61,6 +64,11 @@ describe('a watched policy', () => {
     expect(version).toMatchObject({ read: old })
     expect(later).toBeInstanceOf(Promise)
     expect((await settledPolicy(watched(), 1)).version).toBeUndefined()
+    const unread = watched()
+    vi.mocked(unread.current).mockImplementation(() => new Promise(() => {}))
+    const none = await settledPolicy(unread, 1)
+    expect(none.version).toBeUndefined()
+    expect(none.later).toBeInstanceOf(Promise)
   })
 })
 
@@ -70,6 +78,25 @@ describe('the version by which a model is judged now', () => {
     const by: JudgedBy = { given: read, read, number: 1, versions: '' }
     const found = { ...by, policy: read }
     expect(await currentVersion(by)).toEqual({ version: found, later: undefined })
+    expect((await currentVersion(by)).version.policy).toBe(read)
+  })
+
+  test('denies what the feeds of the policy deny, whose versions it names', async () => {
+    const site = await FeedSite.create()
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const file = join(site.directory, 'feed.jsonl')
+    const read = await site.policy({ file })
+    const by: JudgedBy = { given: read, read, number: 1, versions: '' }
+    const names = new Set<string>()
+    for (const [number, denied] of [DENIED, 'cd'.repeat(32)].entries()) {
+      await writeFile(file, site.signed(feedVersion(number + 1, { denied: { rootDigests: [denied] } })))
+      const { version } = await currentVersion(by)
+      expect(version).toMatchObject({ given: read, read, number: 1 })
+      expect(version.policy.revocations.rootDigest(denied, undefined)).toEqual(refusal('MODEL_REVOKED'))
+      names.add(version.versions)
+    }
+    expect(names.size).toBe(2)
+    expect(read.revocations.concernsModels).toBe(false)
   })
 
   test('is the newest of a watched one, but never older than the one by which it was judged', async () => {

@@ -95,6 +95,9 @@ test('one that never stays the same counts after ten seconds', async () => {
   now += 1
   const newest = versions.pop()
   expect(await versionOf(newest)).toBe(newest)
+  const before = pauses.length
+  expect(await versionOf(newest)).toBe(newest)
+  expect(pauses).toHaveLength(before)
   // Then the ten seconds begin anew.
   versions.push(...(await Promise.all(Array.from({ length: 12 }, () => written(900_000)))))
   expect(await until(1)).toBe(true)
