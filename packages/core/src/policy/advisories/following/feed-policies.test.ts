@@ -12,6 +12,7 @@ import type { Looked } from './fetch-feed.ts'
 import { Keeping } from './keeping.ts'
 import { MOST_TRIES } from './limits.ts'
 import { readings } from './queue.ts'
+import { configureAdvisories } from './settings.ts'
 import type { FeedStanding } from './version.ts'
 
 const MINUTE = 60_000
@@ -249,6 +250,21 @@ describe('a version that is being kept', () => {
     hold.release()
     await first
     await vi.waitFor(async () => expect(await followed()(one)).toMatchObject(inUse(2)), 20_000)
+  })
+
+  test('is kept with its next confirmation, if it could not be kept at first', async () => {
+    configureAdvisories({ refreshFirst: true })
+    onTestFinished(() => configureAdvisories({ refreshFirst: false }))
+    one = await site.policy({ ...feedOf('a'), maxAge: '24h' })
+    const load = followed()
+    outcomes = [served(signed(1)), served(signed(2)), () => Promise.resolve({ bytes: undefined, etag: '"x"' })]
+    expect(await load()).toMatchObject(inUse(1))
+    later(5 * MINUTE)
+    vi.spyOn(Keeping.prototype, 'replace').mockRejectedValueOnce(new ModelSealError('FILE_WRITE_FAILED', 'No.'))
+    expect(await load()).toMatchObject({ ...inUse(2), notKept: refusal('FILE_WRITE_FAILED') })
+    later(5 * MINUTE)
+    expect(await load()).toMatchObject({ ...inUse(2), notKept: undefined })
+    expect(await followed()()).toMatchObject(inUse(2))
   })
 
   test('is tried a few times while other processes replace the copy', async () => {

@@ -156,7 +156,11 @@ describe('a confirmation need not be written', () => {
     expect(await isRecent(MINUTE - 1)).toBe(true)
   })
 
-  test('only if one was', async () => {
+  test('only if one was, and has not failed since', async () => {
+    expect(await keeping.isRecent(1, feed(MINUTE), POLICY)).toBe(false)
+    keeping.keptAt = 1
+    expect(await keeping.isRecent(1, feed(MINUTE), POLICY)).toBe(true)
+    keeping.failure = refusal('FILE_WRITE_FAILED') as never
     expect(await keeping.isRecent(1, feed(MINUTE), POLICY)).toBe(false)
   })
 })

@@ -68,6 +68,8 @@ export class Keeping {
 
   /** True if a confirmation need not be written. */
   async isRecent(confirmedAt: number, { maxAge }: FollowedFeed, policy: PolicyFacts): Promise<boolean> {
+    // What was not kept must not wait for as long.
+    if (this.failure) return false
     const sinceKept = confirmedAt - this.keptAt
     if (sinceKept < 0 || sinceKept >= Math.max(WRITTEN_EVERY, maxAge.milliseconds * PART_OF_MAX_AGE)) return false
     return sinceKept < WRITTEN_EVERY || this.isSeen(policy)
