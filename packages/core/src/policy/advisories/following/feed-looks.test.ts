@@ -223,6 +223,16 @@ test('a confirmation is kept for later processes', async () => {
   expect(await (await follow())()).toMatchObject({ version: { sequence: 1 }, stale: undefined })
 })
 
+test('a feed that is served again as it was is not held in memory', async () => {
+  configureAdvisories({ refreshFirst: true })
+  const again = served(1)
+  outcomes = [again, again]
+  const load = await follow({ maxAge: '24h' })
+  await load()
+  later(5 * MINUTE)
+  expect(await load()).toMatchObject({ version: { bytes: undefined, confirmedAt: Date.now() } })
+})
+
 test('a load is not told of the same version twice as of a new one', async () => {
   const told: unknown[] = []
   const listener = (message: unknown) => void told.push(message)
