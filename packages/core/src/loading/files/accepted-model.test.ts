@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { ModelSource } from '../../source/model-source.ts'
 import { sha256 } from '../../testing/bundles.ts'
+import { memorySource } from '../../testing/memory-source.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
-import { digestModel } from '../../signing/digest-model.ts'
+import { digestModel, type DigestOptions } from '../../signing/digest-model.ts'
+import { readPublicKey } from '../../x509/public-key.ts'
 import type { Gather } from '../model-reader.ts'
 import { openJudged } from '../open-judged.ts'
 import { openOptions } from '../open-options.ts'
@@ -30,18 +35,32 @@ afterAll(() => site.remove())
 const NONE = '0'.repeat(64)
 const reading: Gather<Uint8Array> = (reader) => reader.read('weights.bin')
 
+interface Loading {
+  source?: string | ModelSource
+  /** What both rules require, besides. */
+  require?: object
+  /** What the policy that accepts the signature revokes. */
+  own?: object
+}
+
 /** One policy accepts the signature, and another, which does not, only revokes. */
-async function load(revoked: object) {
+async function load(
+  revoked: object,
+  { source = site.file('model'), require = {}, own: ownRevoked = {} }: Loading = {},
+) {
   const policyOf = (key: string, rule: object, more: object = {}) =>
     site.policy({
       version: 1,
       trustRoots: { [key]: { publicKey: `${key}.pub` } },
-      rules: [{ name: 'r', match: { path: '**' }, signers: [{ key }], ...rule }],
+      rules: [{ name: 'r', match: { format: 'any' }, signers: [{ key }], ...rule }],
       ...more,
     })
-  const own = { ...openOptions({}), policy: await policyOf('a', { require: { files: 'loaded' } }) }
-  const other = { by: 'other', policy: await policyOf('b', { mode: 'audit' }, { revoked }) }
-  return openJudged({ source: site.file('model'), options: own, gather: reading }, [own, other])
+  const own = {
+    ...openOptions({}),
+    policy: await policyOf('a', { require: { files: 'loaded', ...require } }, { revoked: ownRevoked }),
+  }
+  const other = { by: 'other', policy: await policyOf('b', { mode: 'audit', require }, { revoked }) }
+  return openJudged({ source, options: own, gather: reading }, [own, other])
 }
 
 describe('a policy that does not accept a signature with other digests than SHA-256', () => {
@@ -73,4 +92,57 @@ describe('a policy that does not accept a signature with other digests than SHA-
       }),
     )
   })
+
+  test('revokes the model without what may be unsigned as well', async () => {
+    await site.model('unsigned', { ...SIGNED, 'cache/x': 'x' })
+    const source = site.file('unsigned')
+    await site.sign('unsigned', 'a', 'unsigned.sig', { hashType: 'blake2b', ignorePaths: [`${source}/cache`] })
+    const digests = [await digestModel(source), await digestModel(source, { ignorePaths: [`${source}/cache`] })]
+    const loading = { source, require: { unsigned: ['cache'] } }
+    for (const { rootDigest } of digests)
+      await expect(load({ rootDigests: [rootDigest] }, loading)).rejects.toEqual(refusal('MODEL_REVOKED'))
+    await using model = await load({ rootDigests: [NONE] }, loading)
+    expect(model.verdict.decision).toBe('accepted')
+  })
+})
+
+describe('a policy that does not accept the signature of a model elsewhere', () => {
+  const none = { rootDigests: [NONE] }
+  const root = (options: object) => async () => ({
+    rootDigests: [(await digestModel(site.file('model'), options)).rootDigest],
+  })
+  const weights = { fileDigests: [sha256('weights')] }
+  const blake2b = { fileDigests: [`blake2b:${createHash('blake2b512').update('weights').digest('hex')}`] }
+
+  test.each<[string, DigestOptions, object, string | undefined]>([
+    ['another model', {}, none, undefined],
+    ['the model', {}, root({}), 'MODEL_REVOKED'],
+    ['the model, by the root digest that was signed', { shardSize: 4 }, root({ shardSize: 4 }), 'MODEL_REVOKED'],
+    ['another model in SHA-256, if shards were signed', { shardSize: 4 }, none, 'MODEL_UNIDENTIFIED'],
+    ['another model in SHA-256, if BLAKE2b was signed', { hashType: 'blake2b' }, none, 'MODEL_UNIDENTIFIED'],
+    ['another file, if shards were signed', { shardSize: 4 }, { fileDigests: [NONE] }, undefined],
+    ['another file, if BLAKE2b was signed', { hashType: 'blake2b' }, { fileDigests: [NONE] }, undefined],
+    ['a file, by the signed digest', {}, weights, 'FILE_REVOKED'],
+    ['a file, by another digest', {}, blake2b, 'FILE_REVOKED'],
+    ['a file, if shards were signed', { shardSize: 4 }, weights, 'FILE_REVOKED'],
+    ['a file, if BLAKE2b was signed', { hashType: 'blake2b' }, weights, 'FILE_REVOKED'],
+  ])('revokes %s', async (_, signing, given, code) => {
+    await site.sign('model', 'a', 'remote.sig', signing)
+    const content = new Map<string, Uint8Array>([['model.sig', await readFile(site.file('remote.sig'))]])
+    for (const [name, text] of Object.entries(SIGNED)) content.set(name, Buffer.from(text))
+    const revoked = typeof given === 'function' ? await (given as () => Promise<object>)() : given
+    const loading = load(revoked, { source: memorySource('store://model', content) })
+    if (code !== undefined) await expect(loading).rejects.toMatchObject({ code, verdict: { by: 'other' } })
+    else expect((await loading).verdict.decision).toBe('accepted')
+  })
+})
+
+test('a policy that accepts a signature need not trust the other bundles', async () => {
+  await site.model('twice', SIGNED)
+  await site.sign('twice', 'a', 'twice.a.sig')
+  await site.sign('twice', 'b', 'twice.b.sig')
+  const { fingerprint } = await readPublicKey(site.file('b.pub'))
+  const loading = { source: site.file('twice'), own: { keys: [fingerprint] } }
+  await using model = await load({}, loading)
+  expect(model.verdict.decision).toBe('accepted')
 })

@@ -4,11 +4,17 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import type { HashType } from '../../hashing/algorithms.ts'
 import { ModelSealError } from '../../errors.ts'
+import * as settling from '../../source/local/settling.ts'
 import type { SourceFile } from '../../source/local/source-file.ts'
 import { SizeLimit } from '../../source/size-limit.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { fifo } from '../../testing/special-files.ts'
 import { LinkedFiles } from './linked-files.ts'
+
+vi.mock('../../source/local/settling.ts', async (original) => {
+  const real = await original<typeof settling>()
+  return { ...real, isSettled: vi.fn(real.isSettled) }
+})
 
 type Options = Parameters<typeof LinkedFiles.open>[2]
 
@@ -141,14 +147,21 @@ describe('a file', () => {
   test('is told before it is handed out, with whether a change could be hidden', async () => {
     const seen = vi.fn()
     const { root, linked } = await files(MODEL, { seen })
-    const now = vi.spyOn(Date, 'now')
-    now.mockReturnValue(Date.now() + 3_600_000)
-    await linked.readAll([{ name: 'weights.bin' }])
     const { size } = statSync(join(root, 'weights.bin'))
-    expect(seen.mock.lastCall).toMatchObject([
-      { name: 'weights.bin', path: join(root, 'weights.bin'), identity: { size } },
-    ])
-    now.mockRestore()
+    const told = {
+      name: 'weights.bin',
+      path: join(root, 'weights.bin'),
+      identity: expect.objectContaining({ size }) as object,
+    }
+    const isSettled = vi.mocked(settling.isSettled)
+    for (const [isOld, expected] of [
+      [true, told],
+      [false, { ...told, young: true }],
+    ] as const) {
+      isSettled.mockReturnValueOnce(isOld)
+      await linked.readAll([{ name: 'weights.bin' }])
+      expect(seen.mock.lastCall).toEqual([expected])
+    }
     const error = new ModelSealError('FILE_CHANGED', 'No.')
     seen.mockImplementation(() => {
       throw error

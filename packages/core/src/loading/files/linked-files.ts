@@ -183,11 +183,10 @@ export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
 
 /** Lists regular files and links to them. Links to directories are not followed. */
 async function listed(root: string, signal: AbortSignal | undefined): Promise<string[]> {
-  throwIfAborted(signal)
   const { names, links } = await inTurns(listing(root), signal)
   for (const name of links) {
     throwIfAborted(signal)
-    if (names.length < MAX_LISTED && (await isFile(join(root, name)))) names.push(name)
+    if (await isFile(join(root, name))) names.push(name)
   }
   return names
 }

@@ -1,14 +1,19 @@
-import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { ModelSealError } from '../../errors.ts'
+import { Contents } from '../../manifest/contents.ts'
 import type { BundleCandidate, ModelFiles, SourceSession } from '../../source/model-source.ts'
 import { filesAt } from '../../source/model-sources.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { memorySource } from '../../testing/memory-source.ts'
-import { refusal } from '../../testing/scratch.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
 import { TestSite } from '../../testing/site.ts'
-import type { ModelReader } from '../model-reader.ts'
+import { openVerifiedDataset } from '../datasets/open-verified-dataset.ts'
+import type { ModelReader, SavingReader } from '../model-reader.ts'
+import { openJudged } from '../open-judged.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
-import type { OpenOptions } from '../open-options.ts'
+import { openOptions, type OpenOptions } from '../open-options.ts'
 import type { AcceptedModel } from './open-contents.ts'
 import { withoutCache } from './open-contents.ts'
 
@@ -21,11 +26,13 @@ let signature: Buffer
 beforeAll(async () => {
   site = await TestSite.make()
   await site.key('a')
+  await site.key('b')
   await site.model('model', CONTENT)
   await site.sign('model', 'a', 'model/model.sig')
   signature = await readFile(site.file('model/model.sig'))
 })
 afterAll(() => site.remove())
+afterEach(() => vi.restoreAllMocks())
 
 const policy = (require: object = {}) =>
   site.policy({
@@ -88,20 +95,36 @@ describe('the files of a source', () => {
     await expect(open(source({ 'own.sig': 'junk' }, read('own.sig')))).rejects.toEqual(
       refusal('FILE_UNSIGNED', { problems: [{ code: 'FILE_UNSIGNED', file: 'own.sig' }] }),
     )
-    await expect(open(source({ 'my-model.sig': 'junk' }, read('my-model.sig')))).rejects.toEqual(
-      refusal('FILE_UNSIGNED'),
-    )
+    for (const name of ['my-model.sig', 'model.sig.old'])
+      await expect(open(source({ [name]: 'junk' }, read(name)))).rejects.toEqual(refusal('FILE_UNSIGNED'))
     const other = groups(bundle(`${MODEL}/model.sig`, junk), bundle('elsewhere'))
     expect((await open(source({}, other))).decision).toBe('accepted')
   })
 
-  test('that are stated to be others are refused before they are read, unless only loaded ones count', async () => {
+  test('may contain a bundle that was signed as content', async () => {
+    await site.sign('model', 'b', 'other.sig')
+    const other = await readFile(site.file('other.sig'))
+    const files = { ...CONTENT, 'own.sig': other.toString() }
+    await site.model('nested', files)
+    await site.sign('nested', 'a', 'nested.sig')
+    const nested = await readFile(site.file('nested.sig'))
+    const both = groups(bundle(`${MODEL}/own.sig`, other), bundle(`${MODEL}/model.sig`, nested))
+    expect((await open(source(files, both))).files.toSorted()).toEqual(Object.keys(files).toSorted())
+    await expect(open(source({ 'own.sig': 'other' }, both))).rejects.toEqual(
+      refusal('FILE_MISMATCH', { file: 'own.sig' }),
+    )
+  })
+
+  test('that are stated to be others are refused before any is read, unless only loaded ones count', async () => {
     const read = vi.fn()
-    const list = () => Object.entries(CONTENT).map(([name]) => ({ name, sha256: sha256('other') }))
-    await expect(open(source({}, { files: { list, read } }))).rejects.toEqual(refusal('FILE_MISMATCH'))
+    const list = () => [{ name: 'config.json', sha256: sha256('other') }, { name: 'weights.bin' }]
+    const reading = (reader: ModelReader) => reader.read('weights.bin')
+    await expect(open(source({}, { files: { list, read } }), {}, reading)).rejects.toEqual(refusal('FILE_MISMATCH'))
+    const dataset = openVerifiedDataset(source({}, { files: { list, read } }), { policy: await policy() })
+    await expect(dataset).rejects.toEqual(refusal('FILE_MISMATCH'))
     expect(read).not.toHaveBeenCalled()
-    const loaded = await open(source({}, { files: { list } }), { require: { files: 'loaded' } })
-    expect(loaded.verdict.files).toEqual({ checked: 0, signed: 2 })
+    const loaded = await open(source({}, { files: { list } }), { require: { files: 'loaded' } }, reading)
+    expect(loaded.verdict.files).toEqual({ checked: 1, signed: 2 })
   })
 
   test('count towards the limit of the caller', async () => {
@@ -118,11 +141,24 @@ describe('the files of a source', () => {
   })
 
   test('can be read, and have sizes', async () => {
-    const seen: unknown[] = []
-    await open(source(), {}, async (reader) => {
-      seen.push(Buffer.from(await reader.read('weights.bin')).toString(), reader.size('weights.bin'))
-    })
-    expect(seen).toEqual(['weights', 7])
+    for (const given of [source(), site.file('model')]) {
+      const seen: unknown[] = []
+      await open(given, {}, async (reader) => {
+        seen.push(Buffer.from(await reader.read('weights.bin')).toString(), reader.size('weights.bin'))
+      })
+      expect(seen).toEqual(['weights', 7])
+    }
+  })
+
+  test('can be saved', async () => {
+    for (const given of [source(), site.file('model')]) {
+      const directory = scratch()
+      const options = openOptions({ policy: await policy() })
+      const request = { source: given, options, gather: (reader: SavingReader) => reader.save!(directory) }
+      await (await openJudged({ ...request, keepsBundles: true }, [options])).close()
+      for (const [name, text] of Object.entries(CONTENT))
+        expect(await readFile(join(directory, name), 'utf8')).toBe(text)
+    }
   })
 })
 
@@ -151,7 +187,8 @@ describe('a cache of the source', () => {
     const directory = cachedIn(() => filesAt(site.file('model')))
     expect((await open(directory.from)).decision).toBe('accepted')
     expect(directory.read).not.toHaveBeenCalled()
-    for (const onDisk of [() => filesAt(site.file('model/config.json')), () => undefined]) {
+    const remote = () => ({ path: 'p', name: 'n', isFile: false, read: () => expect.unreachable() })
+    for (const onDisk of [() => filesAt(site.file('model/config.json')), () => undefined, remote]) {
       const { from, read } = cachedIn(onDisk)
       expect((await open(from)).decision).toBe('accepted')
       expect(read).toHaveBeenCalled()
@@ -176,6 +213,26 @@ describe('a cache of the source', () => {
     expect(read).not.toHaveBeenCalled()
   })
 
+  test.each([
+    ['that is aborted, ends', new ModelSealError('ABORTED', 'No.'), 'ABORTED'],
+    ['that has a fault of its own, says so', new Error('broken'), 'INTERNAL'],
+  ] as const)('does not keep a load %s', async (_, error, code) => {
+    vi.spyOn(Contents, 'compareNames').mockRejectedValueOnce(error)
+    await expect(open(cachedIn(() => filesAt(site.file('model'))).from)).rejects.toEqual(refusal(code))
+  })
+
+  test('is not looked for by a single file, or a dataset', async () => {
+    const onDisk = vi.fn(() => filesAt(site.file('model')))
+    await site.sign('model/config.json', 'a', 'single.sig')
+    const single = await readFile(site.file('single.sig'))
+    const { from } = cachedIn(onDisk, { isFile: true, name: 'config.json' })
+    const session = await from.open({ signal: undefined })
+    const bundles = groups(bundle('single.sig', single)).bundles
+    await open({ place: from.place, open: () => ({ ...session, bundles }) })
+    await (await openVerifiedDataset(cachedIn(onDisk).from, { policy: await policy() })).close()
+    expect(onDisk).not.toHaveBeenCalled()
+  })
+
   test('is left out by a load that does without it', () => {
     const model = {
       found: { files: { onDisk: () => {}, path: 'p' }, entry: 'e' },
@@ -185,9 +242,32 @@ describe('a cache of the source', () => {
   })
 })
 
-test('a model on this machine counts towards the limit, and is reported', async () => {
-  const onProgress = vi.fn()
-  expect((await open(site.file('model'), { onProgress, maxBytes: 9 })).decision).toBe('accepted')
-  expect(onProgress.mock.lastCall?.[0]).toBe(9)
-  await expect(open(site.file('model'), { maxBytes: 8 })).rejects.toEqual(refusal('FILE_TOO_LARGE'))
+describe('a model on this machine', () => {
+  test('counts towards the limit, and is reported', async () => {
+    const onProgress = vi.fn()
+    expect((await open(site.file('model'), { onProgress, maxBytes: 9 })).decision).toBe('accepted')
+    expect(onProgress.mock.lastCall?.[0]).toBe(9)
+    await expect(open(site.file('model'), { maxBytes: 8 })).rejects.toEqual(refusal('FILE_TOO_LARGE'))
+  })
+
+  test('may contain its bundle', async () => {
+    await site.model('around', { ...CONTENT, 'own.sig': signature.toString() })
+    await symlink('around', site.file('link'))
+    for (const name of ['around', 'link'])
+      expect((await open(site.file(name), { signature: site.file(name, 'own.sig') })).decision).toBe('accepted')
+  })
+
+  test('is refused for the size of a file, unless only loaded ones count', async () => {
+    await site.model('grown', CONTENT)
+    await site.sign('grown', 'a', 'grown.sig', { shardSize: 4 })
+    await site.write('grown/config.json', '{"a":1}')
+    const options = { signature: site.file('grown.sig') }
+    const mismatch = refusal('FILE_MISMATCH', { file: 'config.json' })
+    await expect(open(site.file('grown'), options)).rejects.toEqual(mismatch)
+    const dataset = openVerifiedDataset(site.file('grown'), { ...options, policy: await policy() })
+    await expect(dataset).rejects.toEqual(mismatch)
+    const reading = (reader: ModelReader) => reader.read('weights.bin')
+    const loaded = await open(site.file('grown'), { ...options, require: { files: 'loaded' } }, reading)
+    expect(loaded.verdict.files).toEqual({ checked: 1, signed: 2 })
+  })
 })

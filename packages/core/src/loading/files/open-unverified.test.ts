@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ModelFiles, SourceSession } from '../../source/model-source.ts'
+import { digestModel } from '../../signing/digest-model.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
@@ -56,9 +57,13 @@ const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 
 describe('a model elsewhere that is loaded unverified', () => {
   test('has the files that its source lists', async () => {
-    await using model = await open(remote())
+    await using model = await open(remote(), {}, async (reader) => {
+      await reader.read('config.json')
+      return reader.size('config.json')
+    })
     expect(model.files).toEqual(['model.sig', ...Object.keys(CONTENT)])
     expect(text(await model.read('weights.bin'))).toBe('weights')
+    expect(model.gathered).toBe(2)
     await expect(model.read('none')).rejects.toEqual(refusal('FILE_NOT_FOUND', { file: 'none' }))
     await expect(model.read('../x')).rejects.toEqual(refusal('PATH_ESCAPES', { file: '../x' }))
     await expect(model.place(['weights.bin'])).rejects.toEqual(refusal('ISOLATION_REFUSED'))
@@ -124,6 +129,22 @@ describe('a model on this machine that is loaded unverified', () => {
     await using alone = await open(site.file('model/sub/deep/f'))
     expect(alone.files).toEqual(['f'])
     expect(text(await alone.read('g'))).toBe('g')
+  })
+
+  test('is refused by the root digest that it has now, whatever its bundle claims', async () => {
+    await site.model('model/whole', CONTENT)
+    await site.sign('model/whole', 'a', 'model/whole/model.sig')
+    await site.model('model/one', { f: 'f', g: 'g' })
+    await site.sign('model/one/f', 'a', 'model/one/f.sig')
+    await site.write('model/whole/weights.bin', 'changed')
+    await site.write('model/one/f', 'changed')
+    for (const [path, file] of [
+      ['model/whole', 'model/whole/config.json'],
+      ['model/one/f', 'model/one/f'],
+    ] as const) {
+      const { rootDigest: now } = await digestModel(site.file(path), { ignorePaths: ['model.sig'] })
+      await expect(open(site.file(file), { revoked: { rootDigests: [now] } })).rejects.toEqual(refusal('MODEL_REVOKED'))
+    }
   })
 
   test('that is a single file is refused by the root digest of that file', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import { Revocations } from '../../policy/revocations/revocations.ts'
 import { digestModel } from '../../signing/digest-model.ts'
@@ -72,8 +72,9 @@ describe('the manifests of an unverified model', () => {
     expect((await publishedManifests(root, [], hashing)).map(namesOf)).toEqual([['weights.bin']])
     expect((await publishedFiles(root, [], hashing)).map(({ name }) => name)).toEqual(['weights.bin'])
     await expect(publishedFiles(root, [], {})).rejects.toEqual(refusal('FILE_SPECIAL'))
-    const aborted = publishedManifests(root, [], { ...hashing, signal: AbortSignal.abort() })
-    await expect(aborted).rejects.toEqual(refusal('ABORTED'))
+    const aborted = { ...hashing, signal: AbortSignal.abort() }
+    await expect(publishedManifests(root, [], aborted)).rejects.toEqual(refusal('ABORTED'))
+    await expect(publishedFiles(root, [], aborted)).rejects.toEqual(refusal('ABORTED'))
   })
 
   test('leave out bundles, even those that cannot be read or do not exist', async () => {
@@ -86,6 +87,8 @@ describe('the manifests of an unverified model', () => {
     expect(namesOf(manifest)).toEqual(['cache/a', 'weights.bin'])
     const listed = await publishedFiles(other, found(`${other}/a.sig`), hashing)
     expect(listed.map(({ name }) => name).sort()).toEqual(['cache/a', 'weights.bin'])
+    const allListed = await publishedFiles(other, undefined, {})
+    expect(allListed.map(({ name }) => name).sort()).toEqual(['a.sig', 'b.sig', 'cache/a', 'weights.bin'])
     const [counted] = await publishedManifests(other, [], {})
     expect(namesOf(counted)).toEqual(['a.sig', 'b.sig', 'cache/a', 'weights.bin'])
     expect(namesOf((await publishedManifests(root, found(`${bundles}/none.sig`), {}))[0])).toEqual([
@@ -112,7 +115,17 @@ describe('the manifests of an unverified model', () => {
         found: expect.any(String) as string,
       }),
     )
-    const signal = AbortSignal.abort()
-    await expect(publishedManifests(large.root, [], { signal })).rejects.toEqual(refusal('ABORTED'))
+  })
+
+  test('that are not computed to the end refuse the model as it is', async () => {
+    const { root } = await digests()
+    const signal = AbortSignal.abort('enough')
+    await expect(publishedManifests(root, [], { signal })).rejects.toEqual(refusal('ABORTED', { cause: 'enough' }))
+    const fault = new Error('broken')
+    const limit = new SizeLimit(1_000)
+    vi.spyOn(limit, 'admit').mockImplementation(() => {
+      throw fault
+    })
+    await expect(publishedManifests(root, [], { limit })).rejects.toBe(fault)
   })
 })

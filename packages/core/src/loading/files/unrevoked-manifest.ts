@@ -75,8 +75,7 @@ export async function publishedFiles(
   if (!mayBeUnsigned) return filesOf(path, options)
   try {
     return await filesOf(path, options)
-  } catch (error) {
-    if (error instanceof ModelSealError && error.code === 'ABORTED') throw error
+  } catch {
     return filesOf(path, withoutPrototype({ ...options, leftOut: mayBeUnsigned }))
   }
 }
@@ -100,8 +99,7 @@ async function manifestsOf(
   let all: Manifest
   try {
     all = await digested(path, options)
-  } catch (error) {
-    if (error instanceof ModelSealError && error.code === 'ABORTED') throw error
+  } catch {
     return [await digested(path, withoutPrototype({ ...options, leftOut: mayBeUnsigned }))]
   }
   const resources = all.resources.filter(({ name }) => !isWithin(name, mayBeUnsigned))

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { explain } from '../../policy/explain.ts'
 import { GRANULARITY } from '../../receipts/receipt.ts'
+import { ReceiptStore } from '../../receipts/store.ts'
 import { scratch } from '../../testing/scratch.ts'
 import { judgeModel } from '../operations/judge-model.ts'
 import type { OpenOptions } from '../open-options.ts'
@@ -66,6 +67,8 @@ async function loadTwice(model: string, between: () => unknown = () => {}, secon
   const first = await load(model)
   expect(first).toMatchObject({ decision: 'accepted', hashed: 'files', bytes: 13 })
   expect(first.why).toContain('A receipt was left')
+  expect(first.why).toContain('no receipt')
+  expect(first.why).not.toContain('hashed again')
   await between()
   const now = Date.now()
   const clock = vi.spyOn(Date, 'now').mockReturnValue(now + GRANULARITY)
@@ -103,6 +106,16 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(() => readdirSync(store)).toThrow('ENOENT')
   })
 
+  test('is hashed as far as it is loaded if only loaded files count', async () => {
+    const rules = [
+      { name: 'r', match: { path: '**' }, signers: [{ key: 'a' }], require: { receipts: 'allow', files: 'loaded' } },
+    ]
+    expect(await load('plain', 'allow', { rules })).toMatchObject({ hashed: 'files', files: { checked: 0, signed: 2 } })
+    expect(() => readdirSync(store)).toThrow('ENOENT')
+    const second = await loadTwice('plain', undefined, ['plain', 'allow', { rules }])
+    expect(second).toMatchObject({ hashed: 'files', files: { checked: 0, signed: 2 } })
+  })
+
   test('is refused when it has since been revoked', async () => {
     const further = { revoked: { rootDigests: [rootDigest] } }
     const second = await loadTwice('plain', undefined, ['plain', 'allow', further])
@@ -117,11 +130,17 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
   })
 
   test('is hashed when the receipt is older than the rule allows', async () => {
-    await load('plain')
-    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * 3_600_000)
+    const clock = vi.spyOn(Date, 'now')
     try {
-      expect((await load('plain', { maxAge: '3h' })).hashed).toBe('receipt')
-      expect(await load('plain', { maxAge: '1h' })).toMatchObject({ hashed: 'files' })
+      const begun = Date.now()
+      clock.mockReturnValue(begun)
+      await load('plain')
+      clock.mockReturnValue(begun + 3_600_000)
+      expect((await load('plain', { maxAge: '1h' })).hashed).toBe('receipt')
+      clock.mockReturnValue(begun + 3_600_001)
+      expect((await load('plain', { maxAge: '2h' })).hashed).toBe('receipt')
+      const older = await load('plain', { maxAge: '1h' })
+      expect(older).toMatchObject({ hashed: 'files', why: expect.stringContaining('older') as string })
     } finally {
       clock.mockRestore()
     }
@@ -190,6 +209,20 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
   test('is hashed when a file was linked or renamed, which changes its state', async () => {
     const second = await loadTwice('linked', () => linkSync(site.file('linked', 'config.json'), site.file('elsewhere')))
     expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
+    expect(second.why).toContain('files changed')
+  })
+
+  test('is refused if looking for a receipt, or leaving one, has a fault of its own', async () => {
+    const real = ReceiptStore.open.bind(ReceiptStore)
+    const opening = vi.spyOn(ReceiptStore, 'open')
+    const broken = () => {
+      throw new Error('broken')
+    }
+    opening.mockImplementationOnce(broken)
+    expect(await load('plain')).toMatchObject({ code: 'INTERNAL' })
+    opening.mockImplementationOnce(real).mockImplementationOnce(broken)
+    expect(await load('plain')).toMatchObject({ code: 'INTERNAL' })
+    opening.mockRestore()
   })
 
   test('is hashed when it has a new bundle', async () => {
@@ -201,6 +234,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     const second = await loadTwice('plain', () => chmodSync(store, 0o755))
     expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
     expect(second.why).toContain('no usable store of receipts: the mode 0755')
+    expect(second.why).toContain('No receipt was left: the mode 0755')
   })
 
   test('is hashed when the receipt is damaged or for another model', async () => {
@@ -213,6 +247,14 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
       }
     })
     expect(forged).toMatchObject({ decision: 'accepted', hashed: 'files' })
+  })
+
+  test('is hashed when the receipt is for another manifest', async () => {
+    const second = await loadTwice('plain', async () => {
+      const path = join(store, readdirSync(store)[0] ?? '')
+      writeFileSync(path, (await readFile(path, 'utf8')).replaceAll(rootDigest, '0'.repeat(64)))
+    })
+    expect(second).toMatchObject({ hashed: 'files', why: expect.stringContaining('another manifest') as string })
   })
 
   test('leaves no receipt when a file changed just before it was hashed', async () => {
