@@ -8,7 +8,7 @@ export interface Survivor {
   line: string
   /** What is replaced; long code is cut in the middle. */
   original: string
-  /** Which occurrence of the original in the line, counted from 1; in an entry, none stands for all. A mutant has it if there are several. */
+  /** Which occurrence of the original in the line, counted from 1, if there are several. */
   nth?: number | undefined
   mutator: string
   replacement: string
@@ -88,10 +88,10 @@ export function survives({ status }: Pick<NamedMutant, 'status'>): boolean {
 /** Compares mutants with the list. An entry is stale if its file was mutated but nothing in it is such a mutant any more. */
 export function compare(mutants: readonly NamedMutant[], accepted: readonly Survivor[], mutated: ReadonlySet<string>) {
   const known = new Set(accepted.map(keyOf))
-  const found = new Set(mutants.flatMap(keysFor))
+  const found = new Set(mutants.map(keyOf))
   const surviving = mutants.filter(survives)
-  const survivingKeys = new Set(surviving.flatMap(keysFor))
-  const isKnown = (mutant: NamedMutant): boolean => keysFor(mutant).some((key) => known.has(key))
+  const survivingKeys = new Set(surviving.map(keyOf))
+  const isKnown = (mutant: NamedMutant): boolean => known.has(keyOf(mutant))
   const matching = accepted.filter((entry) => mutated.has(entry.file))
   return {
     accepted: surviving.filter(isKnown),
@@ -100,11 +100,6 @@ export function compare(mutants: readonly NamedMutant[], accepted: readonly Surv
     /** Entries whose mutants are killed: they can go, unless that depends on timing. */
     killed: matching.filter((entry) => found.has(keyOf(entry)) && !survivingKeys.has(keyOf(entry))),
   }
-}
-
-/** Those of the entries that a mutant matches: with its occurrence, and without. */
-function keysFor(mutant: NamedMutant): string[] {
-  return [keyOf(mutant), keyOf({ ...mutant, nth: undefined })]
 }
 
 function keyOf({ file, line, original, nth, mutator, replacement }: Omit<Survivor, 'reason'>): string {
