@@ -47,7 +47,8 @@ describe('a feed is fetched', () => {
     ['"1"', '"2"', 2],
   ])('again if the answer about %s is about %s', async (etag, answered, requests) => {
     const answer: Answer = (request, response) => {
-      if (request.headers['if-none-match'] === undefined) file(CONTENT, { etag: '"3"' })(request, response)
+      if (request.headers['if-none-match'] === undefined)
+        setTimeout(() => file(CONTENT, { etag: '"3"' })(request, response), 30)
       else unchanged({ etag: answered })(request, response)
     }
     const { looked, asked } = await fetched(answer, etag, { wait: 1 })

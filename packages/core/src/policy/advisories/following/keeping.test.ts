@@ -126,8 +126,9 @@ test('what was known is passed on once all tasks have ended, and no timer stays'
     resolve(undefined)
   }
   await Promise.all(done)
-  await telling
+  await new Promise((go) => setTimeout(go, 5))
   expect(told).toBe(known)
+  await telling
   expect(timers()).toBe(before)
 })
 

@@ -28,7 +28,7 @@ interface Polled {
 /** When a feed is asked for next in the background. Not all processes ask at once, and those that get no answer ask less often. */
 export class Pace {
   #failures = 0
-  #failedAt = -Infinity
+  #failedAt = 0
   /** When the last request began that the server waited with. Undefined if it did not, or answered without anything new. */
   #waited: number | undefined
   #isFirst = true
