@@ -81,7 +81,7 @@ function sorted(keywords: readonly string[]): { tags: string[]; tasks: string[];
     const [, size, least, most] = SIZE.exec(keyword) ?? []
     if (size !== undefined) sizes.push(size)
     else if (least !== undefined) sizes.push(`${least}<n<${most}`)
-    const [, task] = TASK.exec(keyword) ?? []
+    const task = TASK.exec(keyword)?.[1]
     if (task !== undefined) tasks.push(task)
   }
   return { tags: [...keywords], tasks, sizes }

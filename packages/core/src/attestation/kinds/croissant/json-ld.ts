@@ -1,6 +1,6 @@
 import { isFields } from '../../../schema/compounds.ts'
 import type { PredicateFault } from '../kind.ts'
-import { MAX_URI } from '../values.ts'
+import { defined, MAX_URI } from '../values.ts'
 
 /** The namespaces of the properties that are read, by the prefix that names them here and, by convention, in documents. */
 const NAMESPACES = {
@@ -49,13 +49,17 @@ export class JsonLdContext {
 
   #define(definitions: Readonly<Record<string, unknown>>, fault: PredicateFault): void {
     for (const [name, definition] of Object.entries(definitions)) {
-      const iri = isFields(definition) ? definition['@id'] : definition
+      const details = isFields(definition) ? definition : { '@id': definition }
+      const iri = details['@id']
       // A copy of it is made for each name that begins with it.
       if (typeof iri === 'string' && iri.length > MAX_URI)
         throw fault('@context', `terms of at most ${MAX_URI} characters`, `${iri.length} characters`)
       // Null is no meaning.
-      if (name === '@vocab') this.#vocabulary = typeof iri === 'string' ? iri : ''
-      else if (!name.startsWith('@')) this.#terms.set(name, typeof iri === 'string' ? iri : '')
+      const meaning = typeof iri === 'string' ? iri : ''
+      if (name === '@vocab') this.#vocabulary = meaning
+      // What only says how values are written, such as `{ "@type": "@id" }`, leaves the meaning to the prefix or vocabulary.
+      else if (iri === undefined && details['@reverse'] === undefined) this.#terms.delete(name)
+      else if (!name.startsWith('@')) this.#terms.set(name, meaning)
     }
   }
 
@@ -67,9 +71,9 @@ export class JsonLdContext {
 
   #termFor(iri: string): Term | undefined {
     const secure = iri.replace(/^http:\/\/schema\.org\//, NAMESPACES.sc)
-    const [prefix, namespace] = LONGEST_FIRST.find(([, one]) => secure.startsWith(one)) ?? []
-    if (prefix === undefined || namespace === undefined) return undefined
-    return `${prefix}:${secure.slice(namespace.length)}` as Term
+    for (const [prefix, namespace] of LONGEST_FIRST)
+      if (secure.startsWith(namespace)) return `${prefix}:${secure.slice(namespace.length)}` as Term
+    return undefined
   }
 
   #iriOf(name: string): string {
@@ -77,9 +81,9 @@ export class JsonLdContext {
     for (let step = 0; step < MAX_STEPS; step++) {
       const colon = iri.indexOf(':')
       const meant = this.#terms.get(iri)
-      const prefix = colon < 0 ? undefined : this.#terms.get(iri.slice(0, colon))
+      const prefix = colon > 0 ? this.#terms.get(iri.slice(0, colon)) : undefined
       if (meant !== undefined && meant !== iri) iri = meant
-      else if (prefix !== undefined && !iri.startsWith('//', colon + 1)) iri = prefix + iri.slice(colon + 1)
+      else if (prefix && !iri.startsWith('//', colon + 1)) iri = prefix + iri.slice(colon + 1)
       else break
     }
     return iri === '' || iri.includes(':') ? iri : this.#vocabulary + iri
@@ -138,18 +142,15 @@ export class JsonLdNode {
       const url =
         inner.text('sc:url', maxLength) ?? (id === undefined ? undefined : this.#checked(id, `${path}.@id`, maxLength))
       if (name === undefined && url === undefined) throw this.#fault(path, 'a text, or an object with a name', value)
-      return { ...(name === undefined ? {} : { name }), ...(url === undefined ? {} : { url }) }
+      return defined({ name, url })
     })
   }
 
   #read<Value>(term: Term, read: (value: unknown, path: string) => Value): Value[] {
-    const names = Object.keys(this.#properties).filter(
-      (name) => !name.startsWith('@') && this.#context.termOf(name) === term,
-    )
+    const names = Object.keys(this.#properties).filter((name) => this.#context.termOf(name) === term)
     // JSON-LD merges them, but whoever reads the document may see only one.
     if (names.length > 1) throw this.#fault(nameIn(term), 'one property with this meaning', names.join(' and '))
-    const [name] = names
-    const given = name === undefined ? undefined : this.#properties[name]
+    const [given] = names.map((name) => this.#properties[name])
     const values = [given].flat().filter((value) => value !== null && value !== undefined)
     if (values.length > MAX_VALUES)
       throw this.#fault(nameIn(term), `at most ${MAX_VALUES} values`, `${values.length} values`)
