@@ -1,4 +1,5 @@
-import { expect, describe, test } from 'vitest'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Revocations } from '../../policy/revocations/revocations.ts'
 import { digestModel } from '../../signing/digest-model.ts'
 import type { ModelSource } from '../../source/model-source.ts'
@@ -20,12 +21,22 @@ const ROOT_DIGESTS = new Revocations()
 ROOT_DIGESTS.add({ rootDigests: ['0'.repeat(64)] })
 
 /** Opens a model unverified. @returns its files, and what is known of them */
-async function open(source: ModelSource | string, claims: Partial<UnrevokedClaims> = {}, isWatched = true) {
+async function open(
+  source: ModelSource | string,
+  {
+    isWatched = true,
+    signal,
+    ...claims
+  }: Partial<UnrevokedClaims> & { isWatched?: boolean; signal?: AbortSignal } = {},
+) {
   const opened = await OpenedSource.open(typeof source === 'string' ? localModelSource(source) : source)
+  onTestFinished(async () => {
+    await opened.close()
+  })
   const content = new LoadedContent()
   const load = {
     label: 'm',
-    options: {},
+    options: { signal },
     judgings: [],
     isWatched,
     content,
@@ -54,14 +65,19 @@ describe('of a model that is loaded unverified', () => {
     expect([content.path, content.rootDigests]).toEqual([root, undefined])
     expect(content.published).toBeInstanceOf(SeenFiles)
     expect(() => content.published?.checkAll([])).toThrow(refusal('FILE_CHANGED'))
-    const unwatched = await open(root, {}, false)
+    const unwatched = await open(root, { isWatched: false })
     expect(unwatched.content.published).toBeUndefined()
     // Nobody could sign it.
     fifo(`${root}/fifo`)
     expect((await open(root)).content).toMatchObject({ path: root, published: undefined })
   })
 
-  test('a fault of finding them refuses it', async () => {
+  test('an abort while they are listed refuses it, even if the load needs no list', async () => {
+    const opening = open(join(scratch(MODEL), 'weights.bin'), { signal: AbortSignal.abort('enough') })
+    await expect(opening).rejects.toEqual(refusal('ABORTED', { cause: 'enough' }))
+  })
+
+  test('a fault of this program while they are listed refuses it', async () => {
     const fault = new Error('broken')
     const bundle = {
       get path(): string {

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import { Revocations } from '../../policy/revocations/revocations.ts'
@@ -75,6 +76,18 @@ describe('the manifests of an unverified model', () => {
     const aborted = { ...hashing, signal: AbortSignal.abort() }
     await expect(publishedManifests(root, [], aborted)).rejects.toEqual(refusal('ABORTED'))
     await expect(publishedFiles(root, [], aborted)).rejects.toEqual(refusal('ABORTED'))
+  })
+
+  test('are not computed after an abort, even if the model is gone by then', async () => {
+    for (const compute of [publishedManifests, publishedFiles]) {
+      const { root } = await digests()
+      const stop = new AbortController()
+      const computed = compute(root, [], { mayBeUnsigned: inCache, signal: stop.signal })
+      // The model has been found, and nothing in it.
+      stop.abort('enough')
+      rmSync(root, { recursive: true })
+      await expect(computed).rejects.toEqual(refusal('ABORTED', { cause: 'enough' }))
+    }
   })
 
   test('leave out bundles, even those that cannot be read or do not exist', async () => {

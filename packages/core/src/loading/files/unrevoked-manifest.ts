@@ -8,6 +8,7 @@ import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { filesOf, manifestOf } from '../../signing/digest-model.ts'
 import { withoutPrototype } from '../../snapshot.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
 import type { SourceFile } from '../../source/local/source-file.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { revokedBy } from './revoked-files.ts'
@@ -76,6 +77,7 @@ export async function publishedFiles(
   try {
     return await filesOf(path, options)
   } catch {
+    throwIfAborted(hashing.signal)
     return filesOf(path, withoutPrototype({ ...options, leftOut: mayBeUnsigned }))
   }
 }
@@ -100,6 +102,7 @@ async function manifestsOf(
   try {
     all = await digested(path, options)
   } catch {
+    throwIfAborted(options.signal)
     return [await digested(path, withoutPrototype({ ...options, leftOut: mayBeUnsigned }))]
   }
   const resources = all.resources.filter(({ name }) => !isWithin(name, mayBeUnsigned))
