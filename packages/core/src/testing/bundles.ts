@@ -44,6 +44,10 @@ export function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
+export function blake2b(content: string | Uint8Array): string {
+  return createHash('blake2b512').update(content).digest('hex')
+}
+
 /** A valid statement over the given contents, for tests to modify. */
 export function statementOver(contents: Readonly<Record<string, string>>): LooseJson {
   const resources = Object.entries(contents).map(([name, content]) => ({

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { expect, describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import { Manifest } from '../../manifest/manifest.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
@@ -8,7 +7,7 @@ import type { Rule } from '../../policy/rule.ts'
 import { SourceReader } from '../../source/answers/source-reader.ts'
 import type { ModelFiles } from '../../source/model-source.ts'
 import { filesAt } from '../../source/model-sources.ts'
-import { sha256 } from '../../testing/bundles.ts'
+import { blake2b, sha256 } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import type { AcceptedJudging } from '../judging/judging.ts'
 import type { Load } from '../load.ts'
@@ -19,7 +18,6 @@ const NAMES = Object.keys(CONTENT)
 const WHOLE: Serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false }
 const BLAKE2B: Serialization = { ...WHOLE, hashType: 'blake2b' }
 const SHARDS: Serialization = { ...WHOLE, method: 'shards', shardSize: 8 }
-const blake2b = (content: string) => createHash('blake2b512').update(content).digest('hex')
 
 function manifestOf(serialization: Serialization, content: Record<string, string> = CONTENT): Manifest {
   const { method, hashType } = serialization

@@ -2,7 +2,7 @@ import { chmodSync, linkSync, readdirSync, renameSync, writeFileSync } from 'nod
 import { readFile, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { explain } from '../../policy/explain.ts'
 import { GRANULARITY } from '../../receipts/receipt.ts'
 import { ReceiptStore } from '../../receipts/store.ts'
@@ -215,6 +215,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
   test('is refused if looking for a receipt, or leaving one, has a fault of its own', async () => {
     const real = ReceiptStore.open.bind(ReceiptStore)
     const opening = vi.spyOn(ReceiptStore, 'open')
+    onTestFinished(() => opening.mockRestore())
     const broken = () => {
       throw new Error('broken')
     }
@@ -222,7 +223,6 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(await load('plain')).toMatchObject({ code: 'INTERNAL' })
     opening.mockImplementationOnce(real).mockImplementationOnce(broken)
     expect(await load('plain')).toMatchObject({ code: 'INTERNAL' })
-    opening.mockRestore()
   })
 
   test('is hashed when it has a new bundle', async () => {

@@ -6,12 +6,11 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { LOAD_CHANNEL, publishAdvisory, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
 import type { JournalRecord, RecordOf, RecordType } from '../../journal/format/record.ts'
 import { Segment } from '../../journal/writing/segments/segment.ts'
+import { garbageCollector } from '../../testing/garbage.ts'
 import { commitsOf, recordsOf } from '../../testing/journal-reading.ts'
 import { TestSite } from '../../testing/site.ts'
 import { watchPolicy } from '../../policy/watching/watch-policy.ts'
@@ -67,11 +66,6 @@ async function digestOf(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))
     .digest('hex')
-}
-
-function garbageCollector(): () => void {
-  setFlagsFromString('--expose-gc')
-  return runInNewContext('gc') as () => void
 }
 
 const soon = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 20 })

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
@@ -8,7 +7,7 @@ import { openLocalSource } from '../../source/local/local-source.ts'
 import type { SourceFile } from '../../source/local/source-file.ts'
 import { filesAt } from '../../source/model-sources.ts'
 import { digestModel } from '../../signing/digest-model.ts'
-import { sha256 } from '../../testing/bundles.ts'
+import { blake2b, sha256 } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { publishedFiles } from '../files/unrevoked-manifest.ts'
 import { LinkedFiles } from '../files/linked-files.ts'
@@ -22,7 +21,6 @@ const MODEL = { 'config.json': '{}', 'weights.bin': 'weights' }
 const FILES = { method: 'files', hashType: 'sha256', allowSymlinks: false } as const
 const BLAKE = { hashTypes: ['blake2b'], rootDigest: false, attestations: false } as const
 const ROOT = { hashTypes: [], rootDigest: true, attestations: false } as const
-const blake2b = (text: string) => createHash('blake2b512').update(text).digest('hex')
 
 /** The file's content is known to be that of its state. */
 const settled = (file: SourceFile): SourceFile => ({ name: file.name, path: file.path, identity: file.identity })

@@ -115,9 +115,9 @@ describe.each<[string, Unknown, typeof hashing, number, () => { mock: { calls: u
   ['asked for its attestations', ATTESTATIONS, fetching, 8, () => fetched],
 ])('a loaded model that waits to be %s', (_, unknown, line, width, step) => {
   test.each<[string, number, (standing: Standing, judge: (current: CurrentVersion) => Promise<void>) => unknown]>([
-    ['is not any more once it is closed', 0, (standing) => standing.close()],
+    ['is not, if it is closed meanwhile', 0, (standing) => standing.close()],
     [
-      'is not any more once it is revoked, even if it is followed again',
+      'is not, if it is revoked meanwhile, even if it is followed again',
       0,
       async (standing) => {
         const other = policy()
@@ -127,8 +127,8 @@ describe.each<[string, Unknown, typeof hashing, number, () => { mock: { calls: u
         standing.followed(() => {})
       },
     ],
-    ['is not any more if another version has taken the place', 0, (_, judge) => judge(version({ versions: 'last' }))],
-    ['is otherwise, once it is its turn', 1, () => {}],
+    ['is not, if another version takes the place meanwhile', 0, (_, judge) => judge(version({ versions: 'last' }))],
+    ['is, once it is its turn', 1, () => {}],
   ])('%s', async (__, times, change) => {
     const free = Promise.withResolvers<undefined>()
     onTestFinished(() => free.resolve(undefined))

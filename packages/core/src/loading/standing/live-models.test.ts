@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi, type Mock } from 'vitest'
+import { garbageCollector } from '../../testing/garbage.ts'
 import { policyChanged } from '../../policy/watching/changes.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
 import type { JudgedBy } from '../judging/judged-by.ts'
@@ -202,8 +201,7 @@ test('policies are looked at before any model is judged', async () => {
 })
 
 test('nothing is left of a model that was collected', async () => {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
+  const gc = garbageCollector()
   const forget = vi.spyOn(Set.prototype, 'delete')
   onTestFinished(() => forget.mockRestore())
   // Functions that are watched would keep it alive.
@@ -228,7 +226,7 @@ test('models that are no longer followed when it is their turn are left out', as
   const first = followed(model({ judge }))
   await vi.waitFor(() => expect(judged(first, ...all)).toEqual([1, 0, 1]), 20_000)
   const last = followed(model())
-  await setTimeout(ROUND)
+  await vi.waitFor(() => expect(judged(last)).toEqual([1]), 20_000)
   judge.mockImplementation(async () => unfollows[2]!())
   policyChanged()
   await vi.waitFor(() => expect(judged(first, ...all, last)).toEqual([2, 0, 1, 2]), 20_000)
@@ -236,6 +234,7 @@ test('models that are no longer followed when it is their turn are left out', as
 
 test('there is no pause without a further round', async () => {
   const one = followed(model())
+  await vi.waitFor(() => expect(judged(one)).toEqual([1]), 20_000)
   await setTimeout(ROUND)
   expect([judged(one), asked]).toEqual([[1], []])
 })
@@ -244,19 +243,17 @@ test('policies that nobody reports on are looked at every two seconds, without k
   const other = followed(model())
   expect(polls).toEqual([])
   const [first, second] = [followed(model({ mustBePolled: true })), followed(model({ mustBePolled: true }))]
-  await setTimeout(ROUND)
-  expect([polls.length, judged(first, second, other)]).toEqual([1, [1, 1, 1]])
+  const seen = (count: number, times: number[]) =>
+    vi.waitFor(() => expect([polls.length, judged(first, second, other)]).toEqual([count, times]), 20_000)
+  await seen(1, [1, 1, 1])
   polls[0]!.run()
-  await setTimeout(ROUND)
-  expect([polls.length, judged(first, second, other)]).toEqual([2, [2, 2, 2]])
+  await seen(2, [2, 2, 2])
   unfollows[1]!()
   polls[1]!.run()
-  await setTimeout(ROUND)
-  expect([polls.length, judged(first, second, other)]).toEqual([3, [2, 3, 3]])
+  await seen(3, [2, 3, 3])
   unfollows[2]!()
   polls[2]!.run()
-  await setTimeout(ROUND)
-  expect([polls.length, judged(first, second, other)]).toEqual([3, [2, 3, 4]])
+  await seen(3, [2, 3, 4])
   for (const { milliseconds, unref } of polls) {
     expect(milliseconds).toBe(2_000)
     expect(unref).toHaveBeenCalled()
@@ -265,7 +262,7 @@ test('policies that nobody reports on are looked at every two seconds, without k
 
 test('a model that is just being collected is not looked at any more', async () => {
   const one = followed(model({ mustBePolled: true }))
-  await setTimeout(ROUND)
+  await vi.waitFor(() => expect(judged(one)).toEqual([1]), 20_000)
   const collected = vi.spyOn(WeakRef.prototype, 'deref').mockReturnValue(undefined)
   onTestFinished(() => collected.mockRestore())
   expect(polls).toHaveLength(1)

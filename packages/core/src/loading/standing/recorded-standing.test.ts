@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import type { RecordedLoad } from '../../journal/recording/recorded-load.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
+import { garbageCollector } from '../../testing/garbage.ts'
 import { emptyVerdict } from '../judging/verdict-steps.ts'
 import type { OnRevoked } from '../open-options.ts'
 import type { JudgedLoad } from './judged-load.ts'
@@ -32,7 +31,7 @@ function recorded(reactions: OnRevoked[] = [], isHandle?: boolean) {
 }
 
 describe('journals that have recorded a load', () => {
-  test('are known', () => {
+  test('are known to exist', () => {
     expect(new Standing(verdict, []).isRecorded).toBe(false)
     expect(recorded().standing.isRecorded).toBe(true)
   })
@@ -73,7 +72,7 @@ describe('journals that have recorded a load', () => {
     expect(unfollow).toHaveBeenCalledOnce()
   })
 
-  test('are told of none that was released before the model is closed, but then', () => {
+  test('are told only when the model is closed that all was released before', () => {
     const { standing, told, unfollow } = recorded()
     const first = release()
     standing.heldBy({})
@@ -103,8 +102,7 @@ describe('journals that have recorded a load', () => {
 
 describe('what was created from a model', () => {
   test('keeps alive what is known of it, and is not kept alive itself', async () => {
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('gc') as () => void
+    const gc = garbageCollector()
     const held = (created: object) => {
       const standing = new Standing(verdict, [])
       standing.heldBy(created)
@@ -115,6 +113,7 @@ describe('what was created from a model', () => {
     await vi.waitFor(
       () => {
         gc()
+        // An assertion about the object itself would keep it alive.
         expect(lost.deref() === undefined).toBe(true)
       },
       { timeout: 20_000, interval: 20 },
@@ -138,7 +137,7 @@ describe('what was created from a model', () => {
     ])
   })
 
-  test('is not if that is not wanted', async () => {
+  test('is not released then if that is not wanted', async () => {
     const { standing, told, revoke } = recorded()
     const use = release()
     standing.begin(use)
@@ -147,7 +146,7 @@ describe('what was created from a model', () => {
     expect(told).toEqual([['revoked', 'KEY_REVOKED']])
   })
 
-  test('is nothing, or was released before: then the model is still in use', async () => {
+  test('may already be released by then: journals are not told of it again', async () => {
     const { standing, told, revoke } = recorded(['release'])
     const use = release()
     standing.begin(use)

@@ -1,11 +1,21 @@
-import { expect, test, vi } from 'vitest'
-import { clearTimeout } from '../../real-time.ts'
+import { beforeEach, expect, test, vi } from 'vitest'
+import { clearTimeout, setTimeout } from '../../real-time.ts'
 import { timerCount } from '../../testing/timers.ts'
 import { pause, soon } from './soon.ts'
 
 vi.mock(import('../../real-time.ts'), async (original) => {
   const real = await original()
-  return { ...real, clearTimeout: vi.fn(real.clearTimeout) }
+  return {
+    ...real,
+    setTimeout: vi.fn(real.setTimeout) as unknown as typeof real.setTimeout,
+    clearTimeout: vi.fn(real.clearTimeout),
+  }
+})
+
+const [started, cleared] = [vi.mocked(setTimeout), vi.mocked(clearTimeout)]
+beforeEach(() => {
+  started.mockClear()
+  cleared.mockClear()
 })
 
 test('a work that takes too long is not waited for', async () => {
@@ -14,21 +24,22 @@ test('a work that takes too long is not waited for', async () => {
   await expect(soon(Promise.reject(new Error('broken')), 600_000)).rejects.toThrow('broken')
 })
 
-test('waiting keeps no process alive', async () => {
+test('waiting takes as long as was said, and keeps no process alive', async () => {
   const timers = await timerCount()
   const before = timers()
+  started.mockClear()
   const late = soon(new Promise<object>(() => {}), 1)
-  const began = performance.now()
-  const paused = pause(50).then(() => performance.now() - began)
+  const paused = pause(2)
   expect(timers()).toBe(before)
   expect(await late).toBeUndefined()
-  expect(await paused).toBeGreaterThan(45)
+  await paused
+  expect(started.mock.calls.map(([, milliseconds]) => milliseconds)).toEqual([1, 2])
 })
 
 test('nothing is left of a work that was done in time, or failed', async () => {
-  const cleared = vi.mocked(clearTimeout)
-  cleared.mockClear()
   await soon(Promise.resolve({}), 600_000)
   await soon(Promise.reject(new Error('broken')), 600_000).catch(() => {})
-  expect(cleared.mock.calls).toEqual([[expect.any(Object)], [expect.any(Object)]])
+  const timers = started.mock.results.map(({ value }) => value as unknown)
+  expect(timers).toHaveLength(2)
+  for (const [index, timer] of timers.entries()) expect(cleared.mock.calls[index]?.[0]).toBe(timer)
 })

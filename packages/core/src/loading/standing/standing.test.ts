@@ -1,11 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import {
   afterAll,
   afterEach,
@@ -25,8 +23,9 @@ import { writeFeedStatement, type FeedContent } from '../../policy/advisories/fe
 import { loadPolicy } from '../../policy/load-policy.ts'
 import { watchPolicy } from '../../policy/watching/watch-policy.ts'
 import { keySigner } from '../../signing/methods/key.ts'
-import { bundleOver } from '../../testing/bundles.ts'
+import { blake2b, bundleOver, sha256 } from '../../testing/bundles.ts'
 import { filesAt } from '../../source/model-sources.ts'
+import { garbageCollector } from '../../testing/garbage.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { TestSite } from '../../testing/site.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
@@ -42,8 +41,6 @@ import { Standing } from './standing.ts'
 
 const DAY = 24 * 3_600_000
 const PACKAGE = `pkg:huggingface/acme/vad@${'a1'.repeat(20)}`
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
-const blake2b = (text: string) => createHash('blake2b512').update(text).digest('hex')
 
 let site: TestSite
 let fingerprint: string
@@ -912,8 +909,7 @@ describe('what a runtime created', () => {
 })
 
 test('watching keeps neither a model alive nor what a runtime created', { timeout: 60_000 }, async () => {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
+  const gc = garbageCollector()
   await settled({}, undefined, 'heap.yaml')
   const policy = await watchPolicy(site.file('heap.yaml'))
   const references: WeakRef<object>[] = []
