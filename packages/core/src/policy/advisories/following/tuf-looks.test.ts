@@ -30,8 +30,8 @@ beforeEach(async () => {
   instead = () => false
   const answering: Answer = (request, response) => {
     asked.push(request.url ?? '')
-    expect(request.headers['cache-control']).toBe('no-cache')
-    if (!instead(request, response)) tuf.answer(request, response)
+    if (request.headers['cache-control'] !== 'no-cache') response.writeHead(400).end()
+    else if (!instead(request, response)) tuf.answer(request, response)
   }
   const { origin } = await serve(new Proxy<Record<string, Answer>>({}, { get: () => answering }))
   place = { url: origin, root: join(directory, 'root.json'), target: 'feed', targets: `${origin}/targets` }
