@@ -1,8 +1,25 @@
-/** Longer than Vitest waits until it reports that a test has begun. */
-const REPORTED_MS = 150
+import { AsyncLocalStorage, createHook } from 'node:async_hooks'
 
-/** Counts the timers that keep this process alive, once Vitest has none of its own. */
-export async function timerCount(): Promise<() => number> {
-  await new Promise((go) => setTimeout(go, REPORTED_MS))
-  return () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+/**
+ * Runs a test that counts the timers that were begun in it, have not ended yet and keep the process alive. Those of Vitest, which come
+ * and go at any time, are none of them.
+ */
+export async function withTimerCount(test: (timers: () => number) => Promise<void>): Promise<void> {
+  const own = new AsyncLocalStorage<true>()
+  const alive = new Map<number, NodeJS.Timeout>()
+  const ended = (id: number) => void alive.delete(id)
+  const hook = createHook({
+    init: (id, type, _, resource) => {
+      if (type === 'Timeout' && own.getStore()) alive.set(id, resource as NodeJS.Timeout)
+    },
+    after: ended,
+    destroy: ended,
+  })
+  hook.enable()
+  try {
+    // One that is cleared has no reference any more, even before its end is told.
+    await own.run(true, () => test(() => [...alive.values()].filter((timer) => timer.hasRef()).length))
+  } finally {
+    hook.disable()
+  }
 }

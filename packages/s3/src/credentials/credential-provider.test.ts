@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal } from '../../../core/src/testing/scratch.ts'
+import { withTimerCount } from '../../../core/src/testing/timers.ts'
 import { CredentialProvider } from './credential-provider.ts'
 
 const NEVER = new AbortController().signal
@@ -92,21 +93,20 @@ test('a function that never answers is given up', async () => {
   await expect(provider.get(NEVER)).rejects.toEqual(refusal('CREDENTIALS_UNAVAILABLE'))
 })
 
-test('waiting for credentials keeps the process alive, unless nobody waits for what they are for', async () => {
-  const asked: boolean[] = []
-  const provider = new CredentialProvider((_, detached) => {
-    asked.push(detached)
-    return new Promise(() => {})
-  })
-  const abort = new AbortController()
-  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-  const before = timers()
-  const detached = provider.get(abort.signal, true)
-  expect(timers()).toBe(before)
-  const awaited = provider.get(abort.signal)
-  expect(timers()).toBe(before + 1)
-  abort.abort()
-  await expect(detached).rejects.toEqual(refusal('ABORTED'))
-  await expect(awaited).rejects.toEqual(refusal('ABORTED'))
-  expect(asked).toEqual([true])
-})
+test('waiting for credentials keeps the process alive, unless nobody waits for what they are for', () =>
+  withTimerCount(async (timers) => {
+    const asked: boolean[] = []
+    const provider = new CredentialProvider((_, detached) => {
+      asked.push(detached)
+      return new Promise(() => {})
+    })
+    const abort = new AbortController()
+    const detached = provider.get(abort.signal, true)
+    expect(timers()).toBe(0)
+    const awaited = provider.get(abort.signal)
+    expect(timers()).toBe(1)
+    abort.abort()
+    await expect(detached).rejects.toEqual(refusal('ABORTED'))
+    await expect(awaited).rejects.toEqual(refusal('ABORTED'))
+    expect(asked).toEqual([true])
+  }))

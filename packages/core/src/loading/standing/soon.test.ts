@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { clearTimeout, setTimeout } from '../../real-time.ts'
-import { timerCount } from '../../testing/timers.ts'
+import { withTimerCount } from '../../testing/timers.ts'
 import { pause, soon } from './soon.ts'
 
 vi.mock(import('../../real-time.ts'), async (original) => {
@@ -24,17 +24,15 @@ test('a work that takes too long is not waited for', async () => {
   await expect(soon(Promise.reject(new Error('broken')), 600_000)).rejects.toThrow('broken')
 })
 
-test('waiting takes as long as was said, and keeps no process alive', async () => {
-  const timers = await timerCount()
-  const before = timers()
-  started.mockClear()
-  const late = soon(new Promise<object>(() => {}), 1)
-  const paused = pause(2)
-  expect(timers()).toBe(before)
-  expect(await late).toBeUndefined()
-  await paused
-  expect(started.mock.calls.map(([, milliseconds]) => milliseconds)).toEqual([1, 2])
-})
+test('waiting takes as long as was said, and keeps no process alive', () =>
+  withTimerCount(async (timers) => {
+    const late = soon(new Promise<object>(() => {}), 1)
+    const paused = pause(2)
+    expect(timers()).toBe(0)
+    expect(await late).toBeUndefined()
+    await paused
+    expect(started.mock.calls.map(([, milliseconds]) => milliseconds)).toEqual([1, 2])
+  }))
 
 test('nothing is left of a work that was done in time, or failed', async () => {
   await soon(Promise.resolve({}), 600_000)

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { timerCount } from '../../../testing/timers.ts'
+import { withTimerCount } from '../../../testing/timers.ts'
 import { FewAtOnce } from './few-at-once.ts'
 
 /** Tasks that end when they are told to. */
@@ -72,13 +72,12 @@ test('tasks that take long make room, but only once', async () => {
 
 test.each([true, false])(
   'what waits for its turn keeps no process alive that it must not; detached: %s',
-  async (isDetached) => {
-    const timers = await timerCount()
-    const before = timers()
-    const { end, all } = tasks(new FewAtOnce(isDetached), 2)
-    expect(timers() - before).toBe(isDetached ? 0 : 2)
-    await end(0, 1)
-    await all
-    expect(timers()).toBe(before)
-  },
+  (isDetached) =>
+    withTimerCount(async (timers) => {
+      const { end, all } = tasks(new FewAtOnce(isDetached), 2)
+      expect(timers()).toBe(isDetached ? 0 : 2)
+      await end(0, 1)
+      await all
+      expect(timers()).toBe(0)
+    }),
 )

@@ -1,7 +1,7 @@
 import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { timerCount } from '../../../testing/timers.ts'
+import { withTimerCount } from '../../../testing/timers.ts'
 import { refusal, scratch } from '../../../testing/scratch.ts'
 import type { PolicyFacts } from '../../policy-facts.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
@@ -111,26 +111,25 @@ describe('a version is kept', () => {
   })
 })
 
-test('what was known is passed on once all tasks have ended, and no timer stays', async () => {
-  const timers = await timerCount()
-  const before = timers()
-  const known = {}
-  expect(await keeping.afterWriting(known)).toBe(known)
-  const tasks = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
-  const done = tasks.map(({ promise }) => keeping.inTurn(() => promise))
-  let told: unknown
-  const telling = keeping.afterWriting(Promise.resolve(known)).then((result) => (told = result))
-  for (const { resolve } of tasks) {
+test('what was known is passed on once all tasks have ended, and no timer stays', () =>
+  withTimerCount(async (timers) => {
+    const known = {}
+    expect(await keeping.afterWriting(known)).toBe(known)
+    const tasks = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
+    const done = tasks.map(({ promise }) => keeping.inTurn(() => promise))
+    let told: unknown
+    const telling = keeping.afterWriting(Promise.resolve(known)).then((result) => (told = result))
+    for (const { resolve } of tasks) {
+      await new Promise((go) => setTimeout(go, 5))
+      expect(told).toBeUndefined()
+      resolve(undefined)
+    }
+    await Promise.all(done)
     await new Promise((go) => setTimeout(go, 5))
-    expect(told).toBeUndefined()
-    resolve(undefined)
-  }
-  await Promise.all(done)
-  await new Promise((go) => setTimeout(go, 5))
-  expect(told).toBe(known)
-  await telling
-  expect(timers()).toBe(before)
-})
+    expect(told).toBe(known)
+    await telling
+    expect(timers()).toBe(0)
+  }))
 
 describe('a confirmation need not be written', () => {
   test('within a minute of the last one', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { timerCount } from '../../../testing/timers.ts'
+import { withTimerCount } from '../../../testing/timers.ts'
 import type { FollowedFeed } from '../followed-feed.ts'
 import type { Asking } from './fetch-feed.ts'
 import { Polling } from './polling.ts'
@@ -126,18 +126,17 @@ test('the pace knows what came of a look', async () => {
   expect(succeeded.mock.calls[0]![0].began).toBeGreaterThanOrEqual(before)
 })
 
-test('waiting for the next look keeps no process alive', async () => {
-  const timers = await timerCount()
-  const before = timers()
-  const pause = vi.spyOn(polling.pace, 'pause')
-  onTestFinished(() => pause.mockRestore())
-  polling.start()
-  expect(timers()).toBe(before)
-  const looking = Promise.withResolvers<undefined>()
-  outcome = () => looking.promise
-  polling.soon()
-  await setTimeout(1)
-  expect([timers(), looks.length]).toEqual([before, 1])
-  looking.resolve(undefined)
-  expect(pause).toHaveBeenCalledTimes(1)
-})
+test('waiting for the next look keeps no process alive', () =>
+  withTimerCount(async (timers) => {
+    const pause = vi.spyOn(polling.pace, 'pause')
+    onTestFinished(() => pause.mockRestore())
+    polling.start()
+    expect(timers()).toBe(0)
+    const looking = Promise.withResolvers<undefined>()
+    outcome = () => looking.promise
+    polling.soon()
+    await setTimeout(1)
+    expect([timers(), looks.length]).toEqual([0, 1])
+    looking.resolve(undefined)
+    expect(pause).toHaveBeenCalledTimes(1)
+  }))

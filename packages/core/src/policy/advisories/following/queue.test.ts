@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { timerCount } from '../../../testing/timers.ts'
+import { withTimerCount } from '../../../testing/timers.ts'
 import { firstFetches, Queue, readings } from './queue.ts'
 
 /** Tasks that end when they are told to. */
@@ -59,19 +59,18 @@ test('a queue is busy while a task runs', async () => {
   expect(queue.isBusy).toBe(false)
 })
 
-test('impatience starts again with each end, and keeps no process alive', async () => {
-  const timers = await timerCount()
-  const before = timers()
-  const { begun, ends, all } = tasks(new Queue(1, { after: 200, isBusy: () => false }), 4)
-  expect(timers()).toBe(before)
-  await setTimeout(120)
-  ends[0]?.()
-  await setTimeout(120)
-  expect(begun).toEqual([0, 1])
-  await vi.waitFor(() => expect(begun).toEqual([0, 1, 2, 3]), 20_000)
-  for (const end of ends) end()
-  await all
-})
+test('impatience starts again with each end, and keeps no process alive', () =>
+  withTimerCount(async (timers) => {
+    const { begun, ends, all } = tasks(new Queue(1, { after: 200, isBusy: () => false }), 4)
+    expect(timers()).toBe(0)
+    await setTimeout(120)
+    ends[0]?.()
+    await setTimeout(120)
+    expect(begun).toEqual([0, 1])
+    await vi.waitFor(() => expect(begun).toEqual([0, 1, 2, 3]), 20_000)
+    for (const end of ends) end()
+    await all
+  }))
 
 test('impatience begins with the first task that waits', async () => {
   const queue = new Queue(1, { after: 200, isBusy: () => false })
