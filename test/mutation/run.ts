@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os'
 import { posix, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { changedLines, lastLanded, type Lines } from './changed.ts'
-import { SCOPES, sourcesOf, testFolders, wasTried, type Scope } from './scopes.ts'
+import { SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
 import { sampleOf } from './sample.mjs'
 import { resultsOf, runStryker } from './stryker.ts'
 import {
@@ -80,14 +80,8 @@ async function tryChanged(given: string | undefined): Promise<void> {
     for (const file of lines.keys()) {
       const own = mutants.filter((mutant) => mutant.file === file)
       const surviving = unlisted.filter((mutant) => mutant.file === file)
-      if (surviving.length > 0 && wasTried(file)) process.exitCode = 1
-      if (surviving.length > 0 && !wasTried(file))
-        console.log(`The folder of ${file} was never tried as a whole: its survivors fail nothing yet.`)
-      tests.push({
-        file,
-        surviving: wasTried(file) ? surviving : [],
-        tried: untried === '' || own.length > 0,
-      })
+      if (surviving.length > 0) process.exitCode = 1
+      tests.push({ file, surviving, tried: untried === '' || own.length > 0 })
     }
   }
   if (tests.length === 0) console.log('Nothing that is mutated has changed.')

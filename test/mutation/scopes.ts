@@ -11,9 +11,6 @@ export interface Scope {
 
 const FLOORS = ['policy', 'verification', 'bundle', 'x509', 'manifest', 'loading', 'receipts', 'attestation']
 
-/** Folders of which not all files were tried yet: survivors on changed lines there are printed, but fail nothing. */
-const NOT_TRIED: ReadonlySet<string> = new Set()
-
 /** Adapters: what reads the files of models, and so finds other files that they name. */
 const READERS = {
   onnxruntime: ['external-references.ts', 'model-files.ts', 'model-format.ts', 'tensor-bytes.ts'],
@@ -24,11 +21,6 @@ export const SCOPES: readonly Scope[] = [
   ...FLOORS.map((floor) => ({ name: `core-${floor}`, folder: `packages/core/src/${floor}` })),
   ...Object.entries(READERS).map(([name, only]) => ({ name, folder: `packages/${name}/src`, only })),
 ]
-
-/** Whether all survivors of the file's folder have been killed or listed. */
-export function wasTried(file: string): boolean {
-  return !NOT_TRIED.has(posix.dirname(file))
-}
 
 /** The files of a scope that are mutated, by name. */
 export function sourcesOf({ folder, only }: Scope): string[] {
