@@ -50,6 +50,17 @@ describe('a model is published', () => {
     expect(bundles.map(({ name, path }) => [name, path])).toEqual([['model.sig', signature]])
   })
 
+  test('with a bundle that was moved into it after it was signed, whatever its name', async () => {
+    await site.sign('m', 'a')
+    await rename(site.file('m.sig'), site.file('m/release.json'))
+    const { files, bundles } = await preparePublication(site.file('m'), {
+      ...by('a'),
+      signature: site.file('m/release.json'),
+    })
+    expect(files.map(({ name }) => name)).toEqual(['config.json', 'weights.bin'])
+    expect(bundles.map(({ name }) => name)).toEqual(['model.sig'])
+  })
+
   test('with all bundles that a policy counts, by names that count together', async () => {
     await site.sign('m', 'a')
     await site.sign('m', 'b', 'm.other.sig')
