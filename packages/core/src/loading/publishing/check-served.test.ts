@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
-import type { ClaimsCandidate, ModelSource, Receive, SourceEntry } from '../../source/model-source.ts'
+import { LARGEST_BUNDLE_BYTES } from '../../bundle/bundle.ts'
+import type { BundleCandidate, ClaimsCandidate, ModelSource, Receive, SourceEntry } from '../../source/model-source.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { sha256 } from '../../testing/bundles.ts'
 import { refusal } from '../../testing/scratch.ts'
@@ -134,6 +135,33 @@ describe('bundles are refused', () => {
       throw new Error('a fault of the source')
     }
     await expect(check(publication, { session: { bundles } })).rejects.toEqual(refusal('SOURCE_FAILED'))
+  })
+})
+
+describe('a bundle is read', () => {
+  const bundlesFrom = (read: BundleCandidate['read']) => ({
+    session: { bundles: () => [{ candidates: [{ path: 'model.sig', read }] }] },
+  })
+
+  test('whatever its size, as long as it could be signed', async () => {
+    const publication = await published()
+    const limits: unknown[] = []
+    const serving = bundlesFrom(({ maxBytes }, receive) => {
+      limits.push(maxBytes)
+      return receive({ chunks: [content.get('model.sig')!] })
+    })
+    await check(publication, serving)
+    expect(limits).toEqual([LARGEST_BUNDLE_BYTES])
+  })
+
+  test('until the check is aborted', async () => {
+    const publication = await published()
+    const abort = new AbortController()
+    const never = bundlesFrom(() => {
+      abort.abort()
+      return new Promise(() => {})
+    })
+    await expect(check(publication, { ...never, signal: abort.signal })).rejects.toEqual(refusal('ABORTED'))
   })
 })
 
