@@ -60,6 +60,7 @@ describe('a revoked name is found', () => {
     ['by a pattern that ends in an escaped dot', { pattern: '*\\.' }, 'DNS:acme.'],
     ['by a pattern over a subject in the other order', { pattern: 'O=Acme,CN=*' }, 'CN=Mallory,O=Acme'],
     ['by an expression in another letter case', { regexp: 'mallory@.*' }, 'email:MALLORY@acme.example'],
+    ['by an expression in capitals', { regexp: 'MALLORY@.*' }, 'email:mallory@acme.example'],
     ['by an expression over the encoded text', { regexp: '.*%20.*' }, 'URI:https://a.example/m%20x'],
     ['by an expression over the decoded text', { regexp: '.*m x' }, 'URI:https://a.example/m%20x'],
     ['by an expression over one of its forms', { regexp: 'https://a.example/m x' }, 'URI:https://a.example/m%20x'],
