@@ -31,7 +31,7 @@ beforeEach(() => {
 const left = () => fs.readdir(directory)
 
 /** A download whose files arrive, unless nothing is verified, and which then ends like this. */
-async function download(end: (saved: Gathered) => unknown, verified = true) {
+async function download(end: (saved: Gathered, gather: LoadRequest<Gathered>['gather']) => unknown, verified = true) {
   const save = async (into: string) => {
     for (const name of FILES) {
       await fs.mkdir(dirname(join(into, name)), { recursive: true })
@@ -41,7 +41,7 @@ async function download(end: (saved: Gathered) => unknown, verified = true) {
   }
   const load = async ({ gather }: LoadRequest<Gathered>) => {
     const gathered = await gather({ save: verified ? save : undefined } as never)
-    return (await end(gathered)) as OpenedModel<Gathered>
+    return (await end(gathered, gather)) as OpenedModel<Gathered>
   }
   vi.mocked(openJudged).mockImplementation(load as never)
   return downloadTo({ directory }, 'model', {})
@@ -106,6 +106,14 @@ describe('a download is refused', () => {
     expect(failed).toMatchObject(found)
     expect((failed as ModelSealError).verdict).toBe(verdict)
     expect(await left()).toEqual(['mine'])
+  })
+
+  test('and what had arrived is removed, if the mode audit then goes on without verifying anything', async () => {
+    const verdict: Partial<Verdict> = { decision: 'tolerated', wouldRefuse: WOULD_REFUSE.toJSON() }
+    const anyway = (_: Gathered, gather: LoadRequest<Gathered>['gather']) =>
+      gather({ save: undefined } as never).then((gathered) => opened(verdict, gathered))
+    await expect(download(anyway)).rejects.toEqual(refusal('FILE_MISMATCH'))
+    expect(await left()).toEqual([])
   })
 
   test('if nothing was verified, whatever has been saved', async () => {

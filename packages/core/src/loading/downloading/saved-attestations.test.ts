@@ -1,6 +1,7 @@
 import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { attestationSteps } from '../../attestation/statement.ts'
 import { ModelSealError } from '../../errors.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import { Manifest } from '../../manifest/manifest.ts'
@@ -12,6 +13,7 @@ import { bundleOver, encoded, keyPair, sha256 } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { attestationsToSave } from './saved-attestations.ts'
 
+vi.mock('../../attestation/statement.ts', { spy: true })
 // Smaller than the real ones, so that tests reach them soon.
 vi.mock('../../source/claims-name.ts', async (original) => ({
   ...(await original<object>()),
@@ -138,6 +140,17 @@ describe('attestations of the source that cannot be read', () => {
     const stop = AbortSignal.abort()
     await expect(saved({ x: one }, { signal: stop })).rejects.toEqual(refusal('ABORTED'))
   })
+
+  test.each([new ModelSealError('ABORTED', 'No.'), new TypeError('a bug')])(
+    'end it also while the statement in one is read: %s',
+    async (error) => {
+      vi.mocked(attestationSteps).mockImplementationOnce(function* () {
+        yield
+        throw error
+      })
+      await expect(saved({ x: one })).rejects.toBe(error)
+    },
+  )
 })
 
 describe('attestations that are there', () => {

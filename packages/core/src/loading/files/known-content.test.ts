@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Revocations } from '../../policy/revocations/revocations.ts'
@@ -57,6 +58,16 @@ describe('of a model that is loaded unverified', () => {
     expect([content.path, content.rootDigests, content.published]).toEqual([root, [whole], undefined])
     const allowing = { revocations: [ROOT_DIGESTS], mayBeUnsigned: (name: string) => name === 'cache' }
     expect((await open(root, allowing)).content.rootDigests).toEqual([whole, without])
+  })
+
+  test('every file must stay as it was for the root digests, also one that may be unsigned', async () => {
+    const root = scratch(MODEL)
+    const allowing = { revocations: [ROOT_DIGESTS], mayBeUnsigned: (name: string) => name === 'cache' }
+    const { files } = await open(root, allowing)
+    for (const name of Object.keys(MODEL)) {
+      writeFileSync(join(root, name), 'changed')
+      await expect(files.read(name)).rejects.toEqual(refusal('FILE_CHANGED', { file: name }))
+    }
   })
 
   test('the files are known otherwise, if the policy is watched', async () => {

@@ -297,4 +297,14 @@ describe('a path', () => {
     await expect(placing.place(['a'])).rejects.toEqual(refusal('INVALID_ARGUMENT'))
     expect(events.checked).toHaveLength(1)
   })
+
+  test('is not given after the end, although it was asked for before', async () => {
+    const { placing, events } = placingOf(['a', 'b'])
+    const [first, second] = [placing.place(['a']), placing.place(['b'])]
+    const ended = placing.dispose()
+    await expect(first).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+    await expect(second).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+    await ended
+    expect(events).toMatchObject({ checked: [], copied: [] })
+  })
 })

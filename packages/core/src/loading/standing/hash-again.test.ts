@@ -9,13 +9,15 @@ import { filesAt } from '../../source/model-sources.ts'
 import { digestModel } from '../../signing/digest-model.ts'
 import { blake2b, sha256 } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
-import { publishedFiles } from '../files/unrevoked-manifest.ts'
+import * as manifests from '../files/unrevoked-manifest.ts'
 import { LinkedFiles } from '../files/linked-files.ts'
 import type { RevokedFiles } from '../files/revoked-files.ts'
 import { hashAgain } from './hash-again.ts'
 import type { JudgedLoad, VerifiedContent } from './judged-load.ts'
 import { LoadedContent } from './loaded-content.ts'
 import { SeenFiles } from './seen-files.ts'
+
+vi.mock('../files/unrevoked-manifest.ts', { spy: true })
 
 const MODEL = { 'config.json': '{}', 'weights.bin': 'weights' }
 const FILES = { method: 'files', hashType: 'sha256', allowSymlinks: false } as const
@@ -117,7 +119,7 @@ describe('the root digest of a model that was loaded unverified', () => {
   async function published(change: (root: string) => void = () => {}) {
     const { root, content, load } = await loaded(undefined)
     content.path = root
-    content.published = new SeenFiles((await publishedFiles(root, [], {})).map(settled))
+    content.published = new SeenFiles((await manifests.publishedFiles(root, [], {})).map(settled))
     change(root)
     return { root, content, load }
   }
@@ -143,6 +145,17 @@ describe('the root digest of a model that was loaded unverified', () => {
     ['was added', (root) => writeFileSync(join(root, 'added'), 'added')],
   ])('cannot be computed any more if a file %s', async (_, change) => {
     const { content, load } = await published(change)
+    await expect(hashAgain(load, ROOT)).rejects.toEqual(unknown('MODEL_REVOKED', refusal('FILE_CHANGED')))
+    expect(content.rootDigests).toBeUndefined()
+  })
+
+  test('does not count if a file changed while the files were hashed', async () => {
+    const { root, content, load } = await published()
+    const { publishedManifests: compute } = await vi.importActual<typeof manifests>('../files/unrevoked-manifest.ts')
+    vi.spyOn(manifests, 'publishedManifests').mockImplementationOnce((...model) => {
+      writeFileSync(join(root, 'weights.bin'), 'changed')
+      return compute(...model)
+    })
     await expect(hashAgain(load, ROOT)).rejects.toEqual(unknown('MODEL_REVOKED', refusal('FILE_CHANGED')))
     expect(content.rootDigests).toBeUndefined()
   })
