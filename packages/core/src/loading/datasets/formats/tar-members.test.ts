@@ -71,6 +71,24 @@ describe('the members of a tar', () => {
     expect(contents).toEqual(['bb', '', 'x'.repeat(1_000), 'z'])
   })
 
+  test('may have a name that ends with an empty block', async () => {
+    const name = 'n'.repeat(512)
+    const tar = edited(await tarOf(['a', `${name}\0`], ['a', 'x']), (header) => header.write('L', 156))
+    expect(tar.subarray(1_024, 1_536).every((byte) => byte === 0)).toBe(true)
+    expect(await listed(tar)).toEqual([{ name, size: 1, offset: 2_048 }])
+  })
+
+  test.each<[how: string, written: (size: number) => string]>([
+    ['spaces before it', (size) => `${size.toString(8).padStart(11)} `],
+    ['zeros and spaces after it', (size) => `${size.toString(8)}\0 `.padEnd(12)],
+    ['nothing after it', (size) => size.toString(8).padStart(12, '0')],
+  ])('may have attributes whose size has %s', async (_, written) => {
+    const tar = edited(await tarOf(['a', 'x', { pax: { path: 'b' } }]), (header) =>
+      header.write(written(parseInt(header.toString('latin1', 124, 135), 8)), 124, 'latin1'),
+    )
+    expect(await listed(tar)).toEqual([{ name: 'b', size: 1, offset: 1_536 }])
+  })
+
   test('are none in an empty archive', async () => {
     expect(await listed(await tarOf())).toEqual([])
   })
@@ -223,6 +241,22 @@ describe('a tar is refused', () => {
     expect(file.read).toBe(65_536)
     const long = await tarOf(['a', '', { pax: { comment: 'x'.repeat(70_000) } }])
     await expect(listed(long)).rejects.toEqual(malformed('headers of at most 65536 bytes', 'longer ones at byte 0'))
+  })
+
+  test('with an end between the attributes of a file and the file', async () => {
+    const tar = await tarOf(['a', '', { pax: { path: 'b' } }])
+    const ended = Buffer.concat([tar.subarray(0, 1_024), Buffer.alloc(512), tar.subarray(1_024)])
+    await expect(listed(ended)).rejects.toEqual(malformed('a file after its attributes', 'an end at byte 1024'))
+  })
+
+  test.each([
+    ['no size', '00000000000\0', String.raw`"00000000000\u{0}"`],
+    ['an empty size', '\0'.repeat(12), `"${String.raw`\u{0}`.repeat(12)}"`],
+    ['a size that is cut off', '00000000016x', '"00000000016x"'],
+    ['text before their size', 'x00000000016', '"x00000000016"'],
+  ])('with attributes that have %s', async (_, size, found) => {
+    const tar = edited(await tarOf(['a', '', { pax: { path: 'b' } }]), (header) => header.write(size, 124, 'latin1'))
+    await expect(listed(tar)).rejects.toEqual(malformed('attributes with a size in octal', found))
   })
 
   test('that is something else', async () => {

@@ -34,6 +34,9 @@ export const TAR_LIMITS: TarLimits = { members: 1_000_000, names: 64 * 1024 * 10
 const FORMAT = 'a tar archive'
 /** Headers and content are padded to a multiple of it. */
 const BLOCK_BYTES = 512
+/** The field of a header that says how long its content is (POSIX.1-2024 pax, "ustar Interchange Format"). */
+const SIZE_AT = 124
+const SIZE_BYTES = 12
 /** What is read where a header is expected. */
 const PIECE_BYTES = 64 * 1024
 /** What comes before a member: a long name and attributes. */
@@ -111,15 +114,29 @@ async function* headersOf(name: string, file: AsyncBuffer): AsyncGenerator<Locat
 
 /** Passes block after block to the parser until it knows the next member. */
 async function nextHeader(name: string, parser: HeaderParser, blocks: Blocks, start: number): Promise<TarHeader> {
+  let next = start
   for (let position = start; position - start < MAX_HEADER_BYTES; position += BLOCK_BYTES) {
-    await parser.write(await blocks.at(position))
+    const block = await blocks.at(position)
+    // The parser skips it; for others, it is the end.
+    if (position === next && isEmpty(block))
+      throw malformed(name, FORMAT, { expected: 'a file after its attributes', found: `an end at byte ${position}` })
+    await parser.write(block)
     const header = parser.taken()
     if (header) return header
+    if (position === next) next += BLOCK_BYTES + Math.ceil(attributeBytes(name, block) / BLOCK_BYTES) * BLOCK_BYTES
   }
   throw malformed(name, FORMAT, {
     expected: `headers of at most ${MAX_HEADER_BYTES} bytes`,
     found: `longer ones at byte ${start}`,
   })
+}
+
+/** How long the name or the attributes are that follow a header. Of none, the parser would lose its place. */
+function attributeBytes(name: string, header: Uint8Array): number {
+  const written = Buffer.from(header.subarray(SIZE_AT, SIZE_AT + SIZE_BYTES)).toString('latin1')
+  const size = /^ *[0-7]+[ \0]*$/.test(written) ? parseInt(written, 8) : 0
+  if (size > 0) return size
+  throw malformed(name, FORMAT, { expected: 'attributes with a size in octal', found: shown(written) })
 }
 
 /** The parser of tar-stream, which takes one piece at a time. */
