@@ -42,6 +42,11 @@ describe('the context of a JSON-LD document', () => {
     ['a term with a prefix that only has a type', { 'sc:name': { '@type': '@id' } }, 'sc:name'],
     ['a term whose first definition is replaced', [{ name: null }, { name: {} }], 'name'],
     ['terms that are defined by others', chain(4), 't1'],
+    ['a term whose prefix a later context replaces', [{ p: 'sc:', t: 'p:name' }, { p: ELSEWHERE['@vocab'] }], 't'],
+    ['a term in a vocabulary that a later context replaces', [{ ...VOCABULARY, name: {} }, ELSEWHERE], 'name'],
+    ['a prefix that is a term', { ...ELSEWHERE, p: 'sc' }, 'p:name'],
+    ['a prefix that is defined by others in any order', { t: 'q:me', q: 'p:na', p: 'schema:' }, 't'],
+    ['a term that a later context uses', [{ ...ELSEWHERE, p: 'https://schema.org/' }, { t: 'p:name' }], 't'],
     ['a term as long as an address', { 'https://schema.org/': 'x'.repeat(8_192) }, 'name'],
   ])('gives a name its meaning by %s', (_, context, name) => {
     expect(names({ [name]: 'x' }, context)).toEqual(['x'])
@@ -61,11 +66,23 @@ describe('the context of a JSON-LD document', () => {
     ['of what has the value, in place of a value', { name: { '@reverse': 'sc:about' } }, 'name'],
     ['of a term whose first definition is replaced', [ELSEWHERE, { name: 'sc:name' }, { name: {} }], 'name'],
     ['of a term that is defined by a keyword', { title: '@title', '@title': 'sc:name' }, 'title'],
+    ['of a prefix that a later context replaces', [{ p: 'sc:' }, { p: ELSEWHERE['@vocab'] }], 'p:name'],
+    ['of a term whose prefix only a later context defines', [{ t: 'p:name' }, { p: 'sc:' }], 't'],
+    ['of a name that is longer than an address', { p: `sc:${'x'.repeat(8_170)}` }, `p:${'x'.repeat(20)}`],
+    ['of a prefix that is defined by itself', { ...ELSEWHERE, p: 'p:x' }, 'p:name'],
     ['of terms that are defined by too many others', chain(5), 't1'],
     ['of terms that are defined by each other', { title: 'heading', heading: 'title' }, 'title'],
     ['that only contains the address', VOCABULARY, 'https://other.example/http://schema.org/name'],
   ])('gives a name no meaning %s', (_, context, name) => {
     expect(names({ [name]: 'x' }, context)).toEqual([])
+  })
+
+  test('gives a name of at most 8192 characters a meaning', () => {
+    const termOf = (count: number) =>
+      new JsonLdContext({ p: `sc:${'x'.repeat(8_000)}` }, fault).termOf(`p:${'x'.repeat(count)}`)
+    const longest = 8_192 - 'https://schema.org/'.length
+    expect(termOf(longest - 8_000)).toBe(`sc:${'x'.repeat(longest)}`)
+    expect(termOf(longest - 7_999)).toBeUndefined()
   })
 
   test('gives a name without a prefix its meaning in Croissant', () => {

@@ -31,15 +31,21 @@ const CONTROL = /[^\P{Cc}\t\n\r]/u
 /** Contexts that are elsewhere are not fetched. These define nothing else than {@link NAMESPACES} and {@link DEFAULT_TERMS}. */
 const KNOWN_CONTEXT = /^https?:\/\/(?:schema\.org|mlcommons\.org\/croissant)(?:\/|$)/
 
+/** What terms stand for, by their names. An empty text is no meaning. */
+type Definitions = ReadonlyMap<string, string>
+const NONE: Definitions = new Map()
+
 /** What the names in a JSON-LD document mean, as far as its context says it in the document (JSON-LD 1.1, section 3.1). */
 export class JsonLdContext {
-  readonly #terms = new Map<string, string>(Object.entries({ ...DEFAULT_TERMS, ...NAMESPACES, schema: NAMESPACES.sc }))
+  /** Their meanings are complete: a later context that defines a prefix anew does not change them. */
+  readonly #terms = new Map<string, string>()
   /** Of names that were asked for. The reader of the JSON limits how many there are. */
   readonly #known = new Map<string, Term | undefined>()
   #vocabulary: string = NAMESPACES.sc
 
   /** @throws {@link ModelSealError} as `fault` makes it, for a context that is elsewhere or not valid */
   constructor(context: unknown, fault: PredicateFault) {
+    this.#define({ ...DEFAULT_TERMS, ...NAMESPACES, schema: NAMESPACES.sc }, fault)
     for (const part of [context].flat()) {
       if (typeof part === 'string' && KNOWN_CONTEXT.test(part)) continue
       if (!isFields(part)) throw fault('@context', 'an object, or a context of Croissant or schema.org', part)
@@ -48,6 +54,7 @@ export class JsonLdContext {
   }
 
   #define(definitions: Readonly<Record<string, unknown>>, fault: PredicateFault): void {
+    const given = new Map<string, string>()
     for (const [name, definition] of Object.entries(definitions)) {
       const details = isFields(definition) ? definition : { '@id': definition }
       const iri = details['@id']
@@ -58,9 +65,11 @@ export class JsonLdContext {
       const meaning = typeof iri === 'string' ? iri : ''
       if (name === '@vocab') this.#vocabulary = meaning
       // What only says how values are written, such as `{ "@type": "@id" }`, leaves the meaning to the prefix or vocabulary.
-      else if (iri === undefined && details['@reverse'] === undefined) this.#terms.delete(name)
-      else if (!name.startsWith('@')) this.#terms.set(name, meaning)
+      else if (!name.startsWith('@'))
+        given.set(name, iri === undefined && details['@reverse'] === undefined ? name : meaning)
     }
+    const meanings = [...given.keys()].map((name) => [name, this.#iriOf(name, given)] as const)
+    for (const [name, iri] of meanings) this.#terms.set(name, iri)
   }
 
   /** The term that a name means; undefined if it is not in a known namespace. */
@@ -76,17 +85,24 @@ export class JsonLdContext {
     return undefined
   }
 
-  #iriOf(name: string): string {
-    let iri = name
-    for (let step = 0; step < MAX_STEPS; step++) {
-      const colon = iri.indexOf(':')
-      const meant = this.#terms.get(iri)
-      const prefix = colon > 0 ? this.#terms.get(iri.slice(0, colon)) : undefined
-      if (meant !== undefined && meant !== iri) iri = meant
-      else if (prefix && !iri.startsWith('//', colon + 1)) iri = prefix + iri.slice(colon + 1)
-      else break
-    }
-    return iri === '' || iri.includes(':') ? iri : this.#vocabulary + iri
+  /** @param given definitions that are being read, which may be in any order */
+  #iriOf(name: string, given: Definitions = NONE, step = 0): string {
+    const meant = given.get(name) ?? this.#terms.get(name)
+    if (meant !== undefined && !given.has(name)) return meant
+    if (meant === '' || step === MAX_STEPS) return ''
+    if (meant !== undefined && meant !== name) return this.#iriOf(meant, given, step + 1)
+    const iri = this.#prefixed(name, given, step)
+    // No term is as long, and others could make it longer.
+    return iri.length > MAX_URI ? '' : iri
+  }
+
+  #prefixed(name: string, given: Definitions, step: number): string {
+    const colon = name.indexOf(':')
+    const prefix = name.slice(0, colon)
+    const isPrefix = colon > 0 && !name.startsWith('//', colon + 1) && (given.has(prefix) || this.#terms.has(prefix))
+    const start = isPrefix ? this.#iriOf(prefix, given, step) : ''
+    if (start !== '') return start + name.slice(colon + 1)
+    return colon < 0 ? this.#vocabulary + name : name
   }
 }
 
