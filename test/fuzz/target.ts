@@ -61,3 +61,28 @@ export function mustEqual(found: unknown, expected: unknown, what: string): void
 export function textOf(input: Uint8Array): string | undefined {
   return isUtf8(input) ? Buffer.from(input).toString() : undefined
 }
+
+/** No message contains more than the beginning of what was read. */
+const LONGEST_REFUSAL = 2000
+
+/** What was refused, and where. */
+export interface Refused {
+  readonly code: string
+  readonly line: number | undefined
+}
+
+/** Like {@link readOrRefusedLater}, for what may be refused only with some codes, and in few words. */
+export async function readOrRefusedWith<Result>(
+  codes: RegExp,
+  read: () => Promise<Result>,
+): Promise<{ value: Result } | { refused: Refused }> {
+  try {
+    return { value: await read() }
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || !codes.test(error.code)) throw error
+    const { code, line, message, expected = '', found = '', hint = '' } = error
+    const said = [message, expected, found, hint].join('').length
+    if (said > LONGEST_REFUSAL) throw new Error(`A refusal has ${said} characters.`, { cause: error })
+    return { refused: { code, line } }
+  }
+}
