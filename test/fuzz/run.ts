@@ -13,18 +13,12 @@ import { TARGETS } from './targets.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const WORK = join(ROOT, '.cache/fuzz')
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { seconds: { type: 'string', default: '10' }, seed: { type: 'string' } },
-})
 const all = [...TARGETS.keys()]
+const { values, positionals } = given()
 const unknown = positionals.filter((name) => !all.includes(name))
 const seconds = Number(values.seconds)
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
-if (unknown.length > 0 || !(seconds > 0) || !Number.isInteger(seed)) {
-  console.error(`Usage: npm run fuzz -- [TARGET …] [--seconds N] [--seed N]\nTargets: ${all.join(', ')}`)
-  process.exit(2)
-}
+if (unknown.length > 0 || !(seconds > 0) || !Number.isInteger(seed)) usage()
 
 process.once('exit', removeScratch)
 const results: { name: string; outcome: Outcome }[] = []
@@ -32,6 +26,20 @@ const waiting = positionals.length > 0 ? positionals : all
 await Promise.all(Array.from({ length: availableParallelism() }, runWaiting))
 writeReport()
 process.exitCode = results.some(({ outcome }) => outcome.finding !== undefined) ? 1 : 0
+
+function given() {
+  try {
+    const options = { seconds: { type: 'string', default: '10' }, seed: { type: 'string' } } as const
+    return parseArgs({ allowPositionals: true, options })
+  } catch {
+    return usage()
+  }
+}
+
+function usage(): never {
+  console.error(`Usage: npm run fuzz -- [TARGET …] [--seconds N] [--seed N]\nTargets: ${all.join(', ')}`)
+  process.exit(2)
+}
 
 /** Runs one target after another, as long as there are some. */
 async function runWaiting(): Promise<void> {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { linesOf } from './changed.ts'
+import { optionsOf } from './options.ts'
 import { SCOPES, sourcesOf, testFolders } from './scopes.ts'
 import { isSampled, sampleOf } from './sample.mjs'
 import { isSentence } from './sentence.mjs'
@@ -148,6 +149,40 @@ test('only sentences are not mutated', () => {
     expect(isSentence(text)).toBe(true)
   for (const text of ['two issuers', 'CERTIFICATE_INVALID', '1.3.6.1.5.', 'SHA-256', 'X.8', 'Time.', '', 'of X, X.'])
     expect(isSentence(text)).toBe(false)
+})
+
+describe('the options', () => {
+  test('are those of the usage', () => {
+    const given = ['a', '--minutes', '0.5', '--concurrency', '2', '--sample', '6:1', '--force', 'b']
+    expect(optionsOf(given)).toEqual({
+      changed: false,
+      scores: false,
+      force: true,
+      concurrency: 2,
+      minutes: 0.5,
+      sample: '6:1',
+      positionals: ['a', 'b'],
+    })
+    expect(optionsOf(['--changed', '--scores'])).toMatchObject({ changed: true, scores: true, minutes: undefined })
+    expect(optionsOf(['--sample', '100']).sample).toBe('100')
+  })
+
+  test.each([
+    ['--sample', 'x', '--sample must be'],
+    ['--sample', '0:1', '--sample must be'],
+    ['--sample', '101:1', '--sample must be'],
+    ['--sample', '6:', '--sample must be'],
+    ['--minutes', 'x', '--minutes must be'],
+    ['--minutes=-1', '', '--minutes must be'],
+    ['--minutes', '-1', 'ambiguous'],
+    ['--concurrency', '0', '--concurrency must be'],
+    ['--concurrency', '1.5', '--concurrency must be'],
+    ['--nope', '', 'Unknown option'],
+  ])('may not be %s %s, which would try nothing', (option, value, why) => {
+    const given = [option, value].filter(Boolean)
+    expect(() => optionsOf(given)).toThrow(why)
+    expect(() => optionsOf(given)).toThrow('Usage: npm run mutation')
+  })
 })
 
 describe('a sample', () => {

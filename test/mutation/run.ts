@@ -2,10 +2,9 @@
 // notices and survivors/ does not explain. With --changed [COMMIT], only those on lines changed since then, for at most five
 // minutes. With --scores, it only prints the scores of the last runs, as in docs/explanation/mutation.md.
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { posix, relative } from 'node:path'
-import { parseArgs } from 'node:util'
 import { changedLines, lastLanded, type Lines } from './changed.ts'
+import { optionsOf, type MutationOptions } from './options.ts'
 import { SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
 import { sampleOf } from './sample.mjs'
 import { resultsOf, runStryker } from './stryker.ts'
@@ -25,31 +24,38 @@ const WHOLE: Lines = { from: 1, to: Number.MAX_SAFE_INTEGER }
 const COLUMNS = ['killed', 'timeout', 'survived', 'no coverage', 'accepted', 'score']
 
 process.chdir(`${import.meta.dirname}/../..`)
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    changed: { type: 'boolean', default: false },
-    scores: { type: 'boolean', default: false },
-    force: { type: 'boolean', default: false },
-    concurrency: { type: 'string', default: String(availableParallelism()) },
-    minutes: { type: 'string' },
-    sample: { type: 'string' },
-  },
-})
+const options = readOptions()
 const started = Date.now()
-const sample = sampleOf(values.sample)
-if (values.scores) printScores()
-else if (values.changed) await tryChanged(positionals[0])
-else await tryFolders(positionals)
+const sample = sampleOf(options.sample)
+if (options.scores) printScores()
+else if (options.changed) await tryChanged(options.positionals[0])
+else await tryFolders(options.positionals)
+
+function readOptions(): MutationOptions {
+  try {
+    return optionsOf(process.argv.slice(2))
+  } catch (error) {
+    return stop(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** For what whoever runs this got wrong. */
+function stop(message: string): never {
+  console.error(message)
+  process.exit(2)
+}
 
 async function tryFolders(paths: readonly string[]): Promise<void> {
   const wanted = paths.map((path) => relative('', path).replaceAll('\\', '/'))
-  const isWanted = (file: string): boolean =>
-    wanted.length === 0 || wanted.some((path) => file === path || file.startsWith(`${path}/`))
+  const isWithinPath = (file: string, path: string) => file === path || file.startsWith(`${path}/`)
+  const all = SCOPES.flatMap(sourcesOf)
+  // One of several that is misspelled would be left out silently.
+  const unknown = wanted.filter((path) => !all.some((file) => isWithinPath(file, path)))
+  if (unknown.length > 0) stop(`No file of ${unknown.join(', ')} is mutated: see test/mutation/scopes.ts.`)
+  const isWanted = (file: string) => wanted.length === 0 || wanted.some((path) => isWithinPath(file, path))
   const chosen = SCOPES.map((scope) => ({ scope, files: sourcesOf(scope).filter(isWanted) }))
   const some = chosen.filter(({ files }) => files.length > 0)
-  if (some.length === 0) throw new Error(`No file of ${wanted.join(', ')} is mutated: see test/mutation/scopes.ts.`)
-  const until = values.minutes === undefined ? Infinity : deadline(Number(values.minutes))
+  const until = options.minutes === undefined ? Infinity : deadline(options.minutes)
   for (const { scope, files } of some) {
     const whole = new Map(files.map((file) => [file, [WHOLE]]))
     const { mutants, untried } = await mutate(scope, whole, until)
@@ -73,7 +79,7 @@ async function tryChanged(given: string | undefined): Promise<void> {
       sourcesOf(scope).flatMap((file) => (changed.has(file) ? [[file, changed.get(file) ?? []]] : [])),
     )
     if (lines.size === 0) continue
-    const { mutants, untried } = await mutate(scope, lines, deadline(Number(values.minutes ?? 5)))
+    const { mutants, untried } = await mutate(scope, lines, deadline(options.minutes ?? 5))
     report(scope, mutants, new Set())
     if (untried) console.log(untried)
     const { unlisted } = compare(mutants, acceptedOf(mutants), new Set())
@@ -95,8 +101,8 @@ async function mutate(scope: Scope, lines: ReadonlyMap<string, readonly Lines[]>
   for (const [folder, files] of Map.groupBy(lines.keys(), (file) => posix.dirname(file))) {
     const what = files.flatMap((file) => (lines.get(file) ?? []).map((range) => rangeOf(file, range)))
     const tests = testFolders(folder, scope)
-    const { force, concurrency } = values
-    const run = { folder, tests, mutate: what, concurrency: Number(concurrency), force, sample, until }
+    const { force, concurrency } = options
+    const run = { folder, tests, mutate: what, concurrency, force, sample, until }
     const outcome = Date.now() < until ? await runStryker(run) : { results: {}, untried: undefined }
     if (outcome.untried !== 0)
       untried.push(`The time was over: ${outcome.untried ?? 'all'} mutants of ${what.join(', ')} were not tried.`)
@@ -177,6 +183,11 @@ function described({ status, location: { start }, ...mutant }: NamedMutant): str
 }
 
 function printScores(): void {
+  const folders = new Set(SCOPES.flatMap(sourcesOf).map((file) => posix.dirname(file)))
+  if (![...folders].some((folder) => namedMutants(resultsOf(folder)).length > 0)) {
+    console.log('No mutants were tried on this machine yet.')
+    return
+  }
   console.log(`| code | ${COLUMNS.join(' | ')} |\n|---|${COLUMNS.map(() => '---:|').join('')}`)
   for (const scope of SCOPES) {
     const files = new Set(sourcesOf(scope))
