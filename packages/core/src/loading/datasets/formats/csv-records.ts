@@ -33,15 +33,17 @@ export async function* csvRecords(
 ): AsyncGenerator<Record<string, string>, void> {
   const { parse } = readerPackage(name, 'csv-parse', 7) as typeof CsvParse
   const failure: { cause?: unknown } = {}
-  const refuse = (found: string, expected: string, line: number): never => {
-    failure.cause = malformed(name, FORMAT, { line, expected, found })
+  const refuse = (found: string, expected: string, line: number, hint?: string): never => {
+    failure.cause = malformed(name, FORMAT, { line, expected, found, hint })
     throw failure.cause
   }
+  let recordBytes = 0
   const parser = parse({
     bom: true,
     delimiter,
     // In any mixture: the parser's own choice is the first one in the file, and the others would become content.
     record_delimiter: ['\r\n', '\n', '\r'],
+    // Of the fields before, the parser counts characters. What is complete is counted below.
     max_record_size: maxBytes,
     columns: (names: string[]) => {
       // A record has one value for each name.
@@ -52,8 +54,12 @@ export async function* csvRecords(
       }
       return names
     },
-    cast: (value, { index, lines }) =>
-      index < MAX_FIELDS ? value : refuse('more', `records of at most ${MAX_FIELDS} fields`, lines),
+    cast: (value, { index, lines }) => {
+      if (index >= MAX_FIELDS) refuse('more', `records of at most ${MAX_FIELDS} fields`, lines)
+      recordBytes = (index === 0 ? 0 : recordBytes) + Buffer.byteLength(value)
+      if (recordBytes > maxBytes) refuse('more', `records of at most ${maxBytes} bytes`, lines, TOO_LONG_HINT)
+      return value
+    },
   })
   const input = Readable.from(remembering(smaller(name, pieces), failure), { objectMode: false })
   // A failure is reported to whoever reads the records.

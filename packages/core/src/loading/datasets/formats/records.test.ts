@@ -143,6 +143,26 @@ describe('CSV', () => {
     )
   })
 
+  test.each([
+    ['a,b\nöö,ö', 'a,b\nöö,öö'],
+    ['a\nabcdef', 'a\nabcdefg'],
+    ['abc,def\n1,2', 'abc,defg\n1,2'],
+  ])('may have records of as many bytes as are allowed: %j, and not %j', async (content, tooLong) => {
+    expect(await recordsOf('a.csv', content, { maxRecordBytes: 6 })).toHaveLength(1)
+    await expect(recordsOf('a.csv', tooLong, { maxRecordBytes: 6 })).rejects.toEqual(
+      refusal(MALFORMED, {
+        line: tooLong.startsWith('abc') ? 1 : 2,
+        expected: 'records of at most 6 bytes',
+        found: 'more',
+        hint: expect.stringContaining('"maxRecordBytes"') as string,
+      }),
+    )
+  })
+
+  test('counts the bytes of each record alone', async () => {
+    expect(await recordsOf('a.csv', 'a,b\n123,456\n789,012\n', { maxRecordBytes: 6 })).toHaveLength(2)
+  })
+
   test.each([[Buffer.from([0x61, 0x0a, 0xff])], [Buffer.from([0x61, 0x0a, 0xc3])]])(
     'is refused if it is not UTF-8: %o',
     async (bytes) => {
