@@ -150,7 +150,7 @@ function checkMeaning(document: Fields, component: Component): void {
     const active = activeContext([document['@context']].flat())
     const names = Object.keys(node).filter((name) => secure(expanded(name, active)) === property)
     if (names.length > 1) throw new Error(`${names.join(' and ')} mean the same.`)
-    return [node[names[0] ?? '']].flat().filter((value) => value !== null && value !== undefined)
+    return names.flatMap((name) => node[name]).filter((value) => value !== null && value !== undefined)
   }
   const literal = (value: unknown) => (isFields(value) ? (value['@value'] ?? value['@id']) : value)
   const textsOf = (property: string, node = document) => valuesIn(node, property).map(literal)
