@@ -62,8 +62,8 @@ export function textOf(input: Uint8Array): string | undefined {
   return isUtf8(input) ? Buffer.from(input).toString() : undefined
 }
 
-/** No message contains more than the beginning of what was read. */
-const LONGEST_REFUSAL = 2000
+/** No message contains more than the beginning of what was read. Its characters may be escaped, and it is in `found` as well. */
+const LONGEST_REFUSAL = 5000
 
 /** What was refused, and where. */
 export interface Refused {
