@@ -63,7 +63,7 @@ export function textOf(input: Uint8Array): string | undefined {
 }
 
 /** No message contains more than the beginning of what was read. Its characters may be escaped, and it is in `found` as well. */
-const LONGEST_REFUSAL = 5000
+const LONGEST_REFUSAL = 6000
 
 /** What was refused, and where. */
 export interface Refused {

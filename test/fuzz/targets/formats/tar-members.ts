@@ -136,7 +136,7 @@ function walked(tar: Buffer): Contents | undefined {
     isUsual &&=
       /^[0-7]{11}[\0 ]$/.test(sizeText) && /^ustar(?:\u000000| {2}\0)$/.test(header.toString('latin1', 257, 265))
     const isExtra = type === 'x' || type === 'L'
-    const size = (isExtra ? undefined : length) ?? (parseInt(sizeText, 8) || 0)
+    const size = (isExtra ? undefined : length) ?? Math.max(0, parseInt(sizeText, 8) || 0)
     const content = tar.subarray(at + BLOCK, at + BLOCK + size)
     if (type === 'x') {
       const records = paxRecords(content)
