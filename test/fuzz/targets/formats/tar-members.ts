@@ -145,6 +145,7 @@ function walked(tar: Buffer): Contents | undefined {
       length = records?.has('size') ? Number(records.get('size')) : length
     } else if (type === 'L') {
       name ??= content.toString().replace(/\0[^]*$/, '')
+      isUsual &&= name !== ''
     } else {
       isUsual &&= ['0', '5', '7'].includes(type)
       if (type !== '5') contents.push([inArchive(name ?? nameIn(header)), content.toString('latin1')])
