@@ -40,7 +40,6 @@ export async function readBundleWithBytes(
   const { maxBytes, signal } = snapshot(options, OPTIONS, 'readBundle')
   throwIfAborted(signal)
   const bytes = await readBytes(path, checkedMaxBundleBytes(maxBytes, 'maxBytes'))
-  throwIfAborted(signal)
   return { bundle: await parseOwnBundle(bytes, path, signal), bytes }
 }
 

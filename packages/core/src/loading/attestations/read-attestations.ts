@@ -120,7 +120,7 @@ async function* linesOf(bytes: Buffer, path: string, signal: AbortSignal | undef
     const end = found < 0 ? bytes.length : found
     if (number % LINES_PER_TURN === 0) await nextTurn(signal)
     if (number > MAX_LINES) throw tooMany(path, `${MAX_LINES} lines`)
-    if (end > start && !isBlank(bytes, start, Math.min(end, start + MAX_LINE_BYTES)))
+    if (!isBlank(bytes, start, Math.min(end, start + MAX_LINE_BYTES)))
       yield { path: `${path}:${number}`, bytes: bytes.subarray(start, end) }
     start = end + 1
   }
