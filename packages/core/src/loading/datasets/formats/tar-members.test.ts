@@ -254,6 +254,7 @@ describe('a tar is refused', () => {
     ['an empty size', '\0'.repeat(12), `"${String.raw`\u{0}`.repeat(12)}"`],
     ['a size that is cut off', '00000000016x', '"00000000016x"'],
     ['text before their size', 'x00000000016', '"x00000000016"'],
+    ['a sign before their size', '+00000000016', '"+00000000016"'],
   ])('with attributes that have %s', async (_, size, found) => {
     const tar = edited(await tarOf(['a', '', { pax: { path: 'b' } }]), (header) => header.write(size, 124, 'latin1'))
     await expect(listed(tar)).rejects.toEqual(malformed('attributes with a size in octal', found))
