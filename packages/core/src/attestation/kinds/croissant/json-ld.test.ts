@@ -55,6 +55,7 @@ describe('the context of a JSON-LD document', () => {
   test.each<[what: string, context: unknown, name: string]>([
     ['in another vocabulary', ELSEWHERE, 'name'],
     ['without a vocabulary', { '@vocab': null }, 'name'],
+    ['with a prefix that nothing defines', VOCABULARY, 'na:me'],
     ['in a vocabulary that is not a text', { '@vocab': ['https://schema.org/'] }, 'name'],
     ['without a meaning', { name: null }, 'name'],
     ['whose address is null', { name: { '@id': null } }, 'name'],
