@@ -17,7 +17,7 @@ export interface MutationOptions {
   positionals: string[]
 }
 
-/** @throws {@link TypeError} with the usage. With a number that is none, nothing would be tried, which looks like success. */
+/** @throws {@link TypeError} with the usage. If a number were not checked, nothing might be tried, which would look like success. */
 export function optionsOf(args: readonly string[]): MutationOptions {
   const { values, positionals } = parsed(args)
   const { changed, scores, force, sample } = values
