@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { linesOf } from './changed.ts'
@@ -129,6 +129,17 @@ test('every list of survivors belongs to a folder, names its files, and has reas
     expect(acceptedSurvivors(folder).filter(({ file }) => !files.has(file) || posix.dirname(file) !== folder)).toEqual(
       [],
     )
+})
+
+test('each entry of the lists names a line of its file, and an occurrence in it', () => {
+  const folders = new Set(SCOPES.flatMap(sourcesOf).map((file) => posix.dirname(file)))
+  const gone = [...folders].flatMap(acceptedSurvivors).filter(({ file, line, original, nth = 1 }) => {
+    const isThere = readFileSync(file, 'utf8')
+      .split('\n')
+      .some((own) => own.trim() === line)
+    return !isThere || (nth > 1 && line.split(original).length <= nth)
+  })
+  expect(gone).toEqual([])
 })
 
 test('everything that is to be mutated exists', () => {

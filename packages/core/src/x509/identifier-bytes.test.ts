@@ -44,6 +44,10 @@ describe('checkIdentifierBytes', () => {
       value(0x30, value(0x04, Buffer.from([0x0c, 0x7f])), long(0x06)),
     ],
     ['one behind 20,000 values in each other', Buffer.concat([Buffer.alloc(40_000, '3080', 'hex'), long(0x06)])],
+    [
+      'the last one, in a value of indefinite length',
+      Buffer.concat([value(0x06, Buffer.alloc(2048, 1)), Buffer.from('3080060101', 'hex')]),
+    ],
     ['one before something that is not DER', value(0x04, long(0x06), Buffer.from([0x30, 0x7f]))],
   ])('refuses identifiers that are too long: %s', (_, der) => {
     expect(() => {
@@ -56,6 +60,7 @@ describe('checkIdentifierBytes', () => {
     ['as many bytes of text', value(0x0c, Buffer.alloc(4000, 6))],
     ['nothing', Buffer.alloc(0)],
     ['a length beyond the end', Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff])],
+    ['an identifier whose length is beyond the end', Buffer.from([0x06, 0x82, 0x10, 0x00])],
     ['a length of too many bytes', Buffer.from([0x30, 0xff, 1, 2, 3])],
     ['a tag without an end', Buffer.from([0x1f, 0xff, 0xff])],
     ['zeros', Buffer.alloc(65536)],
