@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { linesOf } from './changed.ts'
 import { optionsOf } from './options.ts'
-import { SCOPES, sourcesOf, testFolders } from './scopes.ts'
+import { foldersOf, SCOPES, sourcesOf, testFolders } from './scopes.ts'
 import { isSampled, sampleOf } from './sample.mjs'
 import { isSentence } from './sentence.mjs'
 import type { Mutant, Results } from './stryker.ts'
@@ -120,7 +120,7 @@ describe('survivors', () => {
 
 test('every list of survivors belongs to a folder, names its files, and has reasons', () => {
   const files = new Set(SCOPES.flatMap(sourcesOf))
-  const folders = [...new Set([...files].map((file) => posix.dirname(file)))]
+  const folders = SCOPES.flatMap(foldersOf)
   const lists = readdirSync('test/mutation/survivors', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.json'))
     .map((name) => `test/mutation/survivors/${name.replaceAll('\\', '/')}`)
@@ -132,8 +132,8 @@ test('every list of survivors belongs to a folder, names its files, and has reas
 })
 
 test('each entry of the lists names a line of its file, and an occurrence in it', () => {
-  const folders = new Set(SCOPES.flatMap(sourcesOf).map((file) => posix.dirname(file)))
-  const gone = [...folders].flatMap(acceptedSurvivors).filter(({ file, line, original, nth = 1 }) => {
+  const entries = SCOPES.flatMap(foldersOf).flatMap(acceptedSurvivors)
+  const gone = entries.filter(({ file, line, original, nth = 1 }) => {
     const isThere = readFileSync(file, 'utf8')
       .split('\n')
       .some((own) => own.trim() === line)

@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { posix, relative } from 'node:path'
 import { changedLines, lastLanded, type Lines } from './changed.ts'
 import { optionsOf, type MutationOptions } from './options.ts'
-import { SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
+import { foldersOf, SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
 import { sampleOf } from './sample.mjs'
 import { resultsOf, runStryker } from './stryker.ts'
 import {
@@ -22,6 +22,7 @@ import {
 const RESERVED_MS = 20_000
 const WHOLE: Lines = { from: 1, to: Number.MAX_SAFE_INTEGER }
 const COLUMNS = ['killed', 'timeout', 'survived', 'no coverage', 'accepted', 'score']
+const HEAD = `| code | ${COLUMNS.join(' | ')} |\n|---|${COLUMNS.map(() => '---:|').join('')}`
 
 process.chdir(`${import.meta.dirname}/../..`)
 const options = readOptions()
@@ -142,7 +143,7 @@ function isWithin({ location: { start, end } }: NamedMutant, lines: readonly Lin
 /** Prints the score, and what is wrong. Returns true if something is. */
 function report(scope: Scope, mutants: readonly NamedMutant[], complete: ReadonlySet<string>): boolean {
   const { unlisted, stale, killed } = compare(mutants, acceptedOf([...mutants, ...[...complete].map(inFile)]), complete)
-  console.log(`\n| code | ${COLUMNS.join(' | ')} |\n|---|${COLUMNS.map(() => '---:|').join('')}`)
+  console.log(`\n${HEAD}`)
   for (const file of new Set(mutants.map((mutant) => mutant.file)))
     console.log(
       row(
@@ -183,20 +184,15 @@ function described({ status, location: { start }, ...mutant }: NamedMutant): str
 }
 
 function printScores(): void {
-  const folders = new Set(SCOPES.flatMap(sourcesOf).map((file) => posix.dirname(file)))
-  if (![...folders].some((folder) => namedMutants(resultsOf(folder)).length > 0)) {
-    console.log('No mutants were tried on this machine yet.')
-    return
-  }
-  console.log(`| code | ${COLUMNS.join(' | ')} |\n|---|${COLUMNS.map(() => '---:|').join('')}`)
-  for (const scope of SCOPES) {
+  const rows = SCOPES.flatMap((scope) => {
     const files = new Set(sourcesOf(scope))
-    const folders = new Set([...files].map((file) => posix.dirname(file)))
-    const all = [...folders].flatMap((folder) => namedMutants(resultsOf(folder)))
+    const all = foldersOf(scope).flatMap((folder) => namedMutants(resultsOf(folder)))
     const mutants = all.filter(({ file }) => files.has(file))
     const tried = new Set(mutants.map(({ file }) => file)).size
-    if (tried > 0) console.log(row(`\`${scope.folder}/\` (${tried} of ${files.size} files)`, mutants))
-  }
+    return tried > 0 ? [row(`\`${scope.folder}/\` (${tried} of ${files.size} files)`, mutants)] : []
+  })
+  if (rows.length === 0) console.log('No mutants were tried on this machine yet.')
+  else console.log([HEAD, ...rows].join('\n'))
 }
 
 interface Tested {

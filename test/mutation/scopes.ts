@@ -31,6 +31,11 @@ export function sourcesOf({ folder, only }: Scope): string[] {
     .sort()
 }
 
+/** The folders of these files. */
+export function foldersOf(scope: Scope): string[] {
+  return [...new Set(sourcesOf(scope).map((file) => posix.dirname(file)))]
+}
+
 /**
  * Where the tests beside the files of a folder are: in this folder, and in those above it up to that of the scope. Others reach
  * the code, too, but run it in passing, and take long.

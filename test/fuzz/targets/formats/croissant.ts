@@ -2,6 +2,7 @@ import { parseStrictJson } from '../../../../packages/core/src/bundle/json.ts'
 import { dataCard } from '../../../../packages/core/src/attestation/kinds/data-card.ts'
 import { faultsIn } from '../../../../packages/core/src/attestation/kinds/kind.ts'
 import { makePredicate } from '../../../../packages/core/src/attestation/kinds/kinds.ts'
+import { isFields } from '../../../../packages/core/src/schema/compounds.ts'
 import { parsedWithoutPrototypes } from '../../../../packages/core/src/snapshot.ts'
 import { croissantBounds } from '../../../../packages/core/src/signing/datasets/croissant.ts'
 import { activeContext, expanded, Unsupported } from '../../json-ld-names.ts'
@@ -197,10 +198,6 @@ const PROV = 'http://www.w3.org/ns/prov#'
 
 function secure(iri: string | null): string | undefined {
   return iri?.replace(/^http:\/\/schema\.org\//, SCHEMA)
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function unique<Value>(values: readonly Value[] = []): Value[] {

@@ -43,7 +43,7 @@ export async function* csvRecords(
     delimiter,
     // In any mixture: the parser's own choice is the first one in the file, and the others would become content.
     record_delimiter: ['\r\n', '\n', '\r'],
-    // Of the fields before, the parser counts characters. What is complete is counted below.
+    // The parser counts the bytes of the field that it reads, but only the characters of those before it. `cast` counts all bytes.
     max_record_size: maxBytes,
     columns: (names: string[]) => {
       // A record has one value for each name.

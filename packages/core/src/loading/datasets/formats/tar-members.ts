@@ -131,7 +131,7 @@ async function nextHeader(name: string, parser: HeaderParser, blocks: Blocks, st
   })
 }
 
-/** How long the name or the attributes are that follow a header. Of none, the parser would lose its place. */
+/** The length of the name or attributes that follow a header. Without any, the parser would lose its place. */
 function attributeBytes(name: string, header: Uint8Array): number {
   const written = Buffer.from(header.subarray(SIZE_AT, SIZE_AT + SIZE_BYTES)).toString('latin1')
   const size = /^ *[0-7]+[ \0]*$/.test(written) ? parseInt(written, 8) : 0
