@@ -29,6 +29,7 @@ export class CachedFiles {
   readonly #signal: AbortSignal | undefined
   /** Bundles, which are read before anything is accepted. */
   readonly #pending: { file: CachedFile; chunks: readonly Uint8Array[] }[] = []
+  readonly #running = new Set<Promise<void>>()
 
   /** @param signal of the load: what has arrived when it is aborted is kept */
   constructor(cache: FileStore, signal: AbortSignal | undefined) {
@@ -36,7 +37,30 @@ export class CachedFiles {
     this.#signal = signal
   }
 
-  async read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
+  read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
+    return this.#run(this.#read(file, request, fetch, receive))
+  }
+
+  /** Reads a bundle, which is kept until a file of the model has been accepted. */
+  readBundle(file: CachedFile, fetch: Fetch, receive: Receive): Promise<void> {
+    return this.#run(this.#readBundle(file, fetch, receive))
+  }
+
+  /** Waits for reads that have not ended. Once they have been aborted, they are soon done with the cache. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running)
+  }
+
+  async #run(read: Promise<void>): Promise<void> {
+    this.#running.add(read)
+    try {
+      await read
+    } finally {
+      this.#running.delete(read)
+    }
+  }
+
+  async #read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
     const { range, signed, kept = false, again = false } = request
     // Without signed digests, nothing would tell that the cache has something else.
     const there = again || !signed ? undefined : await this.#cache.blob(file)
@@ -47,8 +71,7 @@ export class CachedFiles {
     else await this.#fetched(file, request, fetch, receive)
   }
 
-  /** Reads a bundle, which is kept until a file of the model has been accepted. */
-  async readBundle(file: CachedFile, fetch: Fetch, receive: Receive): Promise<void> {
+  async #readBundle(file: CachedFile, fetch: Fetch, receive: Receive): Promise<void> {
     if (file.size > MAX_PENDING_BYTES) return fetch(undefined, receive)
     const chunks: Uint8Array[] = []
     await fetch(undefined, ({ size, chunks: given }) => receive({ size, chunks: noted(given, chunks) }))

@@ -142,6 +142,11 @@ export class HubRepository {
     await this.#cached.read(file, request, (range, take) => this.#fetch({ ...request, range }, take), receive)
   }
 
+  /** Waits until nothing more is written to the cache. */
+  async settled(): Promise<void> {
+    await this.#cached?.settled()
+  }
+
   async #fetch({ path, what, entry, range, signal }: HubFile, receive: Receive): Promise<void> {
     const size = entry?.size
     const { kind, repository } = this.#location

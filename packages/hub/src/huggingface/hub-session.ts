@@ -105,6 +105,7 @@ export class HubSession implements SourceSession {
 
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.stop()))
+    await this.#repository.settled()
   }
 
   #at(at: HubLocation): Promise<HubRepository> {

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
 import { TestSite } from '../../../core/src/testing/site.ts'
 import { sha256, TestRegistry } from '../testing/oci-registry.ts'
+import { SlowCache } from '../testing/slow-cache.ts'
 import { ociSource, type OciOptions } from './oci-source.ts'
 
 const FILES = { 'config.json': '{}', 'empty.txt': '', 'weights.bin': 'weights'.repeat(100_000) }
@@ -35,7 +36,10 @@ beforeEach(async () => {
   cache = join(scratch(), 'oras')
   vi.stubEnv('ORAS_CACHE', cache)
 })
-afterEach(() => vi.unstubAllEnvs())
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+})
 
 /** Loads the model. @returns how many of its files were fetched */
 async function load(options: OciOptions = {}): Promise<number> {
@@ -90,6 +94,17 @@ describe('the cache of ORAS', () => {
     const refused = openVerifiedModel(ociSource(registry.url()), { policy: strict })
     await expect(refused).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
     expect(blobs()).toEqual([])
+  })
+
+  test('is written by nothing once a load has failed', async () => {
+    const slow = new SlowCache()
+    registry.faults.push({
+      path: `blobs/sha256:${WEIGHTS}`,
+      answer: (_, response) => void slow.begun().then(() => response.end('Weights'.repeat(100_000))),
+    })
+    await expect(load()).rejects.toEqual(refusal('FILE_MISMATCH'))
+    expect(slow.adding).toBe(0)
+    expect(blobs()).toContain(sha256(Buffer.from(FILES['config.json'])).slice('sha256:'.length))
   })
 
   test('is neither read nor written if the program says so, or if no variable names it', async () => {

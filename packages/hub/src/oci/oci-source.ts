@@ -131,9 +131,11 @@ class OciSession implements port.SourceSession {
     })
   }
 
-  close(): Promise<void> {
-    for (const reader of this.#found.readers) reader.stop()
-    return this.#found.repository.stop()
+  async close(): Promise<void> {
+    const { readers, repository, cached } = this.#found
+    for (const reader of readers) reader.stop()
+    await repository.stop()
+    await cached?.settled()
   }
 
   *#list(): Generator<port.SourceEntry> {

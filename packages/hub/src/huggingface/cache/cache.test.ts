@@ -20,6 +20,7 @@ import { PartialFile } from '@modelseal/core/http'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { refusal, scratch } from '../../../../core/src/testing/scratch.ts'
 import { TestSite } from '../../../../core/src/testing/site.ts'
+import { SlowCache } from '../../testing/slow-cache.ts'
 import { gitDigest, SmallHub } from '../../testing/small-hub.ts'
 import { huggingFaceSource } from '../hugging-face-source.ts'
 
@@ -155,6 +156,19 @@ describe('the cache of the hub', () => {
     lie()
     await expect(loaded()).rejects.toThrow(/the hub sent an unexpected response|not what was signed/)
     expect(blobs().filter((name) => name.startsWith(SHA256))).toEqual([])
+  })
+
+  test('is written by nothing once a load has failed', async () => {
+    hub.commit('org/vad', signed)
+    const slow = new SlowCache()
+    hub.fault = ({ url = '' }, response) => {
+      if (!url.startsWith('/lfs/')) return false
+      void slow.begun().then(() => response.writeHead(200).end(randomBytes(WEIGHTS.length)))
+      return true
+    }
+    await expect(loaded()).rejects.toEqual(refusal('FILE_MISMATCH'))
+    expect(slow.adding).toBe(0)
+    expect(blobs()).toContain(gitDigest(CONFIG))
   })
 
   test('has nothing of a model that the policy refuses', async () => {
