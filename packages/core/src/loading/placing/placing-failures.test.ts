@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { openFilesIn } from '../../testing/hash-jobs.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
 import { placingSite } from '../../testing/placing-site.ts'
@@ -102,14 +103,9 @@ test.runIf(process.platform === 'linux')('many files in place use no more descri
   for (const name of Object.keys(many)) chmodSync(site.file('many', name), 0o644)
   await site.sign('many', 'a')
   await using model = await openVerifiedModel(site.file('many'), { policy, isolation: 'in-place' })
-  const before = descriptors()
   for (const name of Object.keys(many)) await model.path(name)
-  expect(descriptors() - before).toBeLessThanOrEqual(256)
+  expect(openFilesIn(site.file('many')).length).toBeLessThanOrEqual(256)
   model.confirm()
   writeFileSync(site.file('many', 'f299'), 'xyz')
   expect(() => model.confirm()).toThrow(refusal('FILE_CHANGED', { file: 'f299' }))
 })
-
-function descriptors(): number {
-  return readdirSync('/proc/self/fd').length
-}

@@ -81,11 +81,13 @@ describe('a file in place', () => {
         throw failure('FILE_MISMATCH')
       },
     })
-    vi.mocked(fs.openSync).mockClear()
+    for (const mock of [fs.openSync, fs.closeSync]) vi.mocked(mock).mockClear()
     await expect(placing.place(['a', 'b'])).rejects.toEqual(refusal('FILE_MISMATCH'))
     expect([placedFiles(), placing.used]).toEqual([[], []])
     expect(files.get('a')?.fd).toBeUndefined()
-    for (const { value } of vi.mocked(fs.openSync).mock.results) expect(() => fs.fstatSync(value as number)).toThrow()
+    const opened = vi.mocked(fs.openSync).mock.results.map(({ value }) => value as number)
+    expect(opened).not.toEqual([])
+    expect(vi.mocked(fs.closeSync).mock.calls.flat()).toEqual(expect.arrayContaining(opened))
     expect(() => placing.confirm()).not.toThrow()
   })
 
