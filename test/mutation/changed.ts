@@ -40,17 +40,18 @@ export function linesOf(diff: string): Map<string, Lines[]> {
  * clone saw it move, or else the commit before. Undefined if there is none, as in a clone of one commit.
  */
 export function lastLanded(): string | undefined {
-  const head = commit('HEAD')
+  const head = commitOf('HEAD')
   for (const main of ['origin/main', 'main']) {
-    const base = commit(main) && tried('merge-base', 'HEAD', main)
+    const base = commitOf(main) && tried('merge-base', 'HEAD', main)
     if (base && base !== head) return base
   }
-  const before = commit('main@{1}')
+  const before = commitOf('main@{1}')
   if (before && before !== head && tried('merge-base', 'HEAD', before) === before) return before
-  return commit('HEAD~1')
+  return commitOf('HEAD~1')
 }
 
-function commit(name: string): string | undefined {
+/** The commit that a name means; undefined if there is none. */
+export function commitOf(name: string): string | undefined {
   return tried('rev-parse', '--quiet', '--verify', `${name}^{commit}`)
 }
 

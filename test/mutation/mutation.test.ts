@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -193,6 +194,17 @@ describe('the options', () => {
     const given = [option, value].filter(Boolean)
     expect(() => optionsOf(given)).toThrow(why)
     expect(() => optionsOf(given)).toThrow('Usage: npm run mutation')
+  })
+
+  test('name one commit to compare with, which the clone must have', () => {
+    expect(optionsOf(['--changed', 'HEAD~3']).positionals).toEqual(['HEAD~3'])
+    expect(() => optionsOf(['--changed', 'HEAD~3', 'HEAD'])).toThrow('--changed takes one commit.')
+    const args = ['--no-warnings', `${import.meta.dirname}/run.ts`, '--changed', 'no-such-commit']
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: 'Cannot compare with "no-such-commit": this clone has no such commit.\n',
+    })
   })
 })
 

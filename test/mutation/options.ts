@@ -26,6 +26,7 @@ export function optionsOf(args: readonly string[]): MutationOptions {
   if (!Number.isInteger(concurrency) || concurrency < 1) throw wrong('--concurrency must be a whole number from 1.')
   if (minutes !== undefined && !(minutes > 0)) throw wrong('--minutes must be a number above 0.')
   if (sample !== undefined && !isSample(sample)) throw wrong('--sample must be a percentage above 0, and a seed: 6:1.')
+  if (changed && positionals.length > 1) throw wrong('--changed takes one commit.')
   return { changed, scores, force, concurrency, minutes, sample, positionals }
 }
 

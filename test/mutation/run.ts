@@ -3,7 +3,7 @@
 // minutes. With --scores, it only prints the scores of the last runs, as in docs/explanation/mutation.md.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { posix, relative } from 'node:path'
-import { changedLines, lastLanded, type Lines } from './changed.ts'
+import { changedLines, commitOf, lastLanded, type Lines } from './changed.ts'
 import { optionsOf, type MutationOptions } from './options.ts'
 import { foldersOf, SCOPES, sourcesOf, testFolders, type Scope } from './scopes.ts'
 import { sampleOf } from './sample.mjs'
@@ -72,6 +72,8 @@ async function tryChanged(given: string | undefined): Promise<void> {
     console.log('No mutants were tried: this clone has no commit to compare with. Name one: --changed COMMIT.')
     return
   }
+  if (commitOf(since) === undefined)
+    stop(`Cannot compare with ${JSON.stringify(since)}: this clone has no such commit.`)
   const changed = changedLines(since, [...new Set(SCOPES.map(({ folder }) => folder))])
   console.log(`Mutants of the lines changed since ${since.slice(0, 12)}:`)
   const tests: Tested[] = []
