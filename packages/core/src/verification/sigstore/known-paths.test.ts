@@ -1,4 +1,5 @@
 import { TrustedRoot, type CertificateAuthority } from '@sigstore/protobuf-specs'
+import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
 import { expect, test } from 'vitest'
 import {
@@ -109,6 +110,32 @@ test('a known authority with policy extensions is validated again for each leaf'
   expect(await signer(stated, await leaf([policies()]))).toBe('valid')
   expect(await signer(stated, await leaf([]))).toBe('CHAIN_INVALID')
 })
+
+test.each([
+  ['name constraints', '2.5.29.30', new pkijs.NameConstraints({ excludedSubtrees: [excluded('bad.example')] })],
+  ['policy mappings', '2.5.29.33', new pkijs.PolicyMappings({ mappings: [mapping()] })],
+  ['policy constraints', '2.5.29.36', new pkijs.PolicyConstraints({ inhibitPolicyMapping: 1 })],
+  ['inhibit anyPolicy', '2.5.29.54', { toSchema: () => new asn1js.Integer({ value: 1 }) }],
+])('a known path with %s is checked again for each leaf', async (_, id, content) => {
+  const root = await authority('Root')
+  const extensions = [extension(id, false, content.toSchema()), policies()]
+  const intermediate = await authority('Intermediate', { issuer: root, extensions })
+  const leaf = await signingLeaf(intermediate, { extendedUsages: usages, extensions: [policies()] })
+  const stated = statedAuthority(intermediate, root)
+  expect(await signer(stated, leaf)).toBe('valid')
+  expect(await signer(stated, leaf, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
+})
+
+function excluded(value: string): pkijs.GeneralSubtree {
+  return new pkijs.GeneralSubtree({ base: new pkijs.GeneralName({ type: 2, value }) })
+}
+
+function mapping(): pkijs.PolicyMapping {
+  return new pkijs.PolicyMapping({
+    issuerDomainPolicy: '1.3.6.1.4.1.99999.1',
+    subjectDomainPolicy: '1.3.6.1.4.1.99999.2',
+  })
+}
 
 function policies(): pkijs.Extension {
   const certificatePolicies = [new pkijs.PolicyInformation({ policyIdentifier: '1.3.6.1.4.1.99999.1' })]

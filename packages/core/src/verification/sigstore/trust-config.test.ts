@@ -76,7 +76,9 @@ describe('a trust configuration', () => {
       }),
     )
     const mediaType = `${PREFIX}clienttrustconfig.v0.1+json`
-    await expect(parseTrustConfig(bytesOf({ mediaType }))).rejects.toThrow(refusal('TRUST_ROOT_INVALID'))
+    await expect(parseTrustConfig(bytesOf({ mediaType }))).rejects.toThrow(
+      refusal('TRUST_ROOT_INVALID', { found: '"it names no certificate authority, or no transparency log"' }),
+    )
   })
 
   test('is refused if it is no object, not strict JSON, or not of the form of its type', async () => {

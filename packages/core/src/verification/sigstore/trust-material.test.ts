@@ -161,7 +161,7 @@ describe('the source of a trusted root', () => {
         return (error as Error).message
       }
     }
-    expect(message('public')).toContain('trustRoot')
+    for (const given of ['public', null]) expect(message(given)).toContain('trustRoot')
     expect(message({})).toContain('file')
     expect(message({ tufUrl: 'https://tuf.test' })).toContain('tufRoot')
     expect(message({ file: 'root.json', more: 1 })).toContain('a trust root')
