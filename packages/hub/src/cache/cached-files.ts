@@ -22,7 +22,7 @@ const BROKEN: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT']
 
 /**
  * Reads files through a cache: what is there is passed on, the rest is fetched, and what arrives is added
- * once the load has accepted it. A load that refuses the model leaves nothing.
+ * once the load has accepted it. What it refuses leaves nothing.
  */
 export class CachedFiles {
   readonly #cache: FileStore
