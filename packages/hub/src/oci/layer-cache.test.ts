@@ -100,7 +100,7 @@ describe('the cache of ORAS', () => {
     const slow = new SlowCache()
     registry.faults.push({
       path: `blobs/sha256:${WEIGHTS}`,
-      answer: (_, response) => void slow.begun().then(() => response.end('Weights'.repeat(100_000))),
+      answer: (_, response) => void slow.begun.then(() => response.end('Weights'.repeat(100_000))),
     })
     await expect(load()).rejects.toEqual(refusal('FILE_MISMATCH'))
     expect(slow.adding).toBe(0)

@@ -1,4 +1,3 @@
-import { EventEmitter, once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { vi } from 'vitest'
 import { BlobStore } from '../cache/blob-store.ts'
@@ -10,15 +9,17 @@ const SLOW_MS = 300
 export class SlowCache {
   /** Files that are being added now. */
   adding = 0
-  readonly #begun = new EventEmitter()
-  readonly #added = once(this.#begun, 'adding')
+  /** Settles when the first file is being added. */
+  readonly begun: Promise<unknown>
 
   constructor() {
     // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called on a cache below
     const place = BlobStore.prototype.placeBlob
+    const { promise, resolve } = Promise.withResolvers<unknown>()
+    this.begun = promise
     const add = async (store: BlobStore, ...args: Parameters<typeof place>) => {
       this.adding++
-      this.#begun.emit('adding')
+      resolve(undefined)
       await pause(SLOW_MS)
       await place.apply(store, args)
       this.adding--
@@ -26,10 +27,5 @@ export class SlowCache {
     vi.spyOn(BlobStore.prototype, 'placeBlob').mockImplementation(function (this: BlobStore, ...args) {
       return add(this, ...args)
     })
-  }
-
-  /** Waits until the first file is being added. */
-  async begun(): Promise<void> {
-    await this.#added
   }
 }

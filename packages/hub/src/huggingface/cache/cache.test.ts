@@ -163,7 +163,7 @@ describe('the cache of the hub', () => {
     const slow = new SlowCache()
     hub.fault = ({ url = '' }, response) => {
       if (!url.startsWith('/lfs/')) return false
-      void slow.begun().then(() => response.writeHead(200).end(randomBytes(WEIGHTS.length)))
+      void slow.begun.then(() => response.writeHead(200).end(randomBytes(WEIGHTS.length)))
       return true
     }
     await expect(loaded()).rejects.toEqual(refusal('FILE_MISMATCH'))
