@@ -5,7 +5,6 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
-  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,6 +15,7 @@ import { spawnSync } from 'node:child_process'
 import { lstat, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { openFilesIn } from '../testing/open-files.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
@@ -270,14 +270,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     const store = ReceiptStore.open()
     await store.keep(receipt('/m'))
     await store.list()
-    const opened = readdirSync('/proc/self/fd').map((fd) => {
-      try {
-        return readlinkSync(join('/proc/self/fd', fd))
-      } catch {
-        return '' // the descriptor by which the directory was read
-      }
-    })
-    expect(opened.filter((path) => path.startsWith(directory))).toEqual([])
+    expect(openFilesIn(directory)).toEqual([])
   })
 
   test('deletes old receipts when it stores a new one, and leaves other files alone', async () => {

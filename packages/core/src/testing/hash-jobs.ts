@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { wholeFile, type HashJob } from '../hashing/hash-file.ts'
 import { OwnThreads } from '../hashing/threads/own-threads.ts'
@@ -27,18 +27,6 @@ export function ownPool(): OwnThreads {
   const pool = hashPool()
   if (!(pool instanceof OwnThreads)) throw new Error('The program supplied its own pool.')
   return pool
-}
-
-/** The files of a directory that this process has open, on Linux. */
-export function openFilesIn(directory: string): string[] {
-  const targets = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return '' // the descriptor of this listing
-    }
-  })
-  return targets.filter((path) => path.startsWith(directory))
 }
 
 export function sha256(content: Uint8Array): string {

@@ -1,9 +1,10 @@
-import { fstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { fstatSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { foreignFileSystem } from '../../source/local/file-system.ts'
 import { elsewhere } from '../../testing/elsewhere.ts'
+import { openFilesIn } from '../../testing/open-files.ts'
 import { scratch } from '../../testing/scratch.ts'
 import { PLACE_HINT } from '../placing/isolation.ts'
 import { linkAny } from '../placing/link-in-place.ts'
@@ -58,14 +59,7 @@ describe('the places of links', () => {
 
   test.skipIf(process.platform !== 'linux')('leave no file open', async () => {
     await examineHost()
-    const open = readdirSync('/proc/self/fd').map((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`)
-      } catch {
-        return ''
-      }
-    })
-    expect(open.filter((path) => path.startsWith(directory))).toEqual([])
+    expect(openFilesIn(directory)).toEqual([])
   })
 
   test.each([

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { openFilesIn } from '../../testing/hash-jobs.ts'
+import { openFilesIn } from '../../testing/open-files.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
 import { placingSite } from '../../testing/placing-site.ts'
