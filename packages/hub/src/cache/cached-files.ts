@@ -22,7 +22,7 @@ const BROKEN: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT']
 
 /**
  * Reads files through a cache: what is there is passed on, the rest is fetched, and what arrives is added
- * once the load has accepted it. What it refuses leaves nothing.
+ * once the load has accepted it. A file that it refuses leaves nothing behind.
  */
 export class CachedFiles {
   readonly #cache: FileStore
@@ -37,27 +37,27 @@ export class CachedFiles {
     this.#signal = signal
   }
 
-  read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
-    return this.#run(this.#read(file, request, fetch, receive))
-  }
-
-  /** Reads a bundle, which is kept until a file of the model has been accepted. */
-  readBundle(file: CachedFile, fetch: Fetch, receive: Receive): Promise<void> {
-    return this.#run(this.#readBundle(file, fetch, receive))
-  }
-
-  /** Waits for reads that have not ended. Once they have been aborted, they are soon done with the cache. */
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#running)
-  }
-
-  async #run(read: Promise<void>): Promise<void> {
+  async read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
+    const read = this.#read(file, request, fetch, receive)
     this.#running.add(read)
     try {
       await read
     } finally {
       this.#running.delete(read)
     }
+  }
+
+  /** Reads a bundle, which is kept in memory until a file of the model has been accepted. */
+  async readBundle(file: CachedFile, fetch: Fetch, receive: Receive): Promise<void> {
+    if (file.size > MAX_PENDING_BYTES) return fetch(undefined, receive)
+    const chunks: Uint8Array[] = []
+    await fetch(undefined, ({ size, chunks: given }) => receive({ size, chunks: noted(given, chunks) }))
+    this.#pending.push({ file, chunks })
+  }
+
+  /** Waits for running reads to end. Once aborted, they soon finish with the cache. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running)
   }
 
   async #read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
@@ -69,13 +69,6 @@ export class CachedFiles {
       if (!range && !kept) await this.#accepted(file)
     } else if (range || kept) await fetch(range, receive)
     else await this.#fetched(file, request, fetch, receive)
-  }
-
-  async #readBundle(file: CachedFile, fetch: Fetch, receive: Receive): Promise<void> {
-    if (file.size > MAX_PENDING_BYTES) return fetch(undefined, receive)
-    const chunks: Uint8Array[] = []
-    await fetch(undefined, ({ size, chunks: given }) => receive({ size, chunks: noted(given, chunks) }))
-    this.#pending.push({ file, chunks })
   }
 
   async #fetched(file: CachedFile, { signed, again }: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {

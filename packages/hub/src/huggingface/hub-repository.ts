@@ -142,7 +142,7 @@ export class HubRepository {
     await this.#cached.read(file, request, (range, take) => this.#fetch({ ...request, range }, take), receive)
   }
 
-  /** Waits until nothing more is written to the cache. */
+  /** Waits for reads that are running, and for what they add to the cache. */
   async settled(): Promise<void> {
     await this.#cached?.settled()
   }

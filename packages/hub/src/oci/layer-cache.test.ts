@@ -96,7 +96,7 @@ describe('the cache of ORAS', () => {
     expect(blobs()).toEqual([])
   })
 
-  test('is written by nothing once a load has failed', async () => {
+  test('is not written to once a load has failed', async () => {
     const slow = new SlowCache()
     registry.faults.push({
       path: `blobs/sha256:${WEIGHTS}`,

@@ -158,7 +158,7 @@ describe('the cache of the hub', () => {
     expect(blobs().filter((name) => name.startsWith(SHA256))).toEqual([])
   })
 
-  test('is written by nothing once a load has failed', async () => {
+  test('is not written to once a load has failed', async () => {
     hub.commit('org/vad', signed)
     const slow = new SlowCache()
     hub.fault = ({ url = '' }, response) => {
